@@ -1,0 +1,1 @@
+"""Claims: from a submission to an approved award."""

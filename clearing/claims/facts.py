@@ -1,0 +1,97 @@
+"""What an assessment needs to know beyond the claim and the policy, read once inside the claim's transaction.
+
+These are values: rows are turned into them by ``clearing.claims.records``. They are stored with the assessment, so
+that it can be computed again to the same bytes.
+"""
+
+from dataclasses import dataclass
+from datetime import date
+from uuid import UUID
+
+from tenants.kernel.money import ZERO, Money
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierUse:
+    """A live use of one of this claim's keys by another claim or support record.
+
+    ``month`` (``YYYY-MM``), ``platform`` and ``reference`` are all that one tenant may learn of another.
+    """
+
+    same_enterprise: bool
+    same_programme: bool
+    """Same tenant, scheme and platform as this claim."""
+    platform: str
+    month: str
+    reference: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeyState:
+    """The registry's word on one identity in the claim, read under its lock.
+
+    ``place`` is the RFC 6901 pointer of the invoice, receipt, document or contract. For invoices and receipts
+    ``counted`` is the smallest face total stated so far (this claim's included) and ``taken`` what other live claims
+    use of it; for the contract ``taken`` is what other live claims of the same programme have invoiced under it.
+    """
+
+    kind: str
+    place: str
+    counted: Money
+    taken: Money
+    claimed: Money
+    amount_conflict: bool
+    uses: tuple[EarlierUse, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LinkedRegion:
+    """The linked region (联动地区) that holds the enterprise's division in the quota year, and the types it matches."""
+
+    division: str
+    types: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """Quota set aside for an intended contract (额度确认); in cross-redemption ``amount`` is the face value."""
+
+    reservation_id: UUID
+    state: str
+    expires_on: date
+    enterprise_uscc: str
+    provider_uscc: str
+    contract_number: str
+    """Canonical, as ``clearing.claims.fingerprint`` writes it; so is the claim's own in ``Facts``."""
+    amount: Money
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What is on record about an enterprise or provider in this tenant on the policy date."""
+
+    sanctioned_through: date | None = None
+    qualified: bool = False
+    admitted: bool | None = None
+    """``None``: no admission on record; the platform's own statement stands."""
+    on_platform: bool | None = None
+    trust_listed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Everything outside the claim and the policy that one assessment reads.
+
+    ``quota_taken`` and ``matching_taken`` are what other claims of the enterprise hold of this scheme and quota year;
+    ``budget_left`` is ``None`` where the year has no appropriation on record.
+    """
+
+    contract_number: str
+    quota_taken: Money = ZERO
+    budget_left: Money | None = None
+    linked_region: LinkedRegion | None = None
+    matching_taken: Money = ZERO
+    keys: tuple[KeyState, ...] = ()
+    reservation: Reservation | None = None
+    enterprise: Standing = Standing()
+    provider: Standing = Standing()

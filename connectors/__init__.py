@@ -1,0 +1,1 @@
+"""Connectors: what platforms say, in one form."""

@@ -1,0 +1,1 @@
+"""Tenants: who funds, by which policy, who may act."""

@@ -1,0 +1,1 @@
+"""Kernel: money, time, identifiers, errors, canonical bytes, database, audit and outbox."""

@@ -1,0 +1,28 @@
+"""Identifiers: UUIDv7 (RFC 9562), made by the application before anything is stored."""
+
+import os
+import threading
+import time
+from typing import Final
+from uuid import UUID
+
+_MILLISECOND_NS: Final = 1_000_000
+_RANDOM_BITS: Final = 74
+_lock = threading.Lock()
+_latest = [0]
+
+
+def new_id() -> UUID:
+    """A UUIDv7 that is greater than every one made before it in this process."""
+    with _lock:
+        value = (time.time_ns() // _MILLISECOND_NS << _RANDOM_BITS) | int.from_bytes(os.urandom(9))
+        value = max(value, _latest[0] + 1)
+        _latest[0] = value
+    milliseconds, random = value >> _RANDOM_BITS, value & ((1 << _RANDOM_BITS) - 1)
+    high, low = random >> 62, random & ((1 << 62) - 1)
+    return UUID(int=(milliseconds << 80) | (7 << 76) | (high << 64) | (2 << 62) | low)
+
+
+def claim_number(tenant_code: str, year: int, sequence: int) -> str:
+    """The number people use for a claim, such as ``CL-JS-2024-000123``."""
+    return f"CL-{tenant_code}-{year}-{sequence:06d}"

@@ -1,0 +1,104 @@
+"""Money: whole fen inside, a decimal string in yuan outside, never a float."""
+
+import re
+from collections.abc import Iterable
+from typing import Final, Self
+
+from tenants.kernel.rate import Rate
+
+FEN_PER_YUAN: Final = 100
+MAX_FEN: Final = 10**15
+"""Ten trillion yuan: far above any budget, far below the database's bigint and JSON's 2**53."""
+
+_YUAN = re.compile(r"(0|[1-9][0-9]{0,12})(?:\.([0-9]{1,2}))?", re.ASCII)
+
+
+class MoneyError(ValueError):
+    """The text is not an amount in yuan with at most two decimals."""
+
+
+class Money:
+    """A non-negative or negative amount in whole fen of renminbi.
+
+    There is deliberately no ``*`` and no ``/``: a part of an amount is taken only by :meth:`share`,
+    which names its rounding.
+    """
+
+    __slots__ = ("fen",)
+    fen: int
+
+    def __init__(self, fen: int) -> None:
+        if type(fen) is not int:
+            raise MoneyError("fen must be a whole number")
+        object.__setattr__(self, "fen", fen)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"Money is immutable: cannot set {name}")
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read ``"408000.00"``; ASCII digits only, no sign, no exponent, no thousands separator.
+
+        Raises:
+            MoneyError: the text is anything else, or above ``MAX_FEN``.
+        """
+        match = _YUAN.fullmatch(text)
+        if match is None:
+            raise MoneyError("an amount is a decimal string in yuan with at most two decimals")
+        yuan, decimals = match.groups()
+        fen = int(yuan) * FEN_PER_YUAN + int((decimals or "").ljust(2, "0"))
+        if fen > MAX_FEN:
+            raise MoneyError("the amount is above the largest that can be stored")
+        return cls(fen)
+
+    def share(self, rate: Rate) -> "Money":
+        """The part of this amount that ``rate`` gives, rounded down to the fen.
+
+        A support rate is "not more than" (不超过), so the fraction of a fen is never granted.
+        """
+        return Money(self.fen * rate.numerator // rate.denominator)
+
+    def __str__(self) -> str:
+        sign, fen = ("-", -self.fen) if self.fen < 0 else ("", self.fen)
+        return f"{sign}{fen // FEN_PER_YUAN}.{fen % FEN_PER_YUAN:02d}"
+
+    def __repr__(self) -> str:
+        return f"Money({self})"
+
+    def __add__(self, other: "Money") -> "Money":
+        return Money(self.fen + other.fen)
+
+    def __sub__(self, other: "Money") -> "Money":
+        return Money(self.fen - other.fen)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Money) and self.fen == other.fen
+
+    def __hash__(self) -> int:
+        return hash(("Money", self.fen))
+
+    def __lt__(self, other: "Money") -> bool:
+        return self.fen < other.fen
+
+    def __le__(self, other: "Money") -> bool:
+        return self.fen <= other.fen
+
+    def __gt__(self, other: "Money") -> bool:
+        return self.fen > other.fen
+
+    def __ge__(self, other: "Money") -> bool:
+        return self.fen >= other.fen
+
+    def __bool__(self) -> bool:
+        return self.fen != 0
+
+    def __reduce__(self) -> tuple[type["Money"], tuple[int]]:
+        return (Money, (self.fen,))
+
+
+ZERO: Final = Money(0)
+
+
+def total(amounts: Iterable[Money]) -> Money:
+    """The sum of the amounts; zero for none."""
+    return Money(sum(amount.fen for amount in amounts))
