@@ -1,1 +1,1 @@
-"""Clearing: the service around the ledger; the only package that knows Flask, dramatiq and Redis."""
+"""The service: claims, HTTP, workers, command line; the only package that knows Flask, dramatiq and Redis."""

@@ -1,1 +1,1 @@
-"""Connectors: what platforms say, in one form."""
+"""What platforms say, brought into one form."""

@@ -1,1 +1,1 @@
-"""Tenants: who funds, by which policy, who may act."""
+"""Who funds, by which policy, and who may act."""

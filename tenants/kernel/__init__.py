@@ -1,1 +1,1 @@
-"""Kernel: money, time, identifiers, errors, canonical bytes, database, audit and outbox."""
+"""Money, time, identifiers, errors, database, audit and outbox: what every other package builds on."""

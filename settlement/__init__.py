@@ -1,0 +1,1 @@
+"""Who owes whom, and the order to pay."""
