@@ -4,14 +4,15 @@ import hashlib
 import json
 from datetime import date, datetime
 from fractions import Fraction
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID
 
 from tenants.kernel.clock import print_instant
 from tenants.kernel.money import Money
 from tenants.kernel.rate import print_rate
 
-type Json = dict[str, Json] | list[Json] | str | int | bool | None
+Json: TypeAlias = "dict[str, Json] | list[Json] | str | int | bool | None"
+"""JSON data as it is signed, chained and answered: never a float."""
 
 
 def plain(value: Any) -> Json:  # noqa: ANN401 - the one door from typed values to JSON

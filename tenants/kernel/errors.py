@@ -30,7 +30,13 @@ class Problem(Exception):  # noqa: N818 - RFC 9457 calls it a problem
     status: int = 400
 
     def __init__(
-        self, code: str, zh: str, en: str, *, errors: tuple[FieldError, ...] = (), retry_after_seconds: int | None = None
+        self,
+        code: str,
+        zh: str,
+        en: str,
+        *,
+        errors: tuple[FieldError, ...] = (),
+        retry_after_seconds: int | None = None,
     ) -> None:
         super().__init__(f"{code}: {en}")
         self.code = code

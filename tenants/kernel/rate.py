@@ -10,7 +10,8 @@ Rate = Fraction
 _DECIMAL = re.compile(r"(?:0|[1-9][0-9]{0,5})(?:\.[0-9]{1,6})?", re.ASCII)
 _RATIO = re.compile(r"([1-9][0-9]{0,5})\s*[:/]\s*([1-9][0-9]{0,5})", re.ASCII)
 
-HUNDRED_PERCENT: Final = Rate(1)
+MAX_PLACES: Final = 6
+"""Decimals that a printed rate may have."""
 
 
 class RateError(ValueError):
@@ -35,7 +36,7 @@ def print_rate(rate: Rate) -> str:
     if rate.denominator == 1:
         return str(rate.numerator)
     scaled, places = rate, 0
-    while scaled.denominator != 1 and places < 6:
+    while scaled.denominator != 1 and places < MAX_PLACES:
         scaled, places = scaled * 10, places + 1
     if scaled.denominator != 1:
         return f"{rate.numerator}/{rate.denominator}"

@@ -1,0 +1,217 @@
+"""The ledger: double-entry transfers between the accounts of one tenant, pending, then posted or voided.
+
+Accounts are named by what they hold: ``quota/provincial/2024/9132…`` is what an enterprise may still receive,
+``budget/provincial/2024`` the year's appropriation. Transfers are only ever appended; the database keeps the sums of
+counted accounts and refuses to pass a limit (I1, I3, I7, I8).
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from tenants.kernel.database import insert_rows
+from tenants.kernel.ids import new_id
+from tenants.kernel.money import Money
+
+TREASURY: Final = "treasury"
+"""The public purse outside this ledger, from which appropriations come."""
+
+
+def quota_account(scheme: str, year: int, uscc: str) -> str:
+    """What one enterprise takes of its annual cap in a scheme and quota year."""
+    return f"quota/{scheme}/{year}/{uscc}"
+
+
+def quota_used_account(scheme: str, year: int) -> str:
+    """The other side of every quota taken in a scheme and quota year."""
+    return f"quota-used/{scheme}/{year}"
+
+
+def budget_account(scheme: str, year: int) -> str:
+    """The appropriation of a scheme and quota year; what is pending on it is reserved."""
+    return f"budget/{scheme}/{year}"
+
+
+def obligations_account(scheme: str, year: int) -> str:
+    """Approved, not yet instructed."""
+    return f"obligations/{scheme}/{year}"
+
+
+def in_transit_account(scheme: str, year: int) -> str:
+    """Instructed, the bank's word not yet in."""
+    return f"in-transit/{scheme}/{year}"
+
+
+def matching_account(scheme: str, year: int, division: str, uscc: str) -> str:
+    """What one enterprise takes of its linked region's annual matching cap."""
+    return f"matching/{scheme}/{year}/{division}/{uscc}"
+
+
+def matching_payable_account(scheme: str, year: int, division: str) -> str:
+    """What a linked region owes on top of the awards of a scheme and quota year."""
+    return f"matching-payable/{scheme}/{year}/{division}"
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """One row of the ledger. ``kind``: ``pending``; ``post`` or ``void`` of a pending one; or ``posted`` at once."""
+
+    transfer_id: UUID
+    kind: str
+    debit: str
+    credit: str
+    amount: Money
+    reason: str
+    subject_id: UUID
+    pending_id: UUID | None = None
+    reverses: UUID | None = None
+
+
+def pending(debit: str, credit: str, amount: Money, reason: str, subject_id: UUID) -> Transfer:
+    """Money set aside, to be posted or voided later."""
+    return Transfer(new_id(), "pending", debit, credit, amount, reason, subject_id)
+
+
+def posted(debit: str, credit: str, amount: Money, reason: str, subject_id: UUID) -> Transfer:
+    """Money moved at once."""
+    return Transfer(new_id(), "posted", debit, credit, amount, reason, subject_id)
+
+
+def ended(transfer: Transfer, kind: str, reason: str) -> Transfer:
+    """The ``post`` or ``void`` that ends a pending transfer."""
+    return Transfer(
+        new_id(),
+        kind,
+        transfer.debit,
+        transfer.credit,
+        transfer.amount,
+        reason,
+        transfer.subject_id,
+        pending_id=transfer.transfer_id,
+    )
+
+
+def reversal(transfer: Transfer, reason: str) -> Transfer:
+    """The transfer that takes a posted one back, once (I3)."""
+    return Transfer(
+        new_id(),
+        "posted",
+        transfer.credit,
+        transfer.debit,
+        transfer.amount,
+        reason,
+        transfer.subject_id,
+        reverses=transfer.transfer_id,
+    )
+
+
+def append(connection: Connection, tenant: str, transfers: Sequence[Transfer], at: datetime) -> None:
+    """Append the transfers; their accounts must be open.
+
+    Raises:
+        sqlalchemy.exc.IntegrityError: a limit would be passed, or a pending transfer was ended before.
+    """
+    insert_rows(
+        connection,
+        "ledger_transfer",
+        (
+            "tenant", "id", "kind", "debit", "credit", "amount_fen", "pending_id", "reverses", "reason", "subject_id",
+            "at",
+        ),
+        [
+            (
+                tenant, t.transfer_id, t.kind, t.debit, t.credit, t.amount.fen, t.pending_id, t.reverses, t.reason,
+                t.subject_id, at,
+            )
+            for t in transfers
+        ],
+    )  # fmt: skip
+
+
+def open_accounts(connection: Connection, tenant: str, counted: Mapping[str, bool]) -> None:
+    """Open the accounts that are not open yet; ``counted`` says which keep their sums."""
+    if counted:
+        codes = sorted(counted)
+        connection.exec_driver_sql(
+            "insert into ledger_account (tenant, code, counted) "
+            "select %s, code, counted from unnest(%s::text[], %s::boolean[]) as wanted(code, counted) "
+            "on conflict do nothing",
+            (tenant, codes, [counted[code] for code in codes]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class AccountState:
+    """What has been taken from a counted account (pending and posted, less what came back), and its limit."""
+
+    taken: Money
+    limit: Money | None
+
+    @property
+    def left(self) -> Money | None:
+        """What may still be taken; ``None`` where there is no limit."""
+        return None if self.limit is None else self.limit - self.taken
+
+
+def lock_accounts(connection: Connection, tenant: str, codes: Iterable[str]) -> dict[str, AccountState]:
+    """Lock counted accounts in the order of their codes and read them; absent ones are left out."""
+    rows = connection.exec_driver_sql(
+        "select code, debits_pending_fen + debits_posted_fen - credits_posted_fen, limit_fen from ledger_account "
+        "where tenant = %s and code = any(%s) order by code for no key update",
+        (tenant, sorted(set(codes))),
+    )
+    return {code: AccountState(Money(taken), None if limit is None else Money(limit)) for code, taken, limit in rows}
+
+
+def set_limits(connection: Connection, tenant: str, limits: Mapping[str, Money]) -> None:
+    """Set the limit of each counted account."""
+    if limits:
+        connection.exec_driver_sql(
+            "update ledger_account a set limit_fen = w.limit_fen "
+            "from unnest(%s::text[], %s::bigint[]) as w(code, limit_fen) where a.tenant = %s and a.code = w.code",
+            (list(limits), [limit.fen for limit in limits.values()], tenant),
+        )
+
+
+def open_transfers(connection: Connection, tenant: str, subject_ids: Sequence[UUID]) -> list[Transfer]:
+    """The subjects' pending transfers that are neither posted nor voided."""
+    rows = connection.exec_driver_sql(
+        f"{_SELECT} where t.tenant = %s and t.subject_id = any(%s) and t.kind = 'pending' and not exists ("  # noqa: S608
+        "select 1 from ledger_transfer e where e.tenant = t.tenant and e.pending_id = t.id) order by t.id",
+        (tenant, list(subject_ids)),
+    )
+    return [_transfer(tuple(row)) for row in rows]
+
+
+def standing_transfers(connection: Connection, tenant: str, subject_ids: Sequence[UUID]) -> list[Transfer]:
+    """The subjects' posted transfers that were not taken back."""
+    rows = connection.exec_driver_sql(
+        f"{_SELECT} where t.tenant = %s and t.subject_id = any(%s) and t.kind in ('post', 'posted') "  # noqa: S608
+        "and t.reverses is null and not exists (select 1 from ledger_transfer r where r.tenant = t.tenant "
+        "and r.reverses = t.id) order by t.id",
+        (tenant, list(subject_ids)),
+    )
+    return [_transfer(tuple(row)) for row in rows]
+
+
+def give_back(connection: Connection, tenant: str, subject_ids: Sequence[UUID], reason: str, at: datetime) -> None:
+    """Void what the subjects have pending and reverse what they have posted, so that all of it is free again."""
+    voids = [ended(t, "void", reason) for t in open_transfers(connection, tenant, subject_ids)]
+    reversals = [reversal(t, reason) for t in standing_transfers(connection, tenant, subject_ids)]
+    lock_accounts(connection, tenant, [t.debit for t in voids] + [t.credit for t in reversals])
+    append(connection, tenant, voids + reversals, at)
+
+
+_SELECT: Final = (
+    "select t.id, t.kind, t.debit, t.credit, t.amount_fen, t.reason, t.subject_id, t.pending_id, t.reverses "
+    "from ledger_transfer t"
+)
+
+
+def _transfer(row: tuple[UUID, str, str, str, int, str, UUID, UUID | None, UUID | None]) -> Transfer:
+    transfer_id, kind, debit, credit, amount_fen, reason, subject_id, pending_id, reverses = row
+    return Transfer(transfer_id, kind, debit, credit, Money(amount_fen), reason, subject_id, pending_id, reverses)

@@ -1,0 +1,132 @@
+"""The database: engines, and the one place where a transaction begins, is bound, and commits."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, TypeVar
+
+from psycopg import errors as pg
+from sqlalchemy import Connection, Engine, create_engine
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from tenants.kernel.clock import Clock, OffsetClock
+from tenants.kernel.errors import RETRY_AFTER_SECONDS, Unavailable
+
+ROWS_PER_STATEMENT: Final = 1000
+POOL_SIZE: Final = 8
+POOL_OVERFLOW: Final = 8
+POOL_WAIT_SECONDS: Final = 10
+ATTEMPTS: Final = 5
+"""How often a transaction is tried again after a deadlock or serialisation failure."""
+
+_TRANSIENT: Final = (pg.DeadlockDetected, pg.SerializationFailure)
+_AWAY: Final = (
+    pg.AdminShutdown,
+    pg.CannotConnectNow,
+    pg.CrashShutdown,
+    pg.DiskFull,
+    pg.InsufficientResources,
+    pg.IoError,
+    pg.LockNotAvailable,
+    pg.OutOfMemory,
+    pg.QueryCanceled,
+    pg.ReadOnlySqlTransaction,
+    pg.TooManyConnections,
+)
+
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a transaction may touch: these tenants; of their claims only the named platform's."""
+
+    tenants: tuple[str, ...]
+    platform: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One running transaction: its connection and the business time at which it began."""
+
+    connection: Connection
+    at: datetime
+
+
+def open_engine(url: str) -> Engine:
+    """An engine whose every statement is prepared, so that the server refuses stacked statements."""
+    return create_engine(
+        url,
+        pool_size=POOL_SIZE,
+        max_overflow=POOL_OVERFLOW,
+        pool_timeout=POOL_WAIT_SECONDS,
+        pool_pre_ping=False,
+        pool_use_lifo=True,
+        connect_args={"prepare_threshold": 0},
+        query_cache_size=1200,
+    )
+
+
+@contextmanager
+def transaction(engine: Engine, scope: Scope, machine: Clock) -> Iterator[Work]:
+    """Begin, bind the scope, hand out the work, and commit; roll back on any exception.
+
+    The business time is the machine's, or the demonstration clock's where one is stored.
+
+    Raises:
+        Unavailable: the database is away, full or out of connections; nothing was stored.
+    """
+    try:
+        with engine.begin() as connection:
+            row = connection.exec_driver_sql(
+                "select demonstration_at, set_at from bind_scope(%s, %s)",
+                (",".join(scope.tenants), scope.platform),
+            ).one()
+            clock = machine if row[0] is None else OffsetClock(lambda: (row[0], row[1]), machine)
+            yield Work(connection, clock.now())
+    except (OperationalError, PoolTimeout) as error:
+        if isinstance(error, OperationalError) and isinstance(error.orig, _TRANSIENT):
+            raise
+        raise database_away() from error
+    except DBAPIError as error:
+        if isinstance(error.orig, _AWAY) or error.connection_invalidated:
+            raise database_away() from error
+        raise
+
+
+def run(engine: Engine, scope: Scope, machine: Clock, use_case: Callable[[Work], Result]) -> Result:
+    """Run a use case in one transaction, again from the start after a deadlock, at most ``ATTEMPTS`` times.
+
+    Raises:
+        Unavailable: the database is away or the conflict did not clear.
+    """
+    for _ in range(ATTEMPTS):
+        try:
+            with transaction(engine, scope, machine) as work:
+                return use_case(work)
+        except DBAPIError as error:
+            if not isinstance(error.orig, _TRANSIENT):
+                raise
+    raise database_away()
+
+
+def database_away() -> Unavailable:
+    """The one answer while the database cannot serve."""
+    return Unavailable(
+        "database.unavailable",
+        "数据库暂时不可用，未保存任何内容，请稍后重试。",
+        "The database is not available; nothing was stored. Please try again.",
+        retry_after_seconds=RETRY_AFTER_SECONDS,
+    )
+
+
+def insert_rows(connection: Connection, table: str, columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
+    """Insert the rows, a thousand a statement; ``table`` and ``columns`` are ours, never a caller's."""
+    for start in range(0, len(rows), ROWS_PER_STATEMENT):
+        part = rows[start : start + ROWS_PER_STATEMENT]
+        line = "(" + ",".join(["%s"] * len(columns)) + ")"
+        statement = f"insert into {table} ({','.join(columns)}) values " + ",".join([line] * len(part))  # noqa: S608
+        connection.exec_driver_sql(statement, tuple(value for row in part for value in row))
