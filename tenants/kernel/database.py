@@ -87,12 +87,8 @@ def transaction(engine: Engine, scope: Scope, machine: Clock) -> Iterator[Work]:
             ).one()
             clock = machine if row[0] is None else OffsetClock(lambda: (row[0], row[1]), machine)
             yield Work(connection, clock.now())
-    except (OperationalError, PoolTimeout) as error:
-        if isinstance(error, OperationalError) and isinstance(error.orig, _TRANSIENT):
-            raise
-        raise database_away() from error
-    except DBAPIError as error:
-        if isinstance(error.orig, _AWAY) or error.connection_invalidated:
+    except (DBAPIError, PoolTimeout) as error:
+        if is_away(error):
             raise database_away() from error
         raise
 
@@ -111,6 +107,20 @@ def run(engine: Engine, scope: Scope, machine: Clock, use_case: Callable[[Work],
             if not isinstance(error.orig, _TRANSIENT):
                 raise
     raise database_away()
+
+
+def is_away(error: Exception) -> bool:
+    """Whether the error says that the database cannot serve just now, and that the same call may be made again."""
+    if isinstance(error, PoolTimeout):
+        return True
+    if not isinstance(error, DBAPIError) or isinstance(error.orig, _TRANSIENT):
+        return False
+    return error.connection_invalidated or isinstance(error.orig, _AWAY) or _lost(error)
+
+
+def _lost(error: DBAPIError) -> bool:
+    """A connection that could not be made or broke has no error code from the server."""
+    return isinstance(error, OperationalError) and getattr(error.orig, "sqlstate", None) is None
 
 
 def database_away() -> Unavailable:

@@ -1,0 +1,239 @@
+"""The frame of every call: who calls, within which tenants, in one transaction, answered once per idempotency key."""
+
+import functools
+import json
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final, ParamSpec, TypeVar, cast
+
+from flask import Response, current_app, g, request
+from sqlalchemy import Connection
+
+from clearing.service import Service
+from tenants.credentials import principal_of
+from tenants.kernel.canonical import Json, canonical_bytes, sha256
+from tenants.kernel.database import Scope, Work, database_away, run
+from tenants.kernel.errors import Conflict, Forbidden, Malformed, Problem, Unauthenticated, not_found
+from tenants.principal import Principal
+
+PRINCIPAL_CACHE_LIFE: Final = timedelta(seconds=2)
+"""How long a process may go on honouring a token or client that was just revoked."""
+PRINCIPAL_CACHE_SIZE: Final = 1000
+IDEMPOTENCY_KEY_LENGTH: Final = 255
+
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a call answers: JSON data, a status, and headers."""
+
+    body: Json
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def current() -> Service:
+    """The service of this application."""
+    return cast("Service", current_app.extensions["clearing"])
+
+
+def principal() -> Principal:
+    """Who makes this request.
+
+    Raises:
+        Unauthenticated: no bearer token, or one that is unknown, run out or revoked.
+    """
+    if "principal" not in g:
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise Unauthenticated(
+                "token.missing",
+                "请先取得访问令牌（POST /oauth/token）。",
+                "Get an access token first (POST /oauth/token).",
+            )
+        found = _tokens().find(token.strip())
+        if found is None:
+            raise Unauthenticated(
+                "token.invalid", "访问令牌无效或已过期。", "The access token is invalid or has expired."
+            )
+        g.principal = found
+    return cast("Principal", g.principal)
+
+
+def needs(*scopes: str) -> Callable[[Callable[Parameters, Result]], Callable[Parameters, Result]]:
+    """The caller must hold one of the scopes, and the path's ``tenant`` must be one of the caller's."""
+
+    def decorate(view: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
+        @functools.wraps(view)
+        def checked(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
+            caller = principal()
+            if not caller.may(*scopes):
+                wanted = " / ".join(scopes)
+                raise Forbidden("scope.missing", f"需要权限 {wanted}。", f"The scope {wanted} is needed.")
+            tenant = kwargs.get("tenant")
+            if tenant is not None and tenant not in caller.tenants:
+                raise not_found("区域", "tenant")
+            return view(*args, **kwargs)
+
+        return checked
+
+    return decorate
+
+
+def in_transaction(
+    use_case: Callable[[Work], Result], tenants: tuple[str, ...] | None = None, platform: str | None = None
+) -> Result | Response:
+    """Run a use case in one transaction within the caller's tenants (or the given ones of them).
+
+    An :class:`Answer` becomes the HTTP answer; on a ``POST`` or ``PUT`` with an ``Idempotency-Key`` it is stored in the
+    same transaction, and the same key and body get it again.
+    """
+    service, caller = current(), principal()
+    within = caller.tenants if tenants is None else tenants
+    scope = Scope(within, platform or caller.platform)
+    key = _idempotency_key()
+    if key is None:
+        return _answered(run(service.engine, scope, service.machine, use_case))
+    try:
+        return run(service.engine, scope, service.machine, lambda work: _once(work, caller, key, use_case))
+    except Problem as problem:
+        if problem.status >= FIRST_SERVER_ERROR or isinstance(problem, _ReusedKeyError):
+            raise
+        return _remember_refusal(service, caller, key, problem)
+
+
+FIRST_SERVER_ERROR: Final = 500
+
+
+class _ReusedKeyError(Conflict):
+    """The key came before with another request."""
+
+
+def _once(work: Work, caller: Principal, key: str, use_case: Callable[[Work], Result]) -> Result | Response:
+    replay = _taken_before(work.connection, caller, key, current().machine.now())
+    if replay is not None:
+        return replay
+    result = _answered(use_case(work))
+    if isinstance(result, Response):
+        headers = {name: value for name, value in result.headers.items() if name in _KEPT_HEADERS}
+        work.connection.exec_driver_sql(
+            "update idempotency_key set status = %s, headers = %s, body = %s where client_id = %s and key = %s",
+            (result.status_code, json.dumps(headers), result.get_data(), caller.client_id, key),
+        )
+    return result
+
+
+_KEPT_HEADERS: Final = frozenset({"Content-Type", "Location", "ETag", "Retry-After"})
+
+
+def _taken_before(connection: Connection, caller: Principal, key: str, at: datetime) -> Response | None:
+    """Take the key, waiting for whoever is taking it now; the stored answer where it was taken before."""
+    digest = _request_digest()
+    taken = connection.exec_driver_sql(
+        "insert into idempotency_key (client_id, key, request_sha256, created_at) values (%s, %s, %s, %s) "
+        "on conflict do nothing",
+        (caller.client_id, key, digest, at),
+    )
+    if taken.rowcount == 1:
+        return None
+    stored = connection.exec_driver_sql(
+        "select request_sha256, status, headers, body from idempotency_key where client_id = %s and key = %s",
+        (caller.client_id, key),
+    ).one()
+    if bytes(stored[0]) != digest:
+        raise _ReusedKeyError(
+            "idempotency.key_reused",
+            "此 Idempotency-Key 已用于另一个请求，请换一个键。",
+            "This Idempotency-Key came before with another request; use a new key.",
+        )
+    if stored[1] is None:
+        raise database_away()
+    return Response(
+        bytes(stored[3]),
+        status=stored[1],
+        headers={**json.loads(stored[2]), "Idempotency-Replayed": "true"},
+    )
+
+
+def _remember_refusal(service: Service, caller: Principal, key: str, problem: Problem) -> Response:
+    from clearing.api.problems import problem_response  # noqa: PLC0415 - problems knows no frame, the frame knows both
+
+    response = problem_response(problem)
+    with service.engine.begin() as connection:
+        connection.exec_driver_sql(
+            "insert into idempotency_key (client_id, key, request_sha256, status, headers, body, created_at) "
+            "values (%s, %s, %s, %s, %s, %s, %s) on conflict do nothing",
+            (
+                caller.client_id,
+                key,
+                _request_digest(),
+                response.status_code,
+                json.dumps({"Content-Type": response.headers["Content-Type"]}),
+                response.get_data(),
+                service.machine.now(),
+            ),
+        )
+    return response
+
+
+def _answered(result: Result) -> Result | Response:
+    if not isinstance(result, Answer):
+        return result
+    return Response(
+        canonical_bytes(result.body), status=result.status, headers=dict(result.headers), mimetype="application/json"
+    )
+
+
+def _idempotency_key() -> str | None:
+    key = request.headers.get("Idempotency-Key")
+    if key is None or request.method not in {"POST", "PUT", "PATCH", "DELETE"}:
+        return None
+    if not key or len(key) > IDEMPOTENCY_KEY_LENGTH or not key.isascii() or not key.isprintable():
+        raise Malformed(
+            "idempotency.key_invalid",
+            f"Idempotency-Key 须为 1 至 {IDEMPOTENCY_KEY_LENGTH} 个可打印 ASCII 字符。",
+            f"Idempotency-Key must be 1 to {IDEMPOTENCY_KEY_LENGTH} printable ASCII characters.",
+        )
+    return key
+
+
+def _request_digest() -> bytes:
+    return sha256(f"{request.method}\n{request.full_path}\n".encode() + request.get_data())
+
+
+class TokenCache:
+    """Who holds which token, for a moment: two seconds are what a revocation may take."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._known: OrderedDict[str, tuple[datetime, Principal]] = OrderedDict()
+
+    def find(self, token: str) -> Principal | None:
+        """The token's principal, asked of the database where it was not asked just now."""
+        at = self._service.machine.now()
+        known = self._known.get(token)
+        if known is not None and known[0] > at:
+            return known[1]
+        with self._service.engine.connect() as connection:
+            found = principal_of(connection, token, at)
+        if found is None:
+            self._known.pop(token, None)
+            return None
+        self._known[token] = (at + PRINCIPAL_CACHE_LIFE, found)
+        while len(self._known) > PRINCIPAL_CACHE_SIZE:
+            self._known.popitem(last=False)
+        return found
+
+
+def _tokens() -> TokenCache:
+    return cast("TokenCache", current_app.extensions["clearing-tokens"])
+
+
+def open_frame(extensions: dict[str, Any], service: Service) -> None:
+    """Hang the service and its token cache into the application."""
+    extensions["clearing"] = service
+    extensions["clearing-tokens"] = TokenCache(service)

@@ -1,0 +1,147 @@
+"""Blueprints whose JSON is read strictly, whose faults are RFC 6901 pointers, and whose lists are paged alike."""
+
+import base64
+import binascii
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Final, NoReturn, TypeVar
+
+from flask import Request, request
+from flask_smorest import Blueprint
+from marshmallow import Schema, ValidationError, fields, validate
+from webargs.flaskparser import FlaskParser
+
+from tenants.kernel.canonical import Json
+from tenants.kernel.errors import FieldError, Invalid, Text, TooLarge, UnsupportedMediaType
+from tenants.kernel.strict_json import decode
+
+JSON_TYPE: Final = "application/json"
+MAX_BODY_BYTES: Final = 256 * 1024
+DEFAULT_LIMIT: Final = 50
+MAX_LIMIT: Final = 500
+
+Row = TypeVar("Row")
+
+
+class _StrictParser(FlaskParser):
+    """webargs with our JSON decoder and our problems; unknown members are refused everywhere."""
+
+    DEFAULT_UNKNOWN_BY_LOCATION = {"json": "raise", "query": "raise", "form": "raise"}  # noqa: RUF012 - webargs' form
+
+    def load_json(self, req: Request, schema: Schema) -> Any:  # noqa: ANN401, ARG002 - webargs' signature
+        return json_body(MAX_BODY_BYTES)
+
+    def handle_error(
+        self,
+        error: ValidationError,
+        req: Request,  # noqa: ARG002
+        schema: Schema,  # noqa: ARG002
+        *,
+        error_status_code: int | None,  # noqa: ARG002
+        error_headers: Mapping[str, str] | None,  # noqa: ARG002
+    ) -> NoReturn:
+        messages = error.normalized_messages()
+        inner = [value for value in messages.values() if isinstance(value, dict | list)]
+        raise Invalid(
+            "input.invalid",
+            "内容有误，请按 errors 逐项改正。",
+            "The input has faults; correct each one named in errors.",
+            errors=tuple(_faults("", inner[0] if inner else messages)),
+        )
+
+
+class Noun(Blueprint):
+    """One noun of the interface."""
+
+    ARGUMENTS_PARSER = _StrictParser()
+
+
+def json_body(max_bytes: int) -> Json:
+    """The request's body, decoded strictly.
+
+    Raises:
+        UnsupportedMediaType: the content type is not JSON.
+        TooLarge: the body is over ``max_bytes``.
+        Malformed: it is not strict JSON.
+    """
+    if request.mimetype != JSON_TYPE:
+        raise UnsupportedMediaType(
+            "content_type.unsupported", f"请使用 Content-Type: {JSON_TYPE}。", f"Use Content-Type: {JSON_TYPE}."
+        )
+    if (request.content_length or 0) > max_bytes:
+        raise too_large(max_bytes)
+    return decode(request.get_data(), max_bytes)
+
+
+def too_large(max_bytes: int) -> TooLarge:
+    """The answer to a body over its limit."""
+    return TooLarge(
+        "body.too_large", f"内容超过 {max_bytes // 1024} KiB。", f"The body is over {max_bytes // 1024} KiB."
+    )
+
+
+class PageSchema(Schema):
+    """The query of every list."""
+
+    limit = fields.Integer(
+        load_default=DEFAULT_LIMIT,
+        validate=validate.Range(1, MAX_LIMIT),
+        metadata={"description": f"at most {MAX_LIMIT} items"},
+    )
+    cursor = fields.String(load_default=None, metadata={"description": "next_cursor of the page before"})
+
+
+def page(rows: Sequence[Row], limit: int, shown: Callable[[Row], Json], key: Callable[[Row], str]) -> dict[str, Json]:
+    """``{items, next_cursor}`` of ``limit + 1`` rows read: the one too many says that there is a next page."""
+    items: list[Json] = [shown(row) for row in rows[:limit]]
+    return {"items": items, "next_cursor": write_cursor(key(rows[limit - 1])) if len(rows) > limit else None}
+
+
+def write_cursor(after: str) -> str:
+    """An opaque cursor behind the row with this key."""
+    return base64.urlsafe_b64encode(after.encode()).decode().rstrip("=")
+
+
+def read_cursor(cursor: str | None) -> str | None:
+    """The key in a cursor.
+
+    Raises:
+        Invalid: it is not one of ours.
+    """
+    if cursor is None:
+        return None
+    try:
+        return base64.b64decode(cursor + "=" * (-len(cursor) % 4), b"-_", validate=True).decode("ascii")
+    except (binascii.Error, ValueError) as error:
+        raise bad_query("cursor", "游标无效，请从第一页开始。", "The cursor is not valid; start from the first page.") from error
+
+
+def bad_query(name: str, zh: str, en: str) -> Invalid:
+    """The answer to one faulty query parameter."""
+    return Invalid("input.invalid", zh, en, errors=(FieldError(f"/{name}", f"{name}.invalid", Text(zh, en)),))
+
+
+def _faults(pointer: str, messages: Any) -> Iterator[FieldError]:  # noqa: ANN401 - marshmallow's nested form
+    if isinstance(messages, dict):
+        for key, inner in messages.items():
+            step = "" if key == "_schema" else "/" + str(key).replace("~", "~0").replace("/", "~1")
+            yield from _faults(pointer + step, inner)
+    else:
+        for message in messages if isinstance(messages, list) else [messages]:
+            yield FieldError(pointer, "field.invalid", message if isinstance(message, Text) else _said(str(message)))
+
+
+def _said(message: str) -> Text:
+    return Text(_CHINESE.get(message, f"取值无效（{message}）"), message)
+
+
+_CHINESE: Final[Mapping[str, str]] = {
+    "Missing data for required field.": "缺少必填项。",
+    "Unknown field.": "没有这个字段。",
+    "Field may not be null.": "不能为空。",
+    "Not a valid string.": "须为字符串。",
+    "Not a valid integer.": "须为整数。",
+    "Not a valid boolean.": "须为 true 或 false。",
+    "Not a valid list.": "须为数组。",
+    "Not a valid UUID.": "须为 UUID。",
+    "Invalid input type.": "须为 JSON 对象。",
+}

@@ -1,0 +1,78 @@
+"""OAuth 2.0 client credentials (RFC 6749 §4.4), by authlib; tokens live one hour and are stored as digests."""
+
+from typing import Any, Final
+
+from authlib.integrations.flask_oauth2 import AuthorizationServer
+from authlib.oauth2.rfc6749 import ClientMixin, scope_to_list
+from authlib.oauth2.rfc6749.grants import ClientCredentialsGrant
+from authlib.oauth2.rfc6749.requests import OAuth2Request
+from flask import Flask, Response
+
+from clearing.api.frame import current
+from tenants.credentials import TOKEN_LIFE, StoredClient, find_client, new_token, secret_fits, store_token
+
+AUTHENTICATION_METHODS: Final = ("client_secret_basic", "client_secret_post")
+
+
+class _Client(ClientMixin):  # type: ignore[misc]  # authlib ships no types
+    """A stored client as authlib asks about it."""
+
+    def __init__(self, stored: StoredClient) -> None:
+        self.stored = stored
+
+    def get_client_id(self) -> str:
+        return self.stored.client_id
+
+    def get_allowed_scope(self, scope: str) -> str:
+        asked = scope_to_list(scope) or self.stored.scopes
+        return " ".join(one for one in asked if one in self.stored.scopes)
+
+    def check_client_secret(self, client_secret: str) -> bool:
+        return secret_fits(self.stored, client_secret)
+
+    def check_endpoint_auth_method(self, method: str, _endpoint: str) -> bool:
+        return method in AUTHENTICATION_METHODS
+
+    def check_grant_type(self, grant_type: str) -> bool:
+        return grant_type == "client_credentials"
+
+
+class _Grant(ClientCredentialsGrant):  # type: ignore[misc]  # authlib ships no types
+    TOKEN_ENDPOINT_AUTH_METHODS = AUTHENTICATION_METHODS
+
+
+def _find(client_id: str) -> _Client | None:
+    with current().engine.connect() as connection:
+        stored = find_client(connection, client_id)
+    return None if stored is None else _Client(stored)
+
+
+def _save(token: dict[str, Any], request: OAuth2Request) -> None:
+    service = current()
+    scopes = tuple(scope_to_list(token["scope"]))
+    with service.engine.begin() as connection:
+        store_token(connection, token["access_token"], request.client.get_client_id(), scopes, service.machine.now())
+
+
+def _generate(grant_type: str, client: _Client, scope: str | None = None, **_: Any) -> dict[str, Any]:  # noqa: ANN401
+    if grant_type != ClientCredentialsGrant.GRANT_TYPE:
+        raise ValueError(f"no token is made for {grant_type}")
+    return {
+        "token_type": "Bearer",
+        "access_token": new_token(),
+        "expires_in": int(TOKEN_LIFE.total_seconds()),
+        "scope": client.get_allowed_scope(scope or ""),
+    }
+
+
+def serve_tokens(app: Flask) -> None:
+    """Add ``POST /oauth/token``."""
+    server = AuthorizationServer(app, query_client=_find, save_token=_save)
+    server.register_grant(_Grant)
+    server.register_token_generator("default", _generate)
+
+    def issue() -> Response:
+        response: Response = server.create_token_response()
+        return response
+
+    app.add_url_rule("/oauth/token", "issue_token", issue, methods=["POST"])

@@ -1,0 +1,32 @@
+"""What every part of the running service shares: the database, the secrets, the machine's clock and the settings."""
+
+from dataclasses import dataclass, field
+
+from redis import Redis
+from sqlalchemy import Engine
+
+from clearing.settings import Settings
+from tenants.kernel.clock import Clock, SystemClock
+from tenants.kernel.database import open_engine
+from tenants.kernel.secrets import Secrets, load_secrets
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """The service of one process."""
+
+    settings: Settings
+    engine: Engine
+    queue: Redis
+    secrets: Secrets
+    machine: Clock = field(default_factory=SystemClock)
+
+
+def open_service(settings: Settings) -> Service:
+    """Open the service's parts; connections are made when they are first needed."""
+    return Service(
+        settings,
+        open_engine(settings.database_url),
+        Redis.from_url(settings.redis_url),
+        load_secrets(settings.secrets_folder),
+    )

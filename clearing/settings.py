@@ -1,0 +1,49 @@
+"""Settings: read once from the environment or made by the command line, then never changed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+DATABASE_URL = "CLEARING_DATABASE_URL"
+REDIS_URL = "CLEARING_REDIS_URL"
+SECRETS_DIR = "CLEARING_SECRETS_DIR"
+DEMONSTRATION = "CLEARING_DEMONSTRATION"
+
+
+class SettingsError(RuntimeError):
+    """A setting is missing or cannot be read; the message names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Where the service's parts are, and whether it only demonstrates."""
+
+    database_url: str
+    redis_url: str
+    secrets_folder: Path
+    demonstration: bool = False
+
+
+def settings_from(environment: Mapping[str, str]) -> Settings:
+    """Read the settings; ``NAME_FILE`` names a file that holds the value of ``NAME``.
+
+    Raises:
+        SettingsError: a setting is missing, or its file cannot be read.
+    """
+    return Settings(
+        database_url=_value(environment, DATABASE_URL),
+        redis_url=_value(environment, REDIS_URL),
+        secrets_folder=Path(_value(environment, SECRETS_DIR)),
+        demonstration=environment.get(DEMONSTRATION, "") == "yes",
+    )
+
+
+def _value(environment: Mapping[str, str], name: str) -> str:
+    if file := environment.get(f"{name}_FILE"):
+        try:
+            return Path(file).read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise SettingsError(f"{name}_FILE: {error}") from error
+    if value := environment.get(name):
+        return value
+    raise SettingsError(f"set {name} or {name}_FILE / 请设置 {name} 或 {name}_FILE")

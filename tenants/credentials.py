@@ -1,0 +1,106 @@
+"""Clients and their tokens: made at random, stored as digests, revoked at once."""
+
+import hmac
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import Connection
+
+from tenants.kernel.canonical import sha256
+from tenants.principal import Principal
+
+SECRET_BYTES: Final = 32
+TOKEN_BYTES: Final = 32
+TOKEN_LIFE: Final = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class NewClient:
+    """A client as created: the secret is shown once and never stored."""
+
+    client_id: str
+    client_secret: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoredClient:
+    """A client as stored."""
+
+    client_id: str
+    secret_hash: str
+    scopes: tuple[str, ...]
+
+
+def create_client(
+    connection: Connection,
+    platform: str | None,
+    tenants: tuple[str, ...],
+    scopes: tuple[str, ...],
+    person: str | None,
+    at: datetime,
+) -> NewClient:
+    """Store a new client and answer its identifier and secret.
+
+    The secret has 256 random bits, so that one round of SHA-256 keeps it: there is nothing to guess.
+    """
+    client = NewClient(f"{platform or 'client'}-{secrets.token_hex(6)}", secrets.token_urlsafe(SECRET_BYTES))
+    connection.exec_driver_sql(
+        "insert into client (client_id, secret_hash, platform, tenants, scopes, person, created_at) "
+        "values (%s, %s, %s, %s, %s, %s, %s)",
+        (client.client_id, _digest(client.client_secret).hex(), platform, list(tenants), list(scopes), person, at),
+    )
+    return client
+
+
+def find_client(connection: Connection, client_id: str) -> StoredClient | None:
+    """The client, unless there is none or it was revoked."""
+    row = connection.exec_driver_sql(
+        "select client_id, secret_hash, scopes from client where client_id = %s and revoked_at is null", (client_id,)
+    ).one_or_none()
+    return None if row is None else StoredClient(row[0], row[1], tuple(row[2]))
+
+
+def secret_fits(client: StoredClient, client_secret: str) -> bool:
+    """Whether the secret is the client's, compared in constant time."""
+    return hmac.compare_digest(_digest(client_secret).hex(), client.secret_hash)
+
+
+def revoke_client(connection: Connection, client_id: str, at: datetime) -> bool:
+    """Revoke the client and, with it, every token it holds; ``False`` where there is no such live client."""
+    done = connection.exec_driver_sql(
+        "update client set revoked_at = %s where client_id = %s and revoked_at is null", (at, client_id)
+    )
+    return done.rowcount == 1
+
+
+def new_token() -> str:
+    """A bearer token of 256 random bits."""
+    return secrets.token_urlsafe(TOKEN_BYTES)
+
+
+def store_token(connection: Connection, token: str, client_id: str, scopes: tuple[str, ...], at: datetime) -> None:
+    """Store the token's digest for one hour, and drop those of this client that have run out."""
+    connection.exec_driver_sql("delete from access_token where client_id = %s and expires_at < %s", (client_id, at))
+    connection.exec_driver_sql(
+        "insert into access_token (token_sha256, client_id, scopes, issued_at, expires_at) values (%s, %s, %s, %s, %s)",
+        (_digest(token), client_id, list(scopes), at, at + TOKEN_LIFE),
+    )
+
+
+def principal_of(connection: Connection, token: str, at: datetime) -> Principal | None:
+    """Who holds the token, unless it is unknown, has run out, or its client was revoked."""
+    row = connection.exec_driver_sql(
+        "select c.client_id, c.person, c.platform, c.tenants, t.scopes from access_token t "
+        "join client c using (client_id) where t.token_sha256 = %s and t.expires_at > %s and c.revoked_at is null",
+        (_digest(token), at),
+    ).one_or_none()
+    if row is None:
+        return None
+    client_id, person, platform, tenants, scopes = row
+    return Principal(client_id, person or client_id, platform, tuple(tenants), frozenset(scopes), person)
+
+
+def _digest(secret: str) -> bytes:
+    return sha256(secret.encode())
