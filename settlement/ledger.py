@@ -157,6 +157,17 @@ class AccountState:
         return None if self.limit is None else self.limit - self.taken
 
 
+def open_and_lock(connection: Connection, tenant: str, codes: Iterable[str]) -> dict[str, AccountState]:
+    """Open counted accounts where they are not open yet, lock them in the order of their codes, and read them."""
+    rows = connection.exec_driver_sql(
+        "insert into ledger_account (tenant, code, counted) select %s, code, true from unnest(%s::text[]) as w(code) "
+        "order by code on conflict (tenant, code) do update set limit_fen = ledger_account.limit_fen "
+        "returning code, debits_pending_fen + debits_posted_fen - credits_posted_fen, limit_fen",
+        (tenant, sorted(set(codes))),
+    )
+    return {code: AccountState(Money(taken), None if limit is None else Money(limit)) for code, taken, limit in rows}
+
+
 def lock_accounts(connection: Connection, tenant: str, codes: Iterable[str]) -> dict[str, AccountState]:
     """Lock counted accounts in the order of their codes and read them; absent ones are left out."""
     rows = connection.exec_driver_sql(
@@ -165,6 +176,15 @@ def lock_accounts(connection: Connection, tenant: str, codes: Iterable[str]) -> 
         (tenant, sorted(set(codes))),
     )
     return {code: AccountState(Money(taken), None if limit is None else Money(limit)) for code, taken, limit in rows}
+
+
+def limited_accounts(connection: Connection, tenant: str, codes: Sequence[str]) -> list[str]:
+    """Those of the accounts that have a limit."""
+    rows = connection.exec_driver_sql(
+        "select code from ledger_account where tenant = %s and code = any(%s) and limit_fen is not null",
+        (tenant, list(codes)),
+    )
+    return [code for (code,) in rows]
 
 
 def set_limits(connection: Connection, tenant: str, limits: Mapping[str, Money]) -> None:

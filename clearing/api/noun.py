@@ -112,7 +112,9 @@ def read_cursor(cursor: str | None) -> str | None:
     try:
         return base64.b64decode(cursor + "=" * (-len(cursor) % 4), b"-_", validate=True).decode("ascii")
     except (binascii.Error, ValueError) as error:
-        raise bad_query("cursor", "游标无效，请从第一页开始。", "The cursor is not valid; start from the first page.") from error
+        raise bad_query(
+            "cursor", "游标无效，请从第一页开始。", "The cursor is not valid; start from the first page."
+        ) from error
 
 
 def bad_query(name: str, zh: str, en: str) -> Invalid:

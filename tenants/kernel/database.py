@@ -14,7 +14,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from tenants.kernel.clock import Clock, OffsetClock
 from tenants.kernel.errors import RETRY_AFTER_SECONDS, Unavailable
 
-ROWS_PER_STATEMENT: Final = 1000
+PARAMETERS_PER_STATEMENT: Final = 20_000
+"""The protocol allows 65,535."""
 POOL_SIZE: Final = 8
 POOL_OVERFLOW: Final = 8
 POOL_WAIT_SECONDS: Final = 10
@@ -93,8 +94,16 @@ def transaction(engine: Engine, scope: Scope, machine: Clock) -> Iterator[Work]:
         raise
 
 
-def run(engine: Engine, scope: Scope, machine: Clock, use_case: Callable[[Work], Result]) -> Result:
+def run(
+    engine: Engine,
+    scope: Scope,
+    machine: Clock,
+    use_case: Callable[[Work], Result],
+    raced: frozenset[str] = frozenset(),
+) -> Result:
     """Run a use case in one transaction, again from the start after a deadlock, at most ``ATTEMPTS`` times.
+
+    ``raced`` names constraints that only a race can break: the use case looked before another transaction committed.
 
     Raises:
         Unavailable: the database is away or the conflict did not clear.
@@ -104,7 +113,7 @@ def run(engine: Engine, scope: Scope, machine: Clock, use_case: Callable[[Work],
             with transaction(engine, scope, machine) as work:
                 return use_case(work)
         except DBAPIError as error:
-            if not isinstance(error.orig, _TRANSIENT):
+            if not isinstance(error.orig, _TRANSIENT) and _constraint(error) not in raced:
                 raise
     raise database_away()
 
@@ -116,6 +125,10 @@ def is_away(error: Exception) -> bool:
     if not isinstance(error, DBAPIError) or isinstance(error.orig, _TRANSIENT):
         return False
     return error.connection_invalidated or isinstance(error.orig, _AWAY) or _lost(error)
+
+
+def _constraint(error: DBAPIError) -> str | None:
+    return error.orig.diag.constraint_name if isinstance(error.orig, pg.IntegrityError) else None
 
 
 def _lost(error: DBAPIError) -> bool:
@@ -133,10 +146,16 @@ def database_away() -> Unavailable:
     )
 
 
-def insert_rows(connection: Connection, table: str, columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
-    """Insert the rows, a thousand a statement; ``table`` and ``columns`` are ours, never a caller's."""
-    for start in range(0, len(rows), ROWS_PER_STATEMENT):
-        part = rows[start : start + ROWS_PER_STATEMENT]
+def insert_rows(
+    connection: Connection, table: str, columns: tuple[str, ...], rows: list[tuple[Any, ...]], conflict: str = ""
+) -> None:
+    """Insert the rows, at most ``PARAMETERS_PER_STATEMENT`` values a statement.
+
+    ``table``, ``columns`` and the ``conflict`` clause are ours, never a caller's.
+    """
+    per_statement = PARAMETERS_PER_STATEMENT // len(columns)
+    for start in range(0, len(rows), per_statement):
+        part = rows[start : start + per_statement]
         line = "(" + ",".join(["%s"] * len(columns)) + ")"
         statement = f"insert into {table} ({','.join(columns)}) values " + ",".join([line] * len(part))  # noqa: S608
-        connection.exec_driver_sql(statement, tuple(value for row in part for value in row))
+        connection.exec_driver_sql(f"{statement} {conflict}", tuple(value for row in part for value in row))

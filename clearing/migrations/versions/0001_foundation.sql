@@ -262,15 +262,14 @@ create trigger ledger_transfer_counts after insert on ledger_transfer
 
 -- --------------------------------------------------------------------------------------------------------- registry
 
--- Blind: digests only. `total_fen` is the smallest face total stated (never below what was already taken); where it is
--- set, the fen taken by live holders can never pass it: I4.
+-- Blind: digests only. `total_fen` is the smallest face total that a taker stated; the fen taken by live holders can
+-- never pass it: I4. Both are kept by the trigger below, from the holdings.
 create table registry_key (
     digest          bytea not null check (length(digest) = 16),
     exclusion_group text not null,
     kind            text not null check (kind in ('invoice', 'contract', 'receipt', 'document')),
     key_version     smallint not null,
     total_fen       bigint check (total_fen > 0),
-    stated_fen      bigint,
     taken_fen       bigint not null default 0 check (taken_fen >= 0),
     primary key (digest, exclusion_group),
     constraint registry_key_fen_once check (total_fen is null or taken_fen <= total_fen)
@@ -288,6 +287,7 @@ create table registry_holding (
     month             text not null,
     status            text not null check (status in ('taken', 'contending')),
     claimed_fen       bigint not null check (claimed_fen >= 0),
+    stated_fen        bigint check (stated_fen > 0),
     primary key (digest, exclusion_group, holder_id),
     foreign key (digest, exclusion_group) references registry_key
 );
@@ -296,22 +296,28 @@ create index registry_holding_holder on registry_holding (holder_id);
 create function count_holdings() returns trigger language plpgsql security definer as $$
 begin
     if tg_op = 'INSERT' then
-        update public.registry_key k set taken_fen = k.taken_fen + s.fen
-          from (select digest, exclusion_group, sum(claimed_fen) as fen from added where status = 'taken'
-                 group by digest, exclusion_group) s
+        update public.registry_key k set taken_fen = k.taken_fen + s.fen, total_fen = least(k.total_fen, s.stated)
+          from (select digest, exclusion_group, sum(claimed_fen) as fen, min(stated_fen) as stated
+                  from added where status = 'taken' group by digest, exclusion_group) s
          where k.digest = s.digest and k.exclusion_group = s.exclusion_group;
     elsif tg_op = 'DELETE' then
-        update public.registry_key k set taken_fen = k.taken_fen - s.fen
+        update public.registry_key k
+           set taken_fen = k.taken_fen - s.fen,
+               total_fen = (select min(h.stated_fen) from public.registry_holding h
+                             where h.digest = k.digest and h.exclusion_group = k.exclusion_group and h.status = 'taken')
           from (select digest, exclusion_group, sum(claimed_fen) as fen from removed where status = 'taken'
                  group by digest, exclusion_group) s
          where k.digest = s.digest and k.exclusion_group = s.exclusion_group;
     else
-        update public.registry_key k set taken_fen = k.taken_fen + s.fen
+        update public.registry_key k
+           set taken_fen = k.taken_fen + s.fen,
+               total_fen = (select min(h.stated_fen) from public.registry_holding h
+                             where h.digest = k.digest and h.exclusion_group = k.exclusion_group and h.status = 'taken')
           from (select digest, exclusion_group, sum(fen) as fen from (
                     select digest, exclusion_group, case status when 'taken' then claimed_fen else 0 end as fen from added
                     union all
                     select digest, exclusion_group, case status when 'taken' then -claimed_fen else 0 end from removed) x
-                 group by digest, exclusion_group having sum(fen) <> 0) s
+                 group by digest, exclusion_group) s
          where k.digest = s.digest and k.exclusion_group = s.exclusion_group;
     end if;
     return null;
@@ -490,6 +496,8 @@ create table batch (
     total_fen         bigint not null check (total_fen >= 0),
     cut_by            text not null,
     cut_at            timestamptz not null,
+    state_by          text not null,
+    published_by      text,
     published_on      date,
     publicity_through_on date,
     publicity_provisional boolean,
@@ -497,6 +505,7 @@ create table batch (
     working_days      integer,
     sealed_by         text,
     sealed_at         timestamptz,
+    seal_no           bigint,
     merkle_root       text,
     previous_seal     text,
     seal_jws          text,
@@ -504,17 +513,36 @@ create table batch (
     released_by       text,
     released_at       timestamptz,
     instructed_at     timestamptz,
+    manifest_no       bigint,
     manifest_sha256   text,
     version           integer not null default 1,
     primary key (tenant, id),
     unique (tenant, batch_no),
-    check ((released_by is null) = (released_at is null)),
-    constraint batch_four_eyes check (released_by is null or (released_by <> cut_by and released_by <> sealed_by)),
+    unique (tenant, seal_no),
+    unique (tenant, manifest_no),
+    check (num_nulls(published_by, published_on, publicity_through_on, publicity_provisional, calendar_version,
+                     working_days) in (0, 6)),
+    check (num_nulls(sealed_by, sealed_at, seal_no, merkle_root, previous_seal, seal_jws, seal_sha256) in (0, 7)),
+    check (num_nulls(released_by, released_at) in (0, 2)),
+    check (num_nulls(instructed_at, manifest_no, manifest_sha256) in (0, 3)),
+    constraint batch_four_eyes check (released_by is null or (
+        released_by <> cut_by and released_by is distinct from published_by and released_by is distinct from sealed_by)),
     -- I10: nothing is sealed before the publicity ended by a calendar that is not provisional
-    check (sealed_at is null or (not publicity_provisional
-           and (sealed_at at time zone 'Asia/Shanghai')::date > publicity_through_on)),
-    check (released_at is null or sealed_at is not null)
+    constraint batch_publicity_over check (sealed_at is null or coalesce(
+        not publicity_provisional and (sealed_at at time zone 'Asia/Shanghai')::date > publicity_through_on, false)),
+    check (released_at is null or sealed_at is not null),
+    check (instructed_at is null or released_at is not null),
+    constraint batch_state_follows check (case state
+        when 'cut' then published_on is null
+        when 'in_publicity' then published_on is not null and sealed_at is null
+        when 'sealed' then sealed_at is not null and released_at is null
+        when 'released' then released_at is not null and instructed_at is null
+        when 'instructed' then instructed_at is not null
+        when 'cancelled' then sealed_at is null
+        when 'closed' then instructed_at is not null or item_count = 0 end)
 );
+comment on column batch.state_by is 'who made the last change of state; the same step again by the same person changes nothing';
+comment on column batch.seal_no is 'place in the chain of the tenant''s seals, from 1; previous_seal is the hash of the one before';
 
 create table obligation (
     tenant          text not null,
@@ -530,6 +558,7 @@ create table obligation (
     payee_name      text not null,
     account_name    text not null,
     account_sealed  bytea not null,
+    payee_digest    bytea not null check (length(payee_digest) = 32),
     bank_name       text not null,
     cnaps           text not null,
     amount_fen      bigint not null check (amount_fen > 0),
@@ -541,6 +570,7 @@ create table obligation (
 );
 comment on column obligation.id is 'the id of the claim that was approved';
 comment on column obligation.released_at is 'when it was taken back to its claim (objection, withdrawal)';
+comment on column obligation.payee_digest is 'keyed digest of account number, account name and CNAPS: equal for claims paid to one account';
 create index obligation_open on obligation (tenant, scheme, mode, approved_at) where batch_id is null and released_at is null;
 
 create table batch_item (
@@ -557,22 +587,24 @@ create table batch_item (
 );
 create unique index batch_item_claim_once on batch_item (tenant, claim_id) where removed_at is null;
 
+-- One payment, made at the release: its signed form is a line of the batch's payouts.jsonl.
 create table instruction (
-    tenant        text not null,
-    id            uuid not null,
-    batch_id      uuid not null,
-    line          integer not null,
-    end_to_end_id text not null unique,
-    payload       text not null,
-    sealed        bytea not null,
-    amount_fen    bigint not null check (amount_fen > 0),
-    kid           text not null references signing_key,
-    jws           text,
-    created_at    timestamptz not null,
+    tenant         text not null,
+    id             uuid not null,
+    batch_id       uuid not null,
+    line           integer not null check (line > 0),
+    end_to_end_id  text not null check (end_to_end_id ~ '^[A-Z0-9-]{1,35}$'),
+    payee_claim_id uuid not null,
+    claim_count    integer not null check (claim_count > 0),
+    amount_fen     bigint not null check (amount_fen > 0),
+    created_at     timestamptz not null,
     primary key (tenant, id),
     unique (tenant, batch_id, line),
-    foreign key (tenant, batch_id) references batch (tenant, id)
+    unique (tenant, end_to_end_id),
+    foreign key (tenant, batch_id) references batch (tenant, id),
+    foreign key (tenant, payee_claim_id) references obligation (tenant, id)
 );
+comment on column instruction.payee_claim_id is 'the first of its claims: the account paid is that obligation''s';
 
 create table instruction_claim (
     tenant         text not null,
@@ -595,12 +627,13 @@ create table batch_file (
     foreign key (tenant, batch_id) references batch (tenant, id)
 );
 
+-- The files hold account numbers in clear, so their parts are sealed like every account number.
 create table batch_file_part (
     tenant   text not null,
     batch_id uuid not null,
     name     text not null,
     part     integer not null,
-    content  bytea not null,
+    sealed   bytea not null,
     primary key (tenant, batch_id, name, part),
     foreign key (tenant, batch_id, name) references batch_file (tenant, batch_id, name) deferrable initially deferred
 );
@@ -623,7 +656,7 @@ do $$
 declare t text;
 begin
     foreach t in array array['audit_entry', 'ledger_transfer', 'claim_revision', 'assessment', 'review',
-                             'platform_feed', 'instruction_claim', 'batch_file', 'batch_file_part'] loop
+                             'platform_feed', 'instruction', 'instruction_claim', 'batch_file', 'batch_file_part'] loop
         execute format('create trigger %I before update or delete on %I for each row execute function refuse_change()',
                        t || '_append_only', t);
         execute format('create trigger %I before truncate on %I for each statement execute function refuse_change()',
@@ -638,48 +671,66 @@ begin
         raise exception 'a batch is never deleted' using errcode = '42501';
     end if;
     if old.sealed_at is not null and
-       (new.batch_no, new.scheme, new.mode, new.kind, new.cut_off_at, new.item_count, new.total_fen, new.cut_by, new.cut_at,
-        new.published_on, new.publicity_through_on, new.sealed_by, new.sealed_at, new.merkle_root, new.previous_seal,
-        new.seal_jws, new.seal_sha256)
+       to_jsonb(new) - array['state', 'state_by', 'version', 'released_by', 'released_at', 'instructed_at', 'manifest_no',
+                             'manifest_sha256']
        is distinct from
-       (old.batch_no, old.scheme, old.mode, old.kind, old.cut_off_at, old.item_count, old.total_fen, old.cut_by, old.cut_at,
-        old.published_on, old.publicity_through_on, old.sealed_by, old.sealed_at, old.merkle_root, old.previous_seal,
-        old.seal_jws, old.seal_sha256) then
+       to_jsonb(old) - array['state', 'state_by', 'version', 'released_by', 'released_at', 'instructed_at', 'manifest_no',
+                             'manifest_sha256'] then
         raise exception 'a sealed batch never changes' using errcode = '42501';
     end if;
     if old.released_at is not null and (new.released_by, new.released_at) is distinct from (old.released_by, old.released_at) then
         raise exception 'a release never changes' using errcode = '42501';
     end if;
+    if old.instructed_at is not null and (new.instructed_at, new.manifest_no, new.manifest_sha256)
+       is distinct from (old.instructed_at, old.manifest_no, old.manifest_sha256) then
+        raise exception 'what was instructed never changes' using errcode = '42501';
+    end if;
     return new;
 end $$;
 create trigger batch_kept before update or delete on batch for each row execute function keep_sealed_batch();
 
+-- Waits for a seal that is just being made (`for share` against the sealer's lock), then looks.
 create function keep_sealed_items() returns trigger language plpgsql security definer as $$
-declare sealed timestamptz;
 begin
-    select b.sealed_at into sealed from public.batch b
-     where b.tenant = coalesce(new.tenant, old.tenant) and b.id = coalesce(new.batch_id, old.batch_id);
-    if sealed is not null or tg_op = 'DELETE' then
+    perform 1 from public.batch b where (b.tenant, b.id) in (select distinct n.tenant, n.batch_id from changed n) for share;
+    if exists (select 1 from public.batch b
+                where (b.tenant, b.id) in (select distinct n.tenant, n.batch_id from changed n) and b.sealed_at is not null) then
         raise exception 'the items of a sealed batch never change' using errcode = '42501';
     end if;
-    return new;
+    return null;
 end $$;
-create trigger batch_item_kept before insert or update or delete on batch_item
-    for each row execute function keep_sealed_items();
+create trigger batch_item_added after insert on batch_item
+    referencing new table as changed for each statement execute function keep_sealed_items();
+create trigger batch_item_changed after update on batch_item
+    referencing new table as changed for each statement execute function keep_sealed_items();
+create trigger batch_item_kept before delete on batch_item for each row execute function refuse_change();
 
--- An instruction gains its signature once, and nothing else ever changes.
-create function keep_instruction() returns trigger language plpgsql as $$
+-- What an obligation says changes only while it is back with its claim; it leaves no sealed batch.
+create function keep_obligation() returns trigger language plpgsql security definer as $$
 begin
-    if tg_op = 'DELETE' or old.jws is not null or
-       (new.tenant, new.id, new.batch_id, new.line, new.end_to_end_id, new.payload, new.sealed, new.amount_fen, new.kid,
-        new.created_at) is distinct from
-       (old.tenant, old.id, old.batch_id, old.line, old.end_to_end_id, old.payload, old.sealed, old.amount_fen, old.kid,
-        old.created_at) then
-        raise exception 'an instruction never changes' using errcode = '42501';
+    if tg_op = 'DELETE' then
+        raise exception 'an obligation is never deleted' using errcode = '42501';
+    end if;
+    if old.released_at is null and
+       to_jsonb(new) - array['batch_id', 'released_at'] is distinct from to_jsonb(old) - array['batch_id', 'released_at'] then
+        raise exception 'a standing obligation never changes' using errcode = '42501';
+    end if;
+    if exists (select 1 from public.batch b where b.tenant = old.tenant and b.id = old.batch_id and b.sealed_at is not null) then
+        raise exception 'an obligation of a sealed batch never changes' using errcode = '42501';
     end if;
     return new;
 end $$;
-create trigger instruction_kept before update or delete on instruction for each row execute function keep_instruction();
+create trigger obligation_deleted before delete on obligation for each row execute function keep_obligation();
+-- taking an open obligation into a batch is the common case and needs no look
+create trigger obligation_kept before update on obligation for each row
+    when (old.batch_id is not null or old.released_at is not null or new.batch_id is null or
+          (old.tenant, old.id, old.claim_no, old.platform, old.scheme, old.mode, old.quota_year, old.enterprise_name,
+           old.provider_name, old.provider_uscc, old.payee_name, old.account_name, old.account_sealed, old.payee_digest,
+           old.bank_name, old.cnaps, old.amount_fen, old.approved_at) is distinct from
+          (new.tenant, new.id, new.claim_no, new.platform, new.scheme, new.mode, new.quota_year, new.enterprise_name,
+           new.provider_name, new.provider_uscc, new.payee_name, new.account_name, new.account_sealed, new.payee_digest,
+           new.bank_name, new.cnaps, new.amount_fen, new.approved_at))
+    execute function keep_obligation();
 
 -- ------------------------------------------------------------------------------------------------- who may do what
 
@@ -713,7 +764,7 @@ grant delete on access_token to clearing_app;
 grant update on audit_head, idempotency_key, number_series to clearing_app;
 grant update (next_attempt_at, attempts, last_error, done_at) on outbox to clearing_app;
 grant update (limit_fen) on ledger_account to clearing_app;
-grant update (total_fen, stated_fen) on registry_key to clearing_app;
+grant update (key_version) on registry_key to clearing_app; -- what an upsert needs to lock a row
 grant update (status, claimed_fen), delete on registry_holding to clearing_app;
 grant update (state, confirmed_at, confirmed_by) on reservation to clearing_app;
 grant update on claim, batch to clearing_app;
@@ -721,5 +772,4 @@ grant update (resolved_at, resolved_by, outcome, reason) on hold to clearing_app
 grant update (retired_at, revoked_at) on signing_key to clearing_app;
 grant update on obligation to clearing_app;
 grant update (removed_at, removed_reason) on batch_item to clearing_app;
-grant update (jws) on instruction to clearing_app;
 grant select on all tables in schema public to clearing_auditor;

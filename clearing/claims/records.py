@@ -1,0 +1,239 @@
+"""Rows of claims: written whole, read back as values, shown in the form of the API."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from datetime import date, datetime
+from typing import Any, Final, cast
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from tenants.kernel.canonical import Json, plain
+from tenants.kernel.database import insert_rows
+from tenants.kernel.errors import not_found
+from tenants.kernel.money import Money
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimRow:
+    """One row of ``claim``; the field names are the columns'."""
+
+    tenant: str
+    id: UUID
+    claim_no: str
+    platform: str
+    external_id: str
+    scheme: str
+    mode: str
+    state: str
+    next_stage: str | None
+    revision: int
+    content_mac: bytes
+    policy_version: str | None
+    quota_year: int | None
+    enterprise_uscc: str
+    enterprise_name: str
+    provider_uscc: str
+    provider_name: str
+    division: str
+    base_fen: int
+    computed_fen: int
+    award_fen: int
+    matching_fen: int
+    correction_due_on: date | None
+    reservation_id: UUID | None
+    submitted_at: datetime
+    received_at: datetime
+    changed_at: datetime
+
+
+COLUMNS: Final = tuple(field.name for field in fields(ClaimRow))
+_LIST: Final = ", ".join(COLUMNS)
+_CHANGING: Final = (
+    "state", "next_stage", "revision", "content_mac", "policy_version", "quota_year", "enterprise_uscc",
+    "enterprise_name", "provider_uscc", "provider_name", "division", "base_fen", "computed_fen", "award_fen",
+    "matching_fen", "correction_due_on", "reservation_id", "submitted_at", "changed_at",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class HoldRow:
+    """One hold of a claim; ``detail`` is the finding that opened it, in both languages."""
+
+    id: UUID
+    claim_id: UUID
+    code: str
+    place: str
+    detail: str
+    opened_at: datetime
+    resolved_at: datetime | None = None
+    resolved_by: str | None = None
+    outcome: str | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimView:
+    """A claim as it is answered: its row, state by now, latest submission (masked), assessment and holds."""
+
+    row: ClaimRow
+    state_now: str
+    submission: dict[str, Json]
+    assessment: dict[str, Json]
+    holds: tuple[HoldRow, ...]
+
+
+def write_claims(connection: Connection, rows: Sequence[ClaimRow]) -> None:
+    """Insert new claims and, where a claim is there already, replace what changes with a revision."""
+    changing = ", ".join(f"{column} = excluded.{column}" for column in _CHANGING)
+    insert_rows(
+        connection,
+        "claim",
+        COLUMNS,
+        [tuple(getattr(row, column) for column in COLUMNS) for row in rows],
+        f"on conflict (tenant, id) do update set {changing}",
+    )
+
+
+def find_by_external_id(connection: Connection, platform: str, external_ids: Sequence[str]) -> dict[str, ClaimRow]:
+    """The platform's claims with these identifiers, locked."""
+    rows = connection.exec_driver_sql(
+        f"select {_LIST} from claim where platform = %s and external_id = any(%s) "  # noqa: S608 - our own columns
+        "order by id for no key update",
+        (platform, sorted(set(external_ids))),
+    )
+    return {row.external_id: row for row in map(_claim_row, rows)}
+
+
+def lock_claim(connection: Connection, claim_id: UUID) -> ClaimRow:
+    """The claim, locked.
+
+    Raises:
+        NotFound: there is none within the bound tenants and platform.
+    """
+    row = connection.exec_driver_sql(
+        f"select {_LIST} from claim where id = %s for no key update",  # noqa: S608 - our own columns
+        (claim_id,),
+    ).one_or_none()
+    if row is None:
+        raise not_found("兑付申请", "claim")
+    return _claim_row(row)
+
+
+def view_claim(connection: Connection, claim_id: UUID) -> ClaimView:
+    """The claim as it is answered.
+
+    Raises:
+        NotFound: there is none within the bound tenants and platform.
+    """
+    views = view_claims(connection, [claim_id])
+    if not views:
+        raise not_found("兑付申请", "claim")
+    return views[0]
+
+
+def view_claims(connection: Connection, claim_ids: Sequence[UUID]) -> list[ClaimView]:
+    """The claims as they are answered, in the order of their ids; absent and foreign ones are left out."""
+    ids = list(claim_ids)
+    columns = ", ".join(f"c.{column}" for column in COLUMNS)
+    rows = connection.exec_driver_sql(
+        f"select {columns}, c.state_now, r.submission, a.result from claim_now c "  # noqa: S608 - our own columns
+        "join claim_revision r on r.tenant = c.tenant and r.claim_id = c.id and r.revision = c.revision "
+        "join lateral (select result from assessment a where a.tenant = c.tenant and a.claim_id = c.id "
+        "order by a.seq desc limit 1) a on true where c.id = any(%s) order by c.id",
+        (ids,),
+    ).all()
+    holds = holds_of(connection, ids)
+    width = len(COLUMNS)
+    return [
+        ClaimView(
+            row=_claim_row(row[:width]),
+            state_now=row[width],
+            submission=json.loads(row[width + 1]),
+            assessment=json.loads(row[width + 2]),
+            holds=tuple(hold for hold in holds if hold.claim_id == row.id),
+        )
+        for row in rows
+    ]
+
+
+def holds_of(connection: Connection, claim_ids: Sequence[UUID]) -> list[HoldRow]:
+    """All holds of the claims, open and resolved, in the order in which they were opened."""
+    columns = ", ".join(field.name for field in fields(HoldRow))
+    rows = connection.exec_driver_sql(
+        f"select {columns} from hold where claim_id = any(%s) order by opened_at, id",  # noqa: S608 - our own columns
+        (list(claim_ids),),
+    )
+    return [HoldRow(*row) for row in rows]
+
+
+def claim_json(view: ClaimView, *, english: bool) -> dict[str, Json]:
+    """The claim in the form of the API: the submission, and what the service adds to it."""
+    row, assessed = view.row, view.assessment
+    return {
+        **view.submission,
+        "id": str(row.id),
+        "claim_no": row.claim_no,
+        "platform": row.platform,
+        "revision": row.revision,
+        "state": view.state_now,
+        "assessment": assessment_json(assessed, english=english) | _standing_award(row),
+        "holds": [_hold_json(hold, english=english) for hold in view.holds],
+        "next_stage": row.next_stage,
+        "correction_due_on": plain(row.correction_due_on),
+        "received_at": plain(row.received_at),
+        "changed_at": plain(row.changed_at),
+    }
+
+
+def assessment_json(result: Mapping[str, Json], *, english: bool) -> dict[str, Json]:
+    """The stored result with the findings of one language: every rule that did not simply pass."""
+    trace = cast("list[dict[str, Any]]", result["trace"])
+    summary = {key: value for key, value in result.items() if key not in {"trace", "state", "next_stage"}}
+    findings = [_finding_json(entry, english=english) for entry in trace if entry["verdict"] != "pass"]
+    return summary | {"findings": cast("Json", findings)}
+
+
+def etag_of(view: ClaimView) -> str:
+    """The claim's version: it changes with every change of the claim or of its batch."""
+    return f'"{view.row.revision}-{int(view.row.changed_at.timestamp() * 1_000_000)}-{view.state_now}"'
+
+
+def facts_json(value: Any) -> Json:  # noqa: ANN401 - any of the facts' types
+    """The facts of an assessment as JSON, from which they can be read back."""
+    if is_dataclass(value):
+        return {field.name: facts_json(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, tuple | list):
+        return [facts_json(inner) for inner in value]
+    return plain(value)
+
+
+def _standing_award(row: ClaimRow) -> dict[str, Json]:
+    """A reviewer may have lowered the award since the assessment, and a refused claim has none."""
+    return {"award": str(Money(row.award_fen))}
+
+
+def _finding_json(entry: Mapping[str, Any], *, english: bool) -> dict[str, Json]:
+    message = entry["message"]["en" if english else "zh"]
+    return {"rule": entry["rule"], "verdict": entry["verdict"], "cite": entry["cite"], "message": message}
+
+
+def _hold_json(hold: HoldRow, *, english: bool) -> dict[str, Json]:
+    detail = json.loads(hold.detail)
+    return {
+        "id": str(hold.id),
+        "code": hold.code,
+        "place": hold.place,
+        "message": detail["message"]["en" if english else "zh"],
+        "other_side": detail.get("other_side", []),
+        "state": "open" if hold.resolved_at is None else "resolved",
+        "opened_at": plain(hold.opened_at),
+        "resolved_at": plain(hold.resolved_at),
+        "outcome": hold.outcome,
+        "reason": hold.reason,
+    }
+
+
+def _claim_row(row: Sequence[Any]) -> ClaimRow:
+    return ClaimRow(*row)

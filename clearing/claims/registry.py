@@ -1,0 +1,234 @@
+"""The blind registry: which live claim or support record holds which fen of which identity, across all tenants.
+
+Heads (``registry_key``) are locked in the order of their digests before anything is decided; what is decided is written
+as holdings, whose sums the database keeps and checks. See ``dedup.md`` and invariants I4, I5 and I24.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+from uuid import UUID
+
+from psycopg.errors import CheckViolation
+from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
+
+from clearing.claims.facts import EarlierUse, KeyState
+from clearing.claims.fingerprint import Identity
+from tenants.kernel.database import insert_rows
+from tenants.kernel.money import ZERO, Money
+
+GUARDED: Final = frozenset({"invoice", "receipt"})
+"""Kinds whose fen are counted against a face total."""
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One identity of a submission with its digests: one an alias and active key version."""
+
+    kind: str
+    place: str
+    stated: Money | None
+    claimed: Money
+    digests: tuple[tuple[int, bytes], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who takes keys: a claim or a support record of a tenant's scheme, stated by a platform."""
+
+    holder_id: UUID
+    kind: str
+    tenant: str
+    scheme: str
+    platform: str
+    enterprise_digest: bytes
+    month: str
+    exclusion_group: str
+
+    def same_programme(self, other: "Holder") -> bool:
+        """Whether both are of one tenant's scheme, stated through one platform."""
+        return (self.tenant, self.scheme, self.platform) == (other.tenant, other.scheme, other.platform)
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """One live holder's hold on one digest."""
+
+    digest: bytes
+    holder: Holder
+    status: str
+    claimed: Money
+    stated: Money | None
+
+
+@dataclass(slots=True)
+class Locked:
+    """The locked part of the registry, as it stands and as this transaction changes it."""
+
+    holdings: dict[tuple[bytes, str], list[Holding]] = field(default_factory=lambda: defaultdict(list))
+    added: list[Holding] = field(default_factory=list)
+
+    def state_of(self, key: Key, holder: Holder) -> KeyState:
+        """What the registry says of one key to this holder."""
+        others = self._others(key, holder)
+        unique = {holding.holder.holder_id: holding for holding in others}.values()
+        stated = [h.stated for h in unique if h.stated is not None] + ([] if key.stated is None else [key.stated])
+        return KeyState(
+            kind=key.kind,
+            place=key.place,
+            counted=min(stated, default=ZERO),
+            taken=self._taken(key, holder, others),
+            claimed=key.claimed,
+            amount_conflict=key.kind == "invoice" and len(set(stated)) > 1,
+            uses=tuple(
+                EarlierUse(
+                    same_enterprise=h.holder.enterprise_digest == holder.enterprise_digest,
+                    same_programme=h.holder.same_programme(holder),
+                    platform=h.holder.platform,
+                    month=h.holder.month,
+                    reference=str(h.holder.holder_id),
+                )
+                for h in unique
+            ),
+        )
+
+    def take(self, keys: Iterable[Key], holder: Holder) -> None:
+        """Let the holder hold the keys: *taken* where the fen are free, otherwise *contending* until a person decides."""
+        for key in keys:
+            status = "taken" if self._fits(key, holder) else "contending"
+            for _, digest in key.digests:
+                holding = Holding(digest, holder, status, key.claimed, key.stated)
+                self.holdings[digest, holder.exclusion_group].append(holding)
+                self.added.append(holding)
+
+    def _fits(self, key: Key, holder: Holder) -> bool:
+        if key.kind not in GUARDED or key.stated is None:
+            return True
+        others = [h for h in self._others(key, holder) if h.status == "taken"]
+        counted = min([h.stated for h in others if h.stated is not None] + [key.stated])
+        return self._taken(key, holder, others) + key.claimed <= counted
+
+    def _taken(self, key: Key, holder: Holder, others: Sequence[Holding]) -> Money:
+        """The fen that others hold: the most of any alias; under a contract, what its own programme invoiced."""
+        by_digest: dict[bytes, int] = defaultdict(int)
+        for holding in others:
+            if key.kind != "contract" or holding.holder.same_programme(holder):
+                by_digest[holding.digest] += holding.claimed.fen
+        return Money(max(by_digest.values(), default=0))
+
+    def _others(self, key: Key, holder: Holder) -> list[Holding]:
+        return [
+            holding
+            for _, digest in key.digests
+            for holding in self.holdings.get((digest, holder.exclusion_group), ())
+            if holding.holder.holder_id != holder.holder_id
+        ]
+
+
+def keys_of(identities: Iterable[Identity], digests: Mapping[str, tuple[tuple[int, bytes], ...]]) -> tuple[Key, ...]:
+    """The identities as keys, one a place: the aliases of one invoice are one key with several digests."""
+    by_place: dict[tuple[str, str], list[Identity]] = defaultdict(list)
+    for identity in identities:
+        by_place[identity.kind, identity.place].append(identity)
+    return tuple(
+        Key(kind, place, found[0].total, found[0].claimed, tuple(pair for i in found for pair in digests[i.text]))
+        for (kind, place), found in by_place.items()
+    )
+
+
+def lock_keys(connection: Connection, wanted: Mapping[str, Sequence[Key]]) -> Locked:
+    """Lock the keys of each exclusion group, making the heads that are not there yet, and read who holds them.
+
+    One statement locks in the order of the digests, a second reads: its snapshot is newer than every lock it waited for.
+    """
+    heads = sorted(
+        {
+            (digest, group, key.kind, version)
+            for group, keys in wanted.items()
+            for key in keys
+            for version, digest in key.digests
+        }
+    )
+    if not heads:
+        return Locked()
+    digests, groups, kinds, versions = (list(column) for column in zip(*heads, strict=True))
+    connection.exec_driver_sql(
+        "insert into registry_key (digest, exclusion_group, kind, key_version) "
+        "select * from unnest(%s::bytea[], %s::text[], %s::text[], %s::smallint[]) as w(digest, grp, kind, version) "
+        "order by digest, grp "
+        "on conflict (digest, exclusion_group) do update set key_version = registry_key.key_version",
+        (digests, groups, kinds, versions),
+    )
+    locked = Locked()
+    rows = connection.exec_driver_sql(f"{_SELECT} where digest = any(%s)", (digests,))  # noqa: S608 - our own text
+    for row in rows:
+        holding = _holding(tuple(row))
+        locked.holdings[holding.digest, holding.holder.exclusion_group].append(holding)
+    return locked
+
+
+def write_holdings(connection: Connection, holdings: Sequence[Holding]) -> None:
+    """Store the holdings; the database refuses any fen taken twice."""
+    insert_rows(
+        connection,
+        "registry_holding",
+        (
+            "digest", "exclusion_group", "holder_id", "holder_kind", "tenant", "scheme", "platform", "enterprise_digest",
+            "month", "status", "claimed_fen", "stated_fen",
+        ),
+        [
+            (
+                h.digest, h.holder.exclusion_group, h.holder.holder_id, h.holder.kind, h.holder.tenant, h.holder.scheme,
+                h.holder.platform, h.holder.enterprise_digest, h.holder.month, h.status, h.claimed.fen,
+                None if h.stated is None else h.stated.fen,
+            )
+            for h in holdings
+        ],
+    )  # fmt: skip
+
+
+def release(connection: Connection, holder_ids: Sequence[UUID]) -> None:
+    """Free every key of the holders."""
+    _lock_heads_of(connection, holder_ids)
+    connection.exec_driver_sql("delete from registry_holding where holder_id = any(%s)", (list(holder_ids),))
+
+
+def take_contended(connection: Connection, holder_id: UUID) -> bool:
+    """Turn what the holder contends for into what it holds; ``False`` (and nothing done) where fen are still taken."""
+    _lock_heads_of(connection, [holder_id])
+    try:
+        with connection.begin_nested():
+            connection.exec_driver_sql(
+                "update registry_holding set status = 'taken' where holder_id = %s and status = 'contending'",
+                (holder_id,),
+            )
+    except IntegrityError as error:
+        if isinstance(error.orig, CheckViolation):
+            return False
+        raise
+    return True
+
+
+def _lock_heads_of(connection: Connection, holder_ids: Sequence[UUID]) -> None:
+    connection.exec_driver_sql(
+        "select 1 from registry_key k where (k.digest, k.exclusion_group) in ("
+        "select h.digest, h.exclusion_group from registry_holding h where h.holder_id = any(%s)) "
+        "order by k.digest, k.exclusion_group for no key update",
+        (list(holder_ids),),
+    )
+
+
+_SELECT: Final = (
+    "select digest, exclusion_group, holder_id, holder_kind, tenant, scheme, platform, enterprise_digest, month, status, "
+    "claimed_fen, stated_fen from registry_holding"
+)
+
+
+def _holding(
+    row: tuple[bytes, str, UUID, str, str, str, str, bytes, str, str, int, int | None],
+) -> Holding:
+    digest, group, holder_id, kind, tenant, scheme, platform, enterprise, month, status, claimed_fen, stated_fen = row
+    holder = Holder(holder_id, kind, tenant, scheme, platform, bytes(enterprise), month, group)
+    return Holding(bytes(digest), holder, status, Money(claimed_fen), None if stated_fen is None else Money(stated_fen))

@@ -1,0 +1,61 @@
+"""Policy versions as stored: which are approved, and which is in force on a day."""
+
+from collections.abc import Iterable
+from datetime import date
+from typing import Final
+
+from sqlalchemy import Connection
+
+from tenants.policy import Policy, in_force
+from tenants.policy_document import read_policy
+
+
+class Policies:
+    """The approved versions of one tenant, as one transaction sees them."""
+
+    def __init__(self, versions: dict[str, tuple[Policy, ...]]) -> None:
+        self._versions = versions
+
+    def in_force(self, scheme: str, on: date) -> Policy | None:
+        """The scheme's version in force on the day; ``None`` where there is none."""
+        return in_force(self._versions.get(scheme, ()), on)
+
+    def has_scheme(self, scheme: str) -> bool:
+        """Whether the tenant has any approved version of the scheme."""
+        return scheme in self._versions
+
+    def version(self, scheme: str, version: str) -> Policy:
+        """The version with this name.
+
+        Raises:
+            KeyError: there is no such approved version.
+        """
+        for policy in self._versions.get(scheme, ()):
+            if policy.version == version:
+                return policy
+        raise KeyError(version)
+
+
+def approved_policies(connection: Connection, tenant: str, schemes: Iterable[str], *, demonstration: bool) -> Policies:
+    """The tenant's approved versions of the schemes; demonstration policies only in demonstration mode."""
+    rows = connection.exec_driver_sql(
+        "select scheme, content_sha256 from policy_version where tenant = %s and scheme = any(%s) "
+        "and state = 'approved' and (%s or not demonstration) order by scheme, effective_on, demonstration",
+        (tenant, sorted(set(schemes)), demonstration),
+    ).all()
+    unknown = sorted({sha256 for _, sha256 in rows if sha256 not in _PARSED})
+    if unknown:
+        documents = connection.exec_driver_sql(
+            "select content_sha256, document from policy_version where tenant = %s and content_sha256 = any(%s)",
+            (tenant, unknown),
+        )
+        for sha256, document in documents:
+            _PARSED[sha256] = read_policy(document)
+    versions: dict[str, tuple[Policy, ...]] = {}
+    for scheme, sha256 in rows:
+        versions[scheme] = (*versions.get(scheme, ()), _PARSED[sha256])
+    return Policies(versions)
+
+
+_PARSED: Final[dict[str, Policy]] = {}
+"""Approved versions never change, so a parsed one is kept under its content's hash."""
