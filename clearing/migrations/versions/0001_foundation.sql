@@ -587,23 +587,39 @@ create table batch_item (
 );
 create unique index batch_item_claim_once on batch_item (tenant, claim_id) where removed_at is null;
 
+-- A complaint during publicity: it takes its claim out of the batch. `source_digest` tells how often one sender wrote.
+create table objection (
+    tenant         text not null,
+    id             uuid not null,
+    batch_id       uuid not null,
+    claim_id       uuid not null,
+    made_by        text not null,
+    made_at        timestamptz not null,
+    reason         text not null,
+    contact_sealed bytea,
+    source_digest  bytea,
+    primary key (tenant, id),
+    foreign key (tenant, batch_id) references batch (tenant, id),
+    foreign key (tenant, claim_id) references obligation (tenant, id)
+);
+create index objection_recent on objection (tenant, made_at) where source_digest is not null;
+
 -- One payment, made at the release: its signed form is a line of the batch's payouts.jsonl.
 create table instruction (
     tenant         text not null,
     id             uuid not null,
     batch_id       uuid not null,
     line           integer not null check (line > 0),
-    end_to_end_id  text not null check (end_to_end_id ~ '^[A-Z0-9-]{1,35}$'),
     payee_claim_id uuid not null,
     claim_count    integer not null check (claim_count > 0),
     amount_fen     bigint not null check (amount_fen > 0),
     created_at     timestamptz not null,
     primary key (tenant, id),
     unique (tenant, batch_id, line),
-    unique (tenant, end_to_end_id),
     foreign key (tenant, batch_id) references batch (tenant, id),
     foreign key (tenant, payee_claim_id) references obligation (tenant, id)
 );
+comment on table instruction is 'one for ever: the end-to-end id that travels to the bank is the id in base32';
 comment on column instruction.payee_claim_id is 'the first of its claims: the account paid is that obligation''s';
 
 create table instruction_claim (
@@ -656,7 +672,7 @@ do $$
 declare t text;
 begin
     foreach t in array array['audit_entry', 'ledger_transfer', 'claim_revision', 'assessment', 'review',
-                             'platform_feed', 'instruction', 'instruction_claim', 'batch_file', 'batch_file_part'] loop
+                             'platform_feed', 'objection', 'instruction', 'instruction_claim', 'batch_file', 'batch_file_part'] loop
         execute format('create trigger %I before update or delete on %I for each row execute function refuse_change()',
                        t || '_append_only', t);
         execute format('create trigger %I before truncate on %I for each statement execute function refuse_change()',
@@ -740,7 +756,8 @@ begin
     foreach t in array array['policy_version', 'payout_account', 'linked_region', 'standing', 'calendar_year',
                              'audit_head', 'audit_entry', 'ledger_account', 'ledger_transfer', 'number_series',
                              'reservation', 'claim_revision', 'assessment', 'hold', 'review', 'batch', 'obligation',
-                             'batch_item', 'instruction', 'instruction_claim', 'batch_file', 'batch_file_part'] loop
+                             'batch_item', 'objection', 'instruction', 'instruction_claim', 'batch_file',
+                             'batch_file_part'] loop
         execute format('alter table %I enable row level security, force row level security', t);
         -- the owner too: the functions above run as the owner and stay within the bound tenants
         execute format('create policy tenant_only on %I to clearing_app, clearing_owner using (tenant = any ((select bound_tenants())::text[]))', t);
