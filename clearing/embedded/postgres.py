@@ -102,15 +102,16 @@ def refuse_other_version(folder: DataFolder) -> None:
         )
 
 
-def clear_orphans(folder: DataFolder) -> None:
-    """End what a killed owner left running, and remove its pid file."""
+def clear_orphans(folder: DataFolder, sockets: Path) -> None:
+    """End what a killed owner left running, and remove its pid file and sockets."""
     pid_file = folder.postgres / "postmaster.pid"
-    if not pid_file.exists():
-        return
-    lines = pid_file.read_text().splitlines()
-    main_pid = int(lines[0]) if lines and lines[0].isdigit() else None
-    end_orphans(folder.postgres, main_pid, signal.SIGINT, ORPHAN_SECONDS)
-    pid_file.unlink(missing_ok=True)
+    if pid_file.exists():
+        lines = pid_file.read_text().splitlines()
+        main_pid = int(lines[0]) if lines and lines[0].isdigit() else None
+        end_orphans(folder.postgres, main_pid, signal.SIGINT, ORPHAN_SECONDS)
+        pid_file.unlink(missing_ok=True)
+    for stale in sockets.glob(".s.PGSQL.*"):
+        stale.unlink()
 
 
 def write_settings(folder: DataFolder, seen: str, sockets: str, account: Account) -> None:

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ _LAUNCH: Final = str(Path(__file__).with_name("launch.py"))
 _ENVIRONMENT: Final = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC", "HOME": "/"}
 KILL_SECONDS: Final = 5
 """How long a process may take to vanish after SIGKILL."""
+_POLL_SECONDS: Final = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +102,11 @@ def end_orphans(folder: Path, main_pid: int | None, polite: signal.Signals, seco
     for process in processes:
         if process.pid == main_pid:
             _signal(process, polite)
-            psutil.wait_procs(processes, seconds)
-    remaining = [process for process in processes if process.is_running()]
+            _wait(processes, seconds)
+    remaining = [process for process in processes if not _is_gone(process)]
     for process in remaining:
         _signal(process, signal.SIGKILL)
-    psutil.wait_procs(remaining, KILL_SECONDS)
+    _wait(remaining, KILL_SECONDS)
     return bool(processes)
 
 
@@ -113,3 +115,17 @@ def _signal(process: psutil.Process, number: signal.Signals) -> None:
         process.send_signal(number)
     except psutil.NoSuchProcess:
         return
+
+
+def _wait(processes: Iterable[psutil.Process], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not all(map(_is_gone, processes)) and time.monotonic() < deadline:
+        time.sleep(_POLL_SECONDS)
+
+
+def _is_gone(process: psutil.Process) -> bool:
+    """Whether it runs no more; in a container whose first process reaps nobody, it stays as a zombie."""
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True

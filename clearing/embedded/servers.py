@@ -75,7 +75,7 @@ class _Running:
 
     def start_postgres(self) -> None:
         """Start PostgreSQL and check it."""
-        postgres.clear_orphans(self.folder)
+        postgres.clear_orphans(self.folder, self.sockets)
         postgres.write_settings(self.folder, self.seen, self.sockets_seen, self.account)
         with postgres.open_log(self.folder, "postgres") as log:
             begin = log.tell()
@@ -178,7 +178,7 @@ class EmbeddedServers:
         if not folder.postgres.exists():
             running.first_start()
         elif made:
-            postgres.clear_orphans(folder)
+            postgres.clear_orphans(folder, sockets)
             postgres.renew_passwords(folder, binaries, running.launcher, running.seen, running.passwords)
         running.start_postgres()
         running.start_valkey()
