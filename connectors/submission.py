@@ -6,7 +6,7 @@ in ``clearing.claims.fingerprint``, so that the disguise itself stays on record.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from uuid import UUID
 
@@ -30,7 +30,7 @@ class Enterprise:
     name: str
     division: str
     types: tuple[str, ...]
-    type_proofs: Mapping[str, TypeProof]
+    type_proofs: Mapping[str, TypeProof] = field(default_factory=dict)
     prior_year_revenue: Money | None = None
     established_on: date | None = None
     resident_of: tuple[str, ...] = ()
@@ -114,7 +114,10 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class RelatedParty:
-    """What the enterprise declares about its relation to the provider."""
+    """What the enterprise declares about its relation to the provider.
+
+    ``common_shareholder_percent`` is in percent: ``50`` is a half.
+    """
 
     direct_equity: bool
     same_legal_representative: bool

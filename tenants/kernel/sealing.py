@@ -1,0 +1,117 @@
+"""Field encryption at rest: AES-256-GCM under one data key per tenant, bound to the place of the field.
+
+A tenant's data key is derived from the key-encryption key by HKDF-SHA-256 (RFC 5869), so that nothing but the
+key-encryption keys has to be kept, and none of them ever stands in the database.
+
+A sealed value is: format version (1 byte), version of the key-encryption key (1 byte), nonce (12 bytes), ciphertext
+with its tag (16 bytes). Version bytes, table, column, tenant and row are authenticated, so that a value moved to
+another row, column or tenant does not open.
+"""
+
+import os
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+KEY_BYTES: Final = 32
+MAX_KEY_VERSION: Final = 255
+MASK: Final = "****"
+MASK_SHOWS: Final = 4
+MASK_FROM: Final = 8
+"""Shorter numbers are hidden whole: four of their characters would be half of them or more."""
+
+_FORMAT: Final = 1
+_NONCE_BYTES: Final = 12
+_TAG_BYTES: Final = 16
+_HEADER_BYTES: Final = 2
+_PURPOSE: Final = b"clearing/field-encryption/v1"
+
+
+class SealError(Exception):
+    """The value cannot be sealed or opened; never carries the value itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a sealed value stands; it opens nowhere else."""
+
+    table: str
+    column: str
+    tenant: str
+    row: str
+
+    def associated_data(self, header: bytes) -> bytes:
+        """The authenticated bytes: each part with its length before it, so that no two places read alike."""
+        parts = (header, *(part.encode() for part in (self.table, self.column, self.tenant, self.row)))
+        return b"".join(len(part).to_bytes(4) + part for part in parts)
+
+
+@dataclass(frozen=True, slots=True)
+class KeyEncryptionKey:
+    """One version of the key-encryption key; the secret is kept out of every printed form."""
+
+    version: int
+    secret: bytes = field(repr=False)
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.version <= MAX_KEY_VERSION:
+            raise SealError(f"a key version lies between 1 and {MAX_KEY_VERSION}")
+        if len(self.secret) != KEY_BYTES:
+            raise SealError(f"a key-encryption key has {KEY_BYTES} bytes")
+
+
+class Sealer:
+    """Seals under the newest key-encryption key, opens under every one it was given."""
+
+    def __init__(self, keys: Iterable[KeyEncryptionKey]) -> None:
+        self._keys = {key.version: key for key in keys}
+        if not self._keys:
+            raise SealError("there is no key-encryption key")
+        self._newest = max(self._keys)
+        self._ciphers: dict[tuple[int, str], AESGCM] = {}
+
+    def seal(self, plaintext: str, place: Place) -> bytes:
+        """The sealed form of ``plaintext``, different each time."""
+        header = bytes((_FORMAT, self._newest))
+        nonce = os.urandom(_NONCE_BYTES)
+        cipher = self._cipher(self._newest, place.tenant)
+        return header + nonce + cipher.encrypt(nonce, plaintext.encode(), place.associated_data(header))
+
+    def unseal(self, sealed: bytes, place: Place) -> str:
+        """The value that was sealed at this place.
+
+        Raises:
+            SealError: it was changed, sealed at another place or under another key, or is no sealed value at all.
+        """
+        if len(sealed) < _HEADER_BYTES + _NONCE_BYTES + _TAG_BYTES or sealed[0] != _FORMAT:
+            raise SealError(f"{place.table}.{place.column}: not a sealed value of a known format")
+        header, nonce = sealed[:_HEADER_BYTES], sealed[_HEADER_BYTES : _HEADER_BYTES + _NONCE_BYTES]
+        cipher = self._cipher(sealed[1], place.tenant)
+        try:
+            plaintext = cipher.decrypt(nonce, sealed[_HEADER_BYTES + _NONCE_BYTES :], place.associated_data(header))
+        except InvalidTag:
+            raise SealError(f"{place.table}.{place.column}: changed, moved or sealed under another key") from None
+        return plaintext.decode()
+
+    def _cipher(self, version: int, tenant: str) -> AESGCM:
+        cipher = self._ciphers.get((version, tenant))
+        if cipher is None:
+            key = self._keys.get(version)
+            if key is None:
+                raise SealError(f"key-encryption key version {version} is not loaded")
+            info = _PURPOSE + b"\x00" + tenant.encode()
+            data_key = HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=None, info=info).derive(key.secret)
+            cipher = self._ciphers[version, tenant] = AESGCM(data_key)
+        return cipher
+
+
+def mask_account(number: str) -> str:
+    """An account number as people may see it: ``****`` and its last four letters or digits."""
+    characters = [character for character in unicodedata.normalize("NFKC", number) if character.isalnum()]
+    return MASK + "".join(characters[-MASK_SHOWS:]) if len(characters) >= MASK_FROM else MASK
