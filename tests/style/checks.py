@@ -239,7 +239,7 @@ def _is_float(node: ast.AST) -> TypeGuard[ast.Constant]:
 
 
 def _is_rounding(tree: ast.AST, name: ast.Name) -> bool:
-    """Whether ``float`` or ``round`` is used, and not only recognised: ``isinstance``, ``kind is float``, a match pattern."""
+    """Whether ``float`` or ``round`` is used, not only recognised (``isinstance``, ``kind is float``, match)."""
     if name.id not in {"float", "round"}:
         return False
     recognisers = (
