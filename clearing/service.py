@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from redis import Redis
 from sqlalchemy import Engine
 
+from clearing.claims.vault import Vault, open_vault
 from clearing.settings import Settings
 from tenants.kernel.clock import Clock, SystemClock
 from tenants.kernel.database import open_engine
@@ -19,14 +20,17 @@ class Service:
     engine: Engine
     queue: Redis
     secrets: Secrets
+    vault: Vault
     machine: Clock = field(default_factory=SystemClock)
 
 
 def open_service(settings: Settings) -> Service:
     """Open the service's parts; connections are made when they are first needed."""
+    secrets = load_secrets(settings.secrets_folder)
     return Service(
         settings,
         open_engine(settings.database_url),
         Redis.from_url(settings.redis_url),
-        load_secrets(settings.secrets_folder),
+        secrets,
+        open_vault(secrets),
     )

@@ -85,7 +85,9 @@ def needs(*scopes: str) -> Callable[[Callable[Parameters, Result]], Callable[Par
 
 
 def in_transaction(
-    use_case: Callable[[Work], Result], tenants: tuple[str, ...] | None = None, platform: str | None = None
+    use_case: Callable[[Work], Result],
+    tenants: tuple[str, ...] | None = None,
+    raced: frozenset[str] = frozenset(),
 ) -> Result | Response:
     """Run a use case in one transaction within the caller's tenants (or the given ones of them).
 
@@ -94,12 +96,12 @@ def in_transaction(
     """
     service, caller = current(), principal()
     within = caller.tenants if tenants is None else tenants
-    scope = Scope(within, platform or caller.platform)
+    scope = Scope(within, caller.platform)
     key = _idempotency_key()
     if key is None:
-        return _answered(run(service.engine, scope, service.machine, use_case))
+        return _answered(run(service.engine, scope, service.machine, use_case, raced))
     try:
-        return run(service.engine, scope, service.machine, lambda work: _once(work, caller, key, use_case))
+        return run(service.engine, scope, service.machine, lambda work: _once(work, caller, key, use_case), raced)
     except Problem as problem:
         if problem.status >= FIRST_SERVER_ERROR or isinstance(problem, _ReusedKeyError):
             raise

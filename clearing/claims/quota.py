@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -106,6 +105,11 @@ class Purse:
         for transfer in transfers:
             self._taken[transfer.debit] = self.taken(transfer.debit) + transfer.amount
 
+    def give_back(self, transfers: Sequence[Transfer]) -> None:
+        """Free what the transfers had taken."""
+        for transfer in transfers:
+            self._taken[transfer.debit] = self.taken(transfer.debit) - transfer.amount
+
 
 def lock_purse(connection: Connection, tenant: str, enterprise_accounts: Sequence[str]) -> Purse:
     """Open and lock the enterprises' accounts."""
@@ -119,14 +123,3 @@ def lock_budgets(connection: Connection, tenant: str, purse: Purse, budgets: Seq
     ledger.open_accounts(connection, tenant, dict.fromkeys(budgets, True))
     limited = ledger.limited_accounts(connection, tenant, budgets)
     purse.add(ledger.lock_accounts(connection, tenant, limited) if limited else {})
-
-
-def settle_reservations(
-    connection: Connection, tenant: str, subject_ids: Sequence[UUID], kind: str, reason: str, at: datetime
-) -> None:
-    """Post or void everything that the subjects have pending."""
-    transfers = [
-        ledger.ended(transfer, kind, reason) for transfer in ledger.open_transfers(connection, tenant, subject_ids)
-    ]
-    ledger.lock_accounts(connection, tenant, [transfer.debit for transfer in transfers])
-    ledger.append(connection, tenant, transfers, at)

@@ -95,7 +95,7 @@ class Locked:
         )
 
     def take(self, keys: Iterable[Key], holder: Holder) -> None:
-        """Let the holder hold the keys: *taken* where the fen are free, otherwise *contending* until a person decides."""
+        """Let the holder hold the keys: *taken* where the fen are free, else *contending* until a person decides."""
         for key in keys:
             status = "taken" if self._fits(key, holder) else "contending"
             for _, digest in key.digests:
@@ -141,7 +141,7 @@ def keys_of(identities: Iterable[Identity], digests: Mapping[str, tuple[tuple[in
 def lock_keys(connection: Connection, wanted: Mapping[str, Sequence[Key]]) -> Locked:
     """Lock the keys of each exclusion group, making the heads that are not there yet, and read who holds them.
 
-    One statement locks in the order of the digests, a second reads: its snapshot is newer than every lock it waited for.
+    One statement locks in the order of the digests, a second reads: its snapshot is newer than any lock waited for.
     """
     heads = sorted(
         {
@@ -162,7 +162,7 @@ def lock_keys(connection: Connection, wanted: Mapping[str, Sequence[Key]]) -> Lo
         (digests, groups, kinds, versions),
     )
     locked = Locked()
-    rows = connection.exec_driver_sql(f"{_SELECT} where digest = any(%s)", (digests,))  # noqa: S608 - our own text
+    rows = connection.exec_driver_sql(f"{_SELECT} where digest = any(%s)", (digests,))
     for row in rows:
         holding = _holding(tuple(row))
         locked.holdings[holding.digest, holding.holder.exclusion_group].append(holding)
@@ -175,8 +175,8 @@ def write_holdings(connection: Connection, holdings: Sequence[Holding]) -> None:
         connection,
         "registry_holding",
         (
-            "digest", "exclusion_group", "holder_id", "holder_kind", "tenant", "scheme", "platform", "enterprise_digest",
-            "month", "status", "claimed_fen", "stated_fen",
+            "digest", "exclusion_group", "holder_id", "holder_kind", "tenant", "scheme", "platform",
+            "enterprise_digest", "month", "status", "claimed_fen", "stated_fen",
         ),
         [
             (
@@ -221,8 +221,8 @@ def _lock_heads_of(connection: Connection, holder_ids: Sequence[UUID]) -> None:
 
 
 _SELECT: Final = (
-    "select digest, exclusion_group, holder_id, holder_kind, tenant, scheme, platform, enterprise_digest, month, status, "
-    "claimed_fen, stated_fen from registry_holding"
+    "select digest, exclusion_group, holder_id, holder_kind, tenant, scheme, platform, enterprise_digest, month, "
+    "status, claimed_fen, stated_fen from registry_holding"
 )
 
 

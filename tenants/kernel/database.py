@@ -107,13 +107,15 @@ def run(
 
     Raises:
         Unavailable: the database is away or the conflict did not clear.
+        sqlalchemy.exc.IntegrityError: a constraint is broken, each time anew if it is one of ``raced``.
     """
-    for _ in range(ATTEMPTS):
+    for attempt in range(1, ATTEMPTS + 1):
         try:
             with transaction(engine, scope, machine) as work:
                 return use_case(work)
         except DBAPIError as error:
-            if not isinstance(error.orig, _TRANSIENT) and _constraint(error) not in raced:
+            transient = isinstance(error.orig, _TRANSIENT)
+            if not transient and (attempt == ATTEMPTS or broken_constraint(error) not in raced):
                 raise
     raise database_away()
 
@@ -127,7 +129,8 @@ def is_away(error: Exception) -> bool:
     return error.connection_invalidated or isinstance(error.orig, _AWAY) or _lost(error)
 
 
-def _constraint(error: DBAPIError) -> str | None:
+def broken_constraint(error: DBAPIError) -> str | None:
+    """The name of the constraint that the error says is broken."""
     return error.orig.diag.constraint_name if isinstance(error.orig, pg.IntegrityError) else None
 
 

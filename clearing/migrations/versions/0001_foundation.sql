@@ -422,7 +422,6 @@ create table assessment (
     seq            integer not null,
     revision       integer not null,
     policy_version text,
-    policy_sha256  text,
     facts          text not null,
     result         text not null,
     result_sha256  bytea not null,

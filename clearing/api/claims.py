@@ -1,0 +1,244 @@
+"""``/v1/claims``: submit, read, list, and what people decide about a claim."""
+
+from typing import Any
+from uuid import UUID
+
+from flask import Response, request
+from marshmallow import Schema, fields, validate
+from sqlalchemy.exc import IntegrityError
+
+from clearing.api.frame import Answer, current, in_transaction, needs, principal
+from clearing.api.noun import Noun, PageSchema, json_body, page, read_cursor
+from clearing.api.problems import wants_english
+from clearing.claims.case import Desk, Outcome
+from clearing.claims.intake import RACED, submit
+from clearing.claims.listing import Filter, claim_history, list_claims, traces_of
+from clearing.claims.records import ClaimView, claim_json, etag_of, view_claim
+from clearing.claims.review import OUTCOMES, RESOLUTIONS, Decision, Reviewer, resolve_hold, review, withdraw
+from connectors.fields import DayField, MoneyField
+from connectors.reading import ClaimSchema, read_submission
+from connectors.submission import Submission
+from tenants.kernel.canonical import Json
+from tenants.kernel.database import Work, broken_constraint
+from tenants.kernel.errors import Conflict, FieldError, Forbidden, Invalid, PreconditionFailed, Text
+from tenants.principal import Principal
+
+blueprint = Noun("claims", __name__, url_prefix="/v1/claims", description="兑付申请 / claims")
+
+MAX_CLAIM_BYTES = 256 * 1024
+READERS = ("claims:read", "claims:write", "reviews:write", "audit:read")
+
+
+class ClaimQuerySchema(PageSchema):
+    """The filters of the list of claims."""
+
+    tenant = fields.String()
+    scheme = fields.String()
+    mode = fields.String()
+    state = fields.String(metadata={"description": "one state, or several with commas between"})
+    platform = fields.String()
+    enterprise = fields.String(metadata={"description": "USCC"})
+    provider = fields.String(metadata={"description": "USCC"})
+    quota_year = fields.Integer()
+    external_id = fields.String()
+    claim_no = fields.String()
+    submitted_from = DayField(optional=True)
+    submitted_through = DayField(optional=True)
+
+
+class ReviewSchema(Schema):
+    """One stage's decision."""
+
+    stage = fields.String(required=True)
+    outcome = fields.String(required=True, validate=validate.OneOf(OUTCOMES))
+    award = MoneyField(optional=True)
+    reason = fields.String(load_default=None, allow_none=True, validate=validate.Length(max=2000))
+
+
+class ResolutionSchema(Schema):
+    """What becomes of one hold."""
+
+    outcome = fields.String(required=True, validate=validate.OneOf(RESOLUTIONS))
+    reason = fields.String(required=True, validate=validate.Length(1, 2000))
+
+
+class WithdrawalSchema(Schema):
+    """Why a claim is withdrawn."""
+
+    reason = fields.String(load_default=None, allow_none=True, validate=validate.Length(max=2000))
+
+
+@blueprint.post("")
+@blueprint.doc(
+    requestBody={"required": True, "content": {"application/json": {"schema": ClaimSchema}}},
+    responses={"201": {"description": "stored"}, "200": {"description": "stored before with the same content"}},
+)
+@needs("claims:write")
+def submit_claim() -> Response:
+    """Submit one claim, or a new revision of one that needs correction."""
+    caller = principal()
+    claim = read_submission(json_body(MAX_CLAIM_BYTES))
+    desk = desk_for(caller, claim)
+
+    def use_case(work: Work) -> Answer:
+        return _answer(submit(work, current().vault, desk, [claim])[0])
+
+    try:
+        return in_transaction(use_case, raced=RACED)
+    except IntegrityError as error:
+        raise other_tenants_id(error) from error
+
+
+@blueprint.get("")
+@blueprint.arguments(ClaimQuerySchema, location="query")
+@needs(*READERS)
+def list_all(query: dict[str, Any]) -> Response:
+    """List claims, the oldest first, filtered by named parameters."""
+    limit, after = query.pop("limit"), read_cursor(query.pop("cursor"))
+    wanted = Filter.from_query(query)
+    english = wants_english()
+
+    def use_case(work: Work) -> Answer:
+        views = list_claims(work.connection, wanted, None if after is None else UUID(after), limit + 1)
+        return Answer(page(views, limit, lambda view: claim_json(view, english=english), lambda view: str(view.row.id)))
+
+    return in_transaction(use_case)
+
+
+@blueprint.get("/<uuid:claim_id>")
+@needs(*READERS)
+def get_claim(claim_id: UUID) -> Response:
+    """One claim."""
+    response = in_transaction(lambda work: shown(view_claim(work.connection, claim_id)))
+    conditional: Response = response.make_conditional(request)
+    return conditional
+
+
+@blueprint.get("/<uuid:claim_id>/trace")
+@needs(*READERS)
+def get_trace(claim_id: UUID) -> Response:
+    """The assessment trace of every revision, in Chinese and English."""
+
+    def use_case(work: Work) -> Answer:
+        view = view_claim(work.connection, claim_id)
+        return Answer(
+            {"claim_id": str(claim_id), "claim_no": view.row.claim_no, "items": traces_of(work.connection, claim_id)}
+        )
+
+    return in_transaction(use_case)
+
+
+@blueprint.get("/<uuid:claim_id>/history")
+@needs(*READERS)
+def get_history(claim_id: UUID) -> Response:
+    """The audited events of the claim and of the batches it was in."""
+
+    def use_case(work: Work) -> Answer:
+        view = view_claim(work.connection, claim_id)
+        return Answer({"claim_id": str(claim_id), "items": claim_history(work.connection, view.row)})
+
+    return in_transaction(use_case)
+
+
+@blueprint.post("/<uuid:claim_id>/withdraw")
+@needs("claims:write")
+def withdraw_claim(claim_id: UUID) -> Response:
+    """Withdraw the claim, any time before it is in a batch."""
+    body = WithdrawalSchema().load(json_body(MAX_CLAIM_BYTES)) if request.get_data() else {"reason": None}
+    caller = principal()
+
+    def use_case(work: Work) -> Answer:
+        check_if_match(work, claim_id)
+        return shown(withdraw(work, caller.subject, claim_id, body["reason"]))
+
+    return in_transaction(use_case)
+
+
+@blueprint.post("/<uuid:claim_id>/reviews")
+@blueprint.arguments(ReviewSchema)
+@needs("reviews:write")
+def review_claim(body: dict[str, Any], claim_id: UUID) -> Response:
+    """Decide the claim's next stage of review."""
+    decision = Decision(body["stage"], body["outcome"], body.get("award"), body["reason"])
+
+    def use_case(work: Work) -> Answer:
+        check_if_match(work, claim_id)
+        return shown(review(work, current().vault, reviewer(), claim_id, decision))
+
+    return in_transaction(use_case)
+
+
+@blueprint.post("/<uuid:claim_id>/holds/<uuid:hold_id>/resolution")
+@blueprint.arguments(ResolutionSchema)
+@needs("reviews:write")
+def resolve_claim_hold(body: dict[str, Any], claim_id: UUID, hold_id: UUID) -> Response:
+    """Clear a hold, or reject the claim for it."""
+
+    def use_case(work: Work) -> Answer:
+        check_if_match(work, claim_id)
+        return shown(resolve_hold(work, reviewer(), claim_id, hold_id, body["outcome"], body["reason"]))
+
+    return in_transaction(use_case)
+
+
+def desk_for(caller: Principal, claim: Submission) -> Desk:
+    """The desk at which the caller submits the claim.
+
+    Raises:
+        Forbidden: the caller is no platform's client.
+        Invalid: the claim's tenant is unknown or not among the caller's; the answer is the same.
+    """
+    if caller.platform is None:
+        raise Forbidden("platform.missing", "只有平台的客户端可以提交。", "Only a platform's client may submit.")
+    if claim.tenant not in caller.tenants:
+        said = Text("没有这个区域，或本客户端不可向其提交。", "No such tenant, or this client may not submit for it.")
+        error = FieldError("/tenant", "tenant.unknown", said)
+        raise Invalid("claim.invalid", said.zh, said.en, errors=(error,))
+    return Desk(
+        tenant=claim.tenant,
+        platform=caller.platform,
+        client_id=caller.client_id,
+        actor=caller.subject,
+        may_import=caller.may("claims:import"),
+        demonstration=current().settings.demonstration,
+    )
+
+
+def other_tenants_id(error: IntegrityError) -> Exception:
+    """The platform used this external id before for a tenant that this client does not speak for."""
+    if broken_constraint(error) != "claim_external_id":
+        return error
+    return Conflict(
+        "claim.content_differs",
+        "此 external_id 已用于内容不同的申请。",
+        "This external_id came before with other content.",
+    )
+
+
+def reviewer() -> Reviewer:
+    """The caller as a reviewer."""
+    caller = principal()
+    return Reviewer(caller.subject, caller.person, current().settings.demonstration)
+
+
+def check_if_match(work: Work, claim_id: UUID) -> None:
+    """Refuse a change of a claim that is no longer as the caller read it.
+
+    Raises:
+        PreconditionFailed: ``If-Match`` names another version.
+    """
+    if request.if_match and etag_of(view_claim(work.connection, claim_id)).strip('"') not in request.if_match:
+        raise PreconditionFailed("claim.changed", "申请已被修改，请重新读取。", "The claim has changed; read it again.")
+
+
+def shown(view: ClaimView) -> Answer:
+    """The claim as an answer."""
+    return Answer(claim_json(view, english=wants_english()), headers={"ETag": etag_of(view)})
+
+
+def _answer(outcome: Outcome) -> Answer:
+    if outcome.problem is not None or outcome.view is None:
+        raise outcome.problem or Conflict("claim.absent", "申请未保存。", "The claim was not stored.")
+    body: Json = claim_json(outcome.view, english=wants_english())
+    headers = {"ETag": etag_of(outcome.view), "Location": f"/v1/claims/{outcome.view.row.id}"}
+    return Answer(body, outcome.status, headers)

@@ -1,0 +1,211 @@
+"""Intake: submissions of one platform for one tenant become claims, in one transaction however many they are.
+
+The order of locks is the same everywhere: earlier claims, reservations, the enterprises' accounts, the registry's
+keys, budgets, and last the audit chain. Each step is one statement for all submissions; the claims are then assessed
+one after the other, each seeing what those before it took. What fails leaves nothing behind.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Final
+from uuid import UUID
+
+from clearing.claims.assessment import annual_cap, assess, matching_cap, target_quota_year
+from clearing.claims.case import Assessed, Case, Desk, Drawn, Outcome
+from clearing.claims.facts import Facts
+from clearing.claims.filing import file_claims
+from clearing.claims.fingerprint import canonical_contract_number, identities
+from clearing.claims.quota import Accounts, Purse, lock_budgets, lock_purse
+from clearing.claims.records import ClaimRow, ClaimView, find_by_external_id, view_claims
+from clearing.claims.registry import Holder, Key, Locked, keys_of, lock_keys
+from clearing.claims.surroundings import Surroundings, read_surroundings, restorable_claims
+from clearing.claims.vault import Vault
+from connectors.reading import canonical_content
+from connectors.submission import Submission
+from settlement.ledger import ended
+from tenants.kernel.clock import shanghai_day
+from tenants.kernel.database import Work
+from tenants.kernel.errors import Conflict, FieldError, Invalid, Problem, Text
+from tenants.kernel.ids import new_id
+from tenants.kernel.money import ZERO
+from tenants.policy_store import Policies, approved_policies
+
+FUTURE_TOLERANCE: Final = timedelta(minutes=5)
+LATE_DELIVERY: Final = timedelta(days=30)
+CHUNK_CLAIMS: Final = 500
+"""Claims in one transaction: enough to spread its cost, few enough to hold locks only briefly."""
+
+RACED: Final = frozenset({"claim_external_id", "ledger_account_within_limit", "registry_key_fen_once"})
+"""Constraints that only a race can break here; the transaction then runs again and sees the winner."""
+
+DEFAULT_GROUP: Final = "subsidy"
+"""The exclusion group of a claim that no policy governs."""
+
+TAKES_MONEY: Final = frozenset({"on_hold", "in_review", "approved"})
+TAKES_KEYS: Final = TAKES_MONEY | {"needs_correction"}
+SCHEMES: Final = frozenset({"delta", "provincial", "local"})
+"""The schemes of the glossary; a tenant may have others by its own policies."""
+
+
+def submit(work: Work, vault: Vault, desk: Desk, submissions: Sequence[Submission]) -> list[Outcome]:
+    """Take the submissions in, in their order; each external id may stand among them only once.
+
+    The answer has one outcome a submission, in the same order.
+    """
+    earlier = find_by_external_id(work.connection, desk.platform, [s.external_id for s in submissions])
+    policies = approved_policies(
+        work.connection, desk.tenant, [s.scheme for s in submissions], demonstration=desk.demonstration
+    )
+    restorable = restorable_claims(work.connection, desk.platform, submissions)
+    opened: list[Case | UUID | Problem] = []
+    for claim in submissions:
+        mac = vault.content_mac(canonical_content(claim))
+        before = earlier.get(claim.external_id)
+        if before is not None and before.content_mac == mac:
+            opened.append(before.id)
+        else:
+            refusal = _refusal(work, desk, policies, claim, before) or _restoration_fault(claim, restorable)
+            opened.append(refusal or _open(policies, claim, mac, before))
+    stored = _take_in(work, vault, desk, [one for one in opened if isinstance(one, Case)])
+    known = {view.row.id: view for view in view_claims(work.connection, [o for o in opened if isinstance(o, UUID)])}
+    return [_outcome(one, stored, known) for one in opened]
+
+
+def _outcome(opened: Case | UUID | Problem, stored: dict[UUID, ClaimView], known: dict[UUID, ClaimView]) -> Outcome:
+    if isinstance(opened, Problem):
+        return Outcome(opened.status, problem=opened)
+    if isinstance(opened, UUID):
+        return Outcome(200, view=known[opened])
+    return Outcome(201, view=stored[opened.claim_id])
+
+
+def _open(policies: Policies, claim: Submission, mac: bytes, earlier: ClaimRow | None) -> Case:
+    policy_on = shanghai_day(claim.submitted_at)
+    policy = policies.in_force(claim.scheme, policy_on)
+    year = policy_on.year if policy is None else target_quota_year(policy, claim)
+    return Case(claim, mac, new_id() if earlier is None else earlier.id, earlier, policy, year)
+
+
+def _refusal(
+    work: Work, desk: Desk, policies: Policies, submission: Submission, earlier: ClaimRow | None
+) -> Problem | None:
+    if earlier is not None and earlier.state != "needs_correction":
+        return Conflict(
+            "claim.content_differs",
+            f"申请 {submission.external_id} 已受理（{earlier.claim_no}），内容与本次不同；只有待补正的申请才能更改。",
+            f"{submission.external_id} was taken in before ({earlier.claim_no}) with other content; "
+            "only a claim that needs correction may change.",
+        )
+    if not policies.has_scheme(submission.scheme) and submission.scheme not in SCHEMES:
+        return _at("/scheme", "scheme.unknown", "本区域没有这个券种。", "This tenant has no such scheme.")
+    if submission.submitted_at > work.at + FUTURE_TOLERANCE:
+        return _at(
+            "/submitted_at",
+            "submitted_at.future",
+            "提交时间晚于当前时间。",
+            "The time of submission lies in the future.",
+        )
+    if submission.submitted_at < work.at - LATE_DELIVERY and not desk.may_import:
+        return _at(
+            "/submitted_at",
+            "submitted_at.too_old",
+            f"提交时间早于 {LATE_DELIVERY.days} 天前；补录历史数据需要 claims:import 权限。",
+            f"The time of submission is over {LATE_DELIVERY.days} days ago; history needs the scope claims:import.",
+        )
+    return None
+
+
+def _restoration_fault(claim: Submission, restorable: Mapping[UUID, str]) -> Problem | None:
+    if claim.restores is None or restorable.get(claim.restores) == claim.enterprise.uscc:
+        return None
+    return _at(
+        "/restores",
+        "restores.invalid",
+        "restores 须指向本企业、本平台已驳回或已撤回的申请。",
+        "restores must name a rejected or withdrawn claim of this enterprise and platform.",
+    )
+
+
+def _at(pointer: str, code: str, zh: str, en: str) -> Invalid:
+    return Invalid("claim.invalid", zh, en, errors=(FieldError(pointer, code, Text(zh, en)),))
+
+
+def _take_in(work: Work, vault: Vault, desk: Desk, cases: Sequence[Case]) -> dict[UUID, ClaimView]:
+    """Lock what the cases touch, in the order of the house, assess them one after the other, and file them."""
+    if not cases:
+        return {}
+    claims = [case.submission for case in cases]
+    around = read_surroundings(work.connection, desk.tenant, claims, sorted({case.year for case in cases}))
+    drawn = [_draw_up(vault, desk, around, case) for case in cases]
+    purse = lock_purse(work.connection, desk.tenant, [code for d in drawn for code in d.accounts.enterprise_accounts])
+    wanted: dict[str, list[Key]] = {}
+    for one in drawn:
+        wanted.setdefault(one.holder.exclusion_group, []).extend(one.keys)
+    locked = lock_keys(work.connection, wanted)
+    lock_budgets(work.connection, desk.tenant, purse, sorted({one.accounts.budget for one in drawn}))
+    assessed = [_assess(around, purse, locked, one) for one in drawn]
+    return file_claims(work, vault, desk, assessed, locked, purse.new_limits)
+
+
+def _draw_up(vault: Vault, desk: Desk, around: Surroundings, case: Case) -> Drawn:
+    """Name the accounts and keys that the case touches."""
+    claim = case.submission
+    linked = around.linked_region(case.year, claim.enterprise.division)
+    return Drawn(
+        case=case,
+        linked=linked,
+        accounts=Accounts(claim.scheme, case.year, claim.enterprise.uscc, None if linked is None else linked.division),
+        holder=Holder(
+            holder_id=case.claim_id,
+            kind="claim",
+            tenant=desk.tenant,
+            scheme=claim.scheme,
+            platform=desk.platform,
+            enterprise_digest=vault.enterprise(claim.enterprise.uscc),
+            month=f"{shanghai_day(claim.submitted_at):%Y-%m}",
+            exclusion_group=DEFAULT_GROUP if case.policy is None else case.policy.exclusion_group,
+        ),
+        keys=keys_of(identities(claim), vault.digests),
+    )
+
+
+def _assess(around: Surroundings, purse: Purse, locked: Locked, drawn: Drawn) -> Assessed:
+    """Assess one case, and let it take what its verdict lets it take."""
+    case, accounts = drawn.case, drawn.accounts
+    reserved = around.reserved(case.submission.reservation_id)
+    facts = _facts(around, purse, locked, drawn)
+    assessment = assess(case.submission, case.policy, facts)
+    if assessment.state in TAKES_KEYS:
+        locked.take(drawn.keys, drawn.holder)
+    if assessment.state not in TAKES_MONEY:
+        return Assessed(case, facts, assessment, (), uses_reservation=False)
+    purse.give_back(reserved)
+    around.use(case.submission.reservation_id)
+    matching = ZERO if assessment.matching is None else assessment.matching.amount
+    transfers = accounts.reserve(assessment.award, matching, case.claim_id)
+    if case.policy is not None:
+        purse.cap(accounts.quota, annual_cap(case.policy, case.submission))
+        purse.cap(accounts.matching, matching_cap(case.policy, case.submission))
+    purse.draw(transfers)
+    voided = tuple(ended(transfer, "void", "reservation used") for transfer in reserved)
+    return Assessed(case, facts, assessment, voided + tuple(transfers), uses_reservation=bool(reserved))
+
+
+def _facts(around: Surroundings, purse: Purse, locked: Locked, drawn: Drawn) -> Facts:
+    """What the assessment reads; what the claim's own reservation set aside counts as still free."""
+    claim, accounts = drawn.case.submission, drawn.accounts
+    on = shanghai_day(claim.submitted_at)
+    set_aside = Purse({})
+    set_aside.draw(around.reserved(claim.reservation_id))
+    budget_left = purse.left(accounts.budget)
+    return Facts(
+        contract_number=canonical_contract_number(claim.contract.number),
+        quota_taken=purse.taken(accounts.quota) - set_aside.taken(accounts.quota),
+        budget_left=None if budget_left is None else budget_left + set_aside.taken(accounts.budget),
+        linked_region=drawn.linked,
+        matching_taken=purse.taken(accounts.matching),
+        keys=tuple(locked.state_of(key, drawn.holder) for key in drawn.keys),
+        reservation=around.reservation(claim.reservation_id),
+        enterprise=around.standing(claim.enterprise.uscc, on),
+        provider=around.standing(claim.provider.uscc, on),
+    )
