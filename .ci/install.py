@@ -51,7 +51,7 @@ def install(wanted: str) -> None:
     if not VENV.exists():
         make_venv()
     content = (ROOT / wanted).read_bytes()
-    command = [*pip(), "install", "--quiet", "--no-input", "--no-deps", "--require-hashes", "-r", str(ROOT / wanted)]
+    command = [*pip(), "install", "-qq", "--no-input", "--no-deps", "--require-hashes", "-r", str(ROOT / wanted)]
     if run(command) != 0:
         stop(
             "安装失败。请检查网络或软件包源的设置 (pip config), 然后再次运行同一命令。",
@@ -104,7 +104,7 @@ def link_project() -> None:
     site = next((VENV / "lib").glob("python3*/site-packages"))
     (site / "clearing.pth").write_text("../../../..\n")
     command = VENV / "bin" / "clearing"
-    command.write_text('#!/bin/sh\nexec "$(dirname -- "$0")/python" -m clearing "$@"\n')
+    command.write_text('#!/bin/sh\nexec "$(dirname -- "$0")/python" -P -m clearing "$@"\n')
     command.chmod(0o755)
 
 
