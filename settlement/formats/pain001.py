@@ -1,0 +1,134 @@
+"""ISO 20022 ``pain.001.001.09`` or ``.11``: the customer credit transfer initiation, one transaction a line.
+
+Numbers are never cut, since a cut account is another account; names are cut to the schema's 140 characters. The text
+is made from templates, a quarter of the time of an element tree; :func:`schema_faults` then reads it as anyone would.
+"""
+
+from collections.abc import Iterable
+from importlib.metadata import distribution
+from typing import BinaryIO, Final
+
+from lxml import etree
+
+from settlement.formats.payout_batch import PayoutBatch, claims_text, counted
+from settlement.instruction import CURRENCY, Account, Instruction
+from tenants.kernel.clock import print_instant
+
+VERSIONS: Final = ("09", "11")
+MAX_NAME_CHARS: Final = 140
+MAX_PURPOSE_CHARS: Final = 60
+"""Leaves room for claim references in the 140 characters of the remittance line."""
+
+_SCHEMA_PACKAGE: Final = "sepaxml"
+_MAX_FAULTS: Final = 20
+
+_AGENT: Final = (
+    "<FinInstnId><ClrSysMmbId><ClrSysId><Cd>CNAPS</Cd></ClrSysId><MmbId>{cnaps}</MmbId></ClrSysMmbId>"
+    "<Nm>{bank_name}</Nm></FinInstnId>"
+)
+"""CNAPS is the code of China's payment system in the external code list of ISO 20022."""
+_ACCOUNT: Final = "<Id><Othr><Id>{account_number}</Id></Othr></Id>"
+_HEAD: Final = (
+    "<?xml version='1.0' encoding='UTF-8'?>\n"
+    '<Document xmlns="{namespace}"><CstmrCdtTrfInitn><GrpHdr><MsgId>{batch}</MsgId><CreDtTm>{created_at}</CreDtTm>'
+    "<NbOfTxs>{count}</NbOfTxs><CtrlSum>{total}</CtrlSum><InitgPty><Nm>{tenant_name}</Nm></InitgPty></GrpHdr>\n"
+    "<PmtInf><PmtInfId>{batch}</PmtInfId><PmtMtd>TRF</PmtMtd><NbOfTxs>{count}</NbOfTxs><CtrlSum>{total}</CtrlSum>"
+    "<ReqdExctnDt><Dt>{execution_on}</Dt></ReqdExctnDt><Dbtr><Nm>{account_name}</Nm></Dbtr>"
+    f"<DbtrAcct>{_ACCOUNT}<Ccy>{CURRENCY}</Ccy></DbtrAcct><DbtrAgt>{_AGENT}</DbtrAgt>\n"
+)
+_TRANSACTION: Final = (
+    "<CdtTrfTxInf><PmtId><InstrId>{instruction_id}</InstrId><EndToEndId>{end_to_end_id}</EndToEndId></PmtId>"
+    f'<Amt><InstdAmt Ccy="{CURRENCY}">{{amount}}</InstdAmt></Amt><CdtrAgt>{_AGENT}</CdtrAgt>'
+    f"<Cdtr><Nm>{{account_name}}</Nm></Cdtr><CdtrAcct>{_ACCOUNT}</CdtrAcct>"
+    "<RmtInf><Ustrd>{remittance}</Ustrd></RmtInf></CdtTrfTxInf>\n"
+)
+_TAIL: Final = "</PmtInf></CstmrCdtTrfInitn></Document>\n"
+
+
+def write_pain001(out: BinaryIO, batch: PayoutBatch, instructions: Iterable[Instruction], version: str = "09") -> None:
+    """Write the message: one payment information block, one transaction for each instruction.
+
+    The message id is the batch number, so that a bank knows the same batch again.
+
+    Raises:
+        ValueError: a version that is not in ``VERSIONS``.
+        TotalsError: the instructions are not those of the batch; what was written is then to be thrown away.
+    """
+    out.write(_head(batch, version).encode())
+    out.writelines(_transaction(instruction).encode() for _, instruction in counted(batch, instructions))
+    out.write(_TAIL.encode())
+
+
+def schema_faults(source: BinaryIO, version: str = "09") -> list[str]:
+    """What the official schema finds wrong; empty when the message is valid. The file is streamed.
+
+    Raises:
+        ValueError: a version that is not in ``VERSIONS``.
+    """
+    events = etree.iterparse(
+        source,
+        tag=f"{{{_namespace(version)}}}CdtTrfTxInf",
+        schema=_schema(version),
+        resolve_entities=False,
+        no_network=True,
+        load_dtd=False,
+    )
+    try:
+        for _, element in events:
+            element.clear()
+            while element.getprevious() is not None:
+                del element.getparent()[0]
+    except etree.XMLSyntaxError as fault:
+        return [entry.message for entry in events.error_log][:_MAX_FAULTS] or [str(fault)]
+    return []
+
+
+def _head(batch: PayoutBatch, version: str) -> str:
+    return _HEAD.format(
+        namespace=_namespace(version),
+        batch=batch.batch,
+        created_at=print_instant(batch.created_at),
+        count=batch.count,
+        total=batch.total,
+        tenant_name=_text(batch.tenant_name),
+        execution_on=batch.execution_on.isoformat(),
+        **_party(batch.debtor),
+    )
+
+
+def _transaction(instruction: Instruction) -> str:
+    purpose = instruction.purpose[:MAX_PURPOSE_CHARS]
+    claims = claims_text(instruction.claims, MAX_NAME_CHARS - len(purpose) - 1)
+    return _TRANSACTION.format(
+        instruction_id=instruction.instruction_id.hex,
+        end_to_end_id=instruction.end_to_end_id,
+        amount=instruction.amount,
+        remittance=_text(f"{purpose} {claims}"),
+        **_party(instruction.creditor),
+    )
+
+
+def _party(account: Account) -> dict[str, str]:
+    return {
+        "account_name": _text(account.account_name),
+        "account_number": account.account_number,
+        "bank_name": _text(account.bank_name),
+        "cnaps": account.cnaps,
+    }
+
+
+def _text(text: str) -> str:
+    """The text as element content, cut to what the schema takes."""
+    return text[:MAX_NAME_CHARS].replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _namespace(version: str) -> str:
+    if version not in VERSIONS:
+        raise ValueError(f"pain.001.001.{version} is not written here")
+    return f"urn:iso:std:iso:20022:tech:xsd:pain.001.001.{version}"
+
+
+def _schema(version: str) -> etree.XMLSchema:
+    """The official schema as an installed package carries it; nothing of that package is run."""
+    path = distribution(_SCHEMA_PACKAGE).locate_file(f"{_SCHEMA_PACKAGE}/schemas/pain.001.001.{version}.xsd")
+    return etree.XMLSchema(etree.parse(str(path)))
