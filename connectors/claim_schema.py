@@ -206,6 +206,43 @@ class PayeeSchema(PartSchema):
     cnaps = CnapsField(about="联行号 / line number of the bank")
 
 
+class ReservationSchema(PartSchema):
+    """A request to set quota aside for an intended contract (额度确认)."""
+
+    makes = submission.ReservationRequest
+    external_id = PatternField(_EXTERNAL_ID, "external_id.malformed", example="YX202408293280")
+    tenant = CodeField(_SLUG, example="wujiang")
+    scheme = CodeField(_SLUG, example="delta")
+    mode = ChoiceField(MODES)
+    requested_at = InstantField()
+    enterprise = Part(EnterpriseSchema)
+    provider = Part(ProviderSchema)
+    contract = Part(ContractSchema)
+    amount = MoneyField(optional=True, about="申请金额，默认按政策计算 / the amount asked for, by default as computed")
+
+
+class SupportKeySchema(PartSchema):
+    """One identity of spending that was supported elsewhere."""
+
+    makes = submission.SupportKey
+    kind = ChoiceField(("invoice", "contract", "receipt", "document"))
+    value = TextField(TITLE_CHARACTERS, about="发票号码（旧版发票为代码加号码）、合同编号、回单流水号或文件 SHA-256")
+    amount = MoneyField(optional=True, about="该项已获支持的金额 / the amount of it that was supported")
+    provider_uscc = UsccField(optional=True, about="合同的服务单位 / the contract's provider")
+
+
+class SupportRecordSchema(PartSchema):
+    """A platform's statement that some spending was already subsidised and paid elsewhere (支持记录)."""
+
+    makes = submission.SupportRecord
+    platform = CodeField(_SLUG)
+    external_id = PatternField(_EXTERNAL_ID, "external_id.malformed")
+    tenant = CodeField(_SLUG)
+    enterprise_uscc = UsccField()
+    keys = Rows(Part(SupportKeySchema), MAX_ROWS)
+    supported_on = DayField()
+
+
 class ClaimSchema(PartSchema):
     """The whole claim as a platform submits it."""
 

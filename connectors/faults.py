@@ -5,7 +5,7 @@ from typing import Final
 from tenants.kernel.errors import Text
 from tenants.kernel.texts import TEXT_FAULTS
 
-_SEPARATOR: Final = "|"
+SEPARATOR: Final = "|"
 
 MESSAGES: Final = TEXT_FAULTS | {
     "field.required": Text("缺少此项。", "This field is missing."),
@@ -67,11 +67,11 @@ class Fault(ValueError):  # noqa: N818 - a fault of the input, not an error of o
     """One value is wrong; ``code`` is a key of ``MESSAGES`` and ``detail`` what its text names."""
 
     def __init__(self, code: str, detail: str = "") -> None:
-        super().__init__(f"{code}{_SEPARATOR}{detail}" if detail else code)
+        super().__init__(f"{code}{SEPARATOR}{detail}" if detail else code)
 
 
 def explain(fault: str) -> tuple[str, Text]:
     """Code and text of a printed :class:`Fault`."""
-    code, _, detail = fault.partition(_SEPARATOR)
+    code, _, detail = fault.partition(SEPARATOR)
     text = MESSAGES[code]
     return code, Text(text.zh.format(detail=detail), text.en.format(detail=detail))

@@ -75,12 +75,16 @@ def canonical_content(given: Submission) -> bytes:
 
 
 def _without_absent(members: Mapping[str, Json]) -> dict[str, Json]:
+    """The members but for ``null`` and empty lists; an empty object stays, for a type may have an empty proof."""
     kept: dict[str, Json] = {}
     for name, value in members.items():
-        if isinstance(value, dict):
+        if type(value) is str:
+            kept[name] = value
+        elif type(value) is dict:
             kept[name] = _without_absent(value)
-        elif isinstance(value, list):
-            kept[name] = [_without_absent(item) if isinstance(item, dict) else item for item in value]
+        elif type(value) is list:
+            if value:
+                kept[name] = [_without_absent(item) if type(item) is dict else item for item in value]
         elif value is not None:
             kept[name] = value
     return kept

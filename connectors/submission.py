@@ -167,3 +167,40 @@ class Submission:
     reservation_id: UUID | None = None
     restores: UUID | None = None
     duplicate_explanation: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReservationRequest:
+    """A request to set quota aside for an intended contract (额度确认); ``amount`` asks for less than computed."""
+
+    external_id: str
+    tenant: str
+    scheme: str
+    mode: str
+    requested_at: datetime
+    enterprise: Enterprise
+    provider: Provider
+    contract: Contract
+    amount: Money | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SupportKey:
+    """One identity of spending that was supported elsewhere; ``provider_uscc`` completes a contract's."""
+
+    kind: str
+    value: str
+    amount: Money | None = None
+    provider_uscc: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SupportRecord:
+    """A platform's statement that some spending was already subsidised and paid elsewhere (支持记录)."""
+
+    platform: str
+    external_id: str
+    tenant: str
+    enterprise_uscc: str
+    keys: tuple[SupportKey, ...]
+    supported_on: date
