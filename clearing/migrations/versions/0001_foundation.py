@@ -10,7 +10,11 @@ down_revision = None
 
 def upgrade() -> None:
     """Create the schema; the statements are in the file of the same name."""
-    op.get_bind().exec_driver_sql(Path(__file__).with_suffix(".sql").read_text(encoding="utf-8"))
+    driver = op.get_bind().connection.driver_connection
+    if driver is None:
+        raise RuntimeError("the migration has no connection")
+    # as one simple query: many statements cannot be prepared, and a percent sign is no placeholder here
+    driver.execute(Path(__file__).with_suffix(".sql").read_text(encoding="utf-8"), prepare=False)
 
 
 def downgrade() -> None:

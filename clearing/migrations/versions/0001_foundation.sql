@@ -25,10 +25,10 @@ begin
     select c.demonstration_at, c.set_at into demonstration_at, set_at from public.service_clock c;
 end $$;
 
-create function bound_tenants() returns text[] language sql stable leakproof as
+create function bound_tenants() returns text[] language sql stable as
 $$ select pg_catalog.string_to_array(nullif(pg_catalog.current_setting('clearing.tenants', true), ''), ',') $$;
 
-create function bound_platform() returns text language sql stable leakproof as
+create function bound_platform() returns text language sql stable as
 $$ select nullif(pg_catalog.current_setting('clearing.platform', true), '') $$;
 
 create function refuse_change() returns trigger language plpgsql as $$
@@ -365,6 +365,21 @@ create table reservation (
     unique (tenant, reservation_no)
 );
 
+-- Spending that was subsidised and paid elsewhere: it blocks duplicates and nothing more.
+create table support_record (
+    tenant          text not null references tenant,
+    id              uuid not null,
+    platform        text not null,
+    external_id     text not null,
+    content_mac     bytea not null,
+    supported_on    date not null,
+    keys            integer not null check (keys > 0),
+    client_id       text not null,
+    received_at     timestamptz not null,
+    primary key (tenant, id),
+    constraint support_record_external_id unique (platform, external_id)
+);
+
 create table claim (
     tenant          text not null references tenant,
     id              uuid not null,
@@ -670,7 +685,7 @@ select c.*, o.batch_id,
 do $$
 declare t text;
 begin
-    foreach t in array array['audit_entry', 'ledger_transfer', 'claim_revision', 'assessment', 'review',
+    foreach t in array array['audit_entry', 'ledger_transfer', 'support_record', 'claim_revision', 'assessment', 'review',
                              'platform_feed', 'objection', 'instruction', 'instruction_claim', 'batch_file', 'batch_file_part'] loop
         execute format('create trigger %I before update or delete on %I for each row execute function refuse_change()',
                        t || '_append_only', t);
@@ -754,7 +769,7 @@ declare t text;
 begin
     foreach t in array array['policy_version', 'payout_account', 'linked_region', 'standing', 'calendar_year',
                              'audit_head', 'audit_entry', 'ledger_account', 'ledger_transfer', 'number_series',
-                             'reservation', 'claim_revision', 'assessment', 'hold', 'review', 'batch', 'obligation',
+                             'reservation', 'support_record', 'claim_revision', 'assessment', 'hold', 'review', 'batch', 'obligation',
                              'batch_item', 'objection', 'instruction', 'instruction_claim', 'batch_file',
                              'batch_file_part'] loop
         execute format('alter table %I enable row level security, force row level security', t);
