@@ -1,0 +1,186 @@
+"""The steps of a batch before its seal: cut, publish, take one claim out, cancel; and closing an empty one.
+
+Each locks the batch, so that of two people who act at once exactly one does it. The same step again by the same person
+answers the batch as it is; by another person it is a ``batch.state`` conflict.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from settlement.batch import (
+    Batch,
+    change_batch,
+    control_totals,
+    insert_batch,
+    lock_batch,
+    next_number,
+    record_step,
+)
+from settlement.batch_states import CANCEL, CLOSE, OBJECT, PUBLISH, already_done, require_start
+from settlement.publicity import PublicityTerms
+from tenants.kernel.clock import shanghai_day
+from tenants.kernel.errors import Conflict
+from tenants.kernel.ids import new_id
+from tenants.kernel.workdays import publicity_through
+
+CANCELLED: Final = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class CutOrder:
+    """What a batch is to take: every open obligation of the scheme and mode, approved up to the cut-off."""
+
+    tenant: str
+    scheme: str
+    mode: str
+    cut_off_at: datetime
+
+
+def cut(connection: Connection, order: CutOrder, actor: str, at: datetime) -> Batch:
+    """Make a batch of what is open, and fix its control totals; it may be empty.
+
+    A cut-off that lies ahead is the present moment: what is approved later goes into the next batch.
+    """
+    cut_off_at = min(order.cut_off_at, at)
+    code = connection.exec_driver_sql("select code from tenant where tenant = %s", (order.tenant,)).scalar_one()
+    year = shanghai_day(at).year
+    number = next_number(connection, order.tenant, "batch", year)
+    empty = Batch(
+        order.tenant, new_id(), f"BT-{code}-{year}-{number:04d}", order.scheme, order.mode, order.mode, "cut",
+        cut_off_at, 0, 0, actor, at, actor,
+    )  # fmt: skip
+    insert_batch(connection, empty)
+    connection.exec_driver_sql(
+        "with taken as ("
+        "update obligation set batch_id = %s where tenant = %s and scheme = %s and mode = %s and batch_id is null "
+        "and released_at is null and approved_at <= %s returning id, amount_fen) "
+        "insert into batch_item (tenant, batch_id, line, claim_id, amount_fen) "
+        "select %s, %s, row_number() over (order by id), id, amount_fen from taken",
+        (empty.id, order.tenant, order.scheme, order.mode, cut_off_at, order.tenant, empty.id),
+    )
+    count, total_fen = control_totals(connection, empty)
+    batch = change_batch(connection, empty, item_count=count, total_fen=total_fen)
+    record_step(connection, None, batch, "cut", actor, at)
+    return batch
+
+
+def publish(
+    connection: Connection, tenant: str, batch_id: UUID, terms: PublicityTerms, actor: str, at: datetime
+) -> Batch:
+    """Give public notice of the batch, from today through the last of the working days.
+
+    Raises:
+        NotFound: the tenant has no such batch.
+        Conflict: ``batch.state``.
+    """
+    batch = lock_batch(connection, tenant, batch_id)
+    if already_done(batch, PUBLISH, actor):
+        return batch
+    require_start(batch, PUBLISH)
+    published_on = shanghai_day(at)
+    publicity = publicity_through(published_on, terms.working_days, terms.calendar)
+    published = change_batch(
+        connection,
+        batch,
+        state=PUBLISH.ends,
+        state_by=actor,
+        published_by=actor,
+        published_on=published_on,
+        publicity_through_on=publicity.through_on,
+        publicity_provisional=publicity.provisional,
+        calendar_version=publicity.calendar_version,
+        working_days=terms.working_days,
+    )
+    record_step(connection, batch, published, "published", actor, at)
+    return published
+
+
+def take_out(connection: Connection, tenant: str, claim_id: UUID, reason: str, actor: str, at: datetime) -> Batch:
+    """Take one claim out of its batch in publicity, back to its owner, and restate the batch's totals.
+
+    Raises:
+        Conflict: ``claim.not_in_publicity``.
+    """
+    batch = _lock_batch_of(connection, tenant, claim_id)
+    if batch is None or batch.state not in OBJECT.starts:
+        raise _not_in_publicity()
+    taken = connection.exec_driver_sql(
+        "update batch_item set removed_at = %s, removed_reason = %s "
+        "where tenant = %s and batch_id = %s and claim_id = %s and removed_at is null returning line, amount_fen",
+        (at, reason, tenant, batch.id, claim_id),
+    ).one_or_none()
+    if taken is None:
+        raise _not_in_publicity()
+    connection.exec_driver_sql(
+        "update obligation set batch_id = null, released_at = %s where tenant = %s and id = %s", (at, tenant, claim_id)
+    )
+    restated = change_batch(
+        connection, batch, item_count=batch.item_count - 1, total_fen=batch.total_fen - taken.amount_fen
+    )
+    record_step(connection, batch, restated, "objection", actor, at, reason=reason)
+    return restated
+
+
+def cancel(connection: Connection, tenant: str, batch_id: UUID, reason: str | None, actor: str, at: datetime) -> Batch:
+    """Dissolve a batch that is not sealed; what it held is open again for the next batch.
+
+    Raises:
+        NotFound: the tenant has no such batch.
+        Conflict: ``batch.state``.
+    """
+    batch = lock_batch(connection, tenant, batch_id)
+    if already_done(batch, CANCEL, actor):
+        return batch
+    require_start(batch, CANCEL)
+    cancelled = change_batch(connection, batch, state=CANCEL.ends, state_by=actor)
+    connection.exec_driver_sql(
+        "update batch_item set removed_at = %s, removed_reason = %s "
+        "where tenant = %s and batch_id = %s and removed_at is null",
+        (at, CANCELLED, tenant, batch_id),
+    )
+    connection.exec_driver_sql(
+        "update obligation set batch_id = null where tenant = %s and batch_id = %s", (tenant, batch_id)
+    )
+    record_step(connection, batch, cancelled, "cancelled", actor, at, reason=reason)
+    return cancelled
+
+
+def close(connection: Connection, tenant: str, batch_id: UUID, actor: str, at: datetime) -> Batch:
+    """Close a batch that holds nothing.
+
+    Raises:
+        NotFound: the tenant has no such batch.
+        Conflict: ``batch.state``, or ``batch.not_empty``.
+    """
+    batch = lock_batch(connection, tenant, batch_id)
+    if already_done(batch, CLOSE, actor):
+        return batch
+    require_start(batch, CLOSE)
+    if batch.item_count:
+        raise Conflict(
+            "batch.not_empty",
+            f"批次 {batch.batch_no} 含 {batch.item_count} 笔，只有空批次可以直接关闭。",
+            f"Batch {batch.batch_no} holds {batch.item_count} claims; only an empty one is closed without being paid.",
+        )
+    closed = change_batch(connection, batch, state=CLOSE.ends, state_by=actor)
+    record_step(connection, batch, closed, "closed", actor, at)
+    return closed
+
+
+def _lock_batch_of(connection: Connection, tenant: str, claim_id: UUID) -> Batch | None:
+    row = connection.exec_driver_sql(
+        "select batch_id from obligation where tenant = %s and id = %s and batch_id is not null", (tenant, claim_id)
+    ).one_or_none()
+    return None if row is None else lock_batch(connection, tenant, row.batch_id)
+
+
+def _not_in_publicity() -> Conflict:
+    return Conflict(
+        "claim.not_in_publicity",
+        "该申请不在公示期内，不能提出异议。",
+        "The claim is not in publicity, so no objection can be made.",
+    )

@@ -1,0 +1,81 @@
+"""The release of a sealed batch (放行) by a second person: instructions come into being, the money is in transit."""
+
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from settlement import ledger
+from settlement.batch import Batch, change_batch, lock_batch, record_step
+from settlement.batch_states import CLOSE, RELEASE, already_done, require_start
+from settlement.batch_steps import close
+from settlement.payments import LIVE_ITEMS, ROWS_AT_ONCE, stream
+from settlement.seal import require_totals
+from tenants.kernel.change import Job
+from tenants.kernel.errors import Forbidden
+from tenants.kernel.money import Money
+
+INSTRUCT_JOB: Final = "batch.instruct"
+"""The kind of the outbox job whose worker calls ``settlement.delivery.instruct``; its subject is the batch."""
+
+_MAKE: Final = (
+    "with live as materialized ("  # noqa: S608 - our own statement
+    f"{LIVE_ITEMS}), payee as materialized ("
+    "select payee_digest, uuidv7() as id, min(position) as first, count(*) as claims, sum(amount_fen) as fen, "
+    "(array_agg(claim_id order by position))[1] as payee_claim_id from live group by payee_digest), "
+    "made as (insert into instruction "
+    "(tenant, id, batch_id, line, payee_claim_id, claim_count, amount_fen, created_at) "
+    "select %s, id, %s, row_number() over (order by first), payee_claim_id, claims, fen, %s from payee) "
+    "insert into instruction_claim (tenant, claim_id, instruction_id) "
+    "select %s, l.claim_id, p.id from live l join payee p using (payee_digest)"
+)
+
+
+def release(connection: Connection, tenant: str, batch_id: UUID, actor: str, at: datetime) -> Batch:
+    """Release the batch, once, by somebody who neither cut, published nor sealed it (I9, I10, I19).
+
+    An empty batch has nothing to release and is closed.
+
+    Raises:
+        NotFound: the tenant has no such batch.
+        Conflict: ``batch.state``, ``batch.totals_differ``.
+        Forbidden: ``batch.four_eyes``.
+    """
+    batch = lock_batch(connection, tenant, batch_id)
+    if already_done(batch, RELEASE, actor) or (not batch.item_count and already_done(batch, CLOSE, actor)):
+        return batch
+    require_start(batch, RELEASE)
+    if actor in {batch.cut_by, batch.published_by, batch.sealed_by}:
+        raise Forbidden(
+            "batch.four_eyes",
+            f"批次 {batch.batch_no} 由您经办，须由另一位放行人放行。",
+            f"You made batch {batch.batch_no}; somebody else has to release it.",
+        )
+    if not batch.item_count:
+        return close(connection, tenant, batch_id, actor, at)
+    require_totals(connection, batch)
+    connection.exec_driver_sql(_MAKE, (tenant, batch_id, tenant, batch_id, at, tenant))
+    _put_in_transit(connection, batch, at)
+    released = change_batch(connection, batch, state=RELEASE.ends, state_by=actor, released_by=actor, released_at=at)
+    record_step(connection, batch, released, "released", actor, at, Job(INSTRUCT_JOB))
+    return released
+
+
+def _put_in_transit(connection: Connection, batch: Batch, at: datetime) -> None:
+    """Post each claim's transfer from its year's obligations to what is in transit."""
+    years = connection.exec_driver_sql(
+        f"select distinct quota_year from ({LIVE_ITEMS}) l order by 1",  # noqa: S608 - our own statement
+        (batch.tenant, batch.id),
+    ).scalars()
+    accounts = {
+        year: (ledger.obligations_account(batch.scheme, year), ledger.in_transit_account(batch.scheme, year))
+        for year in years
+    }
+    ledger.open_accounts(connection, batch.tenant, {code: False for pair in accounts.values() for code in pair})
+    for rows in stream(connection, LIVE_ITEMS, (batch.tenant, batch.id)).partitions(ROWS_AT_ONCE):
+        transfers = [
+            ledger.posted(*accounts[row.quota_year], Money(row.amount_fen), batch.batch_no, row.claim_id)
+            for row in rows
+        ]
+        ledger.append(connection, batch.tenant, transfers, at)
