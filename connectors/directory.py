@@ -1,7 +1,11 @@
-"""The platforms that may submit, and for which programmes of which tenants."""
+"""The platforms that may submit, and for which programmes of which tenants, as the tenants' own files say."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from functools import cache
+from types import MappingProxyType
+
+from tenants.profile import load_tenants
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,49 +29,19 @@ class Platform:
     programmes: tuple[Programme, ...]
 
 
-PILOT_REGIONS: Final = ("qingpu", "wujiang", "jiashan", "maanshan")
-"""The four pilot regions of 沪科合〔2020〕31号 一(一)."""
-
-_LOCAL_NAMES: Final = {
-    "qingpu": ("青浦区科技创新券平台", "Qingpu local platform"),
-    "wujiang": ("吴江区科技创新券平台", "Wujiang local platform"),
-    "jiashan": ("嘉善县科技创新券平台", "Jiashan local platform"),
-    "maanshan": ("马鞍山市科技创新券平台", "Ma'anshan local platform"),
-}
-
-_PLATFORMS: Final = (
-    Platform(
-        "delta",
-        "长三角科技创新券通用通兑平台",
-        "Yangtze-Delta innovation voucher platform",
-        tuple(Programme(region, "delta") for region in PILOT_REGIONS),
-    ),
-    Platform(
-        "jssic",
-        "江苏省科技资源统筹服务云平台",
-        "Jiangsu science and technology resources platform",
-        (Programme("jiangsu", "provincial"),),
-    ),
-    Platform(
-        "shanxi-inno",
-        "山西科技创新券管理系统",
-        "Shanxi innovation voucher system",
-        (Programme("shanxi-hainan", "provincial"),),
-    ),
-    *(Platform(f"{region}-local", *_LOCAL_NAMES[region], (Programme(region, "local"),)) for region in PILOT_REGIONS),
-)
-
-PLATFORMS: Final = {platform.code: platform for platform in _PLATFORMS}
-"""Every platform by its code."""
+@cache
+def platforms() -> Mapping[str, Platform]:
+    """Every platform by its code; one that serves several tenants bears the name that the first of them gives it."""
+    found: dict[str, Platform] = {}
+    for tenant in load_tenants():
+        for named in tenant.platforms:
+            earlier = found.get(named.code, Platform(named.code, named.zh, named.en, ()))
+            served = tuple(Programme(tenant.tenant, scheme) for scheme in named.schemes)
+            found[named.code] = Platform(earlier.code, earlier.name_zh, earlier.name_en, earlier.programmes + served)
+    return MappingProxyType(found)
 
 
 def may_submit(platform: str, tenant: str, scheme: str) -> bool:
     """Whether the platform serves this programme at all; an unknown platform serves none."""
-    known = PLATFORMS.get(platform)
+    known = platforms().get(platform)
     return known is not None and Programme(tenant, scheme) in known.programmes
-
-
-def programmes_of(platform: str, tenants: frozenset[str]) -> tuple[Programme, ...]:
-    """The platform's programmes within the tenants that one of its clients may submit for."""
-    known = PLATFORMS.get(platform)
-    return () if known is None else tuple(each for each in known.programmes if each.tenant in tenants)
