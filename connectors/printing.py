@@ -4,7 +4,16 @@ from collections.abc import Mapping
 
 import orjson
 
-from connectors.submission import Declarations, Enterprise, Invoice, Provider, Receipt, Submission
+from connectors.submission import (
+    Contract,
+    Declarations,
+    Enterprise,
+    Invoice,
+    Provider,
+    Receipt,
+    ReservationRequest,
+    Submission,
+)
 from tenants.kernel.canonical import Json
 from tenants.kernel.clock import print_instant
 from tenants.kernel.rate import print_rate
@@ -16,7 +25,7 @@ def submission_json(given: Submission, *, mask: bool = True) -> dict[str, Json]:
 
     With ``mask`` account numbers show their last four digits only; without it, reading the answer gives ``given``.
     """
-    contract, payee = given.contract, given.payee
+    payee = given.payee
     return {
         "external_id": given.external_id,
         "tenant": given.tenant,
@@ -25,12 +34,7 @@ def submission_json(given: Submission, *, mask: bool = True) -> dict[str, Json]:
         "submitted_at": print_instant(given.submitted_at),
         "enterprise": _enterprise(given.enterprise),
         "provider": _provider(given.provider),
-        "contract": {
-            "number": contract.number,
-            "title": contract.title,
-            "signed_on": contract.signed_on.isoformat(),
-            "amount": str(contract.amount),
-        },
+        "contract": _contract(given.contract),
         "services": [
             {
                 "item": line.item,
@@ -62,6 +66,21 @@ def submission_json(given: Submission, *, mask: bool = True) -> dict[str, Json]:
         "reservation_id": None if given.reservation_id is None else str(given.reservation_id),
         "restores": None if given.restores is None else str(given.restores),
         "duplicate_explanation": given.duplicate_explanation,
+    }
+
+
+def request_json(given: ReservationRequest) -> dict[str, Json]:
+    """A reservation's request in the form in which it came."""
+    return {
+        "external_id": given.external_id,
+        "tenant": given.tenant,
+        "scheme": given.scheme,
+        "mode": given.mode,
+        "requested_at": print_instant(given.requested_at),
+        "enterprise": _enterprise(given.enterprise),
+        "provider": _provider(given.provider),
+        "contract": _contract(given.contract),
+        "amount": None if given.amount is None else str(given.amount),
     }
 
 
@@ -122,6 +141,15 @@ def _provider(provider: Provider) -> Json:
         "qualifications": [
             {"kind": held.kind, "valid_through": held.valid_through.isoformat()} for held in provider.qualifications
         ],
+    }
+
+
+def _contract(contract: Contract) -> Json:
+    return {
+        "number": contract.number,
+        "title": contract.title,
+        "signed_on": contract.signed_on.isoformat(),
+        "amount": str(contract.amount),
     }
 
 

@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 
 from tenants.kernel.database import insert_rows
 from tenants.kernel.ids import new_id
-from tenants.kernel.money import Money
+from tenants.kernel.money import ZERO, Money
 
 TREASURY: Final = "treasury"
 """The public purse outside this ledger, from which appropriations come."""
@@ -176,6 +176,38 @@ def lock_accounts(connection: Connection, tenant: str, codes: Iterable[str]) -> 
         (tenant, sorted(set(codes))),
     )
     return {code: AccountState(Money(taken), None if limit is None else Money(limit)) for code, taken, limit in rows}
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """The sums of one counted account; all zero where it was never opened."""
+
+    debits_pending: Money = ZERO
+    debits_posted: Money = ZERO
+    credits_posted: Money = ZERO
+    limit: Money | None = None
+
+    @property
+    def taken(self) -> Money:
+        """What has been taken from the account, less what came to it; negative where more came."""
+        return self.debits_pending + self.debits_posted - self.credits_posted
+
+    @property
+    def limited(self) -> bool:
+        """Whether the account has a limit."""
+        return self.limit is not None
+
+
+def sums_of(connection: Connection, tenant: str, code: str) -> Sums:
+    """The account's sums, unlocked."""
+    row = connection.exec_driver_sql(
+        "select debits_pending_fen, debits_posted_fen, credits_posted_fen, limit_fen from ledger_account "
+        "where tenant = %s and code = %s",
+        (tenant, code),
+    ).one_or_none()
+    if row is None:
+        return Sums()
+    return Sums(Money(row[0]), Money(row[1]), Money(row[2]), None if row[3] is None else Money(row[3]))
 
 
 def limited_accounts(connection: Connection, tenant: str, codes: Sequence[str]) -> list[str]:

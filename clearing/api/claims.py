@@ -8,7 +8,7 @@ from marshmallow import Schema, fields, validate
 from sqlalchemy.exc import IntegrityError
 
 from clearing.api.frame import Answer, current, in_transaction, needs, principal
-from clearing.api.noun import Noun, PageSchema, json_body, page, read_cursor
+from clearing.api.noun import Noun, PageSchema, json_body, load, page, read_cursor
 from clearing.api.problems import wants_english
 from clearing.claims.case import Desk, Outcome
 from clearing.claims.intake import RACED, submit
@@ -110,8 +110,8 @@ def list_all(query: dict[str, Any]) -> Response:
 def get_claim(claim_id: UUID) -> Response:
     """One claim."""
     response = in_transaction(lambda work: shown(view_claim(work.connection, claim_id)))
-    conditional: Response = response.make_conditional(request)
-    return conditional
+    response.make_conditional(request)
+    return response
 
 
 @blueprint.get("/<uuid:claim_id>/trace")
@@ -144,7 +144,7 @@ def get_history(claim_id: UUID) -> Response:
 @needs("claims:write")
 def withdraw_claim(claim_id: UUID) -> Response:
     """Withdraw the claim, any time before it is in a batch."""
-    body = WithdrawalSchema().load(json_body(MAX_CLAIM_BYTES)) if request.get_data() else {"reason": None}
+    body = load(WithdrawalSchema(), json_body(MAX_CLAIM_BYTES)) if request.get_data() else {"reason": None}
     caller = principal()
 
     def use_case(work: Work) -> Answer:

@@ -85,21 +85,20 @@ def needs(*scopes: str) -> Callable[[Callable[Parameters, Result]], Callable[Par
 
 
 def in_transaction(
-    use_case: Callable[[Work], Result],
+    use_case: Callable[[Work], Answer],
     tenants: tuple[str, ...] | None = None,
     raced: frozenset[str] = frozenset(),
-) -> Result | Response:
-    """Run a use case in one transaction within the caller's tenants (or the given ones of them).
+) -> Response:
+    """Run a use case in one transaction within the caller's tenants (or the given ones of them) and answer with it.
 
-    An :class:`Answer` becomes the HTTP answer; on a ``POST`` or ``PUT`` with an ``Idempotency-Key`` it is stored in the
-    same transaction, and the same key and body get it again.
+    On a writing call with an ``Idempotency-Key`` the answer is stored in the same transaction, and the same key and
+    body get it again. ``raced`` is as in :func:`tenants.kernel.database.run`.
     """
     service, caller = current(), principal()
-    within = caller.tenants if tenants is None else tenants
-    scope = Scope(within, caller.platform)
+    scope = Scope(caller.tenants if tenants is None else tenants, caller.platform)
     key = _idempotency_key()
     if key is None:
-        return _answered(run(service.engine, scope, service.machine, use_case, raced))
+        return _response(run(service.engine, scope, service.machine, use_case, raced))
     try:
         return run(service.engine, scope, service.machine, lambda work: _once(work, caller, key, use_case), raced)
     except Problem as problem:
@@ -115,18 +114,17 @@ class _ReusedKeyError(Conflict):
     """The key came before with another request."""
 
 
-def _once(work: Work, caller: Principal, key: str, use_case: Callable[[Work], Result]) -> Result | Response:
+def _once(work: Work, caller: Principal, key: str, use_case: Callable[[Work], Answer]) -> Response:
     replay = _taken_before(work.connection, caller, key, current().machine.now())
     if replay is not None:
         return replay
-    result = _answered(use_case(work))
-    if isinstance(result, Response):
-        headers = {name: value for name, value in result.headers.items() if name in _KEPT_HEADERS}
-        work.connection.exec_driver_sql(
-            "update idempotency_key set status = %s, headers = %s, body = %s where client_id = %s and key = %s",
-            (result.status_code, json.dumps(headers), result.get_data(), caller.client_id, key),
-        )
-    return result
+    response = _response(use_case(work))
+    headers = {name: value for name, value in response.headers.items() if name in _KEPT_HEADERS}
+    work.connection.exec_driver_sql(
+        "update idempotency_key set status = %s, headers = %s, body = %s where client_id = %s and key = %s",
+        (response.status_code, json.dumps(headers), response.get_data(), caller.client_id, key),
+    )
+    return response
 
 
 _KEPT_HEADERS: Final = frozenset({"Content-Type", "Location", "ETag", "Retry-After"})
@@ -182,11 +180,9 @@ def _remember_refusal(service: Service, caller: Principal, key: str, problem: Pr
     return response
 
 
-def _answered(result: Result) -> Result | Response:
-    if not isinstance(result, Answer):
-        return result
+def _response(answer: Answer) -> Response:
     return Response(
-        canonical_bytes(result.body), status=result.status, headers=dict(result.headers), mimetype="application/json"
+        canonical_bytes(answer.body), status=answer.status, headers=dict(answer.headers), mimetype="application/json"
     )
 
 

@@ -10,6 +10,8 @@ from flask_smorest import Blueprint
 from marshmallow import Schema, ValidationError, fields, validate
 from webargs.flaskparser import FlaskParser
 
+from connectors.faults import MESSAGES, explain
+from connectors.faults import SEPARATOR as FAULT_SEPARATOR
 from tenants.kernel.canonical import Json
 from tenants.kernel.errors import FieldError, Invalid, Text, TooLarge, UnsupportedMediaType
 from tenants.kernel.strict_json import decode
@@ -39,14 +41,9 @@ class _StrictParser(FlaskParser):
         error_status_code: int | None,  # noqa: ARG002
         error_headers: Mapping[str, str] | None,  # noqa: ARG002
     ) -> NoReturn:
-        messages = error.normalized_messages()
+        messages: dict[str, Any] = error.normalized_messages()  # type: ignore[no-untyped-call]  # marshmallow
         inner = [value for value in messages.values() if isinstance(value, dict | list)]
-        raise Invalid(
-            "input.invalid",
-            "内容有误，请按 errors 逐项改正。",
-            "The input has faults; correct each one named in errors.",
-            errors=tuple(_faults("", inner[0] if inner else messages)),
-        )
+        raise invalid_input(inner[0] if inner else messages)
 
 
 class Noun(Blueprint):
@@ -70,6 +67,28 @@ def json_body(max_bytes: int) -> Json:
     if (request.content_length or 0) > max_bytes:
         raise too_large(max_bytes)
     return decode(request.get_data(), max_bytes)
+
+
+def load(schema: Schema, data: Json) -> Any:  # noqa: ANN401 - what the schema makes
+    """What the schema makes of the data.
+
+    Raises:
+        Invalid: with a pointer for each fault.
+    """
+    try:
+        return schema.load(data)  # type: ignore[arg-type]  # a schema refuses what is no object
+    except ValidationError as error:
+        raise invalid_input(error.normalized_messages()) from error  # type: ignore[no-untyped-call]  # marshmallow
+
+
+def invalid_input(messages: Any) -> Invalid:  # noqa: ANN401 - marshmallow's nested form
+    """The answer to marshmallow's messages."""
+    return Invalid(
+        "input.invalid",
+        "内容有误，请按 errors 逐项改正。",
+        "The input has faults; correct each one named in errors.",
+        errors=tuple(_faults("", messages)),
+    )
 
 
 def too_large(max_bytes: int) -> TooLarge:
@@ -129,11 +148,14 @@ def _faults(pointer: str, messages: Any) -> Iterator[FieldError]:  # noqa: ANN40
             yield from _faults(pointer + step, inner)
     else:
         for message in messages if isinstance(messages, list) else [messages]:
-            yield FieldError(pointer, "field.invalid", message if isinstance(message, Text) else _said(str(message)))
+            yield FieldError(pointer, *_said(str(message)))
 
 
-def _said(message: str) -> Text:
-    return Text(_CHINESE.get(message, f"取值无效（{message}）"), message)
+def _said(message: str) -> tuple[str, Text]:
+    """Code and text of a fault: ours carry a code, marshmallow's own are English sentences."""
+    if message.partition(FAULT_SEPARATOR)[0] in MESSAGES:
+        return explain(message)
+    return "field.invalid", Text(_CHINESE.get(message, f"取值无效（{message}）"), message)
 
 
 _CHINESE: Final[Mapping[str, str]] = {

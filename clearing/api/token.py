@@ -14,7 +14,7 @@ from tenants.credentials import TOKEN_LIFE, StoredClient, find_client, new_token
 AUTHENTICATION_METHODS: Final = ("client_secret_basic", "client_secret_post")
 
 
-class _Client(ClientMixin):  # type: ignore[misc]  # authlib ships no types
+class _Client(ClientMixin):
     """A stored client as authlib asks about it."""
 
     def __init__(self, stored: StoredClient) -> None:
@@ -37,7 +37,7 @@ class _Client(ClientMixin):  # type: ignore[misc]  # authlib ships no types
         return grant_type == "client_credentials"
 
 
-class _Grant(ClientCredentialsGrant):  # type: ignore[misc]  # authlib ships no types
+class _Grant(ClientCredentialsGrant):
     TOKEN_ENDPOINT_AUTH_METHODS = AUTHENTICATION_METHODS
 
 

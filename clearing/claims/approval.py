@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from clearing.claims import registry
-from clearing.claims.handover import hand_over, take_back
+from clearing.claims.handover import hand_over
 from clearing.claims.records import ClaimRow
 from clearing.claims.vault import Vault
 from settlement import ledger
+from settlement.obligation import take_back
 from tenants.kernel.change import Job
 from tenants.kernel.database import Work
 from tenants.kernel.money import Money
@@ -16,12 +17,12 @@ from tenants.kernel.money import Money
 def settle(work: Work, vault: Vault, tenant: str, claim_ids: Sequence[UUID]) -> None:
     """Post what the approved claims have reserved, and open an obligation for each."""
     end_reserved(work, tenant, claim_ids, "post", "claim approved")
-    hand_over(work.connection, vault.sealer, tenant, claim_ids, work.at)
+    hand_over(work.connection, vault, tenant, claim_ids, work.at)
 
 
 def free(work: Work, row: ClaimRow, reason: str) -> None:
     """Free a claim's quota, budget and keys at once, and take its obligation back where it has one."""
-    take_back(work.connection, row.tenant, row.id, reason, work.at)
+    take_back(work.connection, row.tenant, row.id, work.at)
     ledger.give_back(work.connection, row.tenant, [row.id], reason, work.at)
     registry.release(work.connection, [row.id])
 
@@ -35,10 +36,10 @@ def end_reserved(work: Work, tenant: str, claim_ids: Sequence[UUID], kind: str, 
     ledger.append(work.connection, tenant, transfers, work.at)
 
 
-def claim_notice(row: ClaimRow, event: str) -> Job:
-    """The outbox row that tells the claim's platform of an event."""
+def claim_notice(row: ClaimRow) -> Job:
+    """The outbox row that tells the claim's platform of the state it now has."""
     return Job(
-        kind=event,
+        kind=f"claim.{row.state}",
         platform=row.platform,
         payload={
             "claim_id": str(row.id),

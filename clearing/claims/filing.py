@@ -11,12 +11,12 @@ from clearing.claims import registry
 from clearing.claims.approval import claim_notice, settle
 from clearing.claims.assessment import result_json
 from clearing.claims.case import Assessed, Desk
+from clearing.claims.quota import write_transfers
 from clearing.claims.records import ClaimRow, ClaimView, HoldRow, facts_json, write_claims
 from clearing.claims.registry import Locked
 from clearing.claims.vault import Vault
 from connectors.reading import submission_json
 from connectors.submission import Submission
-from settlement import ledger
 from tenants.kernel.canonical import Json, canonical_bytes, sha256
 from tenants.kernel.change import Change, record
 from tenants.kernel.clock import shanghai_day
@@ -206,9 +206,7 @@ def _write_holds(connection: Connection, tenant: str, holds: Sequence[HoldRow]) 
 
 def _write_transfers(work: Work, tenant: str, assessed: Sequence[Assessed], limits: Mapping[str, Money]) -> None:
     transfers = [transfer for one in assessed for transfer in one.transfers]
-    ledger.set_limits(work.connection, tenant, limits)
-    ledger.open_accounts(work.connection, tenant, {transfer.credit: False for transfer in transfers})
-    ledger.append(work.connection, tenant, transfers, work.at)
+    write_transfers(work.connection, tenant, transfers, limits, work.at)
     used = [one.case.submission.reservation_id for one in assessed if one.uses_reservation]
     if used:
         work.connection.exec_driver_sql(
@@ -234,5 +232,5 @@ def _change(desk: Desk, one: Assessed, row: ClaimRow) -> Change:
             "award": str(one.assessment.award),
             "content": row.content_mac.hex(),
         },
-        jobs=(claim_notice(row, "claim.received" if earlier is None else "claim.corrected"),),
+        jobs=(claim_notice(row),),
     )

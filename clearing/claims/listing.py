@@ -1,7 +1,7 @@
 """Lists of claims, their traces and their history."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any, Final
@@ -54,11 +54,12 @@ def _begin(day: date) -> datetime:
     return datetime.combine(day, time(), SHANGHAI)
 
 
-_VALUES: Final = {
+_VALUES: Final[Mapping[str, Callable[[Any], Any]]] = {
     "state": lambda text: text.split(","),
     "submitted_from": _begin,
     "submitted_through": lambda day: _begin(day + timedelta(days=1)),
 }
+"""How a query's value becomes the condition's, where it is not the same."""
 
 
 def list_claims(connection: Connection, wanted: Filter, after: UUID | None, limit: int) -> list[ClaimView]:

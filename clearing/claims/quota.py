@@ -1,7 +1,8 @@
 """What a claim takes: of the enterprise's annual cap, of the year's budget, and of its linked region's matching."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -41,16 +42,6 @@ class Accounts:
     def enterprise_accounts(self) -> tuple[str, ...]:
         """The accounts that are the enterprise's own, to be locked before the registry's keys."""
         return (self.quota,) if self.matching is None else (self.matching, self.quota)
-
-    def uncounted(self) -> dict[str, bool]:
-        """The accounts on the other side of each transfer."""
-        opposite = {
-            ledger.quota_used_account(self.scheme, self.year): False,
-            ledger.obligations_account(self.scheme, self.year): False,
-        }
-        if self.linked_region is not None:
-            opposite[ledger.matching_payable_account(self.scheme, self.year, self.linked_region)] = False
-        return opposite
 
     def reserve(self, award: Money, matching: Money, subject_id: UUID) -> list[Transfer]:
         """The pending transfers that set an award and its matching aside."""
@@ -109,6 +100,15 @@ class Purse:
         """Free what the transfers had taken."""
         for transfer in transfers:
             self._taken[transfer.debit] = self.taken(transfer.debit) - transfer.amount
+
+
+def write_transfers(
+    connection: Connection, tenant: str, transfers: Sequence[Transfer], limits: Mapping[str, Money], at: datetime
+) -> None:
+    """Set the new limits, open the accounts on the other side, and append the transfers."""
+    ledger.set_limits(connection, tenant, limits)
+    ledger.open_accounts(connection, tenant, {transfer.credit: False for transfer in transfers})
+    ledger.append(connection, tenant, transfers, at)
 
 
 def lock_purse(connection: Connection, tenant: str, enterprise_accounts: Sequence[str]) -> Purse:

@@ -5,7 +5,7 @@ as holdings, whose sums the database keeps and checks. See ``dedup.md`` and inva
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 from uuid import UUID
@@ -19,6 +19,7 @@ from clearing.claims.fingerprint import Identity
 from tenants.kernel.database import insert_rows
 from tenants.kernel.money import ZERO, Money
 
+Digests = Callable[[str, str], tuple[tuple[int, bytes], ...]]
 GUARDED: Final = frozenset({"invoice", "receipt"})
 """Kinds whose fen are counted against a face total."""
 
@@ -127,14 +128,17 @@ class Locked:
         ]
 
 
-def keys_of(identities: Iterable[Identity], digests: Mapping[str, tuple[tuple[int, bytes], ...]]) -> tuple[Key, ...]:
-    """The identities as keys, one a place: the aliases of one invoice are one key with several digests."""
+def keys_of(identities: Iterable[Identity], digests: Digests) -> tuple[Key, ...]:
+    """The identities as keys, one a place: the aliases of one invoice are one key with several digests.
+
+    ``digests`` answers the version and digest of a kind's text under every active key.
+    """
     by_place: dict[tuple[str, str], list[Identity]] = defaultdict(list)
     for identity in identities:
         by_place[identity.kind, identity.place].append(identity)
     return tuple(
-        Key(kind, place, found[0].total, found[0].claimed, tuple(pair for i in found for pair in digests[i.text]))
-        for (kind, place), found in by_place.items()
+        Key(kind, place, one[0].total, one[0].claimed, tuple(pair for i in one for pair in digests(kind, i.text)))
+        for (kind, place), one in by_place.items()
     )
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from clearing.claims import registry
 from clearing.claims.approval import claim_notice, end_reserved, free, settle
-from clearing.claims.quota import Accounts
+from clearing.claims.quota import Accounts, write_transfers
 from clearing.claims.records import ClaimRow, ClaimView, holds_of, lock_claim, view_claim, write_claims
 from clearing.claims.vault import Vault
 from settlement import ledger
@@ -217,7 +217,7 @@ def _lower(work: Work, policy: Policy, row: ClaimRow, decided: ClaimRow) -> Clai
     accounts = Accounts(row.scheme, row.quota_year or 0, row.enterprise_uscc, region)
     transfers = accounts.reserve(award, matching, row.id)
     ledger.lock_accounts(work.connection, row.tenant, [transfer.debit for transfer in transfers])
-    ledger.append(work.connection, row.tenant, transfers, work.at)
+    write_transfers(work.connection, row.tenant, transfers, {}, work.at)
     return replace(decided, matching_fen=matching.fen)
 
 
@@ -225,7 +225,7 @@ def _matching(work: Work, policy: Policy, row: ClaimRow, award: Money) -> Money:
     """The matching of a lowered award: the zone's ratio of it, never more than was computed before."""
     enterprise = cast("dict[str, Any]", view_claim(work.connection, row.id).submission["enterprise"])
     zone = policy.zone(row.division, enterprise["resident_of"])
-    if zone is None or zone.provincial_to_local is None:
+    if zone.provincial_to_local is None:
         return Money(row.matching_fen)
     return min(Money(row.matching_fen), award.share(Rate(1) / zone.provincial_to_local.value))
 
@@ -280,6 +280,6 @@ def _record(
             "award_before": str(Money(before.award_fen)),
             "award": str(Money(after.award_fen)),
         },
-        jobs=(claim_notice(after, action),),
+        jobs=(claim_notice(after),),
     )
     record(work.connection, [change], work.at)

@@ -103,7 +103,10 @@ def _reservations(
         "where tenant = %s and id = any(%s) order by id for no key update",
         (tenant, list(named)),
     )
-    found = {row[0]: Reservation(*row[:6], Money(row[6])) for row in rows}
+    found = {
+        reservation_id: Reservation(reservation_id, state, expires_on, enterprise, provider, contract, Money(fen))
+        for reservation_id, state, expires_on, enterprise, provider, contract, fen in rows
+    }
     set_aside: dict[UUID, list[Transfer]] = defaultdict(list)
     for transfer in open_transfers(connection, tenant, list(found)):
         set_aside[transfer.subject_id].append(transfer)

@@ -1,0 +1,65 @@
+"""Newline-delimited JSON in and out, a line at a time: a body of any size in the same memory."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import IO, Final
+
+from flask import Response, request, stream_with_context
+
+from clearing.api.problems import problem_body
+from tenants.kernel.canonical import Json, canonical_bytes
+from tenants.kernel.errors import Problem, UnsupportedMediaType
+
+NDJSON_TYPE: Final = "application/x-ndjson"
+READ_BYTES: Final = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of the body, counted from one; ``content`` is ``None`` where it was longer than allowed."""
+
+    number: int
+    content: bytes | None
+
+
+def read_lines(stream: IO[bytes], max_bytes: int) -> Iterator[Line]:
+    """The stream's lines that are not blank; what is too long is read past, never kept."""
+    number, kept, too_long = 1, bytearray(), False
+    while block := stream.read(READ_BYTES):
+        *ended, rest = block.split(b"\n")
+        for piece in ended:
+            too_long = too_long or len(kept) + len(piece) > max_bytes
+            yield from _line(number, None if too_long else bytes(kept) + piece)
+            number, kept, too_long = number + 1, bytearray(), False
+        too_long = too_long or len(kept) + len(rest) > max_bytes
+        kept = bytearray() if too_long else kept + rest
+    yield from _line(number, None if too_long else bytes(kept))
+
+
+def _line(number: int, content: bytes | None) -> Iterator[Line]:
+    if content is None or content.strip():
+        yield Line(number, content)
+
+
+def require_ndjson() -> None:
+    """Refuse a body of another type.
+
+    Raises:
+        UnsupportedMediaType: the content type is not NDJSON.
+    """
+    if request.mimetype != NDJSON_TYPE:
+        raise UnsupportedMediaType(
+            "content_type.unsupported", f"请使用 Content-Type: {NDJSON_TYPE}。", f"Use Content-Type: {NDJSON_TYPE}."
+        )
+
+
+def answer_lines(lines: Iterable[dict[str, Json]]) -> Response:
+    """The lines as they are made, so that the first answers leave before the last line was read."""
+    return Response(
+        stream_with_context(canonical_bytes(line) + b"\n" for line in lines), status=200, mimetype=NDJSON_TYPE
+    )
+
+
+def refused_line(number: int, problem: Problem, *, english: bool) -> dict[str, Json]:
+    """The answer to a line that was not taken."""
+    return {"line": number, "status": problem.status, "problem": problem_body(problem, english=english)}

@@ -1,0 +1,95 @@
+"""``/v1/reservations``: quota for an intended contract (额度确认)."""
+
+from typing import Any
+from uuid import UUID
+
+from flask import Response
+from sqlalchemy.exc import IntegrityError
+
+from clearing.api.frame import Answer, current, in_transaction, needs, principal
+from clearing.api.noun import Noun, PageSchema, page, read_cursor
+from clearing.claims.reservations import ReservationRow, cancel, confirm, listed, reservation_json, reserve, view
+from connectors.claim_schema import ReservationSchema
+from connectors.submission import ReservationRequest
+from tenants.kernel.clock import shanghai_day
+from tenants.kernel.database import Work, broken_constraint
+from tenants.kernel.errors import Conflict, FieldError, Forbidden, Invalid, Text
+
+blueprint = Noun("reservations", __name__, url_prefix="/v1/reservations", description="额度确认 / reservations")
+
+RACED = frozenset({"reservation_platform_external_id_key"})
+READERS = ("claims:read", "claims:write", "reviews:write", "audit:read")
+
+
+@blueprint.post("")
+@blueprint.arguments(ReservationSchema)
+@needs("claims:write")
+def request_reservation(given: ReservationRequest) -> Response:
+    """Ask for quota; the policy computes the amount, the center confirms it."""
+    caller = principal()
+    if caller.platform is None:
+        raise Forbidden("platform.missing", "只有平台的客户端可以提交。", "Only a platform's client may submit.")
+    if given.tenant not in caller.tenants:
+        said = Text("没有这个区域，或本客户端不可向其提交。", "No such tenant, or this client may not submit for it.")
+        raise Invalid("reservation.invalid", said.zh, said.en, errors=(FieldError("/tenant", "tenant.unknown", said),))
+    platform, demonstration = caller.platform, current().settings.demonstration
+
+    def use_case(work: Work) -> Answer:
+        row, is_new = reserve(work, platform, caller.subject, given, demonstration=demonstration)
+        return _shown(row, work, 201 if is_new else 200)
+
+    try:
+        return in_transaction(use_case, raced=RACED)
+    except IntegrityError as error:
+        if broken_constraint(error) not in RACED:
+            raise
+        raise Conflict(
+            "reservation.content_differs",
+            "此 external_id 已用于内容不同的额度申请。",
+            "This external_id came before with other content.",
+        ) from error
+
+
+@blueprint.get("")
+@blueprint.arguments(PageSchema, location="query")
+@needs(*READERS)
+def list_reservations(query: dict[str, Any]) -> Response:
+    """List reservations, the oldest first."""
+    limit, after = query["limit"], read_cursor(query["cursor"])
+
+    def use_case(work: Work) -> Answer:
+        rows = listed(work.connection, principal().platform, None if after is None else UUID(after), limit + 1)
+        today = shanghai_day(work.at)
+        return Answer(page(rows, limit, lambda row: reservation_json(row, today), lambda row: str(row.id)))
+
+    return in_transaction(use_case)
+
+
+@blueprint.get("/<uuid:reservation_id>")
+@needs(*READERS)
+def get_reservation(reservation_id: UUID) -> Response:
+    """One reservation."""
+    return in_transaction(lambda work: _shown(view(work.connection, reservation_id, principal().platform), work))
+
+
+@blueprint.post("/<uuid:reservation_id>/confirm")
+@needs("reviews:write")
+def confirm_reservation(reservation_id: UUID) -> Response:
+    """Confirm the amount: quota and budget are set aside."""
+    demonstration = current().settings.demonstration
+    return in_transaction(
+        lambda work: _shown(confirm(work, principal().subject, reservation_id, demonstration=demonstration), work)
+    )
+
+
+@blueprint.post("/<uuid:reservation_id>/cancel")
+@needs("claims:write", "reviews:write")
+def cancel_reservation(reservation_id: UUID) -> Response:
+    """Give the reservation up: what it set aside is free at once."""
+    return in_transaction(
+        lambda work: _shown(cancel(work, principal().subject, reservation_id, principal().platform), work)
+    )
+
+
+def _shown(row: ReservationRow, work: Work, status: int = 200) -> Answer:
+    return Answer(reservation_json(row, shanghai_day(work.at)), status, {"Location": f"/v1/reservations/{row.id}"})

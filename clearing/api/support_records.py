@@ -1,0 +1,144 @@
+"""``/v1/support-records``: spending that was subsidised elsewhere, one record or NDJSON by the line."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from flask import Response, request
+from sqlalchemy.exc import IntegrityError
+
+from clearing.api.frame import Answer, current, in_transaction, needs, principal
+from clearing.api.ndjson import Line, answer_lines, read_lines, refused_line, require_ndjson
+from clearing.api.noun import MAX_BODY_BYTES, Noun, json_body, load, too_large
+from clearing.api.problems import wants_english
+from clearing.claims.support import RACED, Registered, register_support
+from clearing.service import Service
+from connectors.claim_schema import SupportRecordSchema
+from connectors.submission import SupportRecord
+from tenants.kernel.canonical import Json
+from tenants.kernel.database import Scope, Work, broken_constraint, run
+from tenants.kernel.errors import Conflict, FieldError, Forbidden, Invalid, Problem, Text
+from tenants.kernel.strict_json import decode
+from tenants.principal import Principal
+
+blueprint = Noun(
+    "support-records", __name__, url_prefix="/v1/support-records", description="支持记录 / support records"
+)
+
+RECORDS_AT_ONCE = 1000
+_BODY = {"required": True, "content": {"application/json": {"schema": SupportRecordSchema}}}
+_LINES = {"required": True, "content": {"application/x-ndjson": {"schema": {"type": "string"}}}}
+
+
+@blueprint.post("")
+@blueprint.doc(requestBody=_BODY, responses={"201": {"description": "stored"}, "200": {"description": "stored before"}})
+@needs("support:write")
+def submit_record() -> Response:
+    """Register one support record."""
+    caller = principal()
+    one = _checked(caller, load(SupportRecordSchema(), json_body(MAX_BODY_BYTES)))
+
+    def use_case(work: Work) -> Answer:
+        done = register_support(work, current().vault, caller.client_id, caller.subject, [one])[0]
+        if isinstance(done, Problem):
+            raise done
+        return Answer(_json(done), done.status)
+
+    try:
+        return in_transaction(use_case, raced=RACED)
+    except IntegrityError as error:
+        raise _taken_id(error) from error
+
+
+@blueprint.post("/bulk")
+@blueprint.doc(requestBody=_LINES, responses={"200": {"description": "one answer a line, in order"}})
+@needs("support:write")
+def submit_records() -> Response:
+    """Register support records by the line; good lines go in whatever the others are."""
+    require_ndjson()
+    service, caller, english = current(), principal(), wants_english()
+    chunks = _chunks(read_lines(request.stream, MAX_BODY_BYTES), caller)
+    return answer_lines(line for chunk in chunks for line in _take(service, caller, chunk, english=english))
+
+
+Chunk = list[tuple[int, SupportRecord | Problem]]
+
+
+def _chunks(lines: Iterator[Line], caller: Principal) -> Iterator[Chunk]:
+    """Consecutive records of one tenant, each external id once."""
+    chunk: Chunk = []
+    seen: set[str] = set()
+    tenant: str | None = None
+    for line in lines:
+        try:
+            if line.content is None:
+                raise too_large(MAX_BODY_BYTES)
+            one: SupportRecord | Problem = _checked(
+                caller, load(SupportRecordSchema(), decode(line.content, MAX_BODY_BYTES))
+            )
+        except Problem as problem:
+            one = problem
+        if isinstance(one, SupportRecord):
+            if len(seen) >= RECORDS_AT_ONCE or one.external_id in seen or (seen and one.tenant != tenant):
+                yield chunk
+                chunk, seen = [], set()
+            tenant = one.tenant
+            seen.add(one.external_id)
+        chunk.append((line.number, one))
+    yield chunk
+
+
+def _take(service: Service, caller: Principal, chunk: Chunk, *, english: bool) -> Iterator[dict[str, Json]]:
+    done = iter(_registered(service, caller, [one for _, one in chunk if isinstance(one, SupportRecord)]))
+    for number, one in chunk:
+        answer = one if isinstance(one, Problem) else next(done)
+        if isinstance(answer, Problem):
+            yield refused_line(number, answer, english=english)
+        else:
+            yield {"line": number, "status": answer.status, "support_record": _json(answer)}
+
+
+def _registered(service: Service, caller: Principal, records: list[SupportRecord]) -> list[Registered | Problem]:
+    if not records:
+        return []
+
+    def use_case(work: Work) -> list[Registered | Problem]:
+        return register_support(work, service.vault, caller.client_id, caller.subject, records)
+
+    try:
+        return run(service.engine, Scope(caller.tenants, caller.platform), service.machine, use_case, RACED)
+    except Problem as problem:
+        return [problem for _ in records]
+    except IntegrityError as error:
+        if len(records) > 1:
+            return [answer for one in records for answer in _registered(service, caller, [one])]
+        return [_taken_id(error)]
+
+
+def _checked(caller: Principal, loaded: Any) -> SupportRecord:  # noqa: ANN401 - what the schema makes
+    one: SupportRecord = loaded
+    if caller.platform is None:
+        raise Forbidden("platform.missing", "只有平台的客户端可以提交。", "Only a platform's client may submit.")
+    faults = []
+    if one.platform != caller.platform:
+        said = Text("与本客户端的平台不符。", "This is not the client's platform.")
+        faults.append(FieldError("/platform", "platform.differs", said))
+    if one.tenant not in caller.tenants:
+        said = Text("没有这个区域，或本客户端不可向其提交。", "No such tenant, or this client may not submit for it.")
+        faults.append(FieldError("/tenant", "tenant.unknown", said))
+    if faults:
+        raise Invalid("support_record.invalid", "支持记录有误。", "The record has faults.", errors=tuple(faults))
+    return one
+
+
+def _taken_id(error: IntegrityError) -> Problem:
+    if broken_constraint(error) != "support_record_external_id":
+        raise error
+    return Conflict(
+        "support_record.content_differs",
+        "此 external_id 已用于内容不同的支持记录。",
+        "This external_id came before with other content.",
+    )
+
+
+def _json(done: Registered) -> dict[str, Json]:
+    return {"id": str(done.record_id), "keys": done.keys, "collisions": list(done.collisions)}

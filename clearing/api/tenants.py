@@ -1,0 +1,131 @@
+"""What a tenant administrator reads and sets: policies, budgets, linked regions; and the enterprises' quotas."""
+
+from typing import Any
+from uuid import UUID
+
+from flask import Response
+from marshmallow import Schema, fields
+
+from clearing.api.frame import Answer, current, in_transaction, needs, principal
+from clearing.api.noun import MAX_BODY_BYTES, Noun, json_body
+from clearing.tenancy import budgets, linked_regions, quotas
+from clearing.tenancy.policies import list_versions, read_version
+from connectors.fields import MoneyField, UsccField
+from tenants.kernel.change import Change, record
+from tenants.kernel.database import Work
+
+blueprint = Noun("tenants", __name__, url_prefix="/v1", description="区域设置 / what a tenant sets")
+
+READERS = ("claims:read", "reviews:write", "policies:write", "policies:approve", "batches:write", "audit:read")
+YEAR = "<int(min=2000, max=2100):year>"
+SCHEME = "/tenants/<tenant>/schemes/<scheme>"
+
+
+class BudgetSchema(Schema):
+    """A year's appropriation."""
+
+    amount = MoneyField(zero=True, about="年度预算总额（元） / the year's whole appropriation in yuan")
+    reason = fields.String(load_default=None, allow_none=True)
+
+
+class QuotaQuerySchema(Schema):
+    """Whose quota, of which scheme and year."""
+
+    tenant = fields.String(required=True)
+    scheme = fields.String(required=True)
+    enterprise = UsccField()
+    year = fields.Integer(required=True)
+
+
+@blueprint.get(f"{SCHEME}/policies")
+@needs(*READERS)
+def get_policies(tenant: str, scheme: str) -> Response:
+    """The scheme's policy versions, the earliest first."""
+    return in_transaction(
+        lambda work: Answer({"items": list_versions(work.connection, tenant, scheme), "next_cursor": None}), (tenant,)
+    )
+
+
+@blueprint.get(f"{SCHEME}/policies/<path:version>")
+@needs(*READERS)
+def get_policy(tenant: str, scheme: str, version: str) -> Response:
+    """One version with its document, word for word."""
+    return in_transaction(lambda work: Answer(read_version(work.connection, tenant, scheme, version)), (tenant,))
+
+
+@blueprint.get(f"{SCHEME}/budgets/{YEAR}")
+@needs(*READERS)
+def get_budget(tenant: str, scheme: str, year: int) -> Response:
+    """The year's appropriation, and what is left of it."""
+    return in_transaction(lambda work: Answer(budgets.read(work.connection, tenant, scheme, year)), (tenant,))
+
+
+@blueprint.put(f"{SCHEME}/budgets/{YEAR}")
+@blueprint.arguments(BudgetSchema)
+@needs("policies:write")
+def put_budget(body: dict[str, Any], tenant: str, scheme: str, year: int) -> Response:
+    """Set the year's appropriation; never below what is committed."""
+
+    def use_case(work: Work) -> Answer:
+        before = budgets.read(work.connection, tenant, scheme, year)
+        budgets.appropriate(work.connection, tenant, scheme, year, body["amount"], work.at)
+        after = budgets.read(work.connection, tenant, scheme, year)
+        subject = budgets.budget_id(tenant, scheme, year)
+        _record(work, tenant, "budget.set", subject, {"before": before, "after": after}, body["reason"])
+        return Answer(after)
+
+    return in_transaction(use_case, (tenant,))
+
+
+@blueprint.get(f"/tenants/<tenant>/linked-regions/{YEAR}")
+@needs(*READERS)
+def get_linked_regions(tenant: str, year: int) -> Response:
+    """The year's linked regions, and the enterprise types that each matches."""
+    return in_transaction(lambda work: Answer(linked_regions.read(work.connection, tenant, year)), (tenant,))
+
+
+@blueprint.put(f"/tenants/<tenant>/linked-regions/{YEAR}")
+@blueprint.doc(
+    requestBody={
+        "required": True,
+        "content": {
+            "application/json": {"schema": {"type": "object"}, "example": {"regions": {"320300": ["tech_sme"]}}}
+        },
+    }
+)
+@needs("policies:write")
+def put_linked_regions(tenant: str, year: int) -> Response:
+    """Replace the year's linked regions: ``{"regions": {division: [type, …]}}``, or that mapping alone."""
+    regions = linked_regions.parse(json_body(MAX_BODY_BYTES))
+
+    def use_case(work: Work) -> Answer:
+        before = linked_regions.read(work.connection, tenant, year)
+        linked_regions.replace(work.connection, tenant, year, regions, principal().subject, work.at)
+        after = linked_regions.read(work.connection, tenant, year)
+        subject = linked_regions.year_id(tenant, year)
+        _record(work, tenant, "linked_regions.set", subject, {"before": before, "after": after}, None)
+        return Answer(after)
+
+    return in_transaction(use_case, (tenant,))
+
+
+@blueprint.get("/quotas")
+@blueprint.arguments(QuotaQuerySchema, location="query")
+@needs(*READERS)
+def get_quota(query: dict[str, Any]) -> Response:
+    """What an enterprise may still receive in a scheme and quota year."""
+    demonstration = current().settings.demonstration
+
+    def use_case(work: Work) -> Answer:
+        return Answer(
+            quotas.read(
+                work, query["tenant"], query["scheme"], query["enterprise"], query["year"], demonstration=demonstration
+            )
+        )
+
+    return in_transaction(use_case)
+
+
+def _record(work: Work, tenant: str, action: str, subject: UUID, details: dict[str, Any], reason: str | None) -> None:
+    change = Change(tenant, principal().subject, action, subject, reason=reason, details=details)
+    record(work.connection, [change], work.at)

@@ -1,0 +1,316 @@
+"""Reservations (额度确认): quota set aside for an intended contract; in cross-redemption the voucher's face value."""
+
+import json
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from clearing.claims.approval import end_reserved
+from clearing.claims.fingerprint import canonical_contract_number
+from clearing.claims.quota import Accounts, lock_budgets, lock_purse, write_transfers
+from connectors.printing import request_json
+from connectors.submission import ReservationRequest
+from tenants.kernel.canonical import Json, canonical_bytes, plain
+from tenants.kernel.change import Change, Job, record
+from tenants.kernel.clock import shanghai_day
+from tenants.kernel.database import Work, insert_rows
+from tenants.kernel.errors import Conflict, FieldError, Invalid, Text, not_found
+from tenants.kernel.ids import new_id
+from tenants.kernel.money import ZERO, Money
+from tenants.kernel.rate import Rate
+from tenants.policy import Policy
+from tenants.policy_store import approved_policies
+
+COLUMNS: Final = (
+    "tenant", "id", "reservation_no", "platform", "external_id", "scheme", "mode", "state", "enterprise_uscc",
+    "enterprise_name", "provider_uscc", "provider_name", "contract_number", "request", "quota_year", "amount_fen",
+    "expires_on", "requested_at", "confirmed_at", "confirmed_by",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class ReservationRow:
+    """One row of ``reservation``; the field names are the columns'."""
+
+    tenant: str
+    id: UUID
+    reservation_no: str
+    platform: str
+    external_id: str
+    scheme: str
+    mode: str
+    state: str
+    enterprise_uscc: str
+    enterprise_name: str
+    provider_uscc: str
+    provider_name: str
+    contract_number: str
+    request: str
+    quota_year: int
+    amount_fen: int
+    expires_on: date
+    requested_at: datetime
+    confirmed_at: datetime | None
+    confirmed_by: str | None
+
+
+def reserve(
+    work: Work, platform: str, actor: str, request: ReservationRequest, *, demonstration: bool
+) -> tuple[ReservationRow, bool]:
+    """Store a request with the amount that the policy computes; ``False`` where it was stored before.
+
+    Raises:
+        Conflict: the same external id came before with other content.
+        Invalid: no policy is in force, the mode is not offered, or nothing can be computed.
+    """
+    text = canonical_bytes(request_json(request)).decode()
+    before = _find(work.connection, "platform = %s and external_id = %s", (platform, request.external_id))
+    if before is not None:
+        if before.request != text:
+            raise Conflict(
+                "reservation.content_differs",
+                "此 external_id 已用于内容不同的额度申请。",
+                "This external_id came before with other content.",
+            )
+        return before, False
+    on = shanghai_day(request.requested_at)
+    policy = _policy(work, request, on, demonstration=demonstration)
+    row = ReservationRow(
+        tenant=request.tenant,
+        id=new_id(),
+        reservation_no=_number(work.connection, request.tenant, on.year),
+        platform=platform,
+        external_id=request.external_id,
+        scheme=request.scheme,
+        mode=request.mode,
+        state="requested",
+        enterprise_uscc=request.enterprise.uscc,
+        enterprise_name=request.enterprise.name,
+        provider_uscc=request.provider.uscc,
+        provider_name=request.provider.name,
+        contract_number=canonical_contract_number(request.contract.number),
+        request=text,
+        quota_year=on.year,
+        amount_fen=_computed(policy, request).fen,
+        expires_on=date(on.year, 12, 31),
+        requested_at=request.requested_at,
+        confirmed_at=None,
+        confirmed_by=None,
+    )
+    insert_rows(work.connection, "reservation", COLUMNS, [tuple(getattr(row, column) for column in COLUMNS)])
+    _record(work, actor, "reservation.requested", row, None)
+    return row, True
+
+
+def confirm(work: Work, actor: str, reservation_id: UUID, *, demonstration: bool) -> ReservationRow:
+    """Set the amount aside: of the enterprise's annual cap and the year's budget.
+
+    Raises:
+        NotFound: there is no such reservation.
+        Conflict: it is no longer requested, it has expired, or quota or budget do not hold the amount.
+    """
+    row = _lock(work, reservation_id)
+    if row.state == "confirmed":
+        return row
+    if row.state != "requested" or row.expires_on < shanghai_day(work.at):
+        raise _wrong_state(row, work)
+    policies = approved_policies(work.connection, row.tenant, [row.scheme], demonstration=demonstration)
+    policy = policies.in_force(row.scheme, shanghai_day(row.requested_at))
+    accounts = Accounts(row.scheme, row.quota_year, row.enterprise_uscc, None)
+    purse = lock_purse(work.connection, row.tenant, accounts.enterprise_accounts)
+    lock_budgets(work.connection, row.tenant, purse, [accounts.budget])
+    if policy is not None:
+        purse.cap(accounts.quota, _cap(policy, row))
+    amount = Money(row.amount_fen)
+    if any(left is not None and left < amount for left in (purse.left(accounts.quota), purse.left(accounts.budget))):
+        raise Conflict(
+            "quota.exhausted", "剩余额度或预算不足。", "What is left of the quota or budget does not hold the amount."
+        )
+    transfers = accounts.reserve(amount, ZERO, row.id)
+    write_transfers(work.connection, row.tenant, transfers, purse.new_limits, work.at)
+    return _move(work, actor, row, "confirmed")
+
+
+def cancel(work: Work, actor: str, reservation_id: UUID, platform: str | None) -> ReservationRow:
+    """Give up the reservation; what it set aside is free at once.
+
+    Raises:
+        NotFound: there is no such reservation.
+        Conflict: a claim has used it.
+    """
+    row = _lock(work, reservation_id)
+    if platform not in {None, row.platform}:
+        raise not_found("额度确认", "reservation")
+    if row.state == "cancelled":
+        return row
+    if row.state == "used":
+        raise _wrong_state(row, work)
+    end_reserved(work, row.tenant, [row.id], "void", "reservation cancelled")
+    return _move(work, actor, row, "cancelled")
+
+
+def listed(connection: Connection, platform: str | None, after: UUID | None, limit: int) -> list[ReservationRow]:
+    """At most ``limit`` reservations, of one platform where one is named, behind the one with the id ``after``."""
+    rows = connection.exec_driver_sql(
+        f"select {', '.join(COLUMNS)} from reservation "  # noqa: S608 - our own columns
+        "where (%s::text is null or platform = %s) and (%s::uuid is null or id > %s) order by id limit %s",
+        (platform, platform, after, after, limit),
+    )
+    return [_row(row) for row in rows]
+
+
+def view(connection: Connection, reservation_id: UUID, platform: str | None = None) -> ReservationRow:
+    """The reservation; another platform's is as if it were absent.
+
+    Raises:
+        NotFound: there is none within the bound tenants.
+    """
+    row = _find(connection, "id = %s", (reservation_id,))
+    if row is None or platform not in {None, row.platform}:
+        raise not_found("额度确认", "reservation")
+    return row
+
+
+def reservation_json(row: ReservationRow, today: date) -> dict[str, Json]:
+    """The reservation as it is answered; one whose year has ended is ``expired``."""
+    expired = row.state in {"requested", "confirmed"} and row.expires_on < today
+    return {
+        "id": str(row.id),
+        "reservation_no": row.reservation_no,
+        "platform": row.platform,
+        "external_id": row.external_id,
+        "tenant": row.tenant,
+        "scheme": row.scheme,
+        "mode": row.mode,
+        "state": "expired" if expired else row.state,
+        "enterprise": {"uscc": row.enterprise_uscc, "name": row.enterprise_name},
+        "provider": {"uscc": row.provider_uscc, "name": row.provider_name},
+        "quota_year": row.quota_year,
+        "amount": str(Money(row.amount_fen)),
+        "expires_on": plain(row.expires_on),
+        "requested_at": plain(row.requested_at),
+        "confirmed_at": plain(row.confirmed_at),
+    }
+
+
+def release_expired(work: Work) -> int:
+    """Void what reservations of ended years still set aside; how many those were."""
+    rows = work.connection.exec_driver_sql(
+        f"select {', '.join(COLUMNS)} from reservation "  # noqa: S608 - our own columns
+        "where state in ('requested', 'confirmed') and expires_on < %s order by tenant, id limit %s for no key update",
+        (shanghai_day(work.at), EXPIRED_AT_ONCE),
+    ).all()
+    for row in map(_row, rows):
+        end_reserved(work, row.tenant, [row.id], "void", "reservation expired")
+        _move(work, "service", row, "cancelled")
+    return len(rows)
+
+
+EXPIRED_AT_ONCE: Final = 100
+
+
+def _policy(work: Work, request: ReservationRequest, on: date, *, demonstration: bool) -> Policy:
+    policies = approved_policies(work.connection, request.tenant, [request.scheme], demonstration=demonstration)
+    policy = policies.in_force(request.scheme, on)
+    if policy is None:
+        raise _invalid(
+            "/scheme", "policy.in_force", "该日没有生效的政策版本。", "No policy version is in force that day."
+        )
+    if request.mode not in policy.modes.value:
+        raise _invalid("/mode", "policy.mode", "该券种不提供此模式。", "The scheme does not offer this mode.")
+    return policy
+
+
+def _computed(policy: Policy, request: ReservationRequest) -> Money:
+    """The contract's amount at the zone's rate, rounded down, not above the annual cap nor what was asked for."""
+    zone = policy.zone(request.enterprise.division, request.enterprise.resident_of)
+    if not isinstance(zone.rate.value, Rate):
+        raise _invalid("/scheme", "policy.incomplete", "政策尚未设定支持比例。", "The policy sets no support rate yet.")
+    bounds = [request.contract.amount.share(zone.rate.value)]
+    bounds += [cap for cap in (zone.annual_cap.value, request.amount) if isinstance(cap, Money)]
+    if min(bounds) <= ZERO:
+        raise _invalid(
+            "/contract/amount", "award.nothing", "按比例计算不足一分。", "The computed amount is below one fen."
+        )
+    return min(bounds)
+
+
+def _cap(policy: Policy, row: ReservationRow) -> Money | None:
+    enterprise = json.loads(row.request)["enterprise"]
+    cap = policy.zone(enterprise["division"], enterprise["resident_of"]).annual_cap.value
+    return cap if isinstance(cap, Money) else None
+
+
+def _number(connection: Connection, tenant: str, year: int) -> str:
+    code, latest = connection.exec_driver_sql(
+        "insert into number_series (tenant, series, year, latest) values (%s, 'reservation', %s, 1) "
+        "on conflict (tenant, series, year) do update set latest = number_series.latest + 1 "
+        "returning (select code from tenant t where t.tenant = number_series.tenant), latest",
+        (tenant, year),
+    ).one()
+    return f"RS-{code}-{year}-{latest:06d}"
+
+
+def _move(work: Work, actor: str, row: ReservationRow, state: str) -> ReservationRow:
+    confirmed = (work.at, actor) if state == "confirmed" else (row.confirmed_at, row.confirmed_by)
+    work.connection.exec_driver_sql(
+        "update reservation set state = %s, confirmed_at = %s, confirmed_by = %s where tenant = %s and id = %s",
+        (state, *confirmed, row.tenant, row.id),
+    )
+    _record(work, actor, f"reservation.{state}", row, state)
+    return view(work.connection, row.id)
+
+
+def _record(work: Work, actor: str, action: str, row: ReservationRow, to_state: str | None) -> None:
+    payload: dict[str, Json] = {
+        "reservation_id": str(row.id),
+        "reservation_no": row.reservation_no,
+        "external_id": row.external_id,
+        "tenant": row.tenant,
+        "state": to_state or row.state,
+        "amount": str(Money(row.amount_fen)),
+    }
+    change = Change(
+        tenant=row.tenant,
+        actor=actor,
+        action=action,
+        subject_id=row.id,
+        from_state=None if to_state is None else row.state,
+        to_state=to_state or row.state,
+        details=payload,
+        jobs=(Job(action, payload, row.platform),),
+    )
+    record(work.connection, [change], work.at)
+
+
+def _lock(work: Work, reservation_id: UUID) -> ReservationRow:
+    row = _find(work.connection, "id = %s for no key update", (reservation_id,))
+    if row is None:
+        raise not_found("额度确认", "reservation")
+    return row
+
+
+def _find(connection: Connection, where: str, values: tuple[Any, ...]) -> ReservationRow | None:
+    row = connection.exec_driver_sql(
+        f"select {', '.join(COLUMNS)} from reservation where {where}",  # noqa: S608 - our own condition
+        values,
+    ).one_or_none()
+    return None if row is None else _row(row)
+
+
+def _row(row: Any) -> ReservationRow:  # noqa: ANN401 - a row of the driver
+    return ReservationRow(*row)
+
+
+def _wrong_state(row: ReservationRow, work: Work) -> Conflict:
+    state = reservation_json(row, shanghai_day(work.at))["state"]
+    return Conflict(
+        "reservation.state", f"额度确认当前状态为 {state}。", f"The reservation is {state}; this cannot be done."
+    )
+
+
+def _invalid(pointer: str, code: str, zh: str, en: str) -> Invalid:
+    return Invalid("reservation.invalid", zh, en, errors=(FieldError(pointer, code, Text(zh, en)),))

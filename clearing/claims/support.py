@@ -1,0 +1,177 @@
+"""Support records (支持记录): spending that a platform says was subsidised elsewhere takes its keys in the registry."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from clearing.claims import registry
+from clearing.claims.fingerprint import canonical_contract, canonical_invoice, canonical_serial
+from clearing.claims.intake import DEFAULT_GROUP
+from clearing.claims.registry import Holder, Key, Locked, lock_keys
+from clearing.claims.vault import Vault
+from connectors.submission import SupportKey, SupportRecord
+from tenants.kernel.canonical import Json, canonical_bytes
+from tenants.kernel.change import Change, record
+from tenants.kernel.database import Work, insert_rows
+from tenants.kernel.errors import Conflict, FieldError, Invalid, Problem, Text
+from tenants.kernel.ids import new_id
+from tenants.kernel.money import ZERO
+
+RACED: Final = frozenset({"support_record_external_id", "registry_key_fen_once"})
+SCHEME: Final = "local"
+"""The scheme of what a local platform paid outside this service."""
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """A support record as stored: 201 new, 200 as it was; ``collisions`` are the keys that others hold already."""
+
+    status: int
+    record_id: UUID
+    keys: int
+    collisions: tuple[dict[str, Json], ...]
+
+
+def register_support(
+    work: Work, vault: Vault, client_id: str, actor: str, records: Sequence[SupportRecord]
+) -> list[Registered | Problem]:
+    """Register the records of one tenant and platform in their order; each external id may stand only once."""
+    macs = [vault.content_mac(content(one)) for one in records]
+    before = _stored(work, records)
+    fresh: list[Fresh] = []
+    answers: list[Registered | Problem | UUID] = []
+    for one, mac in zip(records, macs, strict=True):
+        known = before.get(one.external_id)
+        if known is not None:
+            answers.append(_again(known, mac))
+            continue
+        keys, faults = _keys(vault, one)
+        if faults:
+            answers.append(Invalid("support_record.invalid", "支持记录有误。", "The record has faults.", errors=faults))
+            continue
+        fresh.append((one, mac, new_id(), keys))
+        answers.append(fresh[-1][2])
+    taken = _take(work, vault, client_id, actor, fresh)
+    return [taken[one] if isinstance(one, UUID) else one for one in answers]
+
+
+def content(one: SupportRecord) -> bytes:
+    """The record's canonical bytes: what "the same content" means."""
+    return canonical_bytes(
+        {
+            "platform": one.platform,
+            "external_id": one.external_id,
+            "tenant": one.tenant,
+            "enterprise_uscc": one.enterprise_uscc,
+            "supported_on": one.supported_on,
+            "keys": [{"kind": k.kind, "value": k.value, "amount": k.amount, "by": k.provider_uscc} for k in one.keys],
+        }
+    )
+
+
+def _stored(work: Work, records: Sequence[SupportRecord]) -> dict[str, tuple[UUID, bytes, int]]:
+    rows = work.connection.exec_driver_sql(
+        "select external_id, id, content_mac, keys from support_record where platform = any(%s) "
+        "and external_id = any(%s)",
+        (sorted({one.platform for one in records}), [one.external_id for one in records]),
+    )
+    return {external_id: (record_id, bytes(mac), keys) for external_id, record_id, mac, keys in rows}
+
+
+def _again(known: tuple[UUID, bytes, int], mac: bytes) -> Registered | Problem:
+    record_id, stored, keys = known
+    if stored == mac:
+        return Registered(200, record_id, keys, ())
+    return Conflict(
+        "support_record.content_differs",
+        "此 external_id 已用于内容不同的支持记录。",
+        "This external_id came before with other content.",
+    )
+
+
+def _keys(vault: Vault, one: SupportRecord) -> tuple[tuple[Key, ...], tuple[FieldError, ...]]:
+    keys, faults = [], []
+    for position, key in enumerate(one.keys):
+        text = _IDENTITY[key.kind](one, key)
+        if text:
+            place = f"/keys/{position}"
+            keys.append(Key(key.kind, place, key.amount, key.amount or ZERO, vault.digests(key.kind, text)))
+        else:
+            said = Text("无法识别的编号。", "This is no identity that can be read.")
+            faults.append(FieldError(f"/keys/{position}/value", "key.unreadable", said))
+    if not one.keys:
+        faults.append(FieldError("/keys", "keys.missing", Text("至少一项。", "At least one key is needed.")))
+    return tuple(keys), tuple(faults)
+
+
+def _contract(one: SupportRecord, key: SupportKey) -> str:
+    return "" if key.provider_uscc is None else canonical_contract(one.enterprise_uscc, key.provider_uscc, key.value)
+
+
+_IDENTITY: Final[Mapping[str, Callable[[SupportRecord, SupportKey], str]]] = {
+    "invoice": lambda _, key: canonical_invoice(key.value),
+    "contract": _contract,
+    "receipt": lambda _, key: canonical_serial(key.value),
+    "document": lambda _, key: key.value.lower(),
+}
+
+
+Fresh = tuple[SupportRecord, bytes, UUID, tuple[Key, ...]]
+
+
+def _take(work: Work, vault: Vault, client_id: str, actor: str, fresh: list[Fresh]) -> dict[UUID, Registered | Problem]:
+    if not fresh:
+        return {}
+    locked = lock_keys(work.connection, {DEFAULT_GROUP: [key for *_, keys in fresh for key in keys]})
+    taken: dict[UUID, Registered | Problem] = {}
+    for one, _, record_id, keys in fresh:
+        holder = _holder(vault, one, record_id)
+        collisions = tuple(_collision(locked, key, holder) for key in keys if locked.state_of(key, holder).uses)
+        locked.take(keys, holder)
+        taken[record_id] = Registered(201, record_id, len(keys), collisions)
+    insert_rows(
+        work.connection,
+        "support_record",
+        (
+            "tenant", "id", "platform", "external_id", "content_mac", "supported_on", "keys", "client_id",
+            "received_at",
+        ),
+        [
+            (one.tenant, record_id, one.platform, one.external_id, mac, one.supported_on, len(keys), client_id, work.at)
+            for one, mac, record_id, keys in fresh
+        ],
+    )  # fmt: skip
+    registry.write_holdings(work.connection, locked.added)
+    record(work.connection, [_change(actor, one, record_id, len(keys)) for one, _, record_id, keys in fresh], work.at)
+    return taken
+
+
+def _holder(vault: Vault, one: SupportRecord, record_id: UUID) -> Holder:
+    return Holder(
+        holder_id=record_id,
+        kind="support",
+        tenant=one.tenant,
+        scheme=SCHEME,
+        platform=one.platform,
+        enterprise_digest=vault.enterprise(one.enterprise_uscc),
+        month=f"{one.supported_on:%Y-%m}",
+        exclusion_group=DEFAULT_GROUP,
+    )
+
+
+def _collision(locked: Locked, key: Key, holder: Holder) -> dict[str, Json]:
+    uses = locked.state_of(key, holder).uses
+    other_side: list[Json] = [{"platform": u.platform, "month": u.month, "reference": u.reference} for u in uses]
+    return {"kind": key.kind, "place": key.place, "other_side": other_side}
+
+
+def _change(actor: str, one: SupportRecord, record_id: UUID, keys: int) -> Change:
+    return Change(
+        tenant=one.tenant,
+        actor=actor,
+        action="support_record.registered",
+        subject_id=record_id,
+        to_state="live",
+        details={"platform": one.platform, "external_id": one.external_id, "keys": keys},
+    )

@@ -1,0 +1,1 @@
+"""Tenancy: what administrators of a tenant read and set."""
