@@ -43,7 +43,7 @@ def ensure_key(connection: Connection, tenant: str, purpose: Purpose, office: Of
         row = _active(connection, tenant, purpose)
         if row is None:
             raise RuntimeError(f"the new {purpose} key of {tenant} is not there")
-    return open_key(bytes(row.private_sealed), _public(row), office.secrets.kek)
+    return open_key(bytes(row.private_sealed), _public(row), office.kek)
 
 
 def rotate_key(
@@ -128,7 +128,7 @@ def _active(connection: Connection, tenant: str, purpose: Purpose) -> Any:  # no
 
 def _make(connection: Connection, tenant: str, purpose: Purpose, office: Office, actor: str, at: datetime) -> None:
     """Make and store a key, unless somebody else just did."""
-    made = make_key(tenant, purpose, at, office.secrets.kek)
+    made = make_key(tenant, purpose, at, office.kek)
     stored = connection.exec_driver_sql(
         "insert into signing_key (kid, tenant, purpose, algorithm, public_jwk, private_sealed, active_from) "
         "values (%s, %s, %s, %s, %s, %s, %s) on conflict do nothing",

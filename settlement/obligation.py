@@ -8,18 +8,18 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from settlement.instruction import Account
-from settlement.office import Office
 from tenants.kernel.database import insert_rows
 from tenants.kernel.errors import Conflict
 from tenants.kernel.money import Money
-from tenants.kernel.sealing import Place
+from tenants.kernel.sealing import Place, Sealer
 
 
 @dataclass(frozen=True, slots=True)
 class Obligation:
     """One approved claim to be paid to ``payee``, the account of the party named ``payee_name``.
 
-    That is the enterprise in ``common_use``, the provider in ``cross_redemption``.
+    That is the enterprise in ``common_use``, the provider in ``cross_redemption``. ``payee_digest`` (32 bytes, keyed)
+    is equal for equal accounts: what is paid to one account in one batch is one instruction.
     """
 
     claim_id: UUID
@@ -33,6 +33,7 @@ class Obligation:
     provider_uscc: str
     payee_name: str
     payee: Account
+    payee_digest: bytes
     amount: Money
 
 
@@ -49,7 +50,7 @@ _REOPEN = (
 
 
 def open_obligations(
-    connection: Connection, tenant: str, obligations: Sequence[Obligation], office: Office, at: datetime
+    connection: Connection, tenant: str, obligations: Sequence[Obligation], sealer: Sealer, at: datetime
 ) -> None:
     """Open the obligations, approved at ``at``; one that was taken back is opened again with what it says now.
 
@@ -66,7 +67,7 @@ def open_obligations(
             f"兑付申请 {standing.claim_no} 已在待兑付清单中。",
             f"The claim {standing.claim_no} is waiting to be paid already.",
         )
-    rows = [_row(tenant, obligation, office, at) for obligation in obligations]
+    rows = [_row(tenant, obligation, sealer, at) for obligation in obligations]
     insert_rows(connection, "obligation", _COLUMNS, rows, _REOPEN)
 
 
@@ -96,10 +97,10 @@ def account_place(tenant: str, claim_id: UUID) -> Place:
     return Place("obligation", "account_sealed", tenant, str(claim_id))
 
 
-def _row(tenant: str, o: Obligation, office: Office, at: datetime) -> tuple[object, ...]:
-    sealed = office.sealer.seal(o.payee.account_number, account_place(tenant, o.claim_id))
+def _row(tenant: str, o: Obligation, sealer: Sealer, at: datetime) -> tuple[object, ...]:
+    sealed = sealer.seal(o.payee.account_number, account_place(tenant, o.claim_id))
     return (
         tenant, o.claim_id, o.claim_no, o.platform, o.scheme, o.mode, o.quota_year, o.enterprise_name,
         o.provider_name, o.provider_uscc, o.payee_name, o.payee.account_name, sealed,
-        office.account_digest(tenant, o.payee), o.payee.bank_name, o.payee.cnaps, o.amount.fen, at,
+        o.payee_digest, o.payee.bank_name, o.payee.cnaps, o.amount.fen, at,
     )  # fmt: skip

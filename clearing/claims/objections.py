@@ -1,0 +1,176 @@
+"""Objections (异议): a complaint during publicity takes one claim out of its batch and holds it until it is decided."""
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Final
+from uuid import UUID
+
+from clearing.claims.approval import claim_notice
+from clearing.claims.records import ClaimRow, ClaimView, lock_claim, view_claim, write_claims
+from clearing.claims.vault import Vault
+from settlement import ledger
+from settlement.batch import Batch, find_batch_by_number
+from settlement.batch_steps import take_out
+from tenants.kernel.canonical import canonical_bytes
+from tenants.kernel.change import Change, record
+from tenants.kernel.clock import shanghai_day
+from tenants.kernel.database import Work, insert_rows
+from tenants.kernel.errors import Conflict, TooManyRequests, not_found
+from tenants.kernel.ids import new_id
+from tenants.kernel.sealing import Place
+
+HOLD: Final = "objection"
+"""The code of the hold that an objection opens."""
+PUBLIC: Final = "public"
+"""Who acts where somebody objects without logging in."""
+WINDOW: Final = timedelta(hours=1)
+PER_SOURCE: Final = 5
+PER_TENANT: Final = 50
+"""How many objections from one address, and from the public at all, a tenant takes within ``WINDOW``."""
+
+_SOURCE: Final = b"objection-source\x00"
+
+
+@dataclass(frozen=True, slots=True)
+class Complaint:
+    """What somebody says against a claim, and how the tenant can ask back."""
+
+    reason: str
+    contact: str | None = None
+
+
+def object_to_claim(work: Work, vault: Vault, claim_id: UUID, complaint: Complaint, actor: str) -> ClaimView:
+    """Take the claim out of its batch in publicity and hold it; its award stays reserved until it is decided.
+
+    Raises:
+        NotFound: there is no such claim.
+        Conflict: ``claim.not_in_publicity``.
+    """
+    _object(work, vault, lock_claim(work.connection, claim_id), complaint, actor, None)
+    return view_claim(work.connection, claim_id)
+
+
+def object_publicly(work: Work, vault: Vault, batch: Batch, claim_no: str, complaint: Complaint, source: str) -> None:
+    """Object without login to one claim of a batch whose notice is still running.
+
+    Raises:
+        NotFound: the batch holds no such claim.
+        Conflict: ``publicity.over``, ``claim.not_in_publicity``.
+        TooManyRequests: ``objection.too_many``.
+    """
+    require_notice_running(work, batch)
+    digest = vault.content_mac(_SOURCE + source.encode())
+    _refuse_flood(work, batch.tenant, digest)
+    claim_id = work.connection.exec_driver_sql(
+        "select o.id from batch_item i join obligation o on o.tenant = i.tenant and o.id = i.claim_id "
+        "where i.tenant = %s and i.batch_id = %s and o.claim_no = %s",
+        (batch.tenant, batch.id, claim_no),
+    ).scalar_one_or_none()
+    if claim_id is None:
+        raise not_found("兑付申请", "claim")
+    _object(work, vault, lock_claim(work.connection, claim_id), complaint, PUBLIC, digest)
+
+
+def notice_of(work: Work, tenant: str, batch_no: str) -> Batch:
+    """The batch whose notice is open to the public today.
+
+    Raises:
+        NotFound: there is none with this number in publicity.
+    """
+    batch = find_batch_by_number(work.connection, tenant, batch_no)
+    if batch.state != "in_publicity":
+        raise not_found("公示", "notice")
+    return batch
+
+
+def require_notice_running(work: Work, batch: Batch) -> None:
+    """Refuse what comes after the last day of the notice.
+
+    Raises:
+        Conflict: ``publicity.over``.
+    """
+    if batch.publicity_through_on is None or shanghai_day(work.at) > batch.publicity_through_on:
+        raise Conflict(
+            "publicity.over", "公示期已结束，不能再提出异议。", "The notice has ended; it is too late to object."
+        )
+
+
+def _object(
+    work: Work, vault: Vault, row: ClaimRow, complaint: Complaint, actor: str, source_digest: bytes | None
+) -> None:
+    _reserve_again(work, row)
+    batch = take_out(work.connection, row.tenant, row.id, complaint.reason, actor, work.at)
+    _write(work, vault, row, batch, complaint, actor, source_digest)
+    held = replace(row, state="on_hold", next_stage=None, changed_at=work.at)
+    write_claims(work.connection, [held])
+    change = Change(
+        tenant=row.tenant,
+        actor=actor,
+        action="claim.objection",
+        subject_id=row.id,
+        from_state=row.state,
+        to_state=held.state,
+        reason=complaint.reason,
+        details={"claim_no": row.claim_no, "batch_no": batch.batch_no},
+        jobs=(claim_notice(held),),
+    )
+    record(work.connection, [change], work.at)
+
+
+def _reserve_again(work: Work, row: ClaimRow) -> None:
+    """Turn what the claim owes back into what it reserves: an obligation that is held is no obligation.
+
+    The pending transfers are made anew as they first were, so that a review may lower or post them.
+    """
+    standing = ledger.standing_transfers(work.connection, row.tenant, [row.id])
+    first = work.connection.exec_driver_sql(
+        "select id, reason from ledger_transfer where tenant = %s and id = any(%s)",
+        (row.tenant, [transfer.pending_id for transfer in standing]),
+    )
+    reasons: dict[UUID | None, str] = {pending_id: reason for pending_id, reason in first}  # noqa: C416 - rows are typed so
+    ledger.lock_accounts(work.connection, row.tenant, {t.debit for t in standing} | {t.credit for t in standing})
+    again = [
+        ledger.pending(t.debit, t.credit, t.amount, reasons.get(t.pending_id, t.reason), t.subject_id) for t in standing
+    ]
+    reversals = [ledger.reversal(transfer, HOLD) for transfer in standing]
+    ledger.append(work.connection, row.tenant, reversals + again, work.at)
+
+
+def _write(
+    work: Work, vault: Vault, row: ClaimRow, batch: Batch, complaint: Complaint, actor: str, source_digest: bytes | None
+) -> None:
+    objection_id = new_id()
+    place = Place("objection", "contact_sealed", row.tenant, str(objection_id))
+    contact = None if complaint.contact is None else vault.sealer.seal(complaint.contact, place)
+    insert_rows(
+        work.connection,
+        "objection",
+        ("tenant", "id", "batch_id", "claim_id", "made_by", "made_at", "reason", "contact_sealed", "source_digest"),
+        [(row.tenant, objection_id, batch.id, row.id, actor, work.at, complaint.reason, contact, source_digest)],
+    )
+    said = {
+        "zh": f"公示期内收到异议：{complaint.reason}",
+        "en": f"An objection was made during publicity: {complaint.reason}",
+    }
+    detail = canonical_bytes({"message": said}).decode()
+    insert_rows(
+        work.connection,
+        "hold",
+        ("tenant", "id", "claim_id", "code", "place", "detail", "opened_at"),
+        [(row.tenant, new_id(), row.id, HOLD, batch.batch_no, detail, work.at)],
+    )
+
+
+def _refuse_flood(work: Work, tenant: str, source_digest: bytes) -> None:
+    from_source, in_all = work.connection.exec_driver_sql(
+        "select count(*) filter (where source_digest = %s), count(*) from objection "
+        "where tenant = %s and source_digest is not null and made_at > %s",
+        (source_digest, tenant, work.at - WINDOW),
+    ).one()
+    if from_source >= PER_SOURCE or in_all >= PER_TENANT:
+        raise TooManyRequests(
+            "objection.too_many",
+            "提交过于频繁，请稍后再试，或直接联系管理中心。",
+            "Too many objections for now; try again later or call the management center.",
+            retry_after_seconds=int(WINDOW.total_seconds()),
+        )
