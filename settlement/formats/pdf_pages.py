@@ -1,0 +1,126 @@
+"""A PDF (ISO 32000-1) of text pages that is written while it grows: memory does not follow the number of pages.
+
+reportlab keeps every page until the end (1 GB for a million lines), so the few objects that a text page needs are
+written here. The Chinese font is the reader's own (``STSong-Light``, one of the fonts every PDF reader substitutes);
+no font file is needed or embedded. The same content gives the same bytes.
+"""
+
+import re
+import zlib
+from array import array
+from datetime import datetime
+from typing import BinaryIO, Final
+
+from tenants.kernel.clock import SHANGHAI
+
+FONT_UNITS: Final = 1000
+
+_ASCII_WIDTHS: Final = (
+    207, 270, 342, 467, 462, 797, 710, 239, 374, 374, 423, 605, 238, 375, 238, 334, 462, 462, 462, 462, 462,
+    462, 462, 462, 462, 462, 238, 238, 605, 605, 605, 344, 748, 684, 560, 695, 739, 563, 511, 729, 793, 318,
+    312, 666, 526, 896, 758, 772, 544, 772, 628, 465, 607, 753, 711, 972, 647, 620, 607, 374, 333, 374, 606,
+    500, 239, 417, 503, 427, 529, 415, 264, 444, 518, 241, 230, 495, 228, 793, 527, 524, 524, 504, 338, 336,
+    277, 517, 450, 652, 466, 452, 407, 370, 258, 370, 605,
+)  # fmt: skip
+"""Widths of U+0020 to U+007E in the font, which are its glyphs 1 to 95; every other glyph is as wide as high."""
+_FIRST_ASCII: Final = 0x20
+_BEYOND_BASIC_PLANE = re.compile("[\U00010000-\U0010ffff]")
+
+_CATALOGUE, _PAGES, _FONT, _INFO = 1, 2, 3, 4
+_FONT_OBJECT: Final = (
+    "<< /Type /Font /Subtype /Type0 /BaseFont /STSong-Light-UniGB-UCS2-H /Encoding /UniGB-UCS2-H /DescendantFonts [ "
+    "<< /Type /Font /Subtype /CIDFontType0 /BaseFont /STSong-Light "
+    "/CIDSystemInfo << /Registry (Adobe) /Ordering (GB1) /Supplement 4 >> /DW 1000 "
+    f"/W [ 1 [ {' '.join(map(str, _ASCII_WIDTHS))} ] ] "
+    "/FontDescriptor << /Type /FontDescriptor /FontName /STSong-Light /Flags 6 /FontBBox [ -25 -254 1000 880 ] "
+    "/ItalicAngle 0 /Ascent 752 /Descent -271 /CapHeight 737 /StemV 58 >> >> ] >>"
+)
+
+
+class PdfPages:
+    """A document that is open for pages; ``close`` ends it and leaves the file object open."""
+
+    def __init__(self, out: BinaryIO, width: int, height: int, title: str, author: str, created_at: datetime) -> None:
+        self._out = out
+        self._size = (width, height)
+        self._offsets = array("Q", bytes(8 * (_INFO + 1)))
+        """Where each object starts, by its number."""
+        self._written = 0
+        self._write(b"%PDF-1.4\n%\xe2\xe3\xcf\xd3\n")
+        self._object(_CATALOGUE, f"<< /Type /Catalog /Pages {_PAGES} 0 R >>")
+        self._object(_FONT, _FONT_OBJECT)
+        printed = created_at.astimezone(SHANGHAI).strftime("D:%Y%m%d%H%M%S+08'00'")
+        self._object(_INFO, f"<< /Title {_text(title)} /Author {_text(author)} /CreationDate ({printed}) >>")
+
+    def add(self, operators: str) -> None:
+        """Append a page of the given content operators; its font is ``/F``."""
+        content = zlib.compress(operators.encode("ascii"))
+        page = len(self._offsets)
+        self._offsets.extend((0, 0))
+        self._object(page, f"<< /Type /Page /Parent {_PAGES} 0 R /Contents {page + 1} 0 R >>")
+        head = f"<< /Length {len(content)} /Filter /FlateDecode >>\nstream\n"
+        self._object_bytes(page + 1, head.encode() + content + b"\nendstream")
+
+    def close(self) -> None:
+        """Write the page tree and the table of objects."""
+        pages = range(_INFO + 1, len(self._offsets), 2)
+        width, height = self._size
+        kids = " ".join([f"{page} 0 R" for page in pages])
+        self._object(
+            _PAGES,
+            f"<< /Type /Pages /Count {len(pages)} /MediaBox [ 0 0 {width} {height} ] "
+            f"/Resources << /Font << /F {_FONT} 0 R >> >> /Kids [ {kids} ] >>",
+        )
+        start, count = self._written, len(self._offsets)
+        self._write(f"xref\n0 {count}\n0000000000 65535 f \n".encode())
+        for offset in self._offsets[1:]:
+            self._write(b"%010d 00000 n \n" % offset)
+        trailer = f"<< /Size {count} /Root {_CATALOGUE} 0 R /Info {_INFO} 0 R >>"
+        self._write(f"trailer\n{trailer}\nstartxref\n{start}\n%%EOF\n".encode())
+
+    def _object(self, number: int, body: str) -> None:
+        self._object_bytes(number, body.encode("ascii"))
+
+    def _object_bytes(self, number: int, body: bytes) -> None:
+        self._offsets[number] = self._written
+        self._write(b"%d 0 obj\n%b\nendobj\n" % (number, body))
+
+    def _write(self, data: bytes) -> None:
+        self._out.write(data)
+        self._written += len(data)
+
+
+def printable(text: str) -> str:
+    """The text with every character that the font's encoding cannot hold as its code point: ``[U+20BB7]``."""
+    return _BEYOND_BASIC_PLANE.sub(lambda found: f"[U+{ord(found[0]):X}]", text)
+
+
+def shown(left: float, height: float, size: int, text: str) -> str:
+    """The operators that show a printable text from a point, given in points from the lower left corner."""
+    return f"{size} 0 0 {size} {left:.1f} {height:.1f} Tm <{text.encode('utf-16-be').hex()}> Tj"
+
+
+def text_width(text: str, size: int) -> float:
+    """The width of a printable text in points."""
+    units = 0
+    for character in text:
+        place = ord(character) - _FIRST_ASCII
+        units += _ASCII_WIDTHS[place] if 0 <= place < len(_ASCII_WIDTHS) else FONT_UNITS
+    return units * size / FONT_UNITS
+
+
+def fitting(text: str, size: int, width: float) -> int:
+    """How many characters from the start of a printable text fit into the width, in points."""
+    if len(text) * size <= width:
+        return len(text)
+    left = width
+    for index, character in enumerate(text):
+        left -= text_width(character, size)
+        if left < 0:
+            return index
+    return len(text)
+
+
+def _text(text: str) -> str:
+    """A text string object (section 7.9.2.2), which holds every character."""
+    return f"<feff{text.encode('utf-16-be').hex()}>"
