@@ -51,7 +51,18 @@ def install(wanted: str) -> None:
     if not VENV.exists():
         make_venv()
     content = (ROOT / wanted).read_bytes()
-    command = [*pip(), "install", "-qq", "--no-input", "--no-deps", "--require-hashes", "-r", str(ROOT / wanted)]
+    command = [
+        *pip(),
+        "install",
+        "-qq",
+        "--no-input",
+        "--no-deps",
+        "--only-binary",
+        ":all:",
+        "--require-hashes",
+        "-r",
+        str(ROOT / wanted),
+    ]
     if run(command) != 0:
         stop(
             "安装失败。请检查网络或软件包源的设置 (pip config), 然后再次运行同一命令。",
