@@ -52,6 +52,11 @@ def already_done(batch: Batch, step: Step, actor: str) -> bool:
     return batch.state in step.done and getattr(batch, step.doer) == actor
 
 
+def possible_steps(batch: Batch) -> list[str]:
+    """The names of the steps that the batch's state allows; what a person may do depends on the person too."""
+    return [step.name for step in STEPS if batch.state in step.starts and (step is not CLOSE or batch.item_count == 0)]
+
+
 def require_start(batch: Batch, step: Step) -> None:
     """Refuse a step that the batch's state does not allow.
 
@@ -61,7 +66,7 @@ def require_start(batch: Batch, step: Step) -> None:
     if batch.state in step.starts:
         return
     state = STATES[batch.state]
-    possible = [other for other in STEPS if batch.state in other.starts]
+    possible = [other for other in STEPS if other.name in possible_steps(batch)]
     next_zh = "、".join(other.words.zh for other in possible) or "无"
     next_en = ", ".join(other.words.en for other in possible) or "nothing"
     raise Conflict(

@@ -1,17 +1,28 @@
 """What settlement needs of the running service: its secrets, and whether it only demonstrates."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
 
-from tenants.kernel.sealing import Sealer
+from tenants.kernel.sealing import KeyEncryptionKey, Sealer
+from tenants.kernel.secrets import Secrets
+
+KEK_VERSION: Final = 1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Office:
-    """The secrets at hand while batches are worked on; ``demonstration`` lets demonstration accounts pay.
+    """The secrets at hand while batches are worked on; ``demonstration`` lets demonstration accounts pay."""
 
-    ``sealer`` seals account numbers, contacts and files at rest; ``kek`` wraps the signing keys.
-    """
-
-    sealer: Sealer
-    kek: bytes = field(repr=False)
+    secrets: Secrets
     demonstration: bool
+
+    @property
+    def kek(self) -> bytes:
+        """The key-encryption key, which wraps the signing keys."""
+        return self.secrets.kek
+
+    @cached_property
+    def sealer(self) -> Sealer:
+        """Seals account numbers and files at rest."""
+        return Sealer([KeyEncryptionKey(KEK_VERSION, self.secrets.kek)])

@@ -10,7 +10,8 @@ from clearing.claims.records import ClaimRow, ClaimView, lock_claim, view_claim,
 from clearing.claims.vault import Vault
 from settlement import ledger
 from settlement.batch import Batch, find_batch_by_number
-from settlement.batch_steps import take_out
+from settlement.batch_states import OBJECT
+from settlement.batch_steps import CANCELLED, take_out
 from tenants.kernel.canonical import canonical_bytes
 from tenants.kernel.change import Change, record
 from tenants.kernel.clock import shanghai_day
@@ -58,7 +59,10 @@ def object_publicly(work: Work, vault: Vault, batch: Batch, claim_no: str, compl
         Conflict: ``publicity.over``, ``claim.not_in_publicity``.
         TooManyRequests: ``objection.too_many``.
     """
-    require_notice_running(work, batch)
+    if not notice_is_open(work, batch):
+        raise Conflict(
+            "publicity.over", "公示期已结束，不能再提出异议。", "The notice has ended; it is too late to object."
+        )
     digest = vault.content_mac(_SOURCE + source.encode())
     _refuse_flood(work, batch.tenant, digest)
     claim_id = work.connection.exec_driver_sql(
@@ -72,27 +76,24 @@ def object_publicly(work: Work, vault: Vault, batch: Batch, claim_no: str, compl
 
 
 def notice_of(work: Work, tenant: str, batch_no: str) -> Batch:
-    """The batch whose notice is open to the public today.
+    """The batch whose notice was published; it stays readable after its last day.
 
     Raises:
-        NotFound: there is none with this number in publicity.
+        NotFound: there is no such batch, or it was not published, or it was cancelled.
     """
     batch = find_batch_by_number(work.connection, tenant, batch_no)
-    if batch.state != "in_publicity":
+    if batch.published_on is None or batch.state == CANCELLED:
         raise not_found("公示", "notice")
     return batch
 
 
-def require_notice_running(work: Work, batch: Batch) -> None:
-    """Refuse what comes after the last day of the notice.
-
-    Raises:
-        Conflict: ``publicity.over``.
-    """
-    if batch.publicity_through_on is None or shanghai_day(work.at) > batch.publicity_through_on:
-        raise Conflict(
-            "publicity.over", "公示期已结束，不能再提出异议。", "The notice has ended; it is too late to object."
-        )
+def notice_is_open(work: Work, batch: Batch) -> bool:
+    """Whether the public can object today: from the publication through the last day of the notice."""
+    return (
+        batch.state in OBJECT.starts
+        and batch.publicity_through_on is not None
+        and shanghai_day(work.at) <= batch.publicity_through_on
+    )
 
 
 def _object(

@@ -1,0 +1,361 @@
+"""``/v1/tenants/{tenant}/batches``: a batch from its cut to its files, one call a step."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, time, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from flask import Response, request
+from marshmallow import Schema, fields
+
+from clearing.api.frame import Answer, current, in_transaction, needs, principal
+from clearing.api.noun import MAX_BODY_BYTES, Noun, PageSchema, json_body, load, page, read_cursor
+from clearing.service import Service
+from connectors.faults import Fault
+from connectors.fields import DayField, InstantField
+from connectors.leaf import ChoiceField, CodeField, Leaf, TextField
+from settlement.batch import PAYEE_KIND, Batch, BatchItem, find_batch, list_batches, list_items, lock_batch
+from settlement.batch_files import StoredFile, find_file, list_files, read_part
+from settlement.batch_states import STATES, possible_steps
+from settlement.batch_steps import CutOrder, cancel, close, cut, publish
+from settlement.office import Office
+from settlement.publicity import publicity_terms
+from settlement.release import release
+from settlement.seal import seal
+from tenants.kernel.canonical import Json, plain
+from tenants.kernel.clock import SHANGHAI
+from tenants.kernel.database import Scope, Work, run
+from tenants.kernel.errors import FieldError, Invalid, PreconditionFailed, Text
+from tenants.policy_store import approved_policies
+
+blueprint = Noun(
+    "batches", __name__, url_prefix="/v1/tenants/<tenant>/batches", description="兑付批次 / settlement batches"
+)
+
+READERS: Final = ("batches:write", "batches:release", "audit:read")
+MODES: Final = tuple(PAYEE_KIND)
+MAX_REASON_CHARACTERS: Final = 1000
+
+Step = Callable[[Work], Batch]
+
+
+class CutOffField(Leaf[datetime]):
+    """An instant of RFC 3339, or a day, which means its end in Asia/Shanghai."""
+
+    def __init__(self) -> None:
+        instant, day = InstantField().read, DayField().read
+
+        def read(value: object) -> datetime:
+            try:
+                return datetime.combine(day(value) + timedelta(days=1), time(), SHANGHAI).astimezone(UTC) - _MOMENT
+            except Fault:
+                return instant(value)
+
+        about = "缺省为现在；日期指该日结束 / default now; a day means its end in Asia/Shanghai"
+        form = {"type": "string", "examples": ["2024-09-25", "2024-09-25T18:00:00+08:00"]}
+        super().__init__(read, form, optional=True, about=about)
+
+
+_MOMENT: Final = timedelta(microseconds=1)
+
+
+class BatchOrderSchema(Schema):
+    """What a batch is to take: everything approved up to the cut-off and in no other batch."""
+
+    scheme = CodeField(r"[a-z][a-z0-9-]{1,30}", about="券种 / scheme", example="provincial")
+    mode = ChoiceField(MODES, about="通用或通兑 / who is paid")
+    kind = fields.String(load_default=None, allow_none=True, metadata={"description": "as ``mode``, its default"})
+    cut_off = CutOffField()
+
+
+class StepSchema(Schema):
+    """A step needs no body; a cancellation may say why."""
+
+    reason = TextField(MAX_REASON_CHARACTERS, optional=True)
+
+
+class BatchQuerySchema(PageSchema):
+    """The filters of the list of batches."""
+
+    state = fields.String(metadata={"enum": list(STATES)})
+    scheme = fields.String()
+    mode = fields.String(metadata={"enum": list(MODES)})
+
+
+@blueprint.post("")
+@needs("batches:write")
+@blueprint.arguments(BatchOrderSchema)
+@blueprint.doc(responses={"201": {"description": "the batch, in state cut; it may be empty"}})
+def cut_batch(body: dict[str, Any], tenant: str) -> Response:
+    """Cut a batch; a cut-off that lies ahead is the present moment."""
+    if body["kind"] not in {None, body["mode"]}:
+        raise _faulty("/kind", "kind.unknown", f"目前只能为 {body['mode']}。", f"Only {body['mode']} is possible here.")
+    caller = principal()
+
+    def use_case(work: Work) -> Answer:
+        policies = approved_policies(
+            work.connection, tenant, [body["scheme"]], demonstration=current().settings.demonstration
+        )
+        if not policies.has_scheme(body["scheme"]):
+            raise _faulty("/scheme", "scheme.unknown", "该区域没有这个券种。", "The tenant has no such scheme.")
+        order = CutOrder(tenant, body["scheme"], body["mode"], body["cut_off"] or work.at)
+        batch = cut(work.connection, order, caller.subject, work.at)
+        location = {"Location": f"/v1/tenants/{tenant}/batches/{batch.id}"}
+        return Answer(batch_json(batch, []), 201, {**location, "ETag": etag_of(batch)})
+
+    return in_transaction(use_case, (tenant,))
+
+
+@blueprint.get("")
+@needs(*READERS)
+@blueprint.arguments(BatchQuerySchema, location="query")
+def get_batches(query: dict[str, Any], tenant: str) -> Response:
+    """List the tenant's batches, newest first, filtered by state, scheme and mode."""
+    limit, after = query.pop("limit"), read_cursor(query.pop("cursor"))
+
+    def use_case(work: Work) -> Answer:
+        batches = list_batches(work.connection, tenant, query, None if after is None else UUID(after), limit + 1)
+        return Answer(page(batches, limit, lambda batch: batch_json(batch, None), lambda batch: str(batch.id)))
+
+    return in_transaction(use_case, (tenant,))
+
+
+@blueprint.get("/<uuid:batch_id>")
+@needs(*READERS)
+def get_batch(tenant: str, batch_id: UUID) -> Response:
+    """One batch with its totals, dates, seal and files."""
+    answer = in_transaction(lambda work: _shown(work, find_batch(work.connection, tenant, batch_id)), (tenant,))
+    answer.make_conditional(request)
+    return answer
+
+
+@blueprint.get("/<uuid:batch_id>/items")
+@needs(*READERS)
+@blueprint.arguments(PageSchema, location="query")
+def get_items(query: dict[str, Any], tenant: str, batch_id: UUID) -> Response:
+    """List the claims of the batch in their order, with those that an objection took out."""
+    limit, after = query["limit"], read_cursor(query["cursor"])
+
+    def use_case(work: Work) -> Answer:
+        batch = find_batch(work.connection, tenant, batch_id)
+        items = list_items(work.connection, batch, line_of(after), limit + 1)
+        return Answer(page(items, limit, _item_json, lambda item: str(item.line)))
+
+    return in_transaction(use_case, (tenant,))
+
+
+@blueprint.post("/<uuid:batch_id>/publish")
+@needs("batches:write")
+def publish_batch(tenant: str, batch_id: UUID) -> Response:
+    """Give public notice, through the last of the policy's working days."""
+    demonstration = current().settings.demonstration
+
+    def step(work: Work) -> Batch:
+        batch = find_batch(work.connection, tenant, batch_id)
+        terms = publicity_terms(work.connection, batch, work.at, demonstration=demonstration)
+        return publish(work.connection, tenant, batch_id, terms, principal().subject, work.at)
+
+    return _step(tenant, batch_id, step)
+
+
+@blueprint.post("/<uuid:batch_id>/seal")
+@needs("batches:write")
+def seal_batch(tenant: str, batch_id: UUID) -> Response:
+    """Seal the batch, from the day after its publicity on: its items never change again."""
+    return _step(
+        tenant,
+        batch_id,
+        lambda work: seal(work.connection, tenant, batch_id, office(), principal().subject, work.at),
+    )
+
+
+@blueprint.post("/<uuid:batch_id>/release")
+@needs("batches:release")
+def release_batch(tenant: str, batch_id: UUID) -> Response:
+    """Release the sealed batch for payment; never by who cut, published or sealed it."""
+    return _step(
+        tenant, batch_id, lambda work: release(work.connection, tenant, batch_id, principal().subject, work.at)
+    )
+
+
+@blueprint.post("/<uuid:batch_id>/cancel")
+@needs("batches:write")
+def cancel_batch(tenant: str, batch_id: UUID) -> Response:
+    """Dissolve a batch that is not sealed; its claims go into the next one."""
+    reason = _reason()
+    return _step(
+        tenant, batch_id, lambda work: cancel(work.connection, tenant, batch_id, reason, principal().subject, work.at)
+    )
+
+
+@blueprint.post("/<uuid:batch_id>/close")
+@needs("batches:write")
+def close_batch(tenant: str, batch_id: UUID) -> Response:
+    """Close a batch that is empty."""
+    return _step(tenant, batch_id, lambda work: close(work.connection, tenant, batch_id, principal().subject, work.at))
+
+
+@blueprint.get("/<uuid:batch_id>/files")
+@needs(*READERS)
+def get_files(tenant: str, batch_id: UUID) -> Response:
+    """List the batch's files with their sizes and digests; none before it is instructed."""
+
+    def use_case(work: Work) -> Answer:
+        batch = find_batch(work.connection, tenant, batch_id)
+        files = list_files(work.connection, tenant, batch_id)
+        return Answer({"items": [_file_json(batch, file) for file in files], "next_cursor": None})
+
+    return in_transaction(use_case, (tenant,))
+
+
+@blueprint.get("/<uuid:batch_id>/files/<name>")
+@needs(*READERS)
+@blueprint.doc(responses={"200": {"description": "the file, as an attachment", "content": {"*/*": {}}}})
+def get_file(tenant: str, batch_id: UUID, name: str) -> Response:
+    """Download one file of the batch."""
+    service, scope = current(), Scope((tenant,))
+
+    def found(work: Work) -> tuple[Batch, StoredFile]:
+        batch = find_batch(work.connection, tenant, batch_id)
+        return batch, find_file(work.connection, tenant, batch_id, name)
+
+    batch, file = run(service.engine, scope, service.machine, found)
+    response = Response(_parts(service, scope, batch, file), mimetype=file.media_type)
+    response.content_length = file.size_bytes
+    response.set_etag(file.sha256)
+    response.headers["Content-Disposition"] = f'attachment; filename="{batch.batch_no}-{file.name}"'
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    return response
+
+
+def office() -> Office:
+    """What settlement needs of this service."""
+    return Office(current().secrets, current().settings.demonstration)
+
+
+def batch_json(batch: Batch, files: list[StoredFile] | None) -> dict[str, Json]:
+    """The batch in the form of the API; with ``None`` for ``files``, as a line of a list."""
+    kinds: dict[str, Json] = {PAYEE_KIND[batch.mode]: {"count": batch.item_count, "amount": str(batch.total)}}
+    shown: dict[str, Json] = {
+        "id": str(batch.id),
+        "batch_no": batch.batch_no,
+        "tenant": batch.tenant,
+        "scheme": batch.scheme,
+        "mode": batch.mode,
+        "kind": batch.kind,
+        "state": batch.state,
+        "possible_steps": [*possible_steps(batch)],
+        "cut_off": plain(batch.cut_off_at),
+        "count": batch.item_count,
+        "total": str(batch.total),
+        "totals": kinds,
+        "cut_by": batch.cut_by,
+        "cut_at": plain(batch.cut_at),
+        "published_by": batch.published_by,
+        "published_on": plain(batch.published_on),
+        "publicity_through": plain(batch.publicity_through_on),
+        "publicity_provisional": batch.publicity_provisional,
+        "publicity_working_days": batch.working_days,
+        "calendar_version": batch.calendar_version,
+        "notice": None if batch.published_on is None else f"/notices/{batch.tenant}/{batch.batch_no}",
+        "sealed_by": batch.sealed_by,
+        "sealed_at": plain(batch.sealed_at),
+        "merkle_root": batch.merkle_root,
+        "previous_seal": batch.previous_seal,
+        "seal_sha256": batch.seal_sha256,
+        "released_by": batch.released_by,
+        "released_at": plain(batch.released_at),
+        "instructed_at": plain(batch.instructed_at),
+        "manifest_sha256": batch.manifest_sha256,
+    }
+    if files is not None:
+        shown |= {"seal": batch.seal_jws, "files": [_file_json(batch, file) for file in files]}
+    return shown
+
+
+def etag_of(batch: Batch) -> str:
+    """The batch's version."""
+    return f'"{batch.version}"'
+
+
+def line_of(cursor: str | None) -> int:
+    """The line behind which a page of items starts.
+
+    Raises:
+        Invalid: the cursor is not one of ours.
+    """
+    if cursor is None:
+        return 0
+    if not (cursor.isascii() and cursor.isdecimal() and len(cursor) <= MAX_LINE_DIGITS):
+        raise _faulty("/cursor", "cursor.invalid", "游标无效，请从第一页开始。", "The cursor is not valid.")
+    return int(cursor)
+
+
+MAX_LINE_DIGITS: Final = 9
+
+
+def _step(tenant: str, batch_id: UUID, step: Step) -> Response:
+    """Do one step; with ``If-Match``, only to the version that the caller read."""
+
+    def use_case(work: Work) -> Answer:
+        before = lock_batch(work.connection, tenant, batch_id)
+        if request.if_match and etag_of(before).strip('"') not in request.if_match:
+            raise PreconditionFailed(
+                "batch.changed", "批次已有变化，请重新读取。", "The batch has changed; read it again."
+            )
+        return _shown(work, step(work))
+
+    _reason()
+    return in_transaction(use_case, (tenant,))
+
+
+def _shown(work: Work, batch: Batch) -> Answer:
+    files = list_files(work.connection, batch.tenant, batch.id)
+    return Answer(batch_json(batch, files), headers={"ETag": etag_of(batch)})
+
+
+def _reason() -> str | None:
+    if not request.get_data():
+        return None
+    reason: str | None = load(StepSchema(), json_body(MAX_BODY_BYTES)).get("reason")
+    return reason
+
+
+def _item_json(item: BatchItem) -> dict[str, Json]:
+    return {
+        "line": item.line,
+        "claim_id": str(item.claim_id),
+        "claim_no": item.claim_no,
+        "enterprise": item.enterprise_name,
+        "provider": item.provider_name,
+        "payee": item.payee_name,
+        "amount": str(item.amount),
+        "removed_at": plain(item.removed_at),
+        "removed_reason": item.removed_reason,
+    }
+
+
+def _file_json(batch: Batch, file: StoredFile) -> dict[str, Json]:
+    return {
+        "name": file.name,
+        "media_type": file.media_type,
+        "bytes": file.size_bytes,
+        "sha256": file.sha256,
+        "sm3": file.sm3,
+        "href": f"/v1/tenants/{batch.tenant}/batches/{batch.id}/files/{file.name}",
+    }
+
+
+def _parts(service: Service, scope: Scope, batch: Batch, file: StoredFile) -> Iterator[bytes]:
+    """The file's parts, each read in a transaction of its own, so that a slow reader holds no connection."""
+    sealer = service.vault.sealer
+    for part in range(1, file.parts + 1):
+
+        def read(work: Work, number: int = part) -> bytes:
+            return read_part(work.connection, batch, file.name, number, sealer)
+
+        yield run(service.engine, scope, service.machine, read)
+
+
+def _faulty(pointer: str, code: str, zh: str, en: str) -> Invalid:
+    return Invalid("input.invalid", zh, en, errors=(FieldError(pointer, code, Text(zh, en)),))

@@ -1,0 +1,40 @@
+"""``/v1/tenants/{tenant}/payout-account``: the fiscal account that a tenant pays from."""
+
+from flask import Response
+
+from clearing.api.batches import READERS, office
+from clearing.api.frame import Answer, in_transaction, needs, principal
+from clearing.api.noun import Noun
+from connectors.claim_schema import PayeeSchema
+from connectors.submission import Payee
+from settlement.instruction import Account
+from settlement.payout_account import set_payout_account, show_payout_account
+from tenants.kernel.database import Work
+
+blueprint = Noun(
+    "payout_account",
+    __name__,
+    url_prefix="/v1/tenants/<tenant>/payout-account",
+    description="拨付账户 / the account a tenant pays from",
+)
+
+
+@blueprint.get("")
+@needs(*READERS, "policies:write")
+def get_payout_account(tenant: str) -> Response:
+    """The account, its number masked."""
+    return in_transaction(lambda work: Answer(show_payout_account(work.connection, tenant).json()), (tenant,))
+
+
+@blueprint.put("")
+@needs("batches:write", "policies:write")
+@blueprint.arguments(PayeeSchema)
+def put_payout_account(given: Payee, tenant: str) -> Response:
+    """Set the account that the next batches are paid from."""
+    account = Account(given.account_name, given.account_number, given.bank_name, given.cnaps)
+
+    def use_case(work: Work) -> Answer:
+        shown = set_payout_account(work.connection, tenant, account, office(), principal().subject, work.at)
+        return Answer(shown.json())
+
+    return in_transaction(use_case, (tenant,))
