@@ -1,0 +1,166 @@
+"""Findings: what one rule says, kept as a ruling and raw values; text and JSON are made only when asked for.
+
+A value's name says its unit: ``base_fen`` is whole fen and is shown as yuan under the name ``base``.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from fractions import Fraction
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
+
+from tenants.kernel.canonical import Json, plain
+from tenants.kernel.clock import print_instant
+from tenants.kernel.errors import Text
+from tenants.kernel.money import Money
+from tenants.kernel.rate import print_rate
+
+PASS: Final = "pass"  # noqa: S105 - a verdict
+INFO: Final = "info"
+HOLD: Final = "hold"
+CORRECT: Final = "correct"
+REJECT: Final = "reject"
+GRAVITY: Final = {PASS: 0, INFO: 0, HOLD: 1, CORRECT: 2, REJECT: 3}
+"""The gravest verdict of all rules decides."""
+
+PRINTED_KEPT: Final = 8_192
+"""Findings kept in printed form: many claims are told the same."""
+_FEN: Final = "_fen"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Wording:
+    """What a finding says in both languages, with ``{name}`` for each value; ``reads`` and ``says`` name the values.
+
+    ``reads`` are what the rule looked at, ``says`` what it worked out; a finding's values follow in that order.
+    """
+
+    zh: str
+    en: str
+    reads: tuple[str, ...] = ()
+    says: tuple[str, ...] = ()
+    names: tuple[str, ...] = field(init=False)
+    in_fen: tuple[bool, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Work out under which names the values are shown, and which of them are fen."""
+        units = self.reads + self.says
+        object.__setattr__(self, "names", tuple(name.removesuffix(_FEN) for name in units))
+        object.__setattr__(self, "in_fen", tuple(name.endswith(_FEN) for name in units))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ruling:
+    """One answer that a rule may give under one policy: code, verdict, clause, wording."""
+
+    rule: str
+    verdict: str
+    cite: str
+    wording: Wording
+    gravity: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Look the verdict's gravity up once."""
+        object.__setattr__(self, "gravity", GRAVITY[self.verdict])
+
+
+Finding = tuple[Ruling, tuple[object, ...]]
+"""A ruling with the values of one claim. A plain pair, because every claim makes some twenty-five of them."""
+
+
+class Label(NamedTuple):
+    """A code with what people call it."""
+
+    code: str
+    zh: str
+    en: str
+
+
+class Fault(NamedTuple):
+    """One of several faults that a rule found: its code, its wording, and the values."""
+
+    code: str
+    wording: Wording
+    values: tuple[object, ...] = ()
+
+
+class Printed(NamedTuple):
+    """A finding's JSON and texts; shared between claims, so never to be changed."""
+
+    inputs: Mapping[str, Json]
+    output: Mapping[str, Json]
+    message: Text
+
+
+@lru_cache(maxsize=PRINTED_KEPT)
+def print_finding(finding: Finding) -> Printed:
+    """The finding as JSON data and as text in both languages."""
+    ruling, values = finding
+    wording = ruling.wording
+    data, message = _spell(wording, values)
+    read = len(wording.reads)
+    return Printed(dict(data[:read]), dict(data[read:]), message)
+
+
+Shown = tuple[Json, str, str]
+"""A value as JSON, in Chinese and in English."""
+
+
+def _spell(wording: Wording, values: tuple[object, ...]) -> tuple[list[tuple[str, Json]], Text]:
+    shown = [
+        _money(Money(value)) if in_fen and isinstance(value, int) else show(value)
+        for in_fen, value in zip(wording.in_fen, values, strict=True)
+    ]
+    names = wording.names
+    zh = wording.zh.format_map({name: each[1] for name, each in zip(names, shown, strict=True)})
+    en = wording.en.format_map({name: each[2] for name, each in zip(names, shown, strict=True)})
+    return [(name, each[0]) for name, each in zip(names, shown, strict=True)], Text(zh, en)
+
+
+def show(value: object) -> Shown:
+    """The value as JSON and as people read it."""
+    return _FORMS[type(value)](value)
+
+
+def percent(rate: Fraction) -> str:
+    """The rate in percent where that ends, else as a fraction."""
+    printed = print_rate(rate * 100)
+    return print_rate(rate) if "/" in printed else f"{printed}%"
+
+
+def _money(value: Money) -> Shown:
+    text = str(value)
+    return text, text, text
+
+
+def _fault(fault: Fault) -> Shown:
+    data, message = _spell(fault.wording, fault.values)
+    return {"fault": fault.code, **dict(data)}, message.zh, message.en
+
+
+def _list(values: tuple[object, ...]) -> Shown:
+    shown = [show(each) for each in values]
+    faults = bool(values) and isinstance(values[0], Fault)
+    zh = ("；" if faults else "、").join(each[1] for each in shown)
+    en = ("; " if faults else ", ").join(each[2] for each in shown)
+    return [each[0] for each in shown], zh or "无", en or "none"
+
+
+def _printed(form: Callable[[Any], str]) -> Callable[[Any], Shown]:
+    return lambda value: (plain(value), form(value), form(value))
+
+
+_FORMS: Final[dict[type, Callable[[Any], Shown]]] = {
+    str: lambda value: (value, value, value),
+    int: _printed(str),
+    bool: lambda value: (value, "是" if value else "否", "yes" if value else "no"),
+    type(None): lambda _: (None, "无", "none"),
+    Money: _money,
+    Fraction: _printed(percent),
+    date: _printed(date.isoformat),
+    datetime: _printed(print_instant),
+    Label: lambda label: label,
+    Fault: _fault,
+    tuple: _list,
+}
