@@ -188,10 +188,10 @@ def verify_compact(token: str, typ: str, keys: Mapping[str, PublicKey]) -> tuple
     if len(parts) != 3:  # noqa: PLR2004 - header, payload, signature
         raise _malformed()
     protected, payload, signature = parts
-    key = _key_of(protected, typ, keys)
-    if not key.verify(_decode(signature), f"{protected}.{payload}".encode("ascii")):
+    key, proof, content = _key_of(protected, typ, keys), _decode(signature), _decode(payload)
+    if not key.verify(proof, f"{protected}.{payload}".encode("ascii")):
         raise _wrong()
-    return _decode(payload), key
+    return content, key
 
 
 def signature_entry(key: SigningKey, typ: str, payload: bytes) -> dict[str, str]:

@@ -93,7 +93,7 @@ def write_folder(
 def _writers(key: SigningKey, chosen: FileChoices) -> list[tuple[str, _Write, Mapping[str, Json]]]:
     """Each listed file: its name, what writes it, and what the manifest says about how to read it."""
     version, mapping, encoding = chosen.pain_version, chosen.mapping, chosen.csv_encoding
-    columns: list[Json] = list(mapping.fields)
+    columns: list[Json] = [{"heading": column.heading, "field": column.field} for column in mapping.columns]
     return [
         (PAIN001, partial(write_pain001, version=version), {"schema": f"pain.001.001.{version}"}),
         (CSV, partial(write_csv, mapping=mapping, encoding=encoding), {"columns": columns, "encoding": encoding}),

@@ -1,0 +1,230 @@
+"""Public keys and signatures, checked on their own: JWK sets (RFC 7517) and JWS (RFC 7515)."""
+
+import json
+import mmap
+import tempfile
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from cryptography.hazmat.primitives.hashes import SHA256
+
+from tenants.kernel.canonical import canonical_bytes, sha256
+
+PURPOSE: Final = "payout"
+
+_FIELD_BYTES: Final = 32
+_SPOOL_BYTES: Final = 3 * 2**18
+_THUMBPRINT_OF: Final = {"Ed25519": ("crv", "kty", "x"), "ES256": ("crv", "kty", "x", "y")}
+
+_Check = Callable[[bytes, bytes | memoryview], None]
+"""Raises ``InvalidSignature`` unless the signature (first) fits the message."""
+
+
+class RefusedError(Exception):
+    """A signature that does not count; ``code``, ``zh`` and ``en`` say why."""
+
+    def __init__(self, code: str, zh: str, en: str) -> None:
+        super().__init__(code)
+        self.code, self.zh, self.en = code, zh, en
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One published key that can be used here."""
+
+    kid: str
+    tenant: str
+    algorithm: str
+    active_from: datetime
+    revoked_at: datetime | None
+    check: _Check
+
+    def require(self, tenant: str, signed_at: datetime) -> None:
+        """Refuse the key for another tenant's content, before its first and from its revocation on.
+
+        Raises:
+            RefusedError: ``key.tenant``, ``key.not_yet_active``, ``key.revoked``.
+        """
+        if self.tenant != tenant:
+            raise RefusedError(
+                "key.tenant",
+                f"密钥 {self.kid} 属于 {self.tenant}，不属于 {tenant}。",
+                f"Key {self.kid} belongs to {self.tenant}, not to {tenant}.",
+            )
+        if signed_at < self.active_from:
+            raise RefusedError(
+                "key.not_yet_active",
+                f"密钥 {self.kid} 在签名时尚未启用。",
+                f"Key {self.kid} was not yet active at the time of signing.",
+            )
+        if self.revoked_at is not None and signed_at >= self.revoked_at:
+            raise RefusedError(
+                "key.revoked",
+                f"密钥 {self.kid} 在签名时已被吊销。",
+                f"Key {self.kid} was revoked at the time of signing.",
+            )
+
+
+Keys = Mapping[str, Key]
+
+
+def read_keys(jwks: Mapping[str, Any]) -> dict[str, Key]:
+    """The payout keys of a JWK set, by key id. Keys of another use are passed over, as RFC 7517 section 5 asks.
+
+    Raises:
+        ValueError: it is no JWK set.
+    """
+    published = jwks.get("keys")
+    if not isinstance(published, list):
+        raise ValueError("not a JWK set")  # noqa: TRY004 - the document is wrong, not a type of ours
+    keys = {}
+    for jwk in published:
+        try:
+            key = _key(jwk)
+        except (ValueError, KeyError, TypeError, AttributeError):
+            continue
+        if jwk["purpose"] == PURPOSE and jwk["kid"] == key.kid:
+            keys[key.kid] = key
+    return keys
+
+
+def checked(token: str, typ: str, keys: Keys) -> tuple[bytes, Key]:
+    """The payload of a compact JWS, and its key.
+
+    Raises:
+        RefusedError: it is malformed, of another type, of no known key, or does not fit its payload.
+    """
+    protected, payload, signature = _three(token)
+    key = _key_of(protected, typ, keys)
+    _fits(key, decoded(signature), f"{protected}.{payload}".encode("ascii"))
+    return decoded(payload), key
+
+
+def checked_file(token: str, typ: str, path: Path, keys: Keys) -> Key:
+    """The key of a detached JWS over the exact bytes of a file, which is mapped, not loaded.
+
+    Raises:
+        RefusedError: see :func:`checked`.
+    """
+    protected, nothing, signature = _three(token)
+    if nothing:
+        raise _malformed()
+    key, proof = _key_of(protected, typ, keys), decoded(signature)
+    with tempfile.TemporaryFile() as spool, path.open("rb") as content:
+        spool.write(protected.encode("ascii") + b".")
+        while piece := content.read(_SPOOL_BYTES):
+            spool.write(urlsafe_b64encode(piece).rstrip(b"="))
+        spool.flush()
+        with mmap.mmap(spool.fileno(), 0, access=mmap.ACCESS_READ) as mapped, memoryview(mapped) as message:
+            _fits(key, proof, message)
+    return key
+
+
+def decoded(text: str) -> bytes:
+    """Base64url in its one spelling.
+
+    Raises:
+        RefusedError: it is none, or another spelling of the same bytes.
+    """
+    try:
+        data = urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    except ValueError:
+        raise _malformed() from None
+    if urlsafe_b64encode(data).rstrip(b"=").decode("ascii") != text:
+        raise _malformed()
+    return data
+
+
+def instant(text: object) -> datetime:
+    """An instant with its offset.
+
+    Raises:
+        ValueError: it is none.
+    """
+    at = datetime.fromisoformat(text) if isinstance(text, str) else None
+    if at is None or at.tzinfo is None:
+        raise ValueError("not an instant")
+    return at
+
+
+def _key(jwk: Mapping[str, Any]) -> Key:
+    algorithm, revoked = jwk["alg"], jwk.get("revoked_at")
+    members = {name: jwk[name] for name in _THUMBPRINT_OF[algorithm]}
+    kid = urlsafe_b64encode(sha256(canonical_bytes(members))).rstrip(b"=").decode("ascii")
+    check = _edwards(members) if algorithm == "Ed25519" else _elliptic(members)
+    until = None if revoked is None else instant(revoked)
+    return Key(kid, str(jwk["tenant"]), algorithm, instant(jwk["active_from"]), until, check)
+
+
+def _edwards(members: Mapping[str, str]) -> _Check:
+    if (members["kty"], members["crv"]) != ("OKP", "Ed25519"):
+        raise ValueError("another curve")
+    return Ed25519PublicKey.from_public_bytes(_coordinate(members["x"])).verify
+
+
+def _elliptic(members: Mapping[str, str]) -> _Check:
+    if (members["kty"], members["crv"]) != ("EC", "P-256"):
+        raise ValueError("another curve")
+    point = b"\x04" + _coordinate(members["x"]) + _coordinate(members["y"])
+    key = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), point)
+
+    def check(signature: bytes, message: bytes | memoryview) -> None:
+        if len(signature) != 2 * _FIELD_BYTES:
+            raise InvalidSignature
+        r, s = int.from_bytes(signature[:_FIELD_BYTES]), int.from_bytes(signature[_FIELD_BYTES:])
+        key.verify(encode_dss_signature(r, s), message, ec.ECDSA(SHA256()))
+
+    return check
+
+
+def _coordinate(text: str) -> bytes:
+    data = urlsafe_b64decode(text + "=")
+    if len(data) != _FIELD_BYTES:
+        raise ValueError("a coordinate has 32 bytes")
+    return data
+
+
+def _key_of(protected: str, typ: str, keys: Keys) -> Key:
+    try:
+        header = json.loads(decoded(protected))
+        names = set(header)
+    except (ValueError, TypeError):
+        raise _malformed() from None
+    if names != {"alg", "kid", "typ"} or not isinstance(header, dict):
+        raise _malformed()
+    key = keys.get(str(header["kid"]))
+    if key is None:
+        raise RefusedError(
+            "key.unknown", "签名密钥不在给定的公钥清单中。", "The signing key is not in the given key set."
+        )
+    if header["alg"] != key.algorithm or header["typ"] != typ:
+        raise RefusedError(
+            "signature.header", "签名头的算法或类型不符。", "The header's algorithm or type is not the right one."
+        )
+    return key
+
+
+def _fits(key: Key, signature: bytes, message: bytes | memoryview) -> None:
+    try:
+        key.check(signature, message)
+    except InvalidSignature:
+        raise RefusedError("signature.wrong", "签名与内容不符。", "The signature does not fit the content.") from None
+
+
+def _three(token: str) -> list[str]:
+    parts = token.split(".")
+    if len(parts) != 3 or not token.isascii():  # noqa: PLR2004 - header, payload, signature
+        raise _malformed()
+    return parts
+
+
+def _malformed() -> RefusedError:
+    return RefusedError("signature.malformed", "签名格式不正确。", "The signature is malformed.")

@@ -1,0 +1,152 @@
+"""Reading ``payouts.jsonl``: every signature, every payload, and whether it belongs to the batch."""
+
+import json
+from base64 import urlsafe_b64decode
+from collections import deque
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from settlement.offline.evidence import Keys, RefusedError, checked, instant
+from settlement.offline.records import Line, fen_in_words, record_of, reference_of
+from tenants.kernel.money import Money, total
+
+TYPE: Final = "clearing-instruction+jws"
+THREADS: Final = 2
+MAX_LINE_BYTES: Final = 8 * 2**20
+
+_CHUNK: Final = 128
+_CHUNKS_AHEAD: Final = 4
+_LINE_KEYS: Final = ("instruction_id", "jws")
+_NOT_READABLE: Final = ("line.unreadable", "这一行无法读取。", "The line cannot be read.")
+
+Fault = tuple[str, str, str]
+"""Code, Chinese, English."""
+
+
+class Payout(NamedTuple):
+    """One line: its number, the payload as far as it can be read, and what is wrong with it."""
+
+    number: int
+    instruction_id: str | None
+    payload: Mapping[str, Any] | None
+    faults: tuple[Fault, ...]
+
+
+def checked_payouts(path: Path, keys: Keys, batch: Mapping[str, Any]) -> Iterator[Payout]:
+    """Every line with its signature checked and its payload held against the manifest's members ``batch``."""
+    waiting: deque[Future[list[Payout]]] = deque()
+    with path.open("rb") as file, ThreadPoolExecutor(THREADS) as threads:
+        lines = enumerate(iter(lambda: file.readline(MAX_LINE_BYTES), b""), start=1)
+        while chunk := list(islice(lines, _CHUNK)):
+            waiting.append(threads.submit(_check_all, chunk, keys, batch))
+            if len(waiting) > _CHUNKS_AHEAD:
+                yield from waiting.popleft().result()
+        while waiting:
+            yield from waiting.popleft().result()
+
+
+def payout_lines(path: Path) -> Iterator[Line]:
+    """The lines as records, their signatures left aside: :func:`checked_payouts` has judged them."""
+    with path.open("rb") as file:
+        for number, raw in enumerate(iter(lambda: file.readline(MAX_LINE_BYTES), b""), start=1):
+            try:
+                _, token = _envelope(raw)
+                record = record_of(_object(_unchecked_payload(token)), number)
+            except (ValueError, KeyError, TypeError):
+                yield Line(number, None, _NOT_READABLE[1:])
+                continue
+            yield Line(number, record)
+
+
+def _check_all(chunk: list[tuple[int, bytes]], keys: Keys, batch: Mapping[str, Any]) -> list[Payout]:
+    return [_check(number, raw, keys, batch) for number, raw in chunk]
+
+
+def _check(number: int, raw: bytes, keys: Keys, batch: Mapping[str, Any]) -> Payout:
+    try:
+        instruction_id, token = _envelope(raw)
+    except ValueError:
+        return Payout(number, None, None, (_NOT_READABLE,))
+    faults: list[Fault] = []
+    try:
+        content, key = checked(token, TYPE, keys)
+        payload = _object(content)
+        if payload.get("kid") != key.kid:
+            faults.append(("instruction.kid", "kid 与签名密钥不符。", "kid is not the key that signed."))
+        key.require(str(payload["tenant"]), instant(payload["created_at"]))
+    except RefusedError as refusal:
+        return Payout(number, instruction_id, None, ((refusal.code, refusal.zh, refusal.en),))
+    except (ValueError, KeyError, TypeError):
+        return Payout(number, instruction_id, None, (_NOT_READABLE,))
+    try:
+        faults += _faults_of(payload, instruction_id, batch)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        faults.append(("instruction.malformed", "指令内容格式不正确。", "The instruction's content is malformed."))
+        return Payout(number, instruction_id, None, tuple(faults))
+    return Payout(number, instruction_id, payload, tuple(faults))
+
+
+def _faults_of(payload: Mapping[str, Any], instruction_id: str, batch: Mapping[str, Any]) -> Iterator[Fault]:
+    """What the payload says against itself or against the batch."""
+    record_of(payload, 0)
+    amount, items = Money.parse(payload["amount"]), payload["items"]
+    expected = {
+        "instruction_id": instruction_id,
+        "end_to_end_id": reference_of(instruction_id),
+        "amount": str(amount),
+        "currency": "CNY",
+        "claims": [item["claim"] for item in items],
+        **batch,
+    }
+    for name, value in expected.items():
+        if payload[name] != value:
+            yield _fault(name, value, payload[name])
+    if total(Money.parse(item["amount"]) for item in items) != amount:
+        yield "instruction.items", "明细之和与金额不符。", "The items do not add up to the amount."
+    if fen_in_words(payload["amount_in_words"]) != amount.fen:
+        yield "instruction.words", "大写金额与金额不符。", "The capital numerals are not the amount."
+    if any(type(item["position"]) is not int for item in items):
+        raise TypeError("a position is a whole number")
+
+
+def _fault(name: str, expected: object, found: object) -> Fault:
+    return "instruction.differs", f"{name} 应为 {expected}，实为 {found}。", f"{name} should be {expected}, is {found}."
+
+
+def _envelope(raw: bytes) -> tuple[str, str]:
+    """The instruction id and the token of a line that is spelt exactly as it must be."""
+    content = _object(raw)
+    instruction_id, token = (content[name] for name in _LINE_KEYS) if set(content) == set(_LINE_KEYS) else ("", "")
+    if raw != f'{{"instruction_id":"{instruction_id}","jws":"{token}"}}\n'.encode():
+        raise ValueError("another spelling")
+    return instruction_id, token
+
+
+def _unchecked_payload(token: str) -> bytes:
+    part = token.split(".")[1]
+    return urlsafe_b64decode(part + "=" * (-len(part) % 4))
+
+
+def _object(data: bytes) -> dict[str, Any]:
+    """A JSON object without a repeated key.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        content = json.loads(data, object_pairs_hook=_no_repeated_key)
+    except RecursionError:
+        raise ValueError("nested too deep") from None
+    if not isinstance(content, dict):
+        raise ValueError("not an object")  # noqa: TRY004 - the text is wrong, not a type of ours
+    return content
+
+
+def _no_repeated_key(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content = dict(pairs)
+    if len(content) != len(pairs):
+        raise ValueError("a key stands twice")
+    return content

@@ -1,0 +1,47 @@
+"""The Merkle root (RFC 6962 section 2.1) over sealed items, recomputed level by level from what was paid."""
+
+import hashlib
+from array import array
+from itertools import pairwise
+from typing import Final
+
+_DIGEST_BYTES: Final = 32
+
+
+class Leaves:
+    """The items of a batch as they turn up, in any order; forty bytes each."""
+
+    def __init__(self) -> None:
+        self._positions = array("Q")
+        self._digests = bytearray()
+
+    def add(self, position: int, leaf: bytes) -> None:
+        """Note an item.
+
+        Raises:
+            OverflowError: the position is negative or beyond all counting.
+        """
+        self._positions.append(position)
+        self._digests += hashlib.sha256(b"\x00" + leaf).digest()
+
+    def __len__(self) -> int:
+        return len(self._positions)
+
+    def repeated(self) -> int | None:
+        """A position that two items have, if there is one."""
+        ordered = sorted(self._positions)
+        return next((one for one, other in pairwise(ordered) if one == other), None)
+
+    def root(self) -> bytes:
+        """The root over the items in the order of their positions."""
+        if not self._positions:
+            return hashlib.sha256(b"").digest()
+        places = sorted(range(len(self._positions)), key=self._positions.__getitem__)
+        level = bytearray().join(self._digests[_DIGEST_BYTES * at : _DIGEST_BYTES * (at + 1)] for at in places)
+        while len(level) > _DIGEST_BYTES:
+            above = bytearray()
+            for start in range(0, len(level), 2 * _DIGEST_BYTES):
+                pair = level[start : start + 2 * _DIGEST_BYTES]
+                above += hashlib.sha256(b"\x01" + pair).digest() if len(pair) > _DIGEST_BYTES else pair
+            level = above
+        return bytes(level)

@@ -1,0 +1,98 @@
+"""The whole verification of a folder, from its manifest down to each line."""
+
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final
+
+from settlement.offline.agreement import Source, compare
+from settlement.offline.difference import Difference, Findings, Place
+from settlement.offline.evidence import read_keys
+from settlement.offline.heads import check_heads
+from settlement.offline.listing import CSV, JSONL, PAIN, XLSX, Manifest, check_files, read_manifest
+from settlement.offline.pain import FIELDS as PAIN_FIELDS
+from settlement.offline.pain import pain_lines
+from settlement.offline.payouts import payout_lines
+from settlement.offline.signed_lines import check_payouts
+from settlement.offline.tables import csv_lines, xlsx_lines
+from tenants.kernel.money import Money, MoneyError
+
+_PAYOUT_FIELDS: Final = (
+    "instruction_id", "end_to_end_id", "payee", "account_number", "bank_name", "cnaps", "amount", "amount_in_words",
+    "currency", "purpose", "claims", "batch", "payer", "payer_account_number", "payer_bank_name", "valid_through",
+)  # fmt: skip
+
+
+def verify_batch(
+    directory: Path, jwks: Mapping[str, Any], *, previous_manifest_sha256: str | None = None
+) -> list[Difference]:
+    """Everything that is wrong with a folder of payment files; empty when it is whole, genuine and of one mind.
+
+    Needs nothing but the folder and the tenant's published JWK set; ``previous_manifest_sha256``, where the caller
+    knows it, is held against the manifest's chain. Nothing in the folder makes it raise.
+
+    Raises:
+        OSError: a file is there but cannot be read.
+    """
+    findings = Findings()
+    try:
+        keys = read_keys(jwks)
+    except ValueError:
+        findings.add(Place(), "jwks.malformed", "公钥清单格式不正确。", "The key set is malformed.")
+        return findings.closed()
+    manifest = read_manifest(directory, keys, previous_manifest_sha256, findings)
+    if manifest is None:
+        return findings.closed()
+    intact = check_files(directory, manifest, keys, findings)
+    sources = _sources(directory, manifest)
+    if JSONL in sources:
+        check_payouts(directory / JSONL, manifest, keys, findings)
+    check_heads(directory, manifest, sources, findings)
+    reference = _reference(sources, intact if manifest.genuine else set())
+    for source in sources.values():
+        if (
+            reference is not None
+            and source is not reference
+            and not compare(reference, source, findings)
+            and source.name != JSONL
+        ):
+            _check_sum(source, manifest, findings)
+    return findings.closed()
+
+
+def _sources(directory: Path, manifest: Manifest) -> dict[str, Source]:
+    """The files with lines that are there."""
+    files = manifest.files
+    table, sheet, schema = files[CSV]["columns"], files[XLSX]["columns"], files[PAIN]["schema"]
+    encoding = files[CSV]["encoding"]
+    sources = (
+        Source(JSONL, lambda: payout_lines(directory / JSONL), _PAYOUT_FIELDS),
+        Source(CSV, lambda: islice(csv_lines(directory / CSV, table, encoding), 1, None), _fields(table)),
+        Source(XLSX, lambda: islice(xlsx_lines(directory / XLSX, sheet), 1, None), _fields(sheet)),
+        Source(PAIN, lambda: pain_lines(directory / PAIN, schema), PAIN_FIELDS, in_pain=True),
+    )
+    return {source.name: source for source in sources if (directory / source.name).exists()}
+
+
+def _reference(sources: Mapping[str, Source], intact: set[str]) -> Source | None:
+    """The file that the others are held against: one that is as it was signed, the signed lines first."""
+    for name in (JSONL, CSV, XLSX):
+        if name in intact:
+            return sources[name]
+    return sources.get(JSONL) or next(iter(sources.values()), None)
+
+
+def _check_sum(source: Source, manifest: Manifest, findings: Findings) -> None:
+    """Count and sum of a file that does not agree line by line."""
+    count, fen = 0, 0
+    for line in source.lines():
+        count += 1
+        with suppress(MoneyError):
+            fen += 0 if line.record is None else Money.parse(line.record["amount"]).fen
+    findings.expect(Place(source.name), "count", manifest.content["count"], count)
+    findings.expect(Place(source.name), "total", manifest.content["total"], str(Money(fen)))
+
+
+def _fields(columns: Iterable[Mapping[str, str]]) -> tuple[str, ...]:
+    return tuple(column["field"] for column in columns)
