@@ -71,7 +71,7 @@ def test_no_committed_file_names_a_package_index() -> None:
     assert not found
 
 
-@pytest.mark.parametrize("text", ["--index-url x", "-i x", "see https://pypi" + ".org/x", "index-url = x"])
+@pytest.mark.parametrize("text", ["--index" + "-url x", "-i x", "see https://pypi" + ".org/x", "index" + "-url = x"])
 def test_an_index_address_would_be_seen(text: str) -> None:
     assert ADDRESSES.search(f"first line\n{text}\n")
 
