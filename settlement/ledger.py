@@ -13,9 +13,9 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from tenants.kernel.database import insert_rows
 from tenants.kernel.ids import new_id
 from tenants.kernel.money import ZERO, Money
+from tenants.kernel.statements import Query, Write, read, write_all
 
 TREASURY: Final = "treasury"
 """The public purse outside this ledger, from which appropriations come."""
@@ -109,14 +109,9 @@ def reversal(transfer: Transfer, reason: str) -> Transfer:
     )
 
 
-def append(connection: Connection, tenant: str, transfers: Sequence[Transfer], at: datetime) -> None:
-    """Append the transfers; their accounts must be open.
-
-    Raises:
-        sqlalchemy.exc.IntegrityError: a limit would be passed, or a pending transfer was ended before.
-    """
-    insert_rows(
-        connection,
+def transfer_write(tenant: str, transfers: Sequence[Transfer], at: datetime) -> Write:
+    """The transfers as rows to be written."""
+    return Write(
         "ledger_transfer",
         (
             "tenant", "id", "kind", "debit", "credit", "amount_fen", "pending_id", "reverses", "reason", "subject_id",
@@ -132,16 +127,24 @@ def append(connection: Connection, tenant: str, transfers: Sequence[Transfer], a
     )  # fmt: skip
 
 
+def account_write(tenant: str, counted: Mapping[str, bool]) -> Write:
+    """The accounts as rows to be written where they are not open yet; ``counted`` says which keep their sums."""
+    rows = [(tenant, code, keeps) for code, keeps in sorted(counted.items())]
+    return Write("ledger_account", ("tenant", "code", "counted"), rows, "on conflict do nothing")
+
+
+def append(connection: Connection, tenant: str, transfers: Sequence[Transfer], at: datetime) -> None:
+    """Append the transfers; their accounts must be open.
+
+    Raises:
+        sqlalchemy.exc.IntegrityError: a limit would be passed, or a pending transfer was ended before.
+    """
+    write_all(connection, [transfer_write(tenant, transfers, at)])
+
+
 def open_accounts(connection: Connection, tenant: str, counted: Mapping[str, bool]) -> None:
     """Open the accounts that are not open yet; ``counted`` says which keep their sums."""
-    if counted:
-        codes = sorted(counted)
-        connection.exec_driver_sql(
-            "insert into ledger_account (tenant, code, counted) "
-            "select %s, code, counted from unnest(%s::text[], %s::boolean[]) as wanted(code, counted) "
-            "on conflict do nothing",
-            (tenant, codes, [counted[code] for code in codes]),
-        )
+    write_all(connection, [account_write(tenant, counted)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,25 +160,47 @@ class AccountState:
         return None if self.limit is None else self.limit - self.taken
 
 
-def open_and_lock(connection: Connection, tenant: str, codes: Iterable[str]) -> dict[str, AccountState]:
-    """Open counted accounts where they are not open yet, lock them in the order of their codes, and read them."""
-    rows = connection.exec_driver_sql(
-        "insert into ledger_account (tenant, code, counted) select %s, code, true from unnest(%s::text[]) as w(code) "
-        "order by code on conflict (tenant, code) do update set limit_fen = ledger_account.limit_fen "
+States = dict[str, AccountState]
+
+
+def open_and_lock(tenant: str, limits: Mapping[str, Money | None]) -> Query[States]:
+    """Open counted accounts, lock them in the order of their codes, set their limits where given, and read them.
+
+    A limit is never set below what is taken already.
+    """
+    codes = sorted(limits)
+    return Query(
+        "insert into ledger_account as a (tenant, code, counted, limit_fen) "
+        "select %s, code, true, limit_fen from unnest(%s::text[], %s::bigint[]) as w(code, limit_fen) order by code "
+        "on conflict (tenant, code) do update set limit_fen = case when excluded.limit_fen is null then a.limit_fen "
+        "else greatest(excluded.limit_fen, a.debits_pending_fen + a.debits_posted_fen - a.credits_posted_fen) end "
         "returning code, debits_pending_fen + debits_posted_fen - credits_posted_fen, limit_fen",
-        (tenant, sorted(set(codes))),
+        (tenant, codes, [None if (limit := limits[code]) is None else limit.fen for code in codes]),
+        _states,
     )
+
+
+def _states(rows: Sequence[tuple[str, int, int | None]]) -> States:
     return {code: AccountState(Money(taken), None if limit is None else Money(limit)) for code, taken, limit in rows}
 
 
-def lock_accounts(connection: Connection, tenant: str, codes: Iterable[str]) -> dict[str, AccountState]:
+def lock_accounts(connection: Connection, tenant: str, codes: Iterable[str]) -> States:
     """Lock counted accounts in the order of their codes and read them; absent ones are left out."""
-    rows = connection.exec_driver_sql(
-        "select code, debits_pending_fen + debits_posted_fen - credits_posted_fen, limit_fen from ledger_account "
-        "where tenant = %s and code = any(%s) order by code for no key update",
+    return read(connection, _locked_accounts(tenant, codes, "true"))
+
+
+def lock_limited(tenant: str, codes: Iterable[str]) -> Query[States]:
+    """Lock and read those of the counted accounts that have a limit: only these can run out."""
+    return _locked_accounts(tenant, codes, "limit_fen is not null")
+
+
+def _locked_accounts(tenant: str, codes: Iterable[str], which: str) -> Query[States]:
+    return Query(
+        "select code, debits_pending_fen + debits_posted_fen - credits_posted_fen, limit_fen "  # noqa: S608 - our own
+        f"from ledger_account where tenant = %s and code = any(%s) and {which} order by code for no key update",
         (tenant, sorted(set(codes))),
+        _states,
     )
-    return {code: AccountState(Money(taken), None if limit is None else Money(limit)) for code, taken, limit in rows}
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,15 +233,6 @@ def sums_of(connection: Connection, tenant: str, code: str) -> Sums:
     if row is None:
         return Sums()
     return Sums(Money(row[0]), Money(row[1]), Money(row[2]), None if row[3] is None else Money(row[3]))
-
-
-def limited_accounts(connection: Connection, tenant: str, codes: Sequence[str]) -> list[str]:
-    """Those of the accounts that have a limit."""
-    rows = connection.exec_driver_sql(
-        "select code from ledger_account where tenant = %s and code = any(%s) and limit_fen is not null",
-        (tenant, list(codes)),
-    )
-    return [code for (code,) in rows]
 
 
 def set_limits(connection: Connection, tenant: str, limits: Mapping[str, Money]) -> None:

@@ -8,10 +8,10 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from settlement.instruction import Account
-from tenants.kernel.database import insert_rows
 from tenants.kernel.errors import Conflict
 from tenants.kernel.money import Money
 from tenants.kernel.sealing import Place, Sealer
+from tenants.kernel.statements import insert_rows
 
 
 @dataclass(frozen=True, slots=True)

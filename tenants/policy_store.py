@@ -6,8 +6,12 @@ from typing import Final
 
 from sqlalchemy import Connection
 
+from tenants.kernel.statements import Query, read
 from tenants.policy import Policy, in_force
 from tenants.policy_document import read_policy
+
+Named = list[tuple[str, str]]
+"""Schemes with the content hash of a version each."""
 
 
 class Policies:
@@ -38,12 +42,24 @@ class Policies:
 
 def approved_policies(connection: Connection, tenant: str, schemes: Iterable[str], *, demonstration: bool) -> Policies:
     """The tenant's approved versions of the schemes; demonstration policies only in demonstration mode."""
-    rows = connection.exec_driver_sql(
+    return policies_named(
+        connection, tenant, read(connection, approved_versions(tenant, schemes, demonstration=demonstration))
+    )
+
+
+def approved_versions(tenant: str, schemes: Iterable[str], *, demonstration: bool) -> Query[Named]:
+    """The schemes and content hashes of the versions that :func:`approved_policies` answers."""
+    return Query(
         "select scheme, content_sha256 from policy_version where tenant = %s and scheme = any(%s) "
         "and state = 'approved' and (%s or not demonstration) order by scheme, effective_on, demonstration",
         (tenant, sorted(set(schemes)), demonstration),
-    ).all()
-    unknown = sorted({sha256 for _, sha256 in rows if sha256 not in _PARSED})
+        lambda rows: [(scheme, sha256) for scheme, sha256 in rows],
+    )
+
+
+def policies_named(connection: Connection, tenant: str, named: Named) -> Policies:
+    """The versions with these content hashes, read from the database where this process has not parsed them yet."""
+    unknown = sorted({sha256 for _, sha256 in named if sha256 not in _PARSED})
     if unknown:
         documents = connection.exec_driver_sql(
             "select content_sha256, document from policy_version where tenant = %s and content_sha256 = any(%s)",
@@ -52,7 +68,7 @@ def approved_policies(connection: Connection, tenant: str, schemes: Iterable[str
         for sha256, document in documents:
             _PARSED[sha256] = read_policy(document)
     versions: dict[str, tuple[Policy, ...]] = {}
-    for scheme, sha256 in rows:
+    for scheme, sha256 in named:
         versions[scheme] = (*versions.get(scheme, ()), _PARSED[sha256])
     return Policies(versions)
 

@@ -57,7 +57,7 @@ def get_policy(tenant: str, scheme: str, version: str) -> Response:
 @needs(*READERS)
 def get_budget(tenant: str, scheme: str, year: int) -> Response:
     """The year's appropriation, and what is left of it."""
-    return in_transaction(lambda work: Answer(budgets.read(work.connection, tenant, scheme, year)), (tenant,))
+    return in_transaction(lambda work: Answer(budgets.read_budget(work.connection, tenant, scheme, year)), (tenant,))
 
 
 @blueprint.put(f"{SCHEME}/budgets/{YEAR}")
@@ -67,9 +67,9 @@ def put_budget(body: dict[str, Any], tenant: str, scheme: str, year: int) -> Res
     """Set the year's appropriation; never below what is committed."""
 
     def use_case(work: Work) -> Answer:
-        before = budgets.read(work.connection, tenant, scheme, year)
+        before = budgets.read_budget(work.connection, tenant, scheme, year)
         budgets.appropriate(work.connection, tenant, scheme, year, body["amount"], work.at)
-        after = budgets.read(work.connection, tenant, scheme, year)
+        after = budgets.read_budget(work.connection, tenant, scheme, year)
         subject = budgets.budget_id(tenant, scheme, year)
         _record(work, tenant, "budget.set", subject, {"before": before, "after": after}, body["reason"])
         return Answer(after)

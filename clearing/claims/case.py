@@ -1,6 +1,7 @@
 """A submission on its way to a claim: opened under a policy, drawn up with what it touches, assessed."""
 
 from dataclasses import dataclass
+from typing import Final
 from uuid import UUID
 
 from clearing.claims.assessment import Assessment
@@ -12,6 +13,11 @@ from connectors.submission import Submission
 from settlement.ledger import Transfer
 from tenants.kernel.errors import Problem
 from tenants.policy import Policy
+
+TAKES_MONEY: Final = frozenset({"on_hold", "in_review", "approved"})
+"""States in which a claim holds quota and budget."""
+TAKES_KEYS: Final = TAKES_MONEY | {"needs_correction"}
+"""States in which it holds its registry keys."""
 
 
 @dataclass(frozen=True, slots=True)

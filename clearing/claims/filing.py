@@ -1,6 +1,6 @@
 """Filing: what an intake decided is written, each kind of row in one statement, the audit chain last."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Final
 from uuid import UUID
@@ -10,55 +10,69 @@ from sqlalchemy import Connection
 from clearing.claims import registry
 from clearing.claims.approval import claim_notice, settle
 from clearing.claims.assessment import result_json
-from clearing.claims.case import Assessed, Desk
-from clearing.claims.quota import write_transfers
-from clearing.claims.records import ClaimRow, ClaimView, HoldRow, facts_json, write_claims
+from clearing.claims.case import TAKES_MONEY, Assessed, Desk
+from clearing.claims.quota import transfer_writes
+from clearing.claims.records import ClaimRow, ClaimView, HoldRow, claim_write
 from clearing.claims.registry import Locked
 from clearing.claims.vault import Vault
 from connectors.reading import submission_json
 from connectors.submission import Submission
 from tenants.kernel.canonical import Json, canonical_bytes, sha256
-from tenants.kernel.change import Change, record
+from tenants.kernel.change import Change, change_writes
 from tenants.kernel.clock import shanghai_day
-from tenants.kernel.database import Work, insert_rows
+from tenants.kernel.database import Work
 from tenants.kernel.ids import claim_number, new_id
 from tenants.kernel.money import Money
 from tenants.kernel.sealing import Place
+from tenants.kernel.statements import Write, write_all
 
+Filed = dict[UUID, ClaimView]
+"""The claims of one transaction as they are answered, by id."""
 CORRECTION_LIFE: Final = timedelta(days=30)
 """How long a claim sent back keeps its keys where no policy says it."""
 
 
-def file_claims(
-    work: Work, vault: Vault, desk: Desk, assessed: Sequence[Assessed], locked: Locked, limits: Mapping[str, Money]
-) -> dict[UUID, ClaimView]:
-    """Write the assessed claims with all that belongs to them, and answer how they now stand."""
-    if not assessed:
-        return {}
+def file_claims(work: Work, vault: Vault, desk: Desk, assessed: Sequence[Assessed], locked: Locked) -> Filed:
+    """Write the assessed claims with all that belongs to them, in one statement, and answer how they now stand."""
     numbers = _claim_numbers(work.connection, desk.tenant, assessed)
-    rows = [_row(work, desk, one, numbers) for one in assessed]
-    holds = {one.case.claim_id: _holds(work, one) for one in assessed}
-    results = {one.case.claim_id: result_json(one.assessment) for one in assessed}
-    masked = {one.case.claim_id: submission_json(one.case.submission, mask=True) for one in assessed}
-    write_claims(work.connection, rows)
-    _write_revisions(work, vault, desk, assessed, masked)
-    _write_assessments(work, desk.tenant, assessed, results)
-    _write_holds(work.connection, desk.tenant, [hold for found in holds.values() for hold in found])
+    filed = [_file(work, desk, one, numbers) for one in assessed]
     corrected = [one.case.claim_id for one in assessed if one.case.earlier is not None]
     if corrected:
         registry.release(work.connection, corrected)
-    registry.write_holdings(work.connection, locked.added)
-    _write_transfers(work, desk.tenant, assessed, limits)
-    approved = [row.id for row in rows if row.state == "approved"]
-    if approved:
+    _use_reservations(work, desk.tenant, assessed)
+    transfers = [transfer for one in assessed for transfer in one.transfers]
+    approved = [view.row.id for view in filed if view.row.state == "approved"]
+    writes: tuple[Write, ...] = (
+        claim_write([view.row for view in filed]),
+        _revisions(work, vault, desk, assessed, filed),
+        _assessments(work, desk.tenant, assessed, filed),
+        _hold_rows(desk.tenant, filed),
+        registry.holding_write(locked.added),
+        *transfer_writes(desk.tenant, transfers, work.at),
+    )
+    if approved:  # the trust list replaces review: what settles them reads what is written here
+        write_all(work.connection, writes)
         settle(work, vault, desk.tenant, approved)
-    record(work.connection, [_change(desk, one, row) for one, row in zip(assessed, rows, strict=True)], work.at)
-    return {row.id: ClaimView(row, row.state, masked[row.id], results[row.id], tuple(holds[row.id])) for row in rows}
+        writes = ()
+    changes = [_change(desk, one.case.earlier, view.row) for one, view in zip(assessed, filed, strict=True)]
+    write_all(work.connection, (*writes, *change_writes(work.connection, changes, work.at)))
+    return {view.row.id: view for view in filed}
+
+
+def _file(work: Work, desk: Desk, one: Assessed, numbers: dict[UUID, str]) -> ClaimView:
+    row = _row(work, desk, one, numbers)
+    return ClaimView(
+        row=row,
+        state_now=row.state,
+        submission=submission_json(one.case.submission, mask=True),
+        assessment=result_json(one.assessment),
+        holds=tuple(_holds(work, one)),
+    )
 
 
 def _row(work: Work, desk: Desk, one: Assessed, numbers: dict[UUID, str]) -> ClaimRow:
     case, claim, verdict = one.case, one.case.submission, one.assessment
-    earlier = case.earlier
+    earlier, granted = case.earlier, verdict.state in TAKES_MONEY
     return ClaimRow(
         tenant=desk.tenant,
         id=case.claim_id,
@@ -80,8 +94,8 @@ def _row(work: Work, desk: Desk, one: Assessed, numbers: dict[UUID, str]) -> Cla
         division=claim.enterprise.division,
         base_fen=verdict.base.fen,
         computed_fen=verdict.computed.fen,
-        award_fen=verdict.award.fen,
-        matching_fen=0 if verdict.matching is None else verdict.matching.amount.fen,
+        award_fen=verdict.award.fen if granted else 0,
+        matching_fen=verdict.matching.amount.fen if granted and verdict.matching is not None else 0,
         correction_due_on=_correction_due_on(work, one),
         reservation_id=claim.reservation_id if one.uses_reservation else None,
         submitted_at=claim.submitted_at,
@@ -134,29 +148,15 @@ def _holds(work: Work, one: Assessed) -> list[HoldRow]:
     ]
 
 
-def _write_revisions(
-    work: Work, vault: Vault, desk: Desk, assessed: Sequence[Assessed], masked: dict[UUID, dict[str, Json]]
-) -> None:
-    insert_rows(
-        work.connection,
-        "claim_revision",
-        ("tenant", "claim_id", "revision", "submission", "sealed", "client_id", "received_at"),
-        [
-            (
-                desk.tenant,
-                one.case.claim_id,
-                one.case.revision,
-                canonical_bytes(masked[one.case.claim_id]).decode(),
-                vault.sealer.seal(
-                    account_numbers(one.case.submission),
-                    sealed_place(desk.tenant, one.case.claim_id, one.case.revision),
-                ),
-                desk.client_id,
-                work.at,
-            )
-            for one in assessed
-        ],
-    )
+def _revisions(work: Work, vault: Vault, desk: Desk, assessed: Sequence[Assessed], filed: Sequence[ClaimView]) -> Write:
+    rows = []
+    for one, view in zip(assessed, filed, strict=True):
+        claim_id, revision = one.case.claim_id, one.case.revision
+        submission = canonical_bytes(view.submission).decode()
+        sealed = vault.sealer.seal(account_numbers(one.case.submission), sealed_place(desk.tenant, claim_id, revision))
+        rows.append((desk.tenant, claim_id, revision, submission, sealed, desk.client_id, work.at))
+    columns = ("tenant", "claim_id", "revision", "submission", "sealed", "client_id", "received_at")
+    return Write("claim_revision", columns, rows)
 
 
 def sealed_place(tenant: str, claim_id: UUID, revision: int) -> Place:
@@ -170,43 +170,34 @@ def account_numbers(claim: Submission) -> str:
     return canonical_bytes({"payee": claim.payee.account_number, "payers": payers}).decode()
 
 
-def _write_assessments(
-    work: Work, tenant: str, assessed: Sequence[Assessed], results: dict[UUID, dict[str, Json]]
-) -> None:
+def _assessments(work: Work, tenant: str, assessed: Sequence[Assessed], filed: Sequence[ClaimView]) -> Write:
     """One row a revision; ``seq`` counts assessments, of which a re-assessment may add more later."""
     rows = []
-    for one in assessed:
-        result = canonical_bytes(results[one.case.claim_id])
-        facts = canonical_bytes(facts_json(one.facts)).decode()
+    for one, view in zip(assessed, filed, strict=True):
+        claim_id, revision = one.case.claim_id, one.case.revision
+        facts, result = canonical_bytes(one.facts).decode(), canonical_bytes(view.assessment)
+        version = one.assessment.policy_version
+        digest = sha256(result)
         rows.append(
-            (
-                tenant, one.case.claim_id, one.case.revision, one.case.revision, one.assessment.policy_version, facts,
-                result.decode(), sha256(result), "submitted", work.at,
-            )
-        )  # fmt: skip
-    insert_rows(
-        work.connection,
-        "assessment",
-        (
-            "tenant", "claim_id", "seq", "revision", "policy_version", "facts", "result", "result_sha256", "reason",
-            "at",
-        ),
-        rows,
-    )  # fmt: skip
+            (tenant, claim_id, revision, revision, version, facts, result.decode(), digest, "submitted", work.at)
+        )
+    return Write("assessment", _ASSESSMENT, rows)
 
 
-def _write_holds(connection: Connection, tenant: str, holds: Sequence[HoldRow]) -> None:
-    insert_rows(
-        connection,
+_ASSESSMENT: Final = (
+    "tenant", "claim_id", "seq", "revision", "policy_version", "facts", "result", "result_sha256", "reason", "at",
+)  # fmt: skip
+
+
+def _hold_rows(tenant: str, filed: Sequence[ClaimView]) -> Write:
+    return Write(
         "hold",
         ("tenant", "id", "claim_id", "code", "place", "detail", "opened_at"),
-        [(tenant, h.id, h.claim_id, h.code, h.place, h.detail, h.opened_at) for h in holds],
+        [(tenant, h.id, h.claim_id, h.code, h.place, h.detail, h.opened_at) for view in filed for h in view.holds],
     )
 
 
-def _write_transfers(work: Work, tenant: str, assessed: Sequence[Assessed], limits: Mapping[str, Money]) -> None:
-    transfers = [transfer for one in assessed for transfer in one.transfers]
-    write_transfers(work.connection, tenant, transfers, limits, work.at)
+def _use_reservations(work: Work, tenant: str, assessed: Sequence[Assessed]) -> None:
     used = [one.case.submission.reservation_id for one in assessed if one.uses_reservation]
     if used:
         work.connection.exec_driver_sql(
@@ -214,8 +205,7 @@ def _write_transfers(work: Work, tenant: str, assessed: Sequence[Assessed], limi
         )
 
 
-def _change(desk: Desk, one: Assessed, row: ClaimRow) -> Change:
-    earlier = one.case.earlier
+def _change(desk: Desk, earlier: ClaimRow | None, row: ClaimRow) -> Change:
     return Change(
         tenant=desk.tenant,
         actor=desk.actor,
@@ -229,7 +219,7 @@ def _change(desk: Desk, one: Assessed, row: ClaimRow) -> Change:
             "external_id": row.external_id,
             "revision": row.revision,
             "policy_version": row.policy_version,
-            "award": str(one.assessment.award),
+            "award": str(Money(row.award_fen)),
             "content": row.content_mac.hex(),
         },
         jobs=(claim_notice(row),),

@@ -11,24 +11,25 @@ from typing import Final
 from uuid import UUID
 
 from clearing.claims.assessment import annual_cap, assess, matching_cap, target_quota_year
-from clearing.claims.case import Assessed, Case, Desk, Drawn, Outcome
+from clearing.claims.case import TAKES_KEYS, TAKES_MONEY, Assessed, Case, Desk, Drawn, Outcome
 from clearing.claims.facts import Facts
 from clearing.claims.filing import file_claims
 from clearing.claims.fingerprint import canonical_contract_number, identities
-from clearing.claims.quota import Accounts, Purse, lock_budgets, lock_purse
-from clearing.claims.records import ClaimRow, ClaimView, find_by_external_id, view_claims
-from clearing.claims.registry import Holder, Key, Locked, keys_of, lock_keys
-from clearing.claims.surroundings import Surroundings, read_surroundings, restorable_claims
+from clearing.claims.quota import Accounts, Purse, purse_query
+from clearing.claims.records import ClaimRow, ClaimView, by_external_id, view_claims
+from clearing.claims.registry import Holder, Key, Locked, key_queries, keys_of
+from clearing.claims.surroundings import Standings, Surroundings, read_surroundings, restorable_claims, standing_query
 from clearing.claims.vault import Vault
 from connectors.reading import canonical_content
 from connectors.submission import Submission
-from settlement.ledger import ended
+from settlement.ledger import ended, lock_limited
 from tenants.kernel.clock import shanghai_day
 from tenants.kernel.database import Work
 from tenants.kernel.errors import Conflict, FieldError, Invalid, Problem, Text
 from tenants.kernel.ids import new_id
-from tenants.kernel.money import ZERO
-from tenants.policy_store import Policies, approved_policies
+from tenants.kernel.money import ZERO, Money
+from tenants.kernel.statements import read_all
+from tenants.policy_store import Policies, approved_versions, policies_named
 
 FUTURE_TOLERANCE: Final = timedelta(minutes=5)
 LATE_DELIVERY: Final = timedelta(days=30)
@@ -41,8 +42,6 @@ RACED: Final = frozenset({"claim_external_id", "ledger_account_within_limit", "r
 DEFAULT_GROUP: Final = "subsidy"
 """The exclusion group of a claim that no policy governs."""
 
-TAKES_MONEY: Final = frozenset({"on_hold", "in_review", "approved"})
-TAKES_KEYS: Final = TAKES_MONEY | {"needs_correction"}
 SCHEMES: Final = frozenset({"delta", "provincial", "local"})
 """The schemes of the glossary; a tenant may have others by its own policies."""
 
@@ -52,10 +51,13 @@ def submit(work: Work, vault: Vault, desk: Desk, submissions: Sequence[Submissio
 
     The answer has one outcome a submission, in the same order.
     """
-    earlier = find_by_external_id(work.connection, desk.platform, [s.external_id for s in submissions])
-    policies = approved_policies(
-        work.connection, desk.tenant, [s.scheme for s in submissions], demonstration=desk.demonstration
+    earlier, versions, standings = read_all(
+        work.connection,
+        by_external_id(desk.platform, [claim.external_id for claim in submissions]),
+        approved_versions(desk.tenant, [claim.scheme for claim in submissions], demonstration=desk.demonstration),
+        standing_query(desk.tenant, submissions, _possible_years(submissions)),
     )
+    policies = policies_named(work.connection, desk.tenant, versions)
     restorable = restorable_claims(work.connection, desk.platform, submissions)
     opened: list[Case | UUID | Problem] = []
     for claim in submissions:
@@ -66,7 +68,7 @@ def submit(work: Work, vault: Vault, desk: Desk, submissions: Sequence[Submissio
         else:
             refusal = _refusal(work, desk, policies, claim, before) or _restoration_fault(claim, restorable)
             opened.append(refusal or _open(policies, claim, mac, before))
-    stored = _take_in(work, vault, desk, [one for one in opened if isinstance(one, Case)])
+    stored = _take_in(work, vault, desk, [one for one in opened if isinstance(one, Case)], standings)
     known = {view.row.id: view for view in view_claims(work.connection, [o for o in opened if isinstance(o, UUID)])}
     return [_outcome(one, stored, known) for one in opened]
 
@@ -130,21 +132,32 @@ def _at(pointer: str, code: str, zh: str, en: str) -> Invalid:
     return Invalid("claim.invalid", zh, en, errors=(FieldError(pointer, code, Text(zh, en)),))
 
 
-def _take_in(work: Work, vault: Vault, desk: Desk, cases: Sequence[Case]) -> dict[UUID, ClaimView]:
+def _possible_years(claims: Sequence[Submission]) -> list[int]:
+    """Every quota year that the claims can fall in: it begins in its own calendar year or in the one before."""
+    days = {shanghai_day(claim.submitted_at) for claim in claims} | {i.issued_on for c in claims for i in c.invoices}
+    return sorted({day.year for day in days} | {day.year + 1 for day in days})
+
+
+def _take_in(
+    work: Work, vault: Vault, desk: Desk, cases: Sequence[Case], standings: Standings
+) -> dict[UUID, ClaimView]:
     """Lock what the cases touch, in the order of the house, assess them one after the other, and file them."""
     if not cases:
         return {}
-    claims = [case.submission for case in cases]
-    around = read_surroundings(work.connection, desk.tenant, claims, sorted({case.year for case in cases}))
+    around = read_surroundings(work.connection, desk.tenant, [case.submission for case in cases], standings)
     drawn = [_draw_up(vault, desk, around, case) for case in cases]
-    purse = lock_purse(work.connection, desk.tenant, [code for d in drawn for code in d.accounts.enterprise_accounts])
     wanted: dict[str, list[Key]] = {}
     for one in drawn:
         wanted.setdefault(one.holder.exclusion_group, []).extend(one.keys)
-    locked = lock_keys(work.connection, wanted)
-    lock_budgets(work.connection, desk.tenant, purse, sorted({one.accounts.budget for one in drawn}))
+    own, _, locked, budgets = read_all(
+        work.connection,
+        purse_query(desk.tenant, [cap for one in drawn for cap in _caps(one)]),
+        *key_queries(wanted),
+        lock_limited(desk.tenant, {one.accounts.budget for one in drawn}),
+    )
+    purse = Purse(own, budgets)
     assessed = [_assess(around, purse, locked, one) for one in drawn]
-    return file_claims(work, vault, desk, assessed, locked, purse.new_limits)
+    return file_claims(work, vault, desk, assessed, locked)
 
 
 def _draw_up(vault: Vault, desk: Desk, around: Surroundings, case: Case) -> Drawn:
@@ -169,6 +182,13 @@ def _draw_up(vault: Vault, desk: Desk, around: Surroundings, case: Case) -> Draw
     )
 
 
+def _caps(drawn: Drawn) -> tuple[tuple[str, Money | None], ...]:
+    case = drawn.case
+    if case.policy is None:
+        return drawn.accounts.caps(None, None)
+    return drawn.accounts.caps(annual_cap(case.policy, case.submission), matching_cap(case.policy, case.submission))
+
+
 def _assess(around: Surroundings, purse: Purse, locked: Locked, drawn: Drawn) -> Assessed:
     """Assess one case, and let it take what its verdict lets it take."""
     case, accounts = drawn.case, drawn.accounts
@@ -183,9 +203,6 @@ def _assess(around: Surroundings, purse: Purse, locked: Locked, drawn: Drawn) ->
     around.use(case.submission.reservation_id)
     matching = ZERO if assessment.matching is None else assessment.matching.amount
     transfers = accounts.reserve(assessment.award, matching, case.claim_id)
-    if case.policy is not None:
-        purse.cap(accounts.quota, annual_cap(case.policy, case.submission))
-        purse.cap(accounts.matching, matching_cap(case.policy, case.submission))
     purse.draw(transfers)
     voided = tuple(ended(transfer, "void", "reservation used") for transfer in reserved)
     return Assessed(case, facts, assessment, voided + tuple(transfers), uses_reservation=bool(reserved))
@@ -195,7 +212,7 @@ def _facts(around: Surroundings, purse: Purse, locked: Locked, drawn: Drawn) -> 
     """What the assessment reads; what the claim's own reservation set aside counts as still free."""
     claim, accounts = drawn.case.submission, drawn.accounts
     on = shanghai_day(claim.submitted_at)
-    set_aside = Purse({})
+    set_aside = Purse()
     set_aside.draw(around.reserved(claim.reservation_id))
     budget_left = purse.left(accounts.budget)
     return Facts(

@@ -15,10 +15,11 @@ from settlement.batch_steps import CANCELLED, take_out
 from tenants.kernel.canonical import canonical_bytes
 from tenants.kernel.change import Change, record
 from tenants.kernel.clock import shanghai_day
-from tenants.kernel.database import Work, insert_rows
+from tenants.kernel.database import Work
 from tenants.kernel.errors import Conflict, TooManyRequests, not_found
 from tenants.kernel.ids import new_id
 from tenants.kernel.sealing import Place
+from tenants.kernel.statements import insert_rows
 
 HOLD: Final = "objection"
 """The code of the hold that an objection opens."""

@@ -1,15 +1,14 @@
 """What a claim takes: of the enterprise's annual cap, of the year's budget, and of its linked region's matching."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Connection
-
 from settlement import ledger
-from settlement.ledger import AccountState, Transfer
+from settlement.ledger import AccountState, States, Transfer
 from tenants.kernel.money import ZERO, Money
+from tenants.kernel.statements import Query, Write
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +37,10 @@ class Accounts:
             return None
         return ledger.matching_account(self.scheme, self.year, self.linked_region, self.uscc)
 
-    @property
-    def enterprise_accounts(self) -> tuple[str, ...]:
-        """The accounts that are the enterprise's own, to be locked before the registry's keys."""
-        return (self.quota,) if self.matching is None else (self.matching, self.quota)
+    def caps(self, annual: Money | None, matching: Money | None) -> tuple[tuple[str, Money | None], ...]:
+        """The accounts that are the enterprise's own with their caps, to be locked before the registry's keys."""
+        own = ((self.quota, annual),)
+        return own if self.matching is None else (*own, (self.matching, matching))
 
     def reserve(self, award: Money, matching: Money, subject_id: UUID) -> list[Transfer]:
         """The pending transfers that set an award and its matching aside."""
@@ -62,10 +61,10 @@ class Accounts:
 class Purse:
     """The locked accounts of one transaction, as they stand and as it draws on them."""
 
-    def __init__(self, states: dict[str, AccountState]) -> None:
-        self._taken = {code: state.taken for code, state in states.items()}
-        self._limit = {code: state.limit for code, state in states.items()}
-        self.new_limits: dict[str, Money] = {}
+    def __init__(self, *states: States) -> None:
+        known: dict[str, AccountState] = {code: state for part in states for code, state in part.items()}
+        self._taken = {code: state.taken for code, state in known.items()}
+        self._limit = {code: state.limit for code, state in known.items()}
 
     def taken(self, code: str | None) -> Money:
         """What has been taken from the account."""
@@ -75,21 +74,6 @@ class Purse:
         """What may still be taken; ``None`` where the account has no limit."""
         limit = self._limit.get(code)
         return None if limit is None else limit - self.taken(code)
-
-    def cap(self, code: str | None, cap: Money | None) -> None:
-        """Make the cap the account's limit, though never below what is taken already."""
-        if code is None or cap is None:
-            return
-        limit = max(cap, self.taken(code))
-        if self._limit.get(code) != limit:
-            self._limit[code] = limit
-            self.new_limits[code] = limit
-
-    def add(self, states: dict[str, AccountState]) -> None:
-        """Take in more locked accounts."""
-        for code, state in states.items():
-            self._taken[code] = state.taken
-            self._limit[code] = state.limit
 
     def draw(self, transfers: Sequence[Transfer]) -> None:
         """Take the transfers' amounts from their accounts."""
@@ -102,24 +86,17 @@ class Purse:
             self._taken[transfer.debit] = self.taken(transfer.debit) - transfer.amount
 
 
-def write_transfers(
-    connection: Connection, tenant: str, transfers: Sequence[Transfer], limits: Mapping[str, Money], at: datetime
-) -> None:
-    """Set the new limits, open the accounts on the other side, and append the transfers."""
-    ledger.set_limits(connection, tenant, limits)
-    ledger.open_accounts(connection, tenant, {transfer.credit: False for transfer in transfers})
-    ledger.append(connection, tenant, transfers, at)
+def purse_query(tenant: str, caps: Sequence[tuple[str, Money | None]]) -> Query[States]:
+    """Open and lock the enterprises' accounts, each with its cap as the limit; of several caps the highest."""
+    limits: dict[str, Money | None] = {}
+    for code, cap in caps:
+        known = limits.get(code)
+        limits[code] = cap if known is None or (cap is not None and cap > known) else known
+    return ledger.open_and_lock(tenant, limits)
 
 
-def lock_purse(connection: Connection, tenant: str, enterprise_accounts: Sequence[str]) -> Purse:
-    """Open and lock the enterprises' accounts."""
-    return Purse(ledger.open_and_lock(connection, tenant, enterprise_accounts) if enterprise_accounts else {})
-
-
-def lock_budgets(connection: Connection, tenant: str, purse: Purse, budgets: Sequence[str]) -> None:
-    """Open the budgets and lock those that have an appropriation: only these can run out."""
-    if not budgets:
-        return
-    ledger.open_accounts(connection, tenant, dict.fromkeys(budgets, True))
-    limited = ledger.limited_accounts(connection, tenant, budgets)
-    purse.add(ledger.lock_accounts(connection, tenant, limited) if limited else {})
+def transfer_writes(tenant: str, transfers: Sequence[Transfer], at: datetime) -> tuple[Write, Write]:
+    """The transfers with the accounts that they may need to be opened: budgets are counted, other sides are not."""
+    accounts = {transfer.credit: False for transfer in transfers}
+    accounts |= {transfer.debit: True for transfer in transfers}
+    return ledger.account_write(tenant, accounts), ledger.transfer_write(tenant, transfers, at)

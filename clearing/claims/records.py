@@ -2,17 +2,18 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields
 from datetime import date, datetime
+from operator import attrgetter
 from typing import Any, Final, cast
 from uuid import UUID
 
 from sqlalchemy import Connection
 
 from tenants.kernel.canonical import Json, plain
-from tenants.kernel.database import insert_rows
 from tenants.kernel.errors import not_found
-from tenants.kernel.money import Money
+from tenants.kernel.money import ZERO, Money
+from tenants.kernel.statements import Query, Write, write_all
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,24 +87,26 @@ class ClaimView:
 
 def write_claims(connection: Connection, rows: Sequence[ClaimRow]) -> None:
     """Insert new claims and, where a claim is there already, replace what changes with a revision."""
-    changing = ", ".join(f"{column} = excluded.{column}" for column in _CHANGING)
-    insert_rows(
-        connection,
-        "claim",
-        COLUMNS,
-        [tuple(getattr(row, column) for column in COLUMNS) for row in rows],
-        f"on conflict (tenant, id) do update set {changing}",
-    )
+    write_all(connection, [claim_write(rows)])
 
 
-def find_by_external_id(connection: Connection, platform: str, external_ids: Sequence[str]) -> dict[str, ClaimRow]:
+def claim_write(rows: Sequence[ClaimRow]) -> Write:
+    """The claims as rows to be written."""
+    return Write("claim", COLUMNS, [_VALUES(row) for row in rows], _REPLACE)
+
+
+_VALUES: Final = attrgetter(*COLUMNS)
+_REPLACE: Final = "on conflict (tenant, id) do update set " + ", ".join(f"{c} = excluded.{c}" for c in _CHANGING)
+
+
+def by_external_id(platform: str, external_ids: Sequence[str]) -> Query[dict[str, ClaimRow]]:
     """The platform's claims with these identifiers, locked."""
-    rows = connection.exec_driver_sql(
+    return Query(
         f"select {_LIST} from claim where platform = %s and external_id = any(%s) "  # noqa: S608 - our own columns
         "order by id for no key update",
         (platform, sorted(set(external_ids))),
+        lambda rows: {row.external_id: row for row in map(_claim_row, rows)},
     )
-    return {row.external_id: row for row in map(_claim_row, rows)}
 
 
 def lock_claim(connection: Connection, claim_id: UUID) -> ClaimRow:
@@ -192,21 +195,13 @@ def assessment_json(result: Mapping[str, Json], *, english: bool) -> dict[str, J
     trace = cast("list[dict[str, Any]]", result["trace"])
     summary = {key: value for key, value in result.items() if key not in {"trace", "state", "next_stage"}}
     findings = [_finding_json(entry, english=english) for entry in trace if entry["verdict"] != "pass"]
-    return summary | {"findings": cast("Json", findings)}
+    matching = result["matching"] or {"linked_region": None, "amount": str(ZERO)}
+    return summary | {"matching": matching, "findings": cast("Json", findings)}
 
 
 def etag_of(view: ClaimView) -> str:
     """The claim's version: it changes with every change of the claim or of its batch."""
     return f'"{view.row.revision}-{int(view.row.changed_at.timestamp() * 1_000_000)}-{view.state_now}"'
-
-
-def facts_json(value: Any) -> Json:  # noqa: ANN401 - any of the facts' types
-    """The facts of an assessment as JSON, from which they can be read back."""
-    if is_dataclass(value):
-        return {field.name: facts_json(getattr(value, field.name)) for field in fields(value)}
-    if isinstance(value, tuple | list):
-        return [facts_json(inner) for inner in value]
-    return plain(value)
 
 
 def _standing_award(row: ClaimRow) -> dict[str, Json]:

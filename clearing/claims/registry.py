@@ -7,7 +7,7 @@ as holdings, whose sums the database keeps and checks. See ``dedup.md`` and inva
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from psycopg.errors import CheckViolation
@@ -16,8 +16,8 @@ from sqlalchemy.exc import IntegrityError
 
 from clearing.claims.facts import EarlierUse, KeyState
 from clearing.claims.fingerprint import Identity
-from tenants.kernel.database import insert_rows
 from tenants.kernel.money import ZERO, Money
+from tenants.kernel.statements import Query, Write, read_all
 
 Digests = Callable[[str, str], tuple[tuple[int, bytes], ...]]
 GUARDED: Final = frozenset({"invoice", "receipt"})
@@ -142,7 +142,7 @@ def keys_of(identities: Iterable[Identity], digests: Digests) -> tuple[Key, ...]
     )
 
 
-def lock_keys(connection: Connection, wanted: Mapping[str, Sequence[Key]]) -> Locked:
+def key_queries(wanted: Mapping[str, Sequence[Key]]) -> tuple[Query[None], Query[Locked]]:
     """Lock the keys of each exclusion group, making the heads that are not there yet, and read who holds them.
 
     One statement locks in the order of the digests, a second reads: its snapshot is newer than any lock waited for.
@@ -155,28 +155,35 @@ def lock_keys(connection: Connection, wanted: Mapping[str, Sequence[Key]]) -> Lo
             for version, digest in key.digests
         }
     )
-    if not heads:
-        return Locked()
-    digests, groups, kinds, versions = (list(column) for column in zip(*heads, strict=True))
-    connection.exec_driver_sql(
+    digests, groups, kinds, versions = ([head[column] for head in heads] for column in range(4))
+    lock: Query[None] = Query(
         "insert into registry_key (digest, exclusion_group, kind, key_version) "
         "select * from unnest(%s::bytea[], %s::text[], %s::text[], %s::smallint[]) as w(digest, grp, kind, version) "
         "order by digest, grp "
-        "on conflict (digest, exclusion_group) do update set key_version = registry_key.key_version",
+        "on conflict (digest, exclusion_group) do update set key_version = registry_key.key_version returning 1",
         (digests, groups, kinds, versions),
+        lambda _: None,
     )
+    return lock, Query(f"{_SELECT} where digest = any(%s)", (digests,), _locked)
+
+
+def lock_keys(connection: Connection, wanted: Mapping[str, Sequence[Key]]) -> Locked:
+    """Lock the keys and read who holds them, as :func:`key_queries` says."""
+    locked: Locked = read_all(connection, *key_queries(wanted))[1]
+    return locked
+
+
+def _locked(rows: Sequence[Any]) -> Locked:
     locked = Locked()
-    rows = connection.exec_driver_sql(f"{_SELECT} where digest = any(%s)", (digests,))
     for row in rows:
-        holding = _holding(tuple(row))
+        holding = _holding(row)
         locked.holdings[holding.digest, holding.holder.exclusion_group].append(holding)
     return locked
 
 
-def write_holdings(connection: Connection, holdings: Sequence[Holding]) -> None:
-    """Store the holdings; the database refuses any fen taken twice."""
-    insert_rows(
-        connection,
+def holding_write(holdings: Sequence[Holding]) -> Write:
+    """The holdings as rows to be written; the database refuses any fen taken twice."""
+    return Write(
         "registry_holding",
         (
             "digest", "exclusion_group", "holder_id", "holder_kind", "tenant", "scheme", "platform",

@@ -10,17 +10,19 @@ from sqlalchemy import Connection
 
 from clearing.claims.approval import end_reserved
 from clearing.claims.fingerprint import canonical_contract_number
-from clearing.claims.quota import Accounts, lock_budgets, lock_purse, write_transfers
+from clearing.claims.quota import Accounts, Purse, purse_query, transfer_writes
 from connectors.printing import request_json
 from connectors.submission import ReservationRequest
+from settlement.ledger import lock_limited
 from tenants.kernel.canonical import Json, canonical_bytes, plain
 from tenants.kernel.change import Change, Job, record
 from tenants.kernel.clock import shanghai_day
-from tenants.kernel.database import Work, insert_rows
+from tenants.kernel.database import Work
 from tenants.kernel.errors import Conflict, FieldError, Invalid, Text, not_found
 from tenants.kernel.ids import new_id
 from tenants.kernel.money import ZERO, Money
 from tenants.kernel.rate import Rate
+from tenants.kernel.statements import insert_rows, read_all, write_all
 from tenants.policy import Policy
 from tenants.policy_store import approved_policies
 
@@ -120,17 +122,20 @@ def confirm(work: Work, actor: str, reservation_id: UUID, *, demonstration: bool
     policies = approved_policies(work.connection, row.tenant, [row.scheme], demonstration=demonstration)
     policy = policies.in_force(row.scheme, shanghai_day(row.requested_at))
     accounts = Accounts(row.scheme, row.quota_year, row.enterprise_uscc, None)
-    purse = lock_purse(work.connection, row.tenant, accounts.enterprise_accounts)
-    lock_budgets(work.connection, row.tenant, purse, [accounts.budget])
-    if policy is not None:
-        purse.cap(accounts.quota, _cap(policy, row))
+    cap = None if policy is None else _cap(policy, row)
+    purse = Purse(
+        *read_all(
+            work.connection,
+            purse_query(row.tenant, accounts.caps(cap, None)),
+            lock_limited(row.tenant, [accounts.budget]),
+        )
+    )
     amount = Money(row.amount_fen)
     if any(left is not None and left < amount for left in (purse.left(accounts.quota), purse.left(accounts.budget))):
         raise Conflict(
             "quota.exhausted", "剩余额度或预算不足。", "What is left of the quota or budget does not hold the amount."
         )
-    transfers = accounts.reserve(amount, ZERO, row.id)
-    write_transfers(work.connection, row.tenant, transfers, purse.new_limits, work.at)
+    write_all(work.connection, transfer_writes(row.tenant, accounts.reserve(amount, ZERO, row.id), work.at))
     return _move(work, actor, row, "confirmed")
 
 

@@ -8,17 +8,18 @@ from uuid import UUID
 
 from clearing.claims import registry
 from clearing.claims.approval import claim_notice, end_reserved, free, settle
-from clearing.claims.quota import Accounts, write_transfers
+from clearing.claims.quota import Accounts, transfer_writes
 from clearing.claims.records import ClaimRow, ClaimView, holds_of, lock_claim, view_claim, write_claims
 from clearing.claims.vault import Vault
 from settlement import ledger
 from tenants.kernel.change import Change, record
 from tenants.kernel.clock import shanghai_day
-from tenants.kernel.database import Work, insert_rows
+from tenants.kernel.database import Work
 from tenants.kernel.errors import Conflict, FieldError, Forbidden, Invalid, Text, not_found
 from tenants.kernel.ids import new_id
 from tenants.kernel.money import Money
 from tenants.kernel.rate import Rate
+from tenants.kernel.statements import insert_rows, write_all
 from tenants.policy import Policy
 from tenants.policy_store import approved_policies
 
@@ -74,6 +75,7 @@ def review(work: Work, vault: Vault, reviewer: Reviewer, claim_id: UUID, decisio
         decided = replace(decided, award_fen=0, matching_fen=0)
         free(work, row, f"rejected at {decision.stage}")
     elif decided.state == "needs_correction":
+        decided = replace(decided, award_fen=0, matching_fen=0)
         end_reserved(work, row.tenant, [row.id], "void", "sent back for correction")
     write_claims(work.connection, [decided])
     _write_review(work, row, reviewer, decision, award)
@@ -217,7 +219,7 @@ def _lower(work: Work, policy: Policy, row: ClaimRow, decided: ClaimRow) -> Clai
     accounts = Accounts(row.scheme, row.quota_year or 0, row.enterprise_uscc, region)
     transfers = accounts.reserve(award, matching, row.id)
     ledger.lock_accounts(work.connection, row.tenant, [transfer.debit for transfer in transfers])
-    write_transfers(work.connection, row.tenant, transfers, {}, work.at)
+    write_all(work.connection, transfer_writes(row.tenant, transfers, work.at))
     return replace(decided, matching_fen=matching.fen)
 
 

@@ -12,11 +12,12 @@ from clearing.claims.registry import Holder, Key, Locked, lock_keys
 from clearing.claims.vault import Vault
 from connectors.submission import SupportKey, SupportRecord
 from tenants.kernel.canonical import Json, canonical_bytes
-from tenants.kernel.change import Change, record
-from tenants.kernel.database import Work, insert_rows
+from tenants.kernel.change import Change, change_writes
+from tenants.kernel.database import Work
 from tenants.kernel.errors import Conflict, FieldError, Invalid, Problem, Text
 from tenants.kernel.ids import new_id
 from tenants.kernel.money import ZERO
+from tenants.kernel.statements import Write, write_all
 
 RACED: Final = frozenset({"support_record_external_id", "registry_key_fen_once"})
 SCHEME: Final = "local"
@@ -117,6 +118,9 @@ _IDENTITY: Final[Mapping[str, Callable[[SupportRecord, SupportKey], str]]] = {
 }
 
 
+_COLUMNS: Final = (
+    "tenant", "id", "platform", "external_id", "content_mac", "supported_on", "keys", "client_id", "received_at",
+)  # fmt: skip
 Fresh = tuple[SupportRecord, bytes, UUID, tuple[Key, ...]]
 
 
@@ -130,20 +134,19 @@ def _take(work: Work, vault: Vault, client_id: str, actor: str, fresh: list[Fres
         collisions = tuple(_collision(locked, key, holder) for key in keys if locked.state_of(key, holder).uses)
         locked.take(keys, holder)
         taken[record_id] = Registered(201, record_id, len(keys), collisions)
-    insert_rows(
+    stored = [
+        (one.tenant, record_id, one.platform, one.external_id, mac, one.supported_on, len(keys), client_id, work.at)
+        for one, mac, record_id, keys in fresh
+    ]
+    changes = [_change(actor, one, record_id, len(keys)) for one, _, record_id, keys in fresh]
+    write_all(
         work.connection,
-        "support_record",
         (
-            "tenant", "id", "platform", "external_id", "content_mac", "supported_on", "keys", "client_id",
-            "received_at",
+            Write("support_record", _COLUMNS, stored),
+            registry.holding_write(locked.added),
+            *change_writes(work.connection, changes, work.at),
         ),
-        [
-            (one.tenant, record_id, one.platform, one.external_id, mac, one.supported_on, len(keys), client_id, work.at)
-            for one, mac, record_id, keys in fresh
-        ],
-    )  # fmt: skip
-    registry.write_holdings(work.connection, locked.added)
-    record(work.connection, [_change(actor, one, record_id, len(keys)) for one, _, record_id, keys in fresh], work.at)
+    )
     return taken
 
 

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -12,14 +13,21 @@ from clearing.claims.facts import LinkedRegion, Reservation, Standing
 from connectors.submission import Submission
 from settlement.ledger import Transfer, open_transfers
 from tenants.kernel.money import Money
+from tenants.kernel.statements import Query
 
 
 @dataclass(frozen=True, slots=True)
-class _Record:
+class Recorded:
+    """One dated record about an enterprise or provider."""
+
     kind: str
     from_on: date
     through_on: date
     on_platform: bool | None
+
+
+Standings = tuple[dict[int, list[LinkedRegion]], dict[str, list[Recorded]]]
+"""Linked regions by year, and records by USCC."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +35,7 @@ class Surroundings:
     """Linked regions by year, standings by USCC, reservations by id with what they have set aside."""
 
     linked: dict[int, list[LinkedRegion]]
-    records: dict[str, list[_Record]]
+    records: dict[str, list[Recorded]]
     reservations: dict[UUID, Reservation]
     set_aside: dict[UUID, list[Transfer]]
 
@@ -41,7 +49,7 @@ class Surroundings:
     def standing(self, uscc: str, on: date) -> Standing:
         """What is on record about the enterprise or provider on the day."""
         records = [r for r in self.records.get(uscc, ()) if r.from_on <= on <= r.through_on]
-        by_kind: dict[str, list[_Record]] = defaultdict(list)
+        by_kind: dict[str, list[Recorded]] = defaultdict(list)
         for record in records:
             by_kind[record.kind].append(record)
         admissions = [r for r in self.records.get(uscc, ()) if r.kind == "admission"]
@@ -73,24 +81,35 @@ def division_prefix(division: str) -> str:
     return division[:2] if division.endswith("0000") else division[:4] if division.endswith("00") else division
 
 
-def read_surroundings(
-    connection: Connection, tenant: str, claims: Sequence[Submission], years: Sequence[int]
-) -> Surroundings:
-    """Read what stands around the claims, and lock the reservations that they name."""
-    linked: dict[int, list[LinkedRegion]] = defaultdict(list)
-    for year, division, types in connection.exec_driver_sql(
-        "select year, division, types from linked_region where tenant = %s and year = any(%s)", (tenant, list(years))
-    ):
-        linked[year].append(LinkedRegion(division, tuple(types)))
-    records: dict[str, list[_Record]] = defaultdict(list)
+def standing_query(tenant: str, claims: Sequence[Submission], years: Sequence[int]) -> Query[Standings]:
+    """The linked regions of the years, and what is on record about the claims' parties."""
     parties = sorted({uscc for c in claims for uscc in (c.enterprise.uscc, c.provider.uscc)})
-    for uscc, kind, from_on, through_on, on_platform in connection.exec_driver_sql(
-        "select uscc, kind, from_on, through_on, on_platform from standing where tenant = %s and uscc = any(%s)",
-        (tenant, parties),
-    ):
-        records[uscc].append(_Record(kind, from_on, through_on, on_platform))
+    return Query(
+        "select year, division, types, null, null, null from linked_region where tenant = %s and year = any(%s) "
+        "union all select null, uscc, array[kind], from_on, through_on, on_platform from standing "
+        "where tenant = %s and uscc = any(%s)",
+        (tenant, list(years), tenant, parties),
+        _standings,
+    )
+
+
+def _standings(rows: Sequence[Any]) -> Standings:
+    linked: dict[int, list[LinkedRegion]] = defaultdict(list)
+    records: dict[str, list[Recorded]] = defaultdict(list)
+    for year, name, kinds, from_on, through_on, on_platform in rows:
+        if year is None:
+            records[name].append(Recorded(kinds[0], from_on, through_on, on_platform))
+        else:
+            linked[year].append(LinkedRegion(name, tuple(kinds)))
+    return linked, records
+
+
+def read_surroundings(
+    connection: Connection, tenant: str, claims: Sequence[Submission], standings: Standings
+) -> Surroundings:
+    """The standings with the reservations that the claims name, locked."""
     named = sorted({c.reservation_id for c in claims if c.reservation_id is not None})
-    return Surroundings(linked, records, *_reservations(connection, tenant, named))
+    return Surroundings(*standings, *_reservations(connection, tenant, named))
 
 
 def _reservations(

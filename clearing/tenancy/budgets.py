@@ -10,6 +10,7 @@ from settlement import ledger
 from tenants.kernel.canonical import Json
 from tenants.kernel.errors import Conflict
 from tenants.kernel.money import ZERO, Money
+from tenants.kernel.statements import read
 
 _BUDGETS: Final = UUID("6e1f2f0e-4c1b-4f7c-9a56-0c9d4f1f7a10")
 
@@ -19,7 +20,7 @@ def budget_id(tenant: str, scheme: str, year: int) -> UUID:
     return uuid5(_BUDGETS, f"{tenant}/{scheme}/{year}")
 
 
-def read(connection: Connection, tenant: str, scheme: str, year: int) -> dict[str, Json]:
+def read_budget(connection: Connection, tenant: str, scheme: str, year: int) -> dict[str, Json]:
     """The year's appropriation and what is reserved, used and left; ``null`` where none was set."""
     sums = ledger.sums_of(connection, tenant, ledger.budget_account(scheme, year))
     appropriated = _appropriated(connection, tenant, scheme, year)
@@ -42,7 +43,7 @@ def appropriate(connection: Connection, tenant: str, scheme: str, year: int, amo
         Conflict: more than that is committed already.
     """
     account = ledger.budget_account(scheme, year)
-    taken = ledger.open_and_lock(connection, tenant, [account])[account].taken
+    taken = read(connection, ledger.open_and_lock(tenant, {account: None}))[account].taken
     ledger.open_accounts(connection, tenant, {ledger.TREASURY: False})
     before = _appropriated(connection, tenant, scheme, year)
     committed = taken + before

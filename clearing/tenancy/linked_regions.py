@@ -9,8 +9,8 @@ from uuid import UUID, uuid5
 from sqlalchemy import Connection
 
 from tenants.kernel.canonical import Json
-from tenants.kernel.database import insert_rows
 from tenants.kernel.errors import FieldError, Invalid, Text
+from tenants.kernel.statements import insert_rows
 
 _DIVISION: Final = re.compile(r"[1-9][0-9]{5}", re.ASCII)
 _TYPE: Final = re.compile(r"[a-z][a-z0-9_]{0,47}", re.ASCII)

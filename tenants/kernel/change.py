@@ -13,8 +13,8 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from tenants.kernel.canonical import Json, canonical_bytes, sha256
-from tenants.kernel.database import insert_rows
 from tenants.kernel.ids import new_id
+from tenants.kernel.statements import Write, write_all
 
 CHAIN_PREFIX: Final = b"clearing-audit-v1\n"
 GENESIS: Final = bytes(32)
@@ -46,27 +46,43 @@ class Change:
 
 def record(connection: Connection, changes: Sequence[Change], at: datetime) -> None:
     """Append the changes to their tenants' chains, in order, with their outbox rows."""
-    for tenant in sorted({change.tenant for change in changes}):
-        _append(connection, tenant, [change for change in changes if change.tenant == tenant], at)
-    jobs = [(change, job) for change in changes for job in change.jobs]
-    insert_rows(
-        connection,
-        "outbox",
-        ("id", "tenant", "kind", "platform", "subject_id", "payload", "created_at", "next_attempt_at"),
-        [
-            (
-                new_id(),
-                c.tenant,
-                j.kind,
-                j.platform,
-                c.subject_id,
-                canonical_bytes(dict(j.payload)).decode(),
-                at,
-                at,
-            )
-            for c, j in jobs
-        ],
+    write_all(connection, change_writes(connection, changes, at))
+
+
+def change_writes(connection: Connection, changes: Sequence[Change], at: datetime) -> tuple[Write, Write, Write]:
+    """The rows that append the changes, to be written together with what changed; the chains' heads are locked now."""
+    tenants = sorted({change.tenant for change in changes})
+    heads = {
+        tenant: (seq, bytes(latest), latest_at)
+        for tenant, seq, latest, latest_at in connection.exec_driver_sql(
+            "select tenant, seq, hash, at from audit_head where tenant = any(%s) order by tenant for no key update",
+            (tenants,),
+        )
+    }
+    entries = []
+    for change in changes:
+        seq, latest, latest_at = heads[change.tenant]
+        entry = _entry(change, seq + 1, latest, max(at, latest_at))
+        heads[change.tenant] = (seq + 1, entry[-1], max(at, latest_at))
+        entries.append(entry)
+    jobs = [
+        (new_id(), c.tenant, j.kind, j.platform, c.subject_id, canonical_bytes(dict(j.payload)).decode(), at, at)
+        for c in changes
+        for j in c.jobs
+    ]
+    moved = [(tenant, *head) for tenant, head in heads.items()]
+    return (
+        Write("audit_entry", ("tenant", "seq", "at", "action", "subject_id", "body", "hash"), entries),
+        Write("audit_head", ("tenant", "seq", "hash", "at"), moved, _MOVE),
+        Write(
+            "outbox",
+            ("id", "tenant", "kind", "platform", "subject_id", "payload", "created_at", "next_attempt_at"),
+            jobs,
+        ),
     )
+
+
+_MOVE: Final = "on conflict (tenant) do update set seq = excluded.seq, hash = excluded.hash, at = excluded.at"
 
 
 def chained(previous: bytes, body: bytes) -> bytes:
@@ -74,31 +90,19 @@ def chained(previous: bytes, body: bytes) -> bytes:
     return sha256(CHAIN_PREFIX + previous + body)
 
 
-def _append(connection: Connection, tenant: str, changes: list[Change], at: datetime) -> None:
-    seq, latest, latest_at = connection.exec_driver_sql(
-        "select seq, hash, at from audit_head where tenant = %s for no key update", (tenant,)
-    ).one()
-    at = max(at, latest_at)
-    rows = []
-    for change in changes:
-        seq += 1
-        body = canonical_bytes(
-            {
-                "seq": seq,
-                "tenant": tenant,
-                "at": at,
-                "actor": change.actor,
-                "action": change.action,
-                "subject": change.subject_id,
-                "from": change.from_state,
-                "to": change.to_state,
-                "reason": change.reason,
-                "details": dict(change.details),
-            }
-        )
-        latest = chained(bytes(latest), body)
-        rows.append((tenant, seq, at, change.action, change.subject_id, body.decode(), latest))
-    insert_rows(connection, "audit_entry", ("tenant", "seq", "at", "action", "subject_id", "body", "hash"), rows)
-    connection.exec_driver_sql(
-        "update audit_head set seq = %s, hash = %s, at = %s where tenant = %s", (seq, latest, at, tenant)
+def _entry(change: Change, seq: int, previous: bytes, at: datetime) -> tuple[str, int, datetime, str, UUID, str, bytes]:
+    body = canonical_bytes(
+        {
+            "seq": seq,
+            "tenant": change.tenant,
+            "at": at,
+            "actor": change.actor,
+            "action": change.action,
+            "subject": change.subject_id,
+            "from": change.from_state,
+            "to": change.to_state,
+            "reason": change.reason,
+            "details": dict(change.details),
+        }
     )
+    return change.tenant, seq, at, change.action, change.subject_id, body.decode(), chained(previous, body)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 from psycopg import errors as pg
 from sqlalchemy import Connection, Engine, create_engine
@@ -13,9 +13,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from tenants.kernel.clock import Clock, OffsetClock
 from tenants.kernel.errors import RETRY_AFTER_SECONDS, Unavailable
+from tenants.kernel.statements import Query, read
 
-PARAMETERS_PER_STATEMENT: Final = 20_000
-"""The protocol allows 65,535."""
 POOL_SIZE: Final = 8
 POOL_OVERFLOW: Final = 8
 POOL_WAIT_SECONDS: Final = 10
@@ -82,16 +81,22 @@ def transaction(engine: Engine, scope: Scope, machine: Clock) -> Iterator[Work]:
     """
     try:
         with engine.begin() as connection:
-            row = connection.exec_driver_sql(
-                "select demonstration_at, set_at from bind_scope(%s, %s)",
-                (",".join(scope.tenants), scope.platform),
-            ).one()
-            clock = machine if row[0] is None else OffsetClock(lambda: (row[0], row[1]), machine)
+            anchor = read(connection, _bind(scope))
+            clock = machine if anchor is None else OffsetClock(lambda: anchor, machine)
             yield Work(connection, clock.now())
     except (DBAPIError, PoolTimeout) as error:
         if is_away(error):
             raise database_away() from error
         raise
+
+
+def _bind(scope: Scope) -> Query[tuple[datetime, datetime] | None]:
+    """Bind the scope; the answer is the demonstration clock's anchor, where there is one."""
+    return Query(
+        "select demonstration_at, set_at from bind_scope(%s, %s)",
+        (",".join(scope.tenants), scope.platform),
+        lambda rows: None if rows[0][0] is None else (rows[0][0], rows[0][1]),
+    )
 
 
 def run(
@@ -147,18 +152,3 @@ def database_away() -> Unavailable:
         "The database is not available; nothing was stored. Please try again.",
         retry_after_seconds=RETRY_AFTER_SECONDS,
     )
-
-
-def insert_rows(
-    connection: Connection, table: str, columns: tuple[str, ...], rows: list[tuple[Any, ...]], conflict: str = ""
-) -> None:
-    """Insert the rows, at most ``PARAMETERS_PER_STATEMENT`` values a statement.
-
-    ``table``, ``columns`` and the ``conflict`` clause are ours, never a caller's.
-    """
-    per_statement = PARAMETERS_PER_STATEMENT // len(columns)
-    for start in range(0, len(rows), per_statement):
-        part = rows[start : start + per_statement]
-        line = "(" + ",".join(["%s"] * len(columns)) + ")"
-        statement = f"insert into {table} ({','.join(columns)}) values " + ",".join([line] * len(part))  # noqa: S608
-        connection.exec_driver_sql(f"{statement} {conflict}", tuple(value for row in part for value in row))

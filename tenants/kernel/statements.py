@@ -1,0 +1,102 @@
+"""Statements: several queries in one round trip, and rows of several tables in one statement."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar, cast
+
+import orjson
+from psycopg import Connection as PgConnection
+from psycopg import Error as PgError
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Query(Generic[Result]):
+    """A statement with its values, and what is made of the rows that it answers."""
+
+    statement: str
+    values: tuple[Any, ...]
+    made: Callable[[Sequence[Any]], Result]
+
+
+def read_all(connection: Connection, *queries: Query[Any]) -> list[Any]:
+    """Run the queries in their order in one round trip, each seeing what those before it did.
+
+    Raises:
+        sqlalchemy.exc.DBAPIError: as for any statement; the transaction is then over.
+    """
+    driver = cast("PgConnection[Any]", connection.connection.driver_connection)
+    try:
+        with driver.pipeline():
+            cursors = [driver.execute(query.statement, query.values) for query in queries]
+        answers = [cursor.fetchall() for cursor in cursors]
+    except PgError as error:
+        if driver.closed:
+            connection.invalidate(error)
+        raise DBAPIError.instance(
+            "pipeline", None, error, PgError, connection_invalidated=driver.closed, dialect=connection.dialect
+        ) from error
+    return [query.made(rows) for query, rows in zip(queries, answers, strict=True)]
+
+
+def read(connection: Connection, query: Query[Result]) -> Result:
+    """Run one query."""
+    return cast("Result", read_all(connection, query)[0])
+
+
+def insert_rows(
+    connection: Connection, table: str, columns: tuple[str, ...], rows: Sequence[tuple[Any, ...]], conflict: str = ""
+) -> None:
+    """Insert the rows in one statement; ``table``, ``columns`` and the ``conflict`` clause are ours, never a caller's.
+
+    They travel as one JSON text, so that the statement is the same for one row as for a thousand and stays prepared.
+    """
+    write_all(connection, [Write(table, columns, rows, conflict)])
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """Rows for one table; ``table``, ``columns`` and the ``conflict`` clause are ours, never a caller's."""
+
+    table: str
+    columns: tuple[str, ...]
+    rows: Sequence[tuple[Any, ...]]
+    conflict: str = ""
+
+
+def write_all(connection: Connection, writes: Iterable[Write]) -> None:
+    """Insert all rows of all tables in one statement: one round trip, checked and triggered at its end.
+
+    The rows of each table travel as one JSON text, so that the statement is the same for one row as for a thousand and
+    stays prepared.
+    """
+    wanted = [write for write in writes if write.rows]
+    if not wanted:
+        return
+    parts = [f"{_insert(write)} returning 1" for write in wanted[:-1]]
+    named = ", ".join(f"w{position} as ({part})" for position, part in enumerate(parts))
+    statement = f"with {named} {_insert(wanted[-1])}" if named else _insert(wanted[-1])
+    connection.exec_driver_sql(statement, tuple(_json_rows(write) for write in wanted))
+
+
+def _insert(write: Write) -> str:
+    columns = ", ".join(write.columns)
+    return (
+        f"insert into {write.table} ({columns}) "  # noqa: S608 - our own names
+        f"select {columns} from json_populate_recordset(null::{write.table}, %s::json) {write.conflict}"
+    )
+
+
+def _json_rows(write: Write) -> str:
+    rows = [dict(zip(write.columns, row, strict=True)) for row in write.rows]
+    return orjson.dumps(rows, _as_text, orjson.OPT_PASSTHROUGH_SUBCLASS).decode()
+
+
+def _as_text(value: Any) -> str:  # noqa: ANN401 - whatever JSON has no form for
+    """PostgreSQL's input text of a value that JSON lacks."""
+    if isinstance(value, bytes | memoryview):
+        return "\\x" + bytes(value).hex()
+    raise TypeError(f"no column takes a {type(value).__name__}")
