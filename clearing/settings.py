@@ -7,6 +7,7 @@ from pathlib import Path
 DATABASE_URL = "CLEARING_DATABASE_URL"
 REDIS_URL = "CLEARING_REDIS_URL"
 SECRETS_DIR = "CLEARING_SECRETS_DIR"
+CHECKPOINTS_DIR = "CLEARING_CHECKPOINTS_DIR"
 DEMONSTRATION = "CLEARING_DEMONSTRATION"
 
 
@@ -22,6 +23,13 @@ class Settings:
     redis_url: str
     secrets_folder: Path
     demonstration: bool = False
+    checkpoints: Path | None = None
+    """Where signed audit checkpoints are kept, if not beside the secrets."""
+
+    @property
+    def checkpoints_folder(self) -> Path:
+        """The folder of the signed audit checkpoints, outside the database."""
+        return self.checkpoints or self.secrets_folder.parent / "checkpoints"
 
 
 def settings_from(environment: Mapping[str, str]) -> Settings:
@@ -35,15 +43,26 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
         redis_url=_value(environment, REDIS_URL),
         secrets_folder=Path(_value(environment, SECRETS_DIR)),
         demonstration=environment.get(DEMONSTRATION, "") == "yes",
+        checkpoints=Path(environment[CHECKPOINTS_DIR]) if environment.get(CHECKPOINTS_DIR) else None,
     )
 
 
-def _value(environment: Mapping[str, str], name: str) -> str:
+def value_from(environment: Mapping[str, str], name: str) -> str | None:
+    """The value of ``NAME``, or of the file that ``NAME_FILE`` names; ``None`` where neither is set.
+
+    Raises:
+        SettingsError: the file cannot be read.
+    """
     if file := environment.get(f"{name}_FILE"):
         try:
             return Path(file).read_text(encoding="utf-8").strip()
         except OSError as error:
             raise SettingsError(f"{name}_FILE: {error}") from error
-    if value := environment.get(name):
-        return value
-    raise SettingsError(f"set {name} or {name}_FILE / 请设置 {name} 或 {name}_FILE")
+    return environment.get(name) or None
+
+
+def _value(environment: Mapping[str, str], name: str) -> str:
+    value = value_from(environment, name)
+    if value is None:
+        raise SettingsError(f"请设置 {name} 或 {name}_FILE / set {name} or {name}_FILE")
+    return value

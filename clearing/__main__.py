@@ -1,0 +1,5 @@
+"""``python -m clearing``: the command line."""
+
+from clearing.cli import main
+
+main()

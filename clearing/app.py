@@ -1,0 +1,85 @@
+"""The web application: every noun of the interface in one Flask application."""
+
+import os
+from types import ModuleType
+from typing import Any, Final
+
+from flask import Flask
+from flask_smorest import Api
+
+from clearing.api import claims, demo_clock, docs, edge, events, health
+from clearing.api.frame import open_frame
+from clearing.api.problems import answer_problems
+from clearing.api.token import serve_tokens
+from clearing.readiness import Readiness
+from clearing.service import Service, open_service
+from clearing.settings import settings_from
+
+NOUNS: Final[tuple[ModuleType, ...]] = (
+    claims,
+    events,
+)
+"""Modules of the interface; each has a ``blueprint``."""
+
+PAGES: Final[tuple[ModuleType, ...]] = (
+    health,
+    docs,
+)
+"""Modules outside the interface's description; each has a plain Flask ``blueprint``."""
+
+MAX_BODY_BYTES: Final = 8 * 1024 * 1024
+"""The largest body of any call: one chunk of a bulk submission."""
+
+DESCRIPTION: Final = """\
+科技创新券跨区域通兑清算服务的接口。金额为元，以字符串书写，两位小数；日期为 `YYYY-MM-DD`；时刻为 RFC 3339。
+错误为 RFC 9457 problem+json，默认中文，`Accept-Language: en` 为英文。
+
+The interface of the interregional clearing service for innovation vouchers. Money is a decimal string in yuan; days are
+`YYYY-MM-DD`; instants RFC 3339. Errors are RFC 9457 problems, in Chinese unless `Accept-Language: en` is sent.
+"""
+
+
+class _Api(Api):
+    """flask-smorest without its error handler, which is no problem+json and drops ``Allow``."""
+
+    def _register_error_handlers(self) -> None:
+        answer_problems(self._app)
+
+
+def create_app(service: Service) -> Flask:
+    """The application over this service."""
+    app = Flask("clearing", static_folder=None)
+    app.config.update(
+        API_TITLE="科技创新券跨区域通兑清算 / Innovation voucher clearing",
+        API_VERSION="1",
+        OPENAPI_VERSION="3.1.0",
+        OPENAPI_URL_PREFIX="/v1",
+        MAX_CONTENT_LENGTH=MAX_BODY_BYTES,
+        MAX_FORM_MEMORY_SIZE=edge.MAX_FORM_BYTES,
+    )
+    app.url_map.strict_slashes = False
+    open_frame(app.extensions, service)
+    app.extensions["clearing-readiness"] = Readiness(service)
+    edge.watch(app)
+    api = _Api(app, spec_kwargs=_description())
+    for noun in NOUNS + ((demo_clock,) if service.settings.demonstration else ()):
+        api.register_blueprint(noun.blueprint)
+    for page in PAGES:
+        app.register_blueprint(page.blueprint)
+    serve_tokens(app)
+    return app
+
+
+def wsgi() -> Flask:
+    """The application of a server such as gunicorn (``gunicorn 'clearing.app:wsgi()'``), set up by the environment."""
+    return create_app(open_service(settings_from(os.environ)))
+
+
+def _description() -> dict[str, Any]:
+    flow = {"clientCredentials": {"tokenUrl": "/oauth/token", "scopes": {}}}
+    return {
+        "info": {"description": DESCRIPTION},
+        "servers": [{"url": "/"}],
+        "security": [{"oauth2": []}],
+        "components": {"securitySchemes": {"oauth2": {"type": "oauth2", "flows": flow}}},
+    }

@@ -1,0 +1,36 @@
+"""What a command prints: lines for people, or one JSON document for machines."""
+
+import json
+from collections.abc import Mapping, Sequence
+
+import click
+
+from tenants.kernel.canonical import plain
+
+
+def show_json(value: object) -> None:
+    """Print one JSON document."""
+    click.echo(json.dumps(plain(value), ensure_ascii=False, indent=2))
+
+
+def show_rows(rows: Sequence[Mapping[str, object]], columns: Sequence[str]) -> None:
+    """Print a table with these columns; nothing but a word when it is empty."""
+    from rich.console import Console
+    from rich.table import Table
+
+    if not rows:
+        click.echo("（无） none")
+        return
+    table = Table(box=None)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(_cell(row.get(column)) for column in columns))
+    Console().print(table)
+
+
+def _cell(value: object) -> str:
+    shown = plain(value)
+    if isinstance(shown, list):
+        return ", ".join(map(str, shown))
+    return "" if shown is None else str(shown)

@@ -1,0 +1,131 @@
+"""The program ``clearing``: its options, its commands, and what an error is to a shell."""
+
+import importlib
+import os
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+OK: Final = 0
+FINDINGS: Final = 1
+USAGE: Final = 2
+UNAVAILABLE: Final = 3
+
+COMMANDS: Final = {
+    "serve": ("running", "启动整个服务 / run the whole service here"),
+    "work": ("running", "只运行任务进程 / run a worker only"),
+    "schedule": ("running", "只运行调度进程 / run a scheduler only"),
+    "demo": ("running", "完整演示 / the whole demonstration"),
+    "migrate": ("database", "更新数据库结构 / bring the schema up to date"),
+    "seed": ("database", "写入随附的区域与政策 / store the shipped tenants and policies"),
+    "client": ("clients", "接口客户端 / clients of the interface"),
+    "tenant": ("tenants", "区域 / tenants"),
+    "key": ("keys", "签名密钥 / signing keys"),
+    "outbox": ("outbox", "待办任务 / work that waits"),
+    "verify": ("verification", "核验整个数据库 / verify the whole database"),
+    "verify-batch": ("verification", "离线核验一个批次 / verify one batch offline"),
+    "bench": ("benchmarks", "性能测量 / benchmarks"),
+}
+"""Each command's module in this package and its help; modules are imported when their command is called."""
+
+
+class _Late(click.Group):
+    """A group that imports a command's module when the command is wanted."""
+
+    def list_commands(self, _ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, _ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"clearing.cli.{COMMANDS[name][0]}")
+        command: click.Command = getattr(module, name.replace("-", "_"))
+        return command
+
+    def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, said) for name, (_, said) in COMMANDS.items()])
+
+
+@click.group(
+    cls=_Late,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
+    epilog="Exit codes: 0 ok, 1 findings, 2 wrong usage, 3 a part of the service is away.",
+)
+@click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("var"),
+    show_default="./var",
+    envvar="CLEARING_DATA_DIR",
+    help="Folder of the embedded PostgreSQL and Valkey, which are used unless CLEARING_DATABASE_URL is set.",
+)
+@click.version_option(package_name="clearing")
+@click.pass_context
+def program(ctx: click.Context, data_dir: Path) -> None:
+    """科技创新券跨区域通兑清算服务 / Interregional clearing service for innovation vouchers."""
+    ctx.obj = data_dir
+
+
+def main() -> None:
+    """Run the command line and end the process with its exit code."""
+    os.umask(0o077)
+    sys.exit(_run())
+
+
+def _run() -> int:
+    try:
+        result: Any = program.main(standalone_mode=False)
+    except click.exceptions.Abort:
+        return _failed("已中断。\nInterrupted.", UNAVAILABLE)
+    except click.ClickException as error:
+        error.show()
+        return USAGE
+    except Exception as error:
+        code = _code_of(error)
+        if code is None:
+            raise
+        return _failed(_said(error), code)
+    return result if isinstance(result, int) else OK
+
+
+def _code_of(error: Exception) -> int | None:
+    """The exit code of an error that has a message for people; ``None`` for a fault of ours."""
+    from tenants.kernel.errors import Problem, Unavailable
+
+    names = {kind.__name__ for kind in type(error).__mro__}
+    for code, kinds in _CODES.items():
+        if names & kinds:
+            return code
+    if isinstance(error, Problem):
+        return UNAVAILABLE if isinstance(error, Unavailable) else USAGE
+    if "DBAPIError" in names:
+        from tenants.kernel.database import is_away
+
+        return UNAVAILABLE if is_away(error) else None
+    return None
+
+
+_CODES: Final = {
+    USAGE: frozenset({"SettingsError"}),
+    UNAVAILABLE: frozenset({"EmbeddedError", "ServingError", "RedisError"}),
+    FINDINGS: frozenset({"SeedError", "CheckpointError"}),
+}
+"""By the names of error classes, so that no command imports what it does not need."""
+
+
+def _said(error: Exception) -> str:
+    from tenants.kernel.errors import Problem
+
+    if isinstance(error, Problem):
+        return f"{error.text.zh}\n{error.text.en}"
+    if "DBAPIError" in {kind.__name__ for kind in type(error).__mro__}:
+        return "数据库不可用。\nThe database cannot be reached."
+    return str(error)
+
+
+def _failed(message: str, code: int) -> int:
+    click.echo(message, err=True)
+    return code

@@ -1,0 +1,132 @@
+"""The scheduler: the relay, and what has to be done again every so often. Several may run; they do no harm."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from clearing.checkpoints import Checkpoints
+from clearing.claims.corrections import release_overdue
+from clearing.relay import POLL_SECONDS, Relay
+from clearing.service import Service
+from clearing.stopping import until_told
+from clearing.workers import JOB_KINDS, queue_of
+from tenants.kernel.database import Scope, Work, run
+
+CHECKPOINT_SECONDS: Final = 60
+SEAL_LOOK_SECONDS: Final = 2
+OVERDUE_SECONDS: Final = 60
+CLEANUP_SECONDS: Final = 3600
+STOP_SECONDS: Final = 2
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Something that is done every ``seconds``."""
+
+    name: str
+    seconds: float
+    do: Callable[[], object]
+
+
+class Scheduler:
+    """Runs each task in a thread of its own; a task that fails is logged and tried again at its next time."""
+
+    def __init__(self, tasks: tuple[Task, ...]) -> None:
+        self._stop = threading.Event()
+        self._threads = [
+            threading.Thread(target=self._loop, args=(task,), name=task.name, daemon=True) for task in tasks
+        ]
+
+    def start(self) -> None:
+        """Begin."""
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self, seconds: float) -> None:
+        """End, waiting so long for what is being done."""
+        self._stop.set()
+        for thread in self._threads:
+            thread.join(seconds / len(self._threads))
+
+    def _loop(self, task: Task) -> None:
+        failing = False
+        while not self._stop.is_set():
+            try:
+                task.do()
+                failing = False
+            except Exception as error:  # noqa: BLE001 - the scheduler outlives a database or queue that is away
+                if not failing:
+                    _log.warning("task_failed", task=task.name, exc_info=error)
+                failing = True
+            self._stop.wait(task.seconds)
+
+
+def scheduler_of(service: Service) -> Scheduler:
+    """The scheduler with all tasks of the service."""
+    queue = queue_of(service)
+    relay = Relay(JOB_KINDS, queue.wake, queue.wake_for_notices)
+    checkpoints = Checkpoints.of(service.settings)
+    seals = _SealWatch(service, checkpoints)
+
+    def poll() -> int:
+        return run(service.engine, Scope(()), service.machine, relay.poll)
+
+    return Scheduler(
+        (
+            Task("relay", POLL_SECONDS, poll),
+            Task("checkpoints", CHECKPOINT_SECONDS, lambda: checkpoints.write(service.engine)),
+            Task("seals", SEAL_LOOK_SECONDS, seals.look),
+            Task("overdue", OVERDUE_SECONDS, lambda: _release_overdue(service)),
+            Task("tokens", CLEANUP_SECONDS, lambda: _drop_tokens(service)),
+        )
+    )
+
+
+def run_scheduler(service: Service) -> None:
+    """Schedule until SIGTERM or SIGINT."""
+    ended = until_told()
+    scheduler = scheduler_of(service)
+    scheduler.start()
+    ended.wait()
+    scheduler.stop(STOP_SECONDS)
+
+
+class _SealWatch:
+    """Writes checkpoints soon after a batch is sealed, and before it can be released."""
+
+    def __init__(self, service: Service, checkpoints: Checkpoints) -> None:
+        self._service = service
+        self._checkpoints = checkpoints
+        self._known: list[tuple[str, int]] = []
+
+    def look(self) -> None:
+        found = run(self._service.engine, Scope(_tenants(self._service)), self._service.machine, self._seals)
+        if found != self._known:
+            self._checkpoints.write(self._service.engine)
+            self._known = found
+
+    def _seals(self, work: Work) -> list[tuple[str, int]]:
+        rows = work.connection.exec_driver_sql(
+            "select tenant, max(seal_no) from batch where seal_no is not null group by tenant order by tenant"
+        )
+        return [(tenant, number) for tenant, number in rows]
+
+
+def _release_overdue(service: Service) -> None:
+    while run(service.engine, Scope(_tenants(service)), service.machine, release_overdue):
+        continue
+
+
+def _drop_tokens(service: Service) -> None:
+    with service.engine.begin() as connection:
+        connection.exec_driver_sql("delete from access_token where expires_at < %s", (service.machine.now(),))
+
+
+def _tenants(service: Service) -> tuple[str, ...]:
+    with service.engine.connect() as connection:
+        return tuple(connection.exec_driver_sql("select tenant from tenant order by tenant").scalars())
