@@ -11,9 +11,9 @@ from sqlalchemy import Connection
 
 from settlement.batch import Batch
 from settlement.formats.manifest import ListedFile
-from tenants.kernel.database import insert_rows
 from tenants.kernel.errors import not_found
 from tenants.kernel.sealing import Place, Sealer
+from tenants.kernel.statements import insert_rows
 
 PART_BYTES: Final = 2**20
 

@@ -16,12 +16,12 @@ from settlement.batch_states import INSTRUCT, require_start
 from settlement.formats.folder import MANIFEST, Chain, write_folder
 from settlement.formats.manifest import FIRST_PREVIOUS, manifest_hash
 from settlement.formats.payout_batch import PayoutBatch
-from settlement.keys import ensure_payout_key, public_keys, refuse_revoked
+from settlement.keys import ensure_payout_key, jwks, refuse_revoked
 from settlement.office import Office
+from settlement.offline import verify_batch
 from settlement.payments import Signing, instructions, payout_batch, root_of
 from settlement.payout_account import debtor_account
 from settlement.seal import WORK_LIMIT
-from settlement.signing import SigningKey
 from tenants.kernel.errors import Conflict
 
 WORKER = "system"
@@ -38,6 +38,7 @@ def instruct(connection: Connection, tenant: str, batch_id: UUID, office: Office
         Conflict: ``batch.state``, ``batch.root_differs``, ``key.revoked``, ``payout_account.unset``,
             ``payout_account.demonstration``; nothing was stored.
         settlement.instruction.InstructionError: the items do not make valid instructions any more.
+        RuntimeError: the files do not verify.
     """
     batch = lock_batch(connection, tenant, batch_id)
     if batch.instructed_at is not None:
@@ -61,6 +62,7 @@ def instruct(connection: Connection, tenant: str, batch_id: UUID, office: Office
             key,
             Chain(str(batch.seal_jws), previous, number),
         )
+        _verify(connection, batch, folder, previous)
         manifest_sha256 = manifest_hash((folder / MANIFEST).read_bytes())
         store_files(connection, batch, folder, files, office.sealer)
     refuse_revoked(connection, tenant, key.kid)
@@ -86,6 +88,17 @@ def _require_released(connection: Connection, batch: Batch, totals: PayoutBatch)
     ).one()
     if tuple(made) != (totals.count, totals.item_count, totals.total.fen) or totals.total != batch.total:
         raise _differs(batch)
+
+
+def _verify(connection: Connection, batch: Batch, folder: Path, previous: str) -> None:
+    """Verify every signature and every line as anybody will, with the published keys alone (I16).
+
+    Raises:
+        RuntimeError: the files are not what they should be, which is our fault; nothing is committed.
+    """
+    differences = verify_batch(folder, jwks(connection, batch.tenant), previous_manifest_sha256=previous)
+    if differences:
+        raise RuntimeError(f"the files of {batch.batch_no} do not verify: {differences[0]}")
 
 
 def _previous(connection: Connection, tenant: str) -> tuple[str, int]:
