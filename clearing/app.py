@@ -7,17 +7,35 @@ from typing import Any, Final
 from flask import Flask
 from flask_smorest import Api
 
-from clearing.api import claims, demo_clock, docs, edge, events, health
+from clearing.api import (
+    batches,
+    claims,
+    demo_clock,
+    docs,
+    edge,
+    events,
+    health,
+    jwks,
+    notices,
+    objections,
+    payout_account,
+)
 from clearing.api.frame import open_frame
 from clearing.api.problems import answer_problems
 from clearing.api.token import serve_tokens
+from clearing.logs import configure_logs
 from clearing.readiness import Readiness
 from clearing.service import Service, open_service
 from clearing.settings import settings_from
 
 NOUNS: Final[tuple[ModuleType, ...]] = (
     claims,
+    objections,
+    batches,
+    payout_account,
     events,
+    notices,
+    jwks,
 )
 """Modules of the interface; each has a ``blueprint``."""
 
@@ -62,8 +80,9 @@ def create_app(service: Service) -> Flask:
     app.extensions["clearing-readiness"] = Readiness(service)
     edge.watch(app)
     api = _Api(app, spec_kwargs=_description())
-    for noun in NOUNS + ((demo_clock,) if service.settings.demonstration else ()):
-        api.register_blueprint(noun.blueprint)
+    nouns = NOUNS + ((demo_clock,) if service.settings.demonstration else ())
+    for blueprint in dict.fromkeys(noun.blueprint for noun in nouns):
+        api.register_blueprint(blueprint)
     for page in PAGES:
         app.register_blueprint(page.blueprint)
     serve_tokens(app)
@@ -72,6 +91,7 @@ def create_app(service: Service) -> Flask:
 
 def wsgi() -> Flask:
     """The application of a server such as gunicorn (``gunicorn 'clearing.app:wsgi()'``), set up by the environment."""
+    configure_logs("web")
     return create_app(open_service(settings_from(os.environ)))
 
 
