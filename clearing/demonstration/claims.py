@@ -162,7 +162,8 @@ class _Maker:
 
     def duplicate(self, kind: str, plain: list[_Made]) -> _Made:
         """A claim of this kind for the spending of a plain claim, which is then used up; honest where none suits."""
-        original = next((one for one in plain if _suits(kind, one)), None)
+        crossing_first = plain if kind == "other_platform" else reversed(plain)
+        original = next((one for one in crossing_first if _suits(kind, one)), None)
         if original is None:
             return self.honest(self.order(self._programme(), returning=False))
         plain.remove(original)
