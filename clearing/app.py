@@ -9,6 +9,7 @@ from flask_smorest import Api
 
 from clearing.api import (
     batches,
+    bulk,
     claims,
     demo_clock,
     docs,
@@ -19,6 +20,9 @@ from clearing.api import (
     notices,
     objections,
     payout_account,
+    reservations,
+    support_records,
+    tenants,
 )
 from clearing.api.frame import open_frame
 from clearing.api.problems import answer_problems
@@ -30,14 +34,18 @@ from clearing.settings import settings_from
 
 NOUNS: Final[tuple[ModuleType, ...]] = (
     claims,
+    bulk,
     objections,
-    batches,
+    reservations,
+    support_records,
+    tenants,
     payout_account,
+    batches,
     events,
     notices,
     jwks,
 )
-"""Modules of the interface; each has a ``blueprint``."""
+"""Modules of the interface, in the order of its description; each has a ``blueprint``, some share one."""
 
 PAGES: Final[tuple[ModuleType, ...]] = (
     health,

@@ -83,5 +83,10 @@ class Readiness:
         return []
 
 
+def faults(service: Service) -> tuple[FieldError, ...]:
+    """What keeps the service from being used, asked once; for a health check from the command line."""
+    return Readiness(service).faults()
+
+
 def _away(part: str) -> FieldError:
     return FieldError(f"/{part}", f"{part}.unavailable", _AWAY[part])
