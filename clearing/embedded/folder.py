@@ -23,8 +23,9 @@ SOCKET_NAMES: Final = (".s.PGSQL.5432", "valkey.sock")
 PASSWORDS: Final = ("owner-password", "app-password", "auditor-password", "redis-password")
 KEYS: Final = ("kek", "registry-key")
 KEY_BYTES: Final = 32
-FREE_BYTES: Final = 96 * 1024 * 1024
-"""Less than this free, and neither the first start nor a recovery would end well."""
+FIRST_START_BYTES: Final = 96 * 1024 * 1024
+FREE_BYTES: Final = 16 * 1024 * 1024
+"""Less than this free, and a recovery would not end well: one segment of the write-ahead log."""
 _LOCK_SECONDS: Final = 0.5
 _POLL_SECONDS: Final = 0.02
 
@@ -132,11 +133,14 @@ def open_root(root: Path) -> DataFolder:
             f"数据目录 {root} 可被其他用户写入。请运行 chmod 700 {root}, 或换一个目录。",
             f"Others may write in the data folder {root}. Run chmod 700 {root}, or choose another folder.",
         )
-    free_bytes = shutil.disk_usage(root).free
-    if free_bytes < FREE_BYTES:
+    free_bytes, needed_bytes = (
+        shutil.disk_usage(root).free,
+        FREE_BYTES if folder.postgres.exists() else FIRST_START_BYTES,
+    )
+    if free_bytes < needed_bytes:
         raise EmbeddedError(
-            f"磁盘空间不足: {root} 只剩 {free_bytes} 字节, 至少需要 {FREE_BYTES}。请腾出空间后再启动。",
-            f"The disk is nearly full: {root} has {free_bytes} bytes left of the {FREE_BYTES} needed. "
+            f"磁盘空间不足: {root} 只剩 {free_bytes} 字节, 至少需要 {needed_bytes}。请腾出空间后再启动。",
+            f"The disk is nearly full: {root} has {free_bytes} bytes left of the {needed_bytes} needed. "
             "Free some space and start again.",
         )
     return folder
