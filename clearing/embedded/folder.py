@@ -100,6 +100,7 @@ def make_folders(folder: DataFolder, account: Account) -> None:
     Raises:
         EmbeddedError: a folder is another account's, is no folder, or is open to others.
     """
+    owner = folder.root.stat().st_uid  # differs from us where root runs another account's folder
     for path, uid, mode in (
         (folder.servers, os.geteuid(), 0o711),
         (folder.settings, os.geteuid(), 0o711),
@@ -108,9 +109,9 @@ def make_folders(folder: DataFolder, account: Account) -> None:
         (folder.secrets, os.geteuid(), 0o700),
         (folder.logs, os.geteuid(), 0o700),
     ):
-        _own_folder(path, uid, mode, account)
+        _own_folder(path, uid, mode, account, owner)
     if folder.postgres.exists():
-        _own_folder(folder.postgres, account.uid, 0o700, account)
+        _own_folder(folder.postgres, account.uid, 0o700, account, account.uid)
 
 
 def open_root(root: Path) -> DataFolder:
@@ -146,15 +147,15 @@ def open_root(root: Path) -> DataFolder:
     return folder
 
 
-def _own_folder(path: Path, uid: int, mode: int, account: Account) -> None:
+def _own_folder(path: Path, uid: int, mode: int, account: Account, owner: int) -> None:
     if not path.exists() and not path.is_symlink():
         path.mkdir(mode=mode)
         path.chmod(mode)
         if uid == account.uid and account.dropped:
             os.chown(path, account.uid, account.gid)
     status = path.lstat()
-    owners = {uid, path.parent.parent.stat().st_uid} if uid == os.geteuid() else {uid}
-    if not stat.S_ISDIR(status.st_mode) or status.st_uid not in owners:
+    allowed = {uid, owner} if uid == os.geteuid() else {uid}
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid not in allowed:
         raise _not_ours(path)
     if stat.S_IMODE(status.st_mode) != mode:
         path.chmod(mode)

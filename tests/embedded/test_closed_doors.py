@@ -150,6 +150,17 @@ def test_the_account_of_the_folders_owner_is_preferred(folder: Path) -> None:
 
 
 @AS_ROOT
+def test_root_may_run_the_folder_of_another_account_as_that_account(folder: Path) -> None:
+    nobody = server_account(()).uid
+    for path in (folder, *folder.rglob("*")):
+        os.chown(path, nobody, -1)
+    with EmbeddedServers(folder) as found:
+        assert words(found.app_url) == ["first"]
+        pid = int((DataFolder(folder).postgres / "postmaster.pid").read_text().split()[0])
+        assert psutil.Process(pid).uids().real == nobody
+
+
+@AS_ROOT
 def test_programs_out_of_reach_are_copied_whole_into_a_folder_of_roots(place: Path) -> None:
     place.chmod(0o755)
     copied = _copy(installed_binaries(), place / "copy", server_account(()))
