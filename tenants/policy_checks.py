@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from datetime import date, timedelta
+from datetime import MAXYEAR, MINYEAR, date, timedelta
 from itertools import combinations
 from typing import Final
 
@@ -143,6 +143,8 @@ def _zones(policy: Policy) -> Iterator[tuple[str, str]]:
         if prefixes or set(one.residences) & set(other.residences):
             yield f"/zones/{index}", "overlap"
     for index, zone in enumerate(policy.zones):
+        if any(one.startswith(other) or other.startswith(one) for one, other in combinations(zone.divisions, 2)):
+            yield f"/zones/{index}", "overlap"
         if (zone.provincial_to_local is None) != (zone.matching_cap is None):
             yield f"/zones/{index}", "half_matching"
         if zone.provincial_to_local is not None and zone.provincial_to_local.value <= 0:
@@ -246,8 +248,12 @@ def _figures(policy: Policy) -> Iterator[tuple[str, str]]:
 
 
 def window_of(starts: str, year: int) -> tuple[date, date]:
-    """The first and last day of quota year ``year``, which begins on ``starts`` (``MM-DD``)."""
+    """The first and last day of quota year ``year``, which begins on ``starts`` (``MM-DD``).
+
+    Years that Python's calendar does not reach count as the nearest that it does.
+    """
     month, day = (int(part) for part in starts.split("-"))
+    year = min(max(year, MINYEAR + 1), MAXYEAR)
     if (month, day) == (1, 1):
         return date(year, 1, 1), date(year, 12, 31)
     return date(year - 1, month, day), date(year, month, day) - timedelta(days=1)

@@ -7,8 +7,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
+import orjson
+
 from clearing.claims.facts import Facts
-from clearing.claims.rules.finding import CORRECT, HOLD, PASS, REJECT, Finding, print_finding
+from clearing.claims.rules.finding import (
+    CORRECT,
+    HOLD,
+    PASS,
+    REJECT,
+    Finding,
+    finding_bytes,
+    finding_json,
+    print_finding,
+)
 from clearing.claims.rules.order import Compiled, compiled
 from clearing.claims.rules.quota_years import policy_date
 from clearing.claims.rules.reservation import faults_of
@@ -188,17 +199,7 @@ def matching_cap(policy: Policy, claim: Submission) -> Money | None:
 
 def trace_json(assessment: Assessment) -> list[Json]:
     """The whole trace as JSON data, messages in both languages. The same assessment gives the same data."""
-    return [
-        {
-            "rule": ruling.rule,
-            "verdict": ruling.verdict,
-            "cite": ruling.cite,
-            "inputs": dict(printed.inputs),
-            "output": dict(printed.output),
-            "message": {"zh": printed.message.zh, "en": printed.message.en},
-        }
-        for ruling, printed in ((each[0], print_finding(each)) for each in assessment.findings)
-    ]
+    return [finding_json(finding) for finding in assessment.findings]
 
 
 def assessment_json(assessment: Assessment, language: Language) -> dict[str, Json]:
@@ -227,6 +228,17 @@ def result_json(assessment: Assessment) -> dict[str, Json]:
         **_figures(assessment),
         "trace": trace_json(assessment),
     }
+
+
+def result_bytes(assessment: Assessment) -> bytes:
+    """The canonical bytes (RFC 8785) of :func:`result_json`, put together from findings that were printed before."""
+    frame = {"state": assessment.state, "next_stage": assessment.next_stage, **_figures(assessment), "trace": []}
+    trace = b",".join(map(finding_bytes, assessment.findings))
+    return orjson.dumps(frame, option=orjson.OPT_SORT_KEYS).replace(_NO_TRACE, b'"trace":[%b]' % trace, 1)
+
+
+_NO_TRACE: Final = b'"trace":[]'
+"""Stands once in the frame: inside a text its quotation marks would be escaped."""
 
 
 def _figures(assessment: Assessment) -> dict[str, Json]:

@@ -3,12 +3,14 @@
 A value's name says its unit: ``base_fen`` is whole fen and is shown as yuan under the name ``base``.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from fractions import Fraction
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
+
+import orjson
 
 from tenants.kernel.canonical import Json, plain
 from tenants.kernel.clock import print_instant
@@ -26,6 +28,8 @@ GRAVITY: Final = {PASS: 0, INFO: 0, HOLD: 1, CORRECT: 2, REJECT: 3}
 
 PRINTED_KEPT: Final = 8_192
 """Findings kept in printed form: many claims are told the same."""
+RATES_KEPT: Final = 256
+DAYS_KEPT: Final = 2_048
 _FEN: Final = "_fen"
 
 
@@ -86,36 +90,54 @@ class Fault(NamedTuple):
 
 
 class Printed(NamedTuple):
-    """A finding's JSON and texts; shared between claims, so never to be changed."""
+    """A finding's JSON and texts."""
 
-    inputs: Mapping[str, Json]
-    output: Mapping[str, Json]
+    inputs: dict[str, Json]
+    output: dict[str, Json]
     message: Text
 
 
-@lru_cache(maxsize=PRINTED_KEPT)
 def print_finding(finding: Finding) -> Printed:
     """The finding as JSON data and as text in both languages."""
     ruling, values = finding
-    wording = ruling.wording
-    data, message = _spell(wording, values)
-    read = len(wording.reads)
-    return Printed(dict(data[:read]), dict(data[read:]), message)
+    data, message = _spell(ruling.wording, values)
+    read = ruling.wording.names[: len(ruling.wording.reads)]
+    return Printed({name: data.pop(name) for name in read}, data, message)
+
+
+@lru_cache(maxsize=PRINTED_KEPT)
+def finding_bytes(finding: Finding) -> bytes:
+    """The finding as canonical JSON (RFC 8785), in both languages."""
+    return orjson.dumps(finding_json(finding), option=orjson.OPT_SORT_KEYS)
+
+
+def finding_json(finding: Finding) -> dict[str, Json]:
+    """The finding as one entry of a trace."""
+    ruling, printed = finding[0], print_finding(finding)
+    return {
+        "rule": ruling.rule,
+        "verdict": ruling.verdict,
+        "cite": ruling.cite,
+        "inputs": printed.inputs,
+        "output": printed.output,
+        "message": {"zh": printed.message.zh, "en": printed.message.en},
+    }
 
 
 Shown = tuple[Json, str, str]
 """A value as JSON, in Chinese and in English."""
 
 
-def _spell(wording: Wording, values: tuple[object, ...]) -> tuple[list[tuple[str, Json]], Text]:
-    shown = [
-        _money(Money(value)) if in_fen and isinstance(value, int) else show(value)
-        for in_fen, value in zip(wording.in_fen, values, strict=True)
-    ]
-    names = wording.names
-    zh = wording.zh.format_map({name: each[1] for name, each in zip(names, shown, strict=True)})
-    en = wording.en.format_map({name: each[2] for name, each in zip(names, shown, strict=True)})
-    return [(name, each[0]) for name, each in zip(names, shown, strict=True)], Text(zh, en)
+def _spell(wording: Wording, values: tuple[object, ...]) -> tuple[dict[str, Json], Text]:
+    data: dict[str, Json] = {}
+    zh: dict[str, str] = {}
+    en: dict[str, str] = {}
+    for name, in_fen, value in zip(wording.names, wording.in_fen, values, strict=True):
+        if in_fen and isinstance(value, int):
+            data[name] = zh[name] = en[name] = str(Money(value))
+        else:
+            data[name], zh[name], en[name] = show(value)
+    return data, Text(wording.zh.format_map(zh), wording.en.format_map(en))
 
 
 def show(value: object) -> Shown:
@@ -123,10 +145,18 @@ def show(value: object) -> Shown:
     return _FORMS[type(value)](value)
 
 
-def percent(rate: Fraction) -> str:
-    """The rate in percent where that ends, else as a fraction."""
-    printed = print_rate(rate * 100)
-    return print_rate(rate) if "/" in printed else f"{printed}%"
+@lru_cache(maxsize=RATES_KEPT)
+def show_rate(rate: Fraction) -> Shown:
+    """As JSON the exact rate; for people in percent where that ends."""
+    exact, percent = print_rate(rate), print_rate(rate * 100)
+    text = exact if "/" in percent else f"{percent}%"
+    return exact, text, text
+
+
+@lru_cache(maxsize=DAYS_KEPT)
+def _day(day: date) -> Shown:
+    text = day.isoformat()
+    return text, text, text
 
 
 def _money(value: Money) -> Shown:
@@ -136,7 +166,7 @@ def _money(value: Money) -> Shown:
 
 def _fault(fault: Fault) -> Shown:
     data, message = _spell(fault.wording, fault.values)
-    return {"fault": fault.code, **dict(data)}, message.zh, message.en
+    return {"fault": fault.code, **data}, message.zh, message.en
 
 
 def _list(values: tuple[object, ...]) -> Shown:
@@ -157,8 +187,8 @@ _FORMS: Final[dict[type, Callable[[Any], Shown]]] = {
     bool: lambda value: (value, "是" if value else "否", "yes" if value else "no"),
     type(None): lambda _: (None, "无", "none"),
     Money: _money,
-    Fraction: _printed(percent),
-    date: _printed(date.isoformat),
+    Fraction: show_rate,
+    date: _day,
     datetime: _printed(print_instant),
     Label: lambda label: label,
     Fault: _fault,

@@ -47,7 +47,7 @@ def matching(policy: Policy) -> Rule:
         if linked is None or sheet.zone.code not in terms:
             return not_linked
         ratio, cap, matched, not_accepted = terms[sheet.zone.code]
-        if not any(kind in linked.types for kind in sheet.proven):
+        if frozenset(linked.types).isdisjoint(sheet.proven):
             return ((not_accepted, (linked.division, linked.types, sheet.proven)),)
         taken = sheet.facts.matching_taken
         computed_fen = sheet.award_fen * ratio.numerator // ratio.denominator
