@@ -69,11 +69,11 @@ class WithdrawalSchema(Schema):
 
 
 @blueprint.post("")
+@needs("claims:write")
 @blueprint.doc(
     requestBody={"required": True, "content": {"application/json": {"schema": ClaimSchema}}},
     responses={"201": {"description": "stored"}, "200": {"description": "stored before with the same content"}},
 )
-@needs("claims:write")
 def submit_claim() -> Response:
     """Submit one claim, or a new revision of one that needs correction."""
     caller = principal()
@@ -90,8 +90,8 @@ def submit_claim() -> Response:
 
 
 @blueprint.get("")
-@blueprint.arguments(ClaimQuerySchema, location="query")
 @needs(*READERS)
+@blueprint.arguments(ClaimQuerySchema, location="query")
 def list_all(query: dict[str, Any]) -> Response:
     """List claims, the oldest first, filtered by named parameters."""
     limit, after = query.pop("limit"), read_cursor(query.pop("cursor"))
@@ -155,8 +155,8 @@ def withdraw_claim(claim_id: UUID) -> Response:
 
 
 @blueprint.post("/<uuid:claim_id>/reviews")
-@blueprint.arguments(ReviewSchema)
 @needs("reviews:write")
+@blueprint.arguments(ReviewSchema)
 def review_claim(body: dict[str, Any], claim_id: UUID) -> Response:
     """Decide the claim's next stage of review."""
     decision = Decision(body["stage"], body["outcome"], body.get("award"), body["reason"])
@@ -169,8 +169,8 @@ def review_claim(body: dict[str, Any], claim_id: UUID) -> Response:
 
 
 @blueprint.post("/<uuid:claim_id>/holds/<uuid:hold_id>/resolution")
-@blueprint.arguments(ResolutionSchema)
 @needs("reviews:write")
+@blueprint.arguments(ResolutionSchema)
 def resolve_claim_hold(body: dict[str, Any], claim_id: UUID, hold_id: UUID) -> Response:
     """Clear a hold, or reject the claim for it."""
 

@@ -22,8 +22,8 @@ READERS = ("claims:read", "claims:write", "reviews:write", "audit:read")
 
 
 @blueprint.post("")
-@blueprint.arguments(ReservationSchema)
 @needs("claims:write")
+@blueprint.arguments(ReservationSchema)
 def request_reservation(given: ReservationRequest) -> Response:
     """Ask for quota; the policy computes the amount, the center confirms it."""
     caller = principal()
@@ -51,8 +51,8 @@ def request_reservation(given: ReservationRequest) -> Response:
 
 
 @blueprint.get("")
-@blueprint.arguments(PageSchema, location="query")
 @needs(*READERS)
+@blueprint.arguments(PageSchema, location="query")
 def list_reservations(query: dict[str, Any]) -> Response:
     """List reservations, the oldest first."""
     limit, after = query["limit"], read_cursor(query["cursor"])

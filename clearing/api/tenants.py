@@ -61,8 +61,8 @@ def get_budget(tenant: str, scheme: str, year: int) -> Response:
 
 
 @blueprint.put(f"{SCHEME}/budgets/{YEAR}")
-@blueprint.arguments(BudgetSchema)
 @needs("policies:write")
+@blueprint.arguments(BudgetSchema)
 def put_budget(body: dict[str, Any], tenant: str, scheme: str, year: int) -> Response:
     """Set the year's appropriation; never below what is committed."""
 
@@ -85,6 +85,7 @@ def get_linked_regions(tenant: str, year: int) -> Response:
 
 
 @blueprint.put(f"/tenants/<tenant>/linked-regions/{YEAR}")
+@needs("policies:write")
 @blueprint.doc(
     requestBody={
         "required": True,
@@ -93,7 +94,6 @@ def get_linked_regions(tenant: str, year: int) -> Response:
         },
     }
 )
-@needs("policies:write")
 def put_linked_regions(tenant: str, year: int) -> Response:
     """Replace the year's linked regions: ``{"regions": {division: [type, …]}}``, or that mapping alone."""
     regions = linked_regions.parse(json_body(MAX_BODY_BYTES))
@@ -110,8 +110,8 @@ def put_linked_regions(tenant: str, year: int) -> Response:
 
 
 @blueprint.get("/quotas")
-@blueprint.arguments(QuotaQuerySchema, location="query")
 @needs(*READERS)
+@blueprint.arguments(QuotaQuerySchema, location="query")
 def get_quota(query: dict[str, Any]) -> Response:
     """What an enterprise may still receive in a scheme and quota year."""
     demonstration = current().settings.demonstration
