@@ -314,6 +314,18 @@ def test_an_alias_makes_two_namings_of_one_invoice_one(submission: Submission) -
     }
 
 
+def test_aliases_join_across_any_number_of_namings(submission: Submission) -> None:
+    named = (
+        _invoice(NUMBER, CODE, fen=1),
+        _invoice(DIGITAL, fen=2, seller=SELLER),
+        _invoice(DIGITAL, CODE + NUMBER, fen=4),
+        _invoice(DIGITAL[12:], fen=8, seller=SELLER),
+    )
+    found = _of("invoice", replace(submission, invoices=named))
+    assert {identity.text for identity in found} == {DIGITAL, CODE + NUMBER, f"{SELLER}|2024-08-05|{DIGITAL[12:]}"}
+    assert {(identity.place, identity.claimed) for identity in found} == {("/invoices/0", Money(15))}
+
+
 def test_the_same_file_twice_in_one_claim_is_one_identity(submission: Submission) -> None:
     report = Document("service_report", "ab" * 32, "application/pdf", 1)
     found = _of("document", replace(submission, documents=(report, report, replace(report, kind="invoice_image"))))

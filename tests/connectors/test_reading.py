@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from copy import deepcopy
 from datetime import UTC, date, datetime
 from fractions import Fraction
 from typing import Any
@@ -6,6 +7,7 @@ from uuid import UUID
 
 import pytest
 
+from connectors import reading
 from connectors.faults import MESSAGES
 from connectors.reading import MAX_FAULTS, ClaimSchema, read_submission
 from tenants.kernel.errors import FieldError, Invalid
@@ -175,3 +177,17 @@ def test_one_file_and_one_firm_have_one_spelling(claim: Claim, with_value: Chang
     plain = read_submission(claim)
     with_value("/documents/0/sha256", "4E" * 32)
     assert read_submission(with_value("/enterprise/uscc", "91320312-m49w4qle1 2")) == plain
+
+
+@pytest.mark.parametrize(("place", "longest"), [("/invoices", 500), ("/documents", 500), ("/enterprise/types", 20)])
+def test_the_hot_path_takes_a_list_of_the_greatest_length(
+    claim: Claim, with_value: Change, place: str, longest: int
+) -> None:
+    items = [deepcopy(claim["enterprise"]["types"][0] if "types" in place else claim[place[1:]][0])]
+    read = reading._READ(with_value(place, items * longest))
+    assert read == ClaimSchema().load(claim)
+    assert len(read.enterprise.types if "types" in place else getattr(read, place[1:])) == longest
+
+
+def test_the_hot_path_takes_a_claim_that_states_everything(claim: Claim) -> None:
+    assert reading._READ(claim) == ClaimSchema().load(claim)

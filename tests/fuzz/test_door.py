@@ -119,7 +119,7 @@ def mutated(seed: int) -> Any:
         elif change == 2 and isinstance(container, list):
             container.append(deepcopy(container[key]))
         elif change == 3 and container is body:
-            container[key] = deepcopy(rng.choice(BODIES)[key])
+            container[key] = deepcopy(rng.choice(BODIES).get(key))
         elif change == 4:
             other, name = rng.choice(_places(body))
             container[key] = deepcopy(other[name])
