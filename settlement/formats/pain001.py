@@ -65,14 +65,9 @@ def schema_faults(source: BinaryIO, version: str = "09") -> list[str]:
     Raises:
         ValueError: a version that is not in ``VERSIONS``.
     """
-    events = etree.iterparse(
-        source,
-        tag=f"{{{_namespace(version)}}}CdtTrfTxInf",
-        schema=_schema(version),
-        resolve_entities=False,
-        no_network=True,
-        load_dtd=False,
-    )
+    tag = f"{{{_namespace(version)}}}CdtTrfTxInf"
+    # no ``resolve_entities=False`` here: beside a schema it makes lxml 6.1 pass over the end of a truncated file
+    events = etree.iterparse(source, tag=tag, schema=_schema(version), no_network=True, load_dtd=False)
     try:
         for _, element in events:
             element.clear()

@@ -32,19 +32,24 @@ class Source:
         return as_shown(record, self.fields, in_pain=self.in_pain)
 
 
-def compare(reference: Source, other: Source, findings: Findings) -> bool:
-    """Note every line of ``other`` that is not as ``reference`` has it; true when all agree."""
-    for expected, found in zip_longest(reference.lines(), other.lines()):
-        if (
-            expected is None
-            or found is None
-            or expected.record is None
-            or found.record is None
-            or not _agree(other.shows(expected.record), found.record)
-        ):
-            _explain(reference, other, findings)
-            return False
-    return True
+def compare(reference: Source, others: Sequence[Source], findings: Findings) -> list[Source]:
+    """Note every line of the others that is not as ``reference`` has it; the files that do not agree."""
+    apart: set[str] = set()
+    for expected, *found in zip_longest(reference.lines(), *(other.lines() for other in others)):
+        for other, line in zip(others, found, strict=True):
+            if other.name not in apart and not _same(other, expected, line):
+                apart.add(other.name)
+    parted = [other for other in others if other.name in apart]
+    for other in parted:
+        _explain(reference, other, findings)
+    return parted
+
+
+def _same(other: Source, expected: Line | None, found: Line | None) -> bool:
+    if expected is None or found is None or expected.record is None or found.record is None:
+        return expected is found
+    shown = other.shows(expected.record)
+    return shown == found.record or all(found.record.get(name) == value for name, value in shown.items())
 
 
 @dataclass(slots=True)
@@ -175,12 +180,6 @@ def _name_changes(reference: Source, other: Source, expected: Record, line: Line
                 f"{name} 应为“{value}”（见 {reference.name}），实为“{found}”。",
                 f"{name} should be “{value}” (by {reference.name}), is “{found}”.",
             )
-
-
-def _agree(expected: Record, found: Record) -> bool:
-    if expected == found:
-        return True
-    return all(found.get(name) == value for name, value in expected.items())
 
 
 def _print(record: Record) -> int:

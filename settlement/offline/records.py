@@ -99,6 +99,8 @@ def instruction_of(reference: str) -> str | None:
 def fen_in_words(words: str) -> int | None:
     """The fen that an amount in capital numerals names; ``None`` when it names none."""
     whole, _, parts = words.removesuffix("整").rpartition("元")
+    if not whole and not parts:
+        return None
     fen = 0
     for unit, value in (("角", 10), ("分", 1)):
         head, found, rest = parts.partition(unit)

@@ -50,14 +50,11 @@ def verify_batch(
         check_payouts(directory / JSONL, manifest, keys, findings)
     check_heads(directory, manifest, sources, findings)
     reference = _reference(sources, intact if manifest.genuine else set())
-    for source in sources.values():
-        if (
-            reference is not None
-            and source is not reference
-            and not compare(reference, source, findings)
-            and source.name != JSONL
-        ):
-            _check_sum(source, manifest, findings)
+    if reference is not None:
+        others = [source for source in sources.values() if source is not reference]
+        for source in compare(reference, others, findings):
+            if source.name != JSONL:
+                _check_sum(source, manifest, findings)
     return findings.closed()
 
 
