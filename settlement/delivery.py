@@ -65,7 +65,6 @@ def instruct(connection: Connection, tenant: str, batch_id: UUID, office: Office
         _verify(connection, batch, folder, previous)
         manifest_sha256 = manifest_hash((folder / MANIFEST).read_bytes())
         store_files(connection, batch, folder, files, office.sealer)
-    refuse_revoked(connection, tenant, key.kid)
     instructed = change_batch(
         connection,
         batch,
@@ -76,6 +75,7 @@ def instruct(connection: Connection, tenant: str, batch_id: UUID, office: Office
         manifest_sha256=manifest_sha256,
     )
     record_step(connection, batch, instructed, "instructed", WORKER, at)
+    refuse_revoked(connection, tenant, key.kid)
     return instructed
 
 

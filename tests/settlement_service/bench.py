@@ -126,7 +126,10 @@ class Bench:
         return self.do(lambda c: release(c, self.tenant, batch.id, actor, at), at)
 
     def instruct(self, batch: Batch, at: datetime = OVER) -> Batch:
-        return self.do(lambda c: instruct(c, self.tenant, batch.id, OFFICE, at), at)
+        return self.instruct_by_id(batch.id, at)
+
+    def instruct_by_id(self, batch_id: UUID, at: datetime = OVER) -> Batch:
+        return self.do(lambda c: instruct(c, self.tenant, batch_id, OFFICE, at), at)
 
     def sealed(self, *amounts: str, **how: Any) -> Batch:
         """A batch of new claims, sealed."""

@@ -79,7 +79,7 @@ def _write_revision(work: Work, vault: Vault, row: ClaimRow) -> None:
     work.connection.exec_driver_sql(
         "insert into assessment (tenant, claim_id, seq, revision, facts, result, result_sha256, reason, at) "
         "values (%s, %s, 1, 1, '{}', %s, %s, 'submitted', %s)",
-        (row.tenant, row.id, canonical_bytes({"trace": []}).decode(), bytes(32), work.at),
+        (row.tenant, row.id, canonical_bytes({"trace": [], "matching": None}).decode(), bytes(32), work.at),
     )
 
 

@@ -8,9 +8,9 @@ import pytest
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
-from settlement import delivery, ledger
+from settlement import ledger
 from settlement.batch import Batch
-from settlement.batch_files import list_files, read_part, store_files
+from settlement.batch_files import list_files, read_part
 from settlement.formats.manifest import FIRST_PREVIOUS
 from settlement.keys import jwks, public_keys, revoke_key, rotate_key
 from settlement.offline import verify_batch
@@ -19,8 +19,6 @@ from settlement.release import release
 from settlement.seal import FIRST_SEAL, seal
 from settlement.signing import SEAL, Purpose, verify_compact
 from tenants.kernel.canonical import sha256
-from tenants.kernel.clock import FixedClock
-from tenants.kernel.database import Scope, transaction
 from tenants.kernel.errors import Conflict, Forbidden, Problem
 from tenants.kernel.money import Money
 from tests.settlement_service.bench import (
@@ -204,25 +202,6 @@ def test_instructing_again_answers_the_same_batch(bench: Bench) -> None:
     assert bench.instruct(batch, at=LATER) == batch
 
 
-def test_a_worker_killed_while_instructing_leaves_nothing_and_the_next_one_finishes(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    batch = bench.released("100.00", "200.00")
-
-    def killed(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(delivery, "refuse_revoked", killed)
-        with pytest.raises(KeyboardInterrupt):
-            bench.instruct(batch)
-    for table in ("batch_file", "batch_file_part"):
-        assert bench.rows(f"select 1 from {table} where tenant = %s", bench.tenant) == []  # noqa: S608
-    assert bench.read(batch).state == "released"
-    finished = bench.instruct(batch)
-    assert (finished.state, finished.manifest_no) == ("instructed", 1)
-
-
 def test_a_key_revoked_before_the_instruction_signs_nothing_until_it_is_rotated(bench: Bench) -> None:
     batch = bench.released("100.00")
     [kid] = bench.do(lambda c: public_keys(c, bench.tenant))
@@ -234,24 +213,6 @@ def test_a_key_revoked_before_the_instruction_signs_nothing_until_it_is_rotated(
     assert bench.read(batch).state == "released"
     bench.do(lambda c: rotate_key(c, bench.tenant, Purpose.PAYOUT, OFFICE, "operator", LATER), LATER)
     assert bench.instruct(batch, at=LATER).state == "instructed"
-
-
-def test_a_key_revoked_while_instructing_stops_the_commit(
-    bench: Bench, app: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    batch = bench.released("100.00")
-    [kid] = bench.do(lambda c: public_keys(c, bench.tenant))
-
-    def revoke_meanwhile(*args: object) -> None:
-        with transaction(app, Scope((bench.tenant,)), FixedClock(OVER)) as work:
-            work.connection.exec_driver_sql("update signing_key set revoked_at = %s where kid = %s", (OVER, kid))
-        store_files(*args)  # type: ignore[arg-type]  # passed on as they came
-
-    monkeypatch.setattr(delivery, "store_files", revoke_meanwhile)
-    with pytest.raises(Conflict) as refused:
-        bench.instruct(batch)
-    assert refused.value.code == "key.revoked"
-    assert bench.read(batch).state == "released"
 
 
 def test_rotated_keys_stay_published_and_old_batches_verify(bench: Bench, tmp_path: Path) -> None:
