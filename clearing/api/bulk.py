@@ -4,21 +4,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from flask import Response, request
-from sqlalchemy.exc import IntegrityError
 
-from clearing.api.claims import MAX_CLAIM_BYTES, blueprint, desk_for, other_tenants_id
+from clearing.api.claims import MAX_CLAIM_BYTES, blueprint, desk_for
 from clearing.api.frame import current, needs, principal
 from clearing.api.ndjson import Line, answer_lines, read_lines, refused_line, require_ndjson
 from clearing.api.noun import too_large
 from clearing.api.problems import wants_english
+from clearing.api.taking import take_in
 from clearing.claims.case import Desk, Outcome
-from clearing.claims.intake import CHUNK_CLAIMS, RACED, submit
+from clearing.claims.intake import CHUNK_CLAIMS
 from clearing.claims.records import claim_json
 from clearing.service import Service
 from connectors.reading import read_submission
 from connectors.submission import Submission
 from tenants.kernel.canonical import Json
-from tenants.kernel.database import Scope, run
+from tenants.kernel.database import Scope
 from tenants.kernel.errors import Problem
 from tenants.kernel.strict_json import decode
 from tenants.principal import Principal
@@ -84,29 +84,11 @@ def _read(line: Line) -> Submission:
 def _take(service: Service, caller: Principal, chunk: _Chunk, *, english: bool) -> Iterator[dict[str, Json]]:
     """Take the chunk in, and answer its lines in their order."""
     claims = [claim for _, claim in chunk.lines if isinstance(claim, Submission)]
-    outcomes = iter(_outcomes(service, caller, chunk.desk, claims))
+    scope = Scope(caller.tenants, caller.platform)
+    outcomes = iter([] if chunk.desk is None else take_in(service, scope, chunk.desk, claims))
     for number, claim in chunk.lines:
         outcome = Outcome(claim.status, problem=claim) if isinstance(claim, Problem) else next(outcomes)
         if outcome.problem is not None:
             yield refused_line(number, outcome.problem, english=english)
         elif outcome.view is not None:
             yield {"line": number, "status": outcome.status, "claim": claim_json(outcome.view, english=english)}
-
-
-def _outcomes(service: Service, caller: Principal, desk: Desk | None, claims: list[Submission]) -> list[Outcome]:
-    if desk is None or not claims:
-        return []
-    scope = Scope(caller.tenants, caller.platform)
-    try:
-        return run(
-            service.engine, scope, service.machine, lambda work: submit(work, service.vault, desk, claims), RACED
-        )
-    except Problem as problem:
-        return [Outcome(problem.status, problem=problem) for _ in claims]
-    except IntegrityError as error:
-        if len(claims) > 1:  # one of them meets another client's claim; the others go in alone
-            return [one for claim in claims for one in _outcomes(service, caller, desk, [claim])]
-        conflict = other_tenants_id(error)
-        if not isinstance(conflict, Problem):
-            raise
-        return [Outcome(conflict.status, problem=conflict)]

@@ -7,9 +7,10 @@ from flask import Response, request
 from marshmallow import Schema, fields, validate
 from sqlalchemy.exc import IntegrityError
 
-from clearing.api.frame import Answer, current, in_transaction, needs, principal
+from clearing.api.frame import Answer, current, in_transaction, needs, principal, respond, shared_intake
 from clearing.api.noun import Noun, PageSchema, json_body, load, page, read_cursor
 from clearing.api.problems import wants_english
+from clearing.api.taking import other_tenants_id
 from clearing.claims.case import Desk, Outcome
 from clearing.claims.intake import RACED, submit
 from clearing.claims.listing import Filter, claim_history, list_claims, traces_of
@@ -19,7 +20,7 @@ from connectors.fields import DayField, MoneyField
 from connectors.reading import ClaimSchema, read_submission
 from connectors.submission import Submission
 from tenants.kernel.canonical import Json
-from tenants.kernel.database import Work, broken_constraint
+from tenants.kernel.database import Scope, Work, broken_constraint
 from tenants.kernel.errors import Conflict, FieldError, Forbidden, Invalid, PreconditionFailed, Text
 from tenants.principal import Principal
 
@@ -79,6 +80,8 @@ def submit_claim() -> Response:
     caller = principal()
     claim = read_submission(json_body(MAX_CLAIM_BYTES))
     desk = desk_for(caller, claim)
+    if "Idempotency-Key" not in request.headers:
+        return respond(_answer(shared_intake().take_in(Scope(caller.tenants, caller.platform), desk, claim)))
 
     def use_case(work: Work) -> Answer:
         return _answer(submit(work, current().vault, desk, [claim])[0])
@@ -86,7 +89,9 @@ def submit_claim() -> Response:
     try:
         return in_transaction(use_case, raced=RACED)
     except IntegrityError as error:
-        raise other_tenants_id(error) from error
+        if broken_constraint(error) != "claim_external_id":
+            raise
+        raise other_tenants_id() from error
 
 
 @blueprint.get("")
@@ -201,17 +206,6 @@ def desk_for(caller: Principal, claim: Submission) -> Desk:
         actor=caller.subject,
         may_import=caller.may("claims:import"),
         demonstration=current().settings.demonstration,
-    )
-
-
-def other_tenants_id(error: IntegrityError) -> Exception:
-    """The platform used this external id before for a tenant that this client does not speak for."""
-    if broken_constraint(error) != "claim_external_id":
-        return error
-    return Conflict(
-        "claim.content_differs",
-        "此 external_id 已用于内容不同的申请。",
-        "This external_id came before with other content.",
     )
 
 

@@ -11,6 +11,8 @@ from typing import Any, Final, ParamSpec, TypeVar, cast
 from flask import Response, current_app, g, request
 from sqlalchemy import Connection
 
+from clearing.api.problems import problem_response
+from clearing.api.taking import SharedIntake
 from clearing.service import Service
 from tenants.credentials import principal_of
 from tenants.kernel.canonical import Json, canonical_bytes, sha256
@@ -98,7 +100,7 @@ def in_transaction(
     scope = Scope(caller.tenants if tenants is None else tenants, caller.platform)
     key = _idempotency_key()
     if key is None:
-        return _response(run(service.engine, scope, service.machine, use_case, raced))
+        return respond(run(service.engine, scope, service.machine, use_case, raced))
     try:
         return run(service.engine, scope, service.machine, lambda work: _once(work, caller, key, use_case), raced)
     except Problem as problem:
@@ -118,7 +120,7 @@ def _once(work: Work, caller: Principal, key: str, use_case: Callable[[Work], An
     replay = _taken_before(work.connection, caller, key, current().machine.now())
     if replay is not None:
         return replay
-    response = _response(use_case(work))
+    response = respond(use_case(work))
     headers = {name: value for name, value in response.headers.items() if name in _KEPT_HEADERS}
     work.connection.exec_driver_sql(
         "update idempotency_key set status = %s, headers = %s, body = %s where client_id = %s and key = %s",
@@ -160,8 +162,6 @@ def _taken_before(connection: Connection, caller: Principal, key: str, at: datet
 
 
 def _remember_refusal(service: Service, caller: Principal, key: str, problem: Problem) -> Response:
-    from clearing.api.problems import problem_response  # noqa: PLC0415 - problems knows no frame, the frame knows both
-
     response = problem_response(problem)
     with service.engine.begin() as connection:
         connection.exec_driver_sql(
@@ -180,7 +180,8 @@ def _remember_refusal(service: Service, caller: Principal, key: str, problem: Pr
     return response
 
 
-def _response(answer: Answer) -> Response:
+def respond(answer: Answer) -> Response:
+    """The answer over HTTP."""
     return Response(
         canonical_bytes(answer.body), status=answer.status, headers=dict(answer.headers), mimetype="application/json"
     )
@@ -231,7 +232,13 @@ def _tokens() -> TokenCache:
     return cast("TokenCache", current_app.extensions["clearing-tokens"])
 
 
+def shared_intake() -> SharedIntake:
+    """What takes single claims in."""
+    return cast("SharedIntake", current_app.extensions["clearing-intake"])
+
+
 def open_frame(extensions: dict[str, Any], service: Service) -> None:
-    """Hang the service and its token cache into the application."""
+    """Hang the service, its token cache and its intake into the application."""
     extensions["clearing"] = service
     extensions["clearing-tokens"] = TokenCache(service)
+    extensions["clearing-intake"] = SharedIntake(service)

@@ -62,9 +62,7 @@ def _tell(console: Console, folder: Path, address: str) -> tuple[Told, People, l
     tenants = tuple(profile.tenant for profile in load_tenants())
     create = _creator(folder)
     with _steps(console) as step:
-        people: People = step(
-            "平台与工作人员登录 / everyone signs in", lambda: invite(address, tenants, _creator(folder))
-        )
+        people: People = step("平台与工作人员登录 / everyone signs in", lambda: invite(address, tenants, create))
         for title, act in _acts(people, told, folder):
             step(title, act)
         rows = story.table(people, tenants)
