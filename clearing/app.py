@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from flask import Flask
 from flask_smorest import Api
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from clearing.api import (
     batches,
@@ -25,6 +26,7 @@ from clearing.api import (
     tenants,
 )
 from clearing.api.frame import open_frame
+from clearing.api.limits import limit_open_calls
 from clearing.api.problems import answer_problems
 from clearing.api.token import serve_tokens
 from clearing.logs import configure_logs
@@ -53,6 +55,7 @@ PAGES: Final[tuple[ModuleType, ...]] = (
 )
 """Modules outside the interface's description; each has a plain Flask ``blueprint``."""
 
+TRUSTED_PROXIES: Final = "CLEARING_TRUSTED_PROXIES"
 MAX_BODY_BYTES: Final = 8 * 1024 * 1024
 """The largest body of any call: one chunk of a bulk submission."""
 
@@ -65,7 +68,7 @@ The interface of the interregional clearing service for innovation vouchers. Mon
 """
 
 
-class _Api(Api):
+class _Api(Api):  # type: ignore[misc]  # flask-smorest ships no types
     """flask-smorest without its error handler, which is no problem+json and drops ``Allow``."""
 
     def _register_error_handlers(self) -> None:
@@ -94,13 +97,24 @@ def create_app(service: Service) -> Flask:
     for page in PAGES:
         app.register_blueprint(page.blueprint)
     serve_tokens(app)
+    limit_open_calls(app)
     return app
 
 
 def wsgi() -> Flask:
-    """The application of a server such as gunicorn (``gunicorn 'clearing.app:wsgi()'``), set up by the environment."""
+    """The application of a server such as gunicorn (``gunicorn 'clearing.app:wsgi()'``), set up by the environment.
+
+    ``CLEARING_TRUSTED_PROXIES`` says how many proxies stand before it, whose word for the caller's address is taken.
+
+    Raises:
+        SettingsError: the environment names not all that is needed.
+    """
     configure_logs("web")
-    return create_app(open_service(settings_from(os.environ)))
+    app = create_app(open_service(settings_from(os.environ)))
+    proxies = int(os.environ.get(TRUSTED_PROXIES, "0"))
+    if proxies:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies)  # type: ignore[method-assign]  # Flask's documented way
+    return app
 
 
 def _description() -> dict[str, Any]:

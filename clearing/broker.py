@@ -27,18 +27,22 @@ def open_queue(redis_url: str, do_job: Callable[[UUID], None], deliver_notices: 
     No middleware: a job's retries, deadline and record are the outbox's; dramatiq's Prometheus middleware would open a
     port on every interface.
     """
-    broker = RedisBroker(url=redis_url, middleware=[], namespace=QUEUE, heartbeat_timeout=HEARTBEAT_MS)
+    broker: RedisBroker = RedisBroker(  # type: ignore[no-untyped-call]  # dramatiq types its decorators only
+        url=redis_url, middleware=[], namespace=QUEUE, heartbeat_timeout=HEARTBEAT_MS
+    )
 
+    @dramatiq.actor(actor_name="job", queue_name=QUEUE, broker=broker)
     def job(outbox_id: str) -> None:
         do_job(UUID(outbox_id))
 
-    one = dramatiq.actor(job, actor_name="job", queue_name=QUEUE, broker=broker)
-    all_notices = dramatiq.actor(deliver_notices, actor_name="notices", queue_name=QUEUE, broker=broker)
+    @dramatiq.actor(actor_name="notices", queue_name=QUEUE, broker=broker)
+    def notices() -> None:
+        deliver_notices()
 
     def wake(outbox_id: UUID) -> None:
-        one.send(str(outbox_id))
+        job.send(str(outbox_id))
 
     def wake_for_notices() -> None:
-        all_notices.send()
+        notices.send()
 
     return Queue(broker, wake, wake_for_notices)

@@ -8,6 +8,7 @@ import os
 import sys
 import threading
 import time
+from collections.abc import MutableMapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -127,7 +128,7 @@ class _Named:
     def __init__(self, process: str) -> None:
         self._process = process
 
-    def __call__(self, _logger: object, _method: str, event: dict[str, Any]) -> dict[str, Any]:
+    def __call__(self, _logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         event["process"] = self._process
         event["pid"] = os.getpid()
         return event

@@ -9,7 +9,7 @@ from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
 from clearing.checkpoints import CheckpointError, Checkpoints, contradiction
-from clearing.migrations import newest_revision
+from clearing.migrations import current_revision, newest_revision
 from clearing.service import Service
 from tenants.kernel.database import Scope, transaction
 from tenants.kernel.errors import FieldError, Text, Unavailable
@@ -60,8 +60,7 @@ class Readiness:
             checkpoints = Checkpoints.of(self._service.settings)
             with transaction(self._service.engine, Scope(checkpoints.tenants()), self._service.machine) as work:
                 connection = work.connection
-                revision = connection.exec_driver_sql("select version_num from alembic_version").scalar_one_or_none()
-                if revision != self._needed:
+                if current_revision(connection) != self._needed:
                     return [FieldError("/migrations", "migrations.pending", _SCHEMA)]
                 demonstration = connection.exec_driver_sql("select 1 from service_clock").first() is not None
                 if demonstration is not self._service.settings.demonstration:

@@ -89,7 +89,8 @@ _TENANTS: Final = "select tenant, code, name_zh, divisions from tenant"
 
 
 def _seed_policies(connection: Connection, documents: Sequence[PolicyDocument], at: datetime) -> int:
-    stored = dict(connection.exec_driver_sql("select version, content_sha256 from policy_version").all())
+    rows = connection.exec_driver_sql("select version, content_sha256 from policy_version")
+    stored: dict[str, str] = {row.version: row.content_sha256 for row in rows}
     new = [document for document in documents if document.policy.version not in stored]
     for document in documents:
         version = document.policy.version

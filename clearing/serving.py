@@ -41,6 +41,8 @@ WATCH_SECONDS: Final = 0.5
 BIND_SECONDS: Final = 8.0
 """How long to wait for the address of a service that was killed just now and whose last processes still end."""
 _POLL_SECONDS: Final = 0.05
+_PATH_OPTION: Final = ("-P",) if sys.flags.safe_path else ()
+"""As we were started: never import from the current folder by accident."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +111,7 @@ class _NurseryProcess:
         told = signal.signal(signal.SIGINT, signal.SIG_IGN)  # inherited: Ctrl-C is for the keeper alone
         try:
             process = subprocess.Popen(
-                [sys.executable, "-m", "clearing.nursery", str(theirs)],
+                [sys.executable, *_PATH_OPTION, "-m", "clearing.nursery", str(theirs)],
                 pass_fds=(theirs, self._listener.fileno()),
                 stdin=subprocess.DEVNULL,
                 env=self._environment,

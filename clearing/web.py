@@ -24,7 +24,7 @@ _DETAILS: Final = {
 }
 
 
-class _ProblemTask(ErrorTask):
+class _ProblemTask(ErrorTask):  # type: ignore[misc]  # waitress ships no types
     """What waitress itself refuses, as a problem like every other."""
 
     def execute(self) -> None:
@@ -50,11 +50,11 @@ class _ProblemTask(ErrorTask):
         self.write(body)
 
 
-class _Channel(HTTPChannel):
+class _Channel(HTTPChannel):  # type: ignore[misc]  # the same
     error_task_class = _ProblemTask
 
 
-class _Server(TcpWSGIServer):
+class _Server(TcpWSGIServer):  # type: ignore[misc]  # the same
     channel_class = _Channel
 
 

@@ -9,7 +9,7 @@ import click
 DEFAULT_PORT = 8000
 
 
-class Bind(click.ParamType):
+class Bind(click.ParamType[tuple[str, int]]):
     """``HOST:PORT``."""
 
     name = "HOST:PORT"
@@ -24,7 +24,7 @@ class Bind(click.ParamType):
         return host.strip("[]"), int(port)
 
 
-class Instant(click.ParamType):
+class Instant(click.ParamType[datetime]):
     """An instant of RFC 3339 with its offset."""
 
     name = "RFC3339"

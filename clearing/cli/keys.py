@@ -1,0 +1,104 @@
+"""``key``: a tenant's signing keys, listed, rotated and revoked."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from settlement.office import Office
+    from tenants.kernel.database import Work
+
+TENANT = click.option("--tenant", required=True, help="Whose keys.")
+PERSON = click.option("--person", required=True, help="Who does this; it stands in the audit chain.")
+AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+SHOWN = ("kid", "purpose", "alg", "active_from", "retired_at", "revoked_at")
+
+
+@click.group()
+def key() -> None:
+    """签名密钥 / Signing keys of the tenants."""
+
+
+@key.command("list")
+@click.option("--tenant", help="Only this tenant's.")
+@AS_JSON
+@click.pass_obj
+def list_keys(data_dir: Path, tenant: str | None, as_json: bool) -> None:
+    """列出现有与过去的公钥 / List the public keys, present and past."""
+    from clearing.cli.opening import opened_service
+    from clearing.cli.printing import show_json, show_rows
+    from settlement.keys import public_keys
+
+    if tenant is not None:
+        _require_tenant(tenant)
+    with opened_service(data_dir) as service, service.engine.connect() as connection:
+        rows = [dict(found.jwk()) for found in public_keys(connection, tenant).values()]
+    if as_json:
+        show_json({"keys": rows})
+    else:
+        show_rows(rows, ("tenant", "purpose", "alg", "kid", "active_from", "revoked_at"))
+
+
+@key.command()
+@TENANT
+@click.option("--purpose", type=click.Choice(("payout",)), default="payout", show_default=True, help="Which key.")
+@PERSON
+@AS_JSON
+@click.pass_obj
+def rotate(data_dir: Path, tenant: str, purpose: str, person: str, as_json: bool) -> None:
+    """停用现行密钥并启用新密钥 / Retire the active key and make its successor."""
+    from settlement.keys import rotate_key
+    from settlement.signing import Purpose
+
+    with _key_work(data_dir, tenant) as (work, office):
+        made = rotate_key(work.connection, tenant, Purpose(purpose), office, person, work.at)
+    _show(made.jwk(), as_json)
+
+
+@key.command()
+@click.argument("kid")
+@TENANT
+@click.option("--reason", required=True, help="Why; it stands in the audit chain.")
+@PERSON
+@AS_JSON
+@click.pass_obj
+def revoke(data_dir: Path, kid: str, tenant: str, reason: str, person: str, as_json: bool) -> None:
+    """吊销密钥，此后的签名一律拒绝 / Revoke a key: its signatures are refused from now on."""
+    from settlement.keys import revoke_key
+
+    with _key_work(data_dir, tenant) as (work, _):
+        revoked = revoke_key(work.connection, tenant, kid, person, reason, work.at)
+    _show(revoked.jwk(), as_json)
+
+
+@contextmanager
+def _key_work(data_dir: Path, tenant: str) -> Iterator[tuple["Work", "Office"]]:
+    """One transaction within the tenant, and the office that seals its keys."""
+    from clearing.cli.opening import opened_service
+    from settlement.office import Office
+    from tenants.kernel.database import Scope, transaction
+
+    _require_tenant(tenant)
+    with opened_service(data_dir) as service:
+        office = Office(service.secrets, service.settings.demonstration)
+        with transaction(service.engine, Scope((tenant,)), service.machine) as work:
+            yield work, office
+
+
+def _require_tenant(tenant: str) -> None:
+    from tenants.profile import load_tenants
+
+    if tenant not in {profile.tenant for profile in load_tenants()}:
+        raise click.BadParameter(f"没有区域 {tenant} / no such tenant: {tenant}", param_hint="--tenant")
+
+
+def _show(jwk: dict[str, str], as_json: bool) -> None:
+    from clearing.cli.printing import show_json, show_rows
+
+    if as_json:
+        show_json(jwk)
+    else:
+        show_rows([jwk], ("tenant", "purpose", "alg", "kid", "active_from", "revoked_at"))
