@@ -9,6 +9,7 @@ from stdnum.cn import uscc
 from clearing.claims.fingerprint import Identity, identities
 from clearing.demonstration.claims import GeneratedClaim, cross_redemption, generate, support_record
 from clearing.demonstration.disguises import CORRECTIONS, DUPLICATES, PLANTED_STATES
+from connectors.claim_schema import SupportRecordSchema
 from connectors.directory import may_submit
 from connectors.reading import read_submission
 from connectors.submission import Submission
@@ -178,3 +179,4 @@ def test_a_support_record_names_the_claim_s_invoices(claims: list[GeneratedClaim
     assert record["enterprise_uscc"] == body["enterprise"]["uscc"]
     assert [key["amount"] for key in record["keys"]] == [invoice["amount"] for invoice in body["invoices"]]
     assert record["supported_on"] <= body["submitted_at"][:10]
+    assert SupportRecordSchema().load(record).external_id == "WJ-1"
