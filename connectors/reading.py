@@ -40,36 +40,28 @@ def _read_slowly(data: Any) -> Submission:  # noqa: ANN401 - any JSON
     try:
         submission: Submission = _SCHEMA.load(data)
     except ValidationError as fault:
-        found = _field_errors(fault.messages, ())
+        found = _placed(fault.messages, ())
     else:
         return submission
     found.sort(key=lambda placed: [(isinstance(part, str), part) for part in placed[0]])
-    errors = tuple(error for _, error in found[:MAX_FAULTS])
     count = len(found)
     raise Invalid(
         "claim.invalid",
         f"申请内容有 {count} 处错误。",
         f"The claim has {count} fault{'' if count == 1 else 's'}.",
-        errors=errors,
+        errors=tuple(FieldError(pointer(path), *explain(message)) for path, message in found[:MAX_FAULTS]),
     )
 
 
-Placed = tuple[tuple[str | int, ...], FieldError]
+def _placed(messages: Any, path: tuple[str | int, ...]) -> list[tuple[tuple[str | int, ...], str]]:  # noqa: ANN401
+    """Every fault in marshmallow's tree of messages, with its place.
 
-
-def _field_errors(messages: Any, path: tuple[str | int, ...]) -> list[Placed]:  # noqa: ANN401 - marshmallow's tree
-    """Every fault in marshmallow's tree of messages, with its place."""
+    Faults of a whole object stand under a name that an unknown field may bear as well.
+    """
     if isinstance(messages, list):
-        return [_field_error(message, path) for message in messages]
+        return [(path, message) for message in messages]
     found = []
     for key, inner in messages.items():
-        if key == _OF_WHOLE_OBJECT and inner != ["field.unknown"]:
-            found += _field_errors(inner, path)
-        else:
-            found += _field_errors(inner, (*path, key))
+        of_whole = key == _OF_WHOLE_OBJECT and inner != ["field.unknown"]
+        found += _placed(inner, path if of_whole else (*path, key))
     return found
-
-
-def _field_error(message: str, path: tuple[str | int, ...]) -> Placed:
-    code, text = explain(message)
-    return path, FieldError(pointer(path), code, text)
