@@ -1,12 +1,12 @@
 """The worked cases of the specification as submissions, and a clerk who keeps the facts between their steps."""
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
-from clearing.claims.assessment import Assessment, assess, target_quota_year
+from clearing.claims.assessment import Assessment, TraceEntry, assess, target_quota_year
 from clearing.claims.facts import EarlierUse, Facts, KeyState, LinkedRegion
 from clearing.claims.fingerprint import canonical_contract_number, identities
 from connectors.submission import (
@@ -218,3 +218,39 @@ class Clerk:
                 for other, through, _, _ in earlier
             ),
         )
+
+
+SOUTH: Final = claim_of("jiangsu_south_rate")
+NORTH: Final = claim_of("jiangsu_north_capped")
+SHANXI: Final = claim_of("shanxi_buys_from_hainan")
+_DELTA: Final = claim_of("same_spending_local_then_delta", 1)
+DELTA: Final = replace(_DELTA, services=(replace(_DELTA.services[0], item="testing"),))
+"""The Delta claim of the case names a service of another catalogue; this one names Delta's own."""
+
+
+def facts_of(claim: Submission, **more: Any) -> Facts:
+    """Facts of a first claim, with some of them changed."""
+    return replace(
+        Facts(canonical_contract_number(claim.contract.number), keys=Clerk().keys_of(claim, "platform")), **more
+    )
+
+
+def judge(claim: Submission, policy: Policy | None = None, **more: Any) -> Assessment:
+    """The claim's assessment by the version in force, or by the given one, with some facts changed."""
+    return assess(claim, policy or policy_for(claim), facts_of(claim, **more))
+
+
+def codes(assessment: Assessment, verdict: str) -> list[str]:
+    """The rules that gave this verdict, in order."""
+    return [entry.rule for entry in assessment.trace if entry.verdict == verdict]
+
+
+def entry_of(assessment: Assessment, rule: str) -> TraceEntry:
+    """The one trace entry of the rule."""
+    (entry,) = [each for each in assessment.trace if each.rule == rule]
+    return entry
+
+
+def faults_in(assessment: Assessment, rule: str) -> list[dict[str, Any]]:
+    """The faults that the rule's one entry names."""
+    return cast("list[dict[str, Any]]", entry_of(assessment, rule).output["faults"])

@@ -54,7 +54,7 @@ class Wording:
         object.__setattr__(self, "in_fen", tuple(name.endswith(_FEN) for name in units))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True)
 class Ruling:
     """One answer that a rule may give under one policy: code, verdict, clause, wording."""
 
@@ -62,11 +62,16 @@ class Ruling:
     verdict: str
     cite: str
     wording: Wording
-    gravity: int = field(init=False)
+    gravity: int = field(init=False, repr=False)
+    hashed: int = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        """Look the verdict's gravity up once."""
+        """Work out gravity and hash once."""
         object.__setattr__(self, "gravity", GRAVITY[self.verdict])
+        object.__setattr__(self, "hashed", hash((self.rule, self.verdict, self.cite, self.wording)))
+
+    def __hash__(self) -> int:
+        return self.hashed
 
 
 Finding = tuple[Ruling, tuple[object, ...]]
