@@ -39,8 +39,9 @@ CHUNK_CLAIMS: Final = 500
 RACED: Final = frozenset({"claim_external_id", "ledger_account_within_limit", "registry_key_fen_once"})
 """Constraints that only a race can break here; the transaction then runs again and sees the winner."""
 
-DEFAULT_GROUP: Final = "subsidy"
-"""The exclusion group of a claim that no policy governs."""
+DEFAULT_GROUP: Final = "national"
+"""The exclusion group of a claim that no policy governs, and of what was supported outside this service: the one that
+the shipped policies name, in which every scheme excludes every other."""
 
 SCHEMES: Final = frozenset({"delta", "provincial", "local"})
 """The schemes of the glossary; a tenant may have others by its own policies."""

@@ -30,7 +30,11 @@ NEVER_CLEARED: Final[Mapping[str, Text]] = {
     "policy.incomplete": Text(
         "政策尚缺数值，启用补全的政策版本后将自动核定。",
         "The policy lacks a value; the claim is assessed when a version that sets it is activated.",
-    )
+    ),
+    "award.budget": Text(
+        "预算不足，申请在候补中，尚未核定金额；预算补足后重新核定，或予以驳回。",
+        "The budget does not suffice, so nothing is granted; the claim is assessed again when there is money.",
+    ),
 }
 """Holds that no reviewer can clear, and what clears them instead."""
 

@@ -92,18 +92,22 @@ def _again(known: tuple[UUID, bytes, int], mac: bytes) -> Registered | Problem:
 
 
 def _keys(vault: Vault, one: SupportRecord) -> tuple[tuple[Key, ...], tuple[FieldError, ...]]:
-    keys, faults = [], []
+    """The record's keys, each identity once: of two mentions the amounts are added."""
+    keys: dict[tuple[str, str], Key] = {}
+    faults = []
     for position, key in enumerate(one.keys):
         text = _IDENTITY[key.kind](one, key)
         if text:
-            place = f"/keys/{position}"
-            keys.append(Key(key.kind, place, key.amount, key.amount or ZERO, vault.digests(key.kind, text)))
+            earlier = keys.get((key.kind, text))
+            place = f"/keys/{position}" if earlier is None else earlier.place
+            amount = (key.amount or ZERO) + (ZERO if earlier is None else earlier.claimed)
+            keys[key.kind, text] = Key(key.kind, place, amount or None, amount, vault.digests(key.kind, text))
         else:
             said = Text("无法识别的编号。", "This is no identity that can be read.")
             faults.append(FieldError(f"/keys/{position}/value", "key.unreadable", said))
     if not one.keys:
         faults.append(FieldError("/keys", "keys.missing", Text("至少一项。", "At least one key is needed.")))
-    return tuple(keys), tuple(faults)
+    return tuple(keys.values()), tuple(faults)
 
 
 def _contract(one: SupportRecord, key: SupportKey) -> str:
