@@ -4,6 +4,7 @@ Each line of ``<tenant>.jsonl`` is ``{"jws": …}``, a compact JWS over the tena
 The key lies with the service's secrets, so that whoever holds the database alone cannot make a checkpoint.
 """
 
+import errno
 import fcntl
 import json
 import os
@@ -113,10 +114,8 @@ class Checkpoints:
         """
         if not self._path(tenant).exists():
             return None
-        with self._path(tenant).open("rb") as file:
-            file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL_BYTES))
-            lines = file.read().split(b"\n")[:-1]
-        return self._read(tenant, lines[-1]) if lines else None
+        line, _ = _last_line(self._path(tenant))
+        return self._read(tenant, line) if line else None
 
     def write(self, engine: Engine) -> int:
         """Sign and keep the newest entry of each chain that has grown; how many there were."""
@@ -157,11 +156,12 @@ class Checkpoints:
             raise contradiction(gone[0])
 
     def _append(self, descriptor: int, head: Checkpoint) -> None:
-        size = os.fstat(descriptor).st_size
-        whole = self._path(head.tenant).read_bytes().rfind(b"\n") + 1 if size else 0
+        _, whole = _last_line(self._path(head.tenant))
         os.ftruncate(descriptor, whole)  # drops a line that was cut short
         payload = {"tenant": head.tenant, "seq": head.seq, "hash": head.hash.hex(), "at": head.at}
-        os.write(descriptor, canonical_bytes({"jws": self._sign(canonical_bytes(payload))}) + b"\n")
+        line = canonical_bytes({"jws": self._sign(canonical_bytes(payload))}) + b"\n"
+        if os.write(descriptor, line) < len(line):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._path(head.tenant)))
         os.fsync(descriptor)
 
     def _read(self, tenant: str, line: bytes) -> Checkpoint:
@@ -191,6 +191,18 @@ def contradiction(checkpoint: Checkpoint) -> CheckpointError:
         "is absent or changed. An old backup was probably put back. Restore the whole database; only where what came "
         "later is given up for good, move the checkpoints folder away and start again.",
     )
+
+
+def _last_line(path: Path) -> tuple[bytes, int]:
+    """The last whole line, and how many bytes of the file are whole lines; the rest was cut short by a crash."""
+    with path.open("rb") as file:
+        begin = max(0, file.seek(0, os.SEEK_END) - _TAIL_BYTES)
+        file.seek(begin)
+        tail = file.read()
+    end = tail.rfind(b"\n")
+    if end < 0:
+        return b"", 0
+    return tail[tail.rfind(b"\n", 0, end) + 1 : end], begin + end + 1
 
 
 def _heads(engine: Engine) -> tuple[Checkpoint, ...]:

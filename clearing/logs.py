@@ -5,7 +5,6 @@ No secret, account number or body of a request is ever logged; requests are name
 
 import logging
 import os
-import sys
 import threading
 import time
 from collections.abc import MutableMapping
@@ -15,10 +14,14 @@ from typing import Any, Final
 import orjson
 import structlog
 
+from tenants.kernel.clock import SystemClock
+
 ROTATE_BYTES: Final = 64 * 1024 * 1024
 ROTATED_KEPT: Final = 4
 _LOOK_SECONDS: Final = 1.0
 """How often a process looks whether its log file was renamed."""
+
+_STANDARD_ERROR: Final = 2
 
 _QUIET: Final = {"waitress.queue": logging.ERROR, "alembic": logging.WARNING, "apscheduler": logging.WARNING}
 """Loggers of libraries that say too much for an operator."""
@@ -29,7 +32,7 @@ class Sink:
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
-        self._descriptor = sys.stderr.fileno() if path is None else _open(path)
+        self._descriptor = _STANDARD_ERROR if path is None else _open(path)
         self._lock = threading.Lock()
         self._look_at = time.monotonic() + _LOOK_SECONDS
 
@@ -52,7 +55,7 @@ class Sink:
             except OSError:
                 return  # goes on in the old file, and looks again
             if fresh is not None:
-                os.dup2(fresh, self._descriptor)
+                os.dup2(fresh, self._descriptor, inheritable=False)
                 os.close(fresh)
 
     # structlog calls the method named after the level with the rendered line
@@ -83,13 +86,14 @@ class _Handler(logging.Handler):
 def configure_logs(process: str, path: Path | None = None) -> None:
     """Send this process's logs to the file, or to standard error; ``process`` says which part of the service speaks."""
     sink = Sink(path)
+    _ours.sink, _ours.says = sink, {"process": process, "pid": os.getpid()}
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             _stamp,
             structlog.processors.format_exc_info,
-            _Named(process),
+            _say_who,
             structlog.processors.JSONRenderer(serializer=_json),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
@@ -101,6 +105,12 @@ def configure_logs(process: str, path: Path | None = None) -> None:
     root.setLevel(logging.INFO)
     for name, level in _QUIET.items():
         logging.getLogger(name).setLevel(level)
+
+
+def write_line(event: dict[str, Any]) -> None:
+    """Write one line without the detours of a logger; for what is logged at every request."""
+    said = {**event, "level": "info", "timestamp": _CLOCK.now().isoformat(), **_ours.says}
+    _ours.sink.line(orjson.dumps(said))
 
 
 def rotate(path: Path) -> None:
@@ -122,16 +132,21 @@ def _open(path: Path) -> int:
 _stamp: Final = structlog.processors.TimeStamper(fmt="iso", utc=True)
 
 
-class _Named:
-    """Adds which process speaks."""
+class _Ours:
+    """What this process was set up with: its sink, and what every line says of it."""
 
-    def __init__(self, process: str) -> None:
-        self._process = process
+    def __init__(self) -> None:
+        self.sink = Sink(None)
+        self.says: dict[str, Any] = {}
 
-    def __call__(self, _logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-        event["process"] = self._process
-        event["pid"] = os.getpid()
-        return event
+
+_ours: Final = _Ours()
+_CLOCK: Final = SystemClock()
+
+
+def _say_who(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    event.update(_ours.says)
+    return event
 
 
 def _json(event: dict[str, Any], **_: object) -> bytes:

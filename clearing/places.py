@@ -1,12 +1,13 @@
 """Where the databases, the queue and the secrets are: embedded in a data folder, or as the environment names them."""
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from clearing.embedded import Addresses, EmbeddedServers, embedded
+from clearing.embedded import Addresses, AlreadyRunningError, EmbeddedServers, embedded
 from clearing.settings import DATABASE_URL, REDIS_URL, Settings, SettingsError, settings_from, value_from
 
 OWNER_URL: Final = "CLEARING_OWNER_DATABASE_URL"
@@ -14,6 +15,8 @@ OWNER_URL: Final = "CLEARING_OWNER_DATABASE_URL"
 AUDITOR_URL: Final = "CLEARING_AUDITOR_DATABASE_URL"
 """The auditor's address, who reads every tenant's rows, for verification."""
 SERVICE_LOG: Final = "service.jsonl"
+OWNER_SECONDS: Final = 6
+"""How long the service waits for a command that owns the embedded servers only while it runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +63,21 @@ def own_places(
     servers = EmbeddedServers(data_dir)
     try:
         with starting():
-            addresses = servers.start()
+            addresses = _start(servers)
         yield _within(data_dir, addresses, tuple(servers.notices), servers.revive)
     finally:
         servers.stop()
+
+
+def _start(servers: EmbeddedServers) -> Addresses:
+    """Start them; another command may own them for a moment (see ``open_places``)."""
+    deadline = time.monotonic() + OWNER_SECONDS
+    while True:
+        try:
+            return servers.start()
+        except AlreadyRunningError:
+            if time.monotonic() > deadline:
+                raise
 
 
 def _embedded(environment: Mapping[str, str]) -> bool:

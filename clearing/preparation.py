@@ -13,7 +13,16 @@ from clearing.settings import Settings
 from settlement.office import Office
 from tenants.kernel.clock import SystemClock
 from tenants.kernel.database import open_engine
+from tenants.kernel.errors import Text
 from tenants.kernel.secrets import load_secrets
+
+
+class PreparationError(Exception):
+    """The database cannot be used as asked; ``text`` says why and what to do."""
+
+    def __init__(self, zh: str, en: str) -> None:
+        super().__init__(f"{zh}\n{en}")
+        self.text = Text(zh, en)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +49,7 @@ def prepare(settings: Settings, demo_clock: datetime | None) -> Prepared:
     A database that holds a demonstration stays one, whether or not ``demo_clock`` is given.
 
     Raises:
+        PreparationError: ``demo_clock`` is given for a database that is in real use.
         CheckpointError: the database contradicts a signed checkpoint, as after the return of an old backup.
         SeedError: what is shipped contradicts what is stored.
         Unavailable: the database is away.
@@ -58,6 +68,12 @@ def prepare(settings: Settings, demo_clock: datetime | None) -> Prepared:
 
 def _set_clock(engine: Engine, demo_clock: datetime | None, machine: SystemClock) -> datetime | None:
     with engine.begin() as connection:
+        running = demonstration_time(connection, machine)
         if demo_clock is None:
-            return demonstration_time(connection, machine)
+            return running
+        if running is None and connection.exec_driver_sql("select 1 from outbox limit 1").first():
+            raise PreparationError(
+                "此数据库已有真实业务，不能改作演示。请为演示另选 --data-dir。",
+                "This database is in real use and cannot become a demonstration. Choose another --data-dir for that.",
+            )
         return keep_later(connection, demo_clock, machine)

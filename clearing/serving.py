@@ -36,7 +36,9 @@ if TYPE_CHECKING:
     from clearing.settings import Settings
 
 NURSERY_STOP_SECONDS: Final = 4.0
-NURSERY_PAUSE_SECONDS: Final = 1.0
+NURSERY_STEADY_SECONDS: Final = 20.0
+NURSERY_QUICK_DEATHS: Final = 3
+"""So many deaths, each sooner than that after its start, and something is wrong that no restart mends."""
 WATCH_SECONDS: Final = 0.5
 BIND_SECONDS: Final = 8.0
 """How long to wait for the address of a service that was killed just now and whose last processes still end."""
@@ -104,9 +106,11 @@ class _NurseryProcess:
         self._listener = listener
         self._environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": metrics}
         self._orders = b""
+        self._quick_deaths = 0
         self._process, self._pipe = self._start()
 
     def _start(self) -> tuple[subprocess.Popen[bytes], int]:
+        self._since = time.monotonic()
         theirs, ours = os.pipe()
         told = signal.signal(signal.SIGINT, signal.SIG_IGN)  # inherited: Ctrl-C is for the keeper alone
         try:
@@ -131,10 +135,21 @@ class _NurseryProcess:
             os.write(self._pipe, self._orders)
 
     def tend(self) -> bool:
-        """Start the nursery again if it died; whether it had."""
+        """Start the nursery again if it died; whether it had.
+
+        Raises:
+            ServingError: it never lives long.
+        """
         if self._process.poll() is None:
             return False
         os.close(self._pipe)
+        lived = time.monotonic() - self._since
+        self._quick_deaths = 0 if lived > NURSERY_STEADY_SECONDS else self._quick_deaths + 1
+        if self._quick_deaths >= NURSERY_QUICK_DEATHS:
+            raise ServingError(
+                "服务进程一再在启动时结束，原因见以上输出或日志。",
+                "The service's processes end again and again at their start; the output above or the log says why.",
+            )
         self._process, self._pipe = self._start()
         self._give_orders()
         return True

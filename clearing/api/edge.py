@@ -4,28 +4,31 @@ import re
 import time
 from typing import Final
 
-import structlog
 from flask import Flask, Response, g, request
 
+from clearing.logs import write_line
 from clearing.metrics import observe_request
 from tenants.kernel.ids import new_id
 
 MAX_FORM_BYTES: Final = 64 * 1024
+MAX_ID_CHARACTERS: Final = 64
 
-_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_REQUEST_ID: Final = re.compile(rf"[A-Za-z0-9._-]{{1,{MAX_ID_CHARACTERS}}}")
 _TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 _QUIET_PATHS: Final = frozenset({"/healthz", "/readyz", "/metrics"})
+_FIRST_ERROR: Final = 400
 
-SECURITY_HEADERS: Final = {
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Resource-Policy": "same-origin",
-}
 API_POLICY: Final = "default-src 'none'; frame-ancestors 'none'"
 """The content security policy of every answer that does not state its own."""
-
-_log = structlog.get_logger()
+SECURITY_HEADERS: Final = (
+    ("X-Content-Type-Options", "nosniff"),
+    ("X-Frame-Options", "DENY"),
+    ("Referrer-Policy", "no-referrer"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+    ("Content-Security-Policy", API_POLICY),
+    ("Cache-Control", "no-store"),
+)
+"""Set on every answer that does not state its own."""
 
 
 def watch(app: Flask) -> None:
@@ -35,40 +38,37 @@ def watch(app: Flask) -> None:
 
 
 def _begin() -> None:
-    g.begun = time.perf_counter()
-    given = request.headers.get("X-Request-Id", "")
-    g.request_id = given if _REQUEST_ID.fullmatch(given) else str(new_id())
-    trace = request.headers.get("traceparent", "")
-    g.traceparent = trace if _TRACEPARENT.fullmatch(trace) else None
+    here, environ = g._get_current_object(), request.environ  # noqa: SLF001 - werkzeug's documented way past the proxy
+    here.begun = time.perf_counter()
+    given = environ.get("HTTP_X_REQUEST_ID")
+    here.request_id = given if given and _REQUEST_ID.fullmatch(given) else str(new_id())
+    trace = environ.get("HTTP_TRACEPARENT")
+    here.trace = trace if trace and _TRACEPARENT.fullmatch(trace) else None
 
 
 def _finish(response: Response) -> Response:
-    headers = response.headers
-    headers["X-Request-Id"] = g.request_id
-    if g.traceparent:
-        headers["traceparent"] = g.traceparent
-    for name, value in SECURITY_HEADERS.items():
-        headers.setdefault(name, value)
-    headers.setdefault("Content-Security-Policy", API_POLICY)
-    headers.setdefault("Cache-Control", "no-store")
-    _account(response)
+    here, headers = g._get_current_object(), response.headers  # noqa: SLF001 - as above
+    stated = {name.lower() for name, _ in headers}
+    headers.extend([pair for pair in SECURITY_HEADERS if pair[0].lower() not in stated])
+    headers.add("X-Request-Id", here.request_id)
+    if here.trace is not None:
+        headers.add("traceparent", here.trace)
+    seconds = time.perf_counter() - here.begun
+    rule, method = request.url_rule, request.method
+    route = "(none)" if rule is None else rule.rule
+    observe_request(method, route, response.status_code, seconds)
+    if response.status_code >= _FIRST_ERROR or request.path not in _QUIET_PATHS:
+        caller = here.get("principal")
+        write_line(
+            {
+                "event": "request",
+                "request_id": here.request_id,
+                "trace": here.trace,
+                "method": method,
+                "route": route,
+                "status": response.status_code,
+                "milliseconds": int(seconds * 1000),
+                "client": None if caller is None else caller.client_id,
+            }
+        )
     return response
-
-
-def _account(response: Response) -> None:
-    seconds = time.perf_counter() - g.begun
-    route = request.url_rule.rule if request.url_rule else "(none)"
-    observe_request(request.method, route, response.status_code, seconds)
-    if request.path in _QUIET_PATHS and response.status_code < 400:  # noqa: PLR2004 - no error
-        return
-    caller = g.get("principal")
-    _log.info(
-        "request",
-        request_id=g.request_id,
-        trace=g.traceparent,
-        method=request.method,
-        route=route,
-        status=response.status_code,
-        milliseconds=int(seconds * 1000),
-        client=caller.client_id if caller else None,
-    )

@@ -1,11 +1,15 @@
 """What a command prints: lines for people, or one JSON document for machines."""
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 import click
 
 from tenants.kernel.canonical import plain
+
+_WIDE: Final = 400
 
 
 def show_json(value: object) -> None:
@@ -26,7 +30,8 @@ def show_rows(rows: Sequence[Mapping[str, object]], columns: Sequence[str]) -> N
         table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*(_cell(row.get(column)) for column in columns))
-    Console().print(table)
+    # for a pipe or a file there is no width to keep to
+    Console(width=None if sys.stdout.isatty() else _WIDE).print(table)
 
 
 def _cell(value: object) -> str:

@@ -77,7 +77,7 @@ def main() -> None:
 
 def _run() -> int:
     try:
-        result: Any = program.main(standalone_mode=False)
+        result: Any = program.main(prog_name="clearing", standalone_mode=False)
     except click.exceptions.Abort:
         return _failed("已中断。\nInterrupted.", UNAVAILABLE)
     except click.ClickException as error:
@@ -109,7 +109,7 @@ def _code_of(error: Exception) -> int | None:
 
 
 _CODES: Final = {
-    USAGE: frozenset({"SettingsError"}),
+    USAGE: frozenset({"SettingsError", "PreparationError"}),
     UNAVAILABLE: frozenset({"EmbeddedError", "ServingError", "RedisError"}),
     FINDINGS: frozenset({"SeedError", "CheckpointError"}),
 }

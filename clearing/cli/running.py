@@ -1,6 +1,7 @@
 """``serve``, ``work``, ``schedule`` and ``demo``: what runs until it is told to end."""
 
 import os
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -56,7 +57,12 @@ def serve(data_dir: Path, bind: tuple[str, int], demo_clock: datetime | None, we
     from clearing.serving import Plan, serve
 
     host, port = bind
-    serve(Plan(data_dir, os.environ, host, port, web_processes, demo_clock, lambda said: click.echo(said, err=True)))
+    serve(Plan(data_dir, os.environ, host, port, web_processes, demo_clock, _say))
+
+
+def _say(said: str) -> None:
+    with suppress(OSError):  # nobody reads any more, and that is no reason to stop serving
+        click.echo(said, err=True)
 
 
 @click.command()
