@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, BinaryIO, Final, NamedTuple
 from uuid import UUID
 
 from lxml import etree
@@ -68,12 +68,13 @@ def pain_head(path: Path, schema: str) -> list[Head]:
     """
     namespace = _namespace(schema)
     try:
-        for _, transaction in _transactions(path, namespace):
-            message = transaction.getparent().getparent()
-            return [
-                Head(place, name, message.findtext(_qualified(place, namespace)) or "")
-                for place, name in _HEAD_PATHS.items()
-            ]
+        with path.open("rb") as file:
+            for _, transaction in _transactions(file, namespace):
+                message = transaction.getparent().getparent()
+                return [
+                    Head(place, name, message.findtext(_qualified(place, namespace)) or "")
+                    for place, name in _HEAD_PATHS.items()
+                ]
     except (etree.XMLSyntaxError, AttributeError) as fault:
         raise ValueError(str(fault)) from fault
     raise ValueError("there is no transaction")
@@ -83,19 +84,18 @@ def pain_lines(path: Path, schema: str) -> Iterator[Line]:
     """The transactions; one line with a fault where the file cannot be read on."""
     namespace = _namespace(schema)
     try:
-        for _, transaction in _transactions(path, namespace):
-            yield Line(transaction.sourceline or 0, _record(transaction, namespace))
-            transaction.clear()
-            while (earlier := transaction.getprevious()) is not None and earlier.tag == transaction.tag:
-                transaction.getparent().remove(earlier)
+        with path.open("rb") as file:
+            for _, transaction in _transactions(file, namespace):
+                yield Line(transaction.sourceline or 0, _record(transaction, namespace))
+                transaction.clear()
+                while (earlier := transaction.getprevious()) is not None and earlier.tag == transaction.tag:
+                    transaction.getparent().remove(earlier)
     except etree.XMLSyntaxError as fault:
         yield Line(fault.lineno or 0, None, ("无法读取。", "It cannot be read."))
 
 
-def _transactions(path: Path, namespace: str) -> Any:  # noqa: ANN401 - lxml's stubs do not know iterparse
-    return etree.iterparse(
-        str(path), tag=f"{namespace}CdtTrfTxInf", resolve_entities=False, no_network=True, load_dtd=False
-    )
+def _transactions(file: BinaryIO, namespace: str) -> Any:  # noqa: ANN401 - lxml's stubs do not know iterparse
+    return etree.iterparse(file, tag=f"{namespace}CdtTrfTxInf", resolve_entities=False, no_network=True, load_dtd=False)
 
 
 def _record(transaction: etree._Element, namespace: str) -> dict[str, str]:

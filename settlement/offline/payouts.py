@@ -16,11 +16,14 @@ from tenants.kernel.money import Money, total
 
 TYPE: Final = "clearing-instruction+jws"
 THREADS: Final = 2
+MAX_POSITION: Final = 10**9
 MAX_LINE_BYTES: Final = 8 * 2**20
 
 _CHUNK: Final = 128
 _CHUNKS_AHEAD: Final = 4
 _LINE = re.compile(rb'\{"instruction_id":"([0-9a-f-]{36})","jws":"([0-9A-Za-z_.-]+)"\}\n')
+_LONE_SURROGATE = re.compile(rb"(?<!\\)(?:\\\\)*\\u[dD][89a-fA-F]")
+"""Canonical JSON spells every character out, so that a surrogate's escape is either a half or a foreign spelling."""
 _NOT_READABLE: Final = ("line.unreadable", "这一行无法读取。", "The line cannot be read.")
 
 Fault = tuple[str, str, str]
@@ -109,8 +112,11 @@ def _faults_of(payload: Mapping[str, Any], instruction_id: str, batch: Mapping[s
         yield "instruction.items", "明细之和与金额不符。", "The items do not add up to the amount."
     if fen_in_words(payload["amount_in_words"]) != amount.fen:
         yield "instruction.words", "大写金额与金额不符。", "The capital numerals are not the amount."
-    if any(type(item["position"]) is not int for item in items):
-        raise TypeError("a position is a whole number")
+    texts = [payload["tenant"], *(item[name] for item in items for name in ("claim", "amount"))]
+    if not items or not all(isinstance(text, str) for text in texts):
+        raise TypeError("an item lacks a text, or there is none")
+    if any(type(item["position"]) is not int or not 1 <= item["position"] <= MAX_POSITION for item in items):
+        raise TypeError("a position is a whole number from 1")
 
 
 def _fault(name: str, expected: object, found: object) -> Fault:
@@ -131,11 +137,13 @@ def _unchecked_payload(token: str) -> bytes:
 
 
 def _object(data: bytes) -> dict[str, Any]:
-    """A JSON object without a repeated key.
+    """A JSON object without a repeated key or half a character.
 
     Raises:
         ValueError: it is none.
     """
+    if _LONE_SURROGATE.search(data):
+        raise ValueError("a surrogate is no character")
     try:
         content = _JSON.decode(data.decode())
     except RecursionError:

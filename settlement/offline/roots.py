@@ -16,11 +16,7 @@ class Leaves:
         self._digests = bytearray()
 
     def add(self, position: int, leaf: bytes) -> None:
-        """Note an item.
-
-        Raises:
-            OverflowError: the position is negative or beyond all counting.
-        """
+        """Note an item; its position is from 1 to ``MAX_POSITION``."""
         self._positions.append(position)
         self._digests += hashlib.sha256(b"\x00" + leaf).digest()
 
