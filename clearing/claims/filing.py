@@ -11,6 +11,7 @@ from clearing.claims import registry
 from clearing.claims.approval import claim_notice, settle
 from clearing.claims.assessment import result_json
 from clearing.claims.case import TAKES_MONEY, Assessed, Desk
+from clearing.claims.handover import revision_place
 from clearing.claims.quota import transfer_writes
 from clearing.claims.records import ClaimRow, ClaimView, HoldRow, claim_write
 from clearing.claims.registry import Locked
@@ -23,7 +24,6 @@ from tenants.kernel.clock import shanghai_day
 from tenants.kernel.database import Work
 from tenants.kernel.ids import claim_number, new_id
 from tenants.kernel.money import Money
-from tenants.kernel.sealing import Place
 from tenants.kernel.statements import Write, write_all
 
 Filed = dict[UUID, ClaimView]
@@ -153,15 +153,12 @@ def _revisions(work: Work, vault: Vault, desk: Desk, assessed: Sequence[Assessed
     for one, view in zip(assessed, filed, strict=True):
         claim_id, revision = one.case.claim_id, one.case.revision
         submission = canonical_bytes(view.submission).decode()
-        sealed = vault.sealer.seal(account_numbers(one.case.submission), sealed_place(desk.tenant, claim_id, revision))
+        sealed = vault.sealer.seal(
+            account_numbers(one.case.submission), revision_place(desk.tenant, claim_id, revision)
+        )
         rows.append((desk.tenant, claim_id, revision, submission, sealed, desk.client_id, work.at))
     columns = ("tenant", "claim_id", "revision", "submission", "sealed", "client_id", "received_at")
     return Write("claim_revision", columns, rows)
-
-
-def sealed_place(tenant: str, claim_id: UUID, revision: int) -> Place:
-    """Where a revision's account numbers are sealed."""
-    return Place("claim_revision", "sealed", tenant, f"{claim_id}/{revision}")
 
 
 def account_numbers(claim: Submission) -> str:

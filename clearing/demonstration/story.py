@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
@@ -42,6 +43,7 @@ LOWERED: Final = 25
 DAY_CHARACTERS: Final = len("2024-08-29")
 DUPLICATE_RULES: Final = "duplicate."
 PATIENCE_SECONDS: Final = 60
+POLL: Final = timedelta(milliseconds=100)
 _PLATFORM_OF: Final = {"jiangsu": "jssic", "shanxi-hainan": "shanxi-inno"}
 
 
@@ -202,7 +204,7 @@ def seal_and_release(people: People, told: Told) -> None:
         while (now := people.maker.get(path))["state"] != "instructed":
             if time.monotonic() > deadline:
                 raise CallError(f"GET {path}", 200, f"still {now['state']}")
-            time.sleep(0.1)
+            time.sleep(POLL.total_seconds())
         told.batches[position] = now
 
 
