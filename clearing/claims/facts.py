@@ -30,9 +30,12 @@ class EarlierUse:
 class KeyState:
     """The registry's word on one identity in the claim, read under its lock.
 
-    ``place`` is the RFC 6901 pointer of the invoice, receipt, document or contract. For invoices and receipts
-    ``counted`` is the smallest face total stated so far (this claim's included) and ``taken`` what other live claims
-    use of it; for the contract ``taken`` is what other live claims of the same programme have invoiced under it.
+    ``kind`` is ``invoice``, ``receipt``, ``contract`` or ``document`` (service reports and invoice images). ``place``
+    is the RFC 6901 pointer of the invoice, receipt, document or contract. For invoices and receipts ``counted`` is the
+    smallest face total stated so far (this claim's included), ``taken`` what other live claims use of it, and
+    ``claimed`` what this claim uses, all its mentions together. For the contract ``taken`` is what other live claims of
+    the same programme have invoiced under it, and ``counted`` the smallest amount stated for it, or zero where that is
+    not kept.
     """
 
     kind: str
@@ -82,8 +85,9 @@ class Standing:
 class Facts:
     """Everything outside the claim and the policy that one assessment reads.
 
-    ``quota_taken`` and ``matching_taken`` are what other claims of the enterprise hold of this scheme and quota year;
-    ``budget_left`` is ``None`` where the year has no appropriation on record.
+    ``contract_number`` is the claim's own, canonical. ``quota_taken`` and ``matching_taken`` are what other claims and
+    reservations of the enterprise hold of this scheme and quota year; what the claim's own reservation set aside is
+    still free. ``budget_left`` is ``None`` where the year has no appropriation on record.
     """
 
     contract_number: str

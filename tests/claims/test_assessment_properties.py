@@ -104,7 +104,7 @@ def check_figures(claim: Submission, policy: Policy, facts: Facts, assessment: A
 
 
 @given(CLAIMS, FACTS, st.data())
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 def test_an_award_never_passes_rate_cap_budget_or_base_and_every_cut_is_accounted_for(
     claim: Submission, facts: Facts, data: st.DataObject
 ) -> None:
@@ -114,7 +114,7 @@ def test_an_award_never_passes_rate_cap_budget_or_base_and_every_cut_is_accounte
 
 
 @given(CLAIMS, FACTS, st.data())
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 def test_the_state_follows_from_the_gravest_verdict_and_findings_keep_their_order(
     claim: Submission, facts: Facts, data: st.DataObject
 ) -> None:
@@ -131,7 +131,7 @@ def test_the_state_follows_from_the_gravest_verdict_and_findings_keep_their_orde
 
 
 @given(CLAIMS, FACTS, st.data())
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 def test_the_same_inputs_give_the_same_canonical_bytes(claim: Submission, facts: Facts, data: st.DataObject) -> None:
     policy = data.draw(st.sampled_from(governing(claim)))
     first, second = assess(claim, policy, facts), assess(claim, policy, facts)
@@ -140,7 +140,7 @@ def test_the_same_inputs_give_the_same_canonical_bytes(claim: Submission, facts:
 
 
 @given(st.sampled_from(SOURCES), st.integers(1, 10**8), st.integers(0, 10**8), FEN)
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 def test_a_larger_invoice_never_gets_less(claim: Submission, fen: int, more_fen: int, taken_fen: int) -> None:
     awards = []
     for amount in (fen, fen + more_fen):
@@ -150,7 +150,7 @@ def test_a_larger_invoice_never_gets_less(claim: Submission, fen: int, more_fen:
 
 
 @given(st.sampled_from(SOURCES), st.lists(st.integers(1, 5 * 10**7), min_size=1, max_size=8))
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 def test_claims_one_after_the_other_never_take_more_than_the_annual_cap(claim: Submission, amounts: list[int]) -> None:
     policy = governing(claim)[-1]
     cap = policy.zone(claim.enterprise.division, ()).annual_cap.value
@@ -163,7 +163,7 @@ def test_claims_one_after_the_other_never_take_more_than_the_annual_cap(claim: S
 
 @pytest.mark.long
 @given(CLAIMS, FACTS, st.integers(-400, 400))
-@settings(max_examples=20_000)
+@settings(max_examples=5_000, deadline=None)
 def test_a_long_campaign_over_all_tenants_and_days_finds_no_figure_out_of_bounds(
     claim: Submission, facts: Facts, days: int
 ) -> None:
