@@ -19,9 +19,8 @@ from settlement.formats.payout_batch import PayoutBatch
 from settlement.keys import ensure_payout_key, jwks, refuse_revoked
 from settlement.office import Office
 from settlement.offline import verify_batch
-from settlement.payments import Signing, instructions, payout_batch, root_of
+from settlement.payments import Signing, instructions, payout_batch, prepare_for_whole_batch, root_of
 from settlement.payout_account import debtor_account
-from settlement.seal import WORK_LIMIT
 from tenants.kernel.errors import Conflict
 
 WORKER = "system"
@@ -44,7 +43,7 @@ def instruct(connection: Connection, tenant: str, batch_id: UUID, office: Office
     if batch.instructed_at is not None:
         return batch
     require_start(batch, INSTRUCT)
-    connection.exec_driver_sql(f"set local idle_in_transaction_session_timeout = '{WORK_LIMIT}'")
+    prepare_for_whole_batch(connection)
     root = root_of(connection, batch, office)
     if root != batch.merkle_root:
         raise _differs(batch)

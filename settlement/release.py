@@ -10,7 +10,7 @@ from settlement import ledger
 from settlement.batch import Batch, change_batch, lock_batch, record_step
 from settlement.batch_states import CLOSE, RELEASE, already_done, require_start
 from settlement.batch_steps import close
-from settlement.payments import LIVE_ITEMS, ROWS_AT_ONCE, stream
+from settlement.payments import LIVE_ITEMS, ROWS_AT_ONCE, prepare_for_whole_batch, stream
 from settlement.seal import require_totals
 from tenants.kernel.change import Job
 from tenants.kernel.errors import Forbidden
@@ -54,6 +54,7 @@ def release(connection: Connection, tenant: str, batch_id: UUID, actor: str, at:
         )
     if not batch.item_count:
         return close(connection, tenant, batch_id, actor, at)
+    prepare_for_whole_batch(connection)
     require_totals(connection, batch)
     connection.exec_driver_sql(_MAKE, (tenant, batch_id, tenant, batch_id, at, tenant))
     _put_in_transit(connection, batch, at)

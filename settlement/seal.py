@@ -14,7 +14,7 @@ from settlement.formats.pain001 import schema_faults, write_pain001
 from settlement.instruction import InstructionError
 from settlement.keys import ensure_payout_key, public_keys, refuse_revoked
 from settlement.office import Office
-from settlement.payments import Signing, instructions, payout_batch, root_of
+from settlement.payments import Signing, instructions, payout_batch, prepare_for_whole_batch, root_of
 from settlement.payout_account import debtor_account
 from settlement.publicity import calendar_of, require_publicity_over
 from settlement.signing import SEAL as SEAL_TYPE
@@ -26,8 +26,6 @@ from tenants.kernel.workdays import publicity_through
 
 FIRST_SEAL: Final = "0" * 64
 """What stands in place of the previous seal in a tenant's first."""
-WORK_LIMIT: Final = "30min"
-"""How long sealing and instructing may compute between two statements; the service's ordinary limit is shorter."""
 
 
 def seal(connection: Connection, tenant: str, batch_id: UUID, office: Office, actor: str, at: datetime) -> Batch:
@@ -47,7 +45,7 @@ def seal(connection: Connection, tenant: str, batch_id: UUID, office: Office, ac
     counted = _count_again(connection, batch)
     require_publicity_over(counted, shanghai_day(at))
     require_totals(connection, batch)
-    connection.exec_driver_sql(f"set local idle_in_transaction_session_timeout = '{WORK_LIMIT}'")
+    prepare_for_whole_batch(connection)
     key = ensure_payout_key(connection, tenant, office, at)
     root = _payable_root(connection, batch, key, office, at)
     previous, number = _previous(connection, tenant)

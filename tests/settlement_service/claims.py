@@ -4,7 +4,7 @@ import secrets
 from uuid import UUID
 
 from clearing.claims.approval import settle
-from clearing.claims.filing import sealed_place
+from clearing.claims.handover import revision_place
 from clearing.claims.quota import Accounts
 from clearing.claims.records import ClaimRow, write_claims
 from clearing.claims.vault import Vault
@@ -72,7 +72,7 @@ def _write_revision(work: Work, vault: Vault, row: ClaimRow) -> None:
             row.tenant,
             row.id,
             canonical_bytes({"payee": payee}).decode(),
-            vault.sealer.seal(sealed, sealed_place(row.tenant, row.id, 1)),
+            vault.sealer.seal(sealed, revision_place(row.tenant, row.id, 1)),
             work.at,
         ),
     )
