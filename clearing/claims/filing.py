@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from clearing.claims import registry
 from clearing.claims.approval import claim_notice, settle
-from clearing.claims.assessment import result_json
+from clearing.claims.assessment import TraceEntry, result_bytes
 from clearing.claims.case import TAKES_MONEY, Assessed, Desk
 from clearing.claims.handover import revision_place
 from clearing.claims.quota import transfer_writes
@@ -45,7 +45,7 @@ def file_claims(work: Work, vault: Vault, desk: Desk, assessed: Sequence[Assesse
     writes: tuple[Write, ...] = (
         claim_write([view.row for view in filed]),
         _revisions(work, vault, desk, assessed, filed),
-        _assessments(work, desk.tenant, assessed, filed),
+        _assessments(work, desk.tenant, assessed),
         _hold_rows(desk.tenant, filed),
         registry.holding_write(locked.added),
         *transfer_writes(desk.tenant, transfers, work.at),
@@ -65,7 +65,7 @@ def _file(work: Work, desk: Desk, one: Assessed, numbers: dict[UUID, str]) -> Cl
         row=row,
         state_now=row.state,
         submission=submission_json(one.case.submission, mask=True),
-        assessment=result_json(one.assessment),
+        assessment=one.assessment,
         holds=tuple(_holds(work, one)),
     )
 
@@ -132,20 +132,25 @@ def _claim_numbers(connection: Connection, tenant: str, assessed: Sequence[Asses
 
 
 def _holds(work: Work, one: Assessed) -> list[HoldRow]:
+    """A hold for each finding that holds the claim, with what it says of the other side."""
     if one.assessment.state != "on_hold":
         return []
     return [
-        HoldRow(
-            id=new_id(),
-            claim_id=one.case.claim_id,
-            code=entry.rule,
-            place=str(entry.inputs.get("place", "")),
-            detail=canonical_bytes({"message": {"zh": entry.message.zh, "en": entry.message.en}}).decode(),
-            opened_at=work.at,
-        )
+        HoldRow(new_id(), one.case.claim_id, entry.rule, _place(entry), _detail(entry), work.at)
         for entry in one.assessment.trace
         if entry.verdict == "hold"
     ]
+
+
+def _place(entry: TraceEntry) -> str:
+    """Where in the submission the finding points, several pointers with a space between."""
+    places = entry.inputs.get("places") or [entry.inputs.get("place") or ""]
+    return " ".join(map(str, places)) if isinstance(places, list) else str(places)
+
+
+def _detail(entry: TraceEntry) -> str:
+    message = {"zh": entry.message.zh, "en": entry.message.en}
+    return canonical_bytes({"message": message, "other_side": entry.output.get("other_side") or []}).decode()
 
 
 def _revisions(work: Work, vault: Vault, desk: Desk, assessed: Sequence[Assessed], filed: Sequence[ClaimView]) -> Write:
@@ -167,12 +172,12 @@ def account_numbers(claim: Submission) -> str:
     return canonical_bytes({"payee": claim.payee.account_number, "payers": payers}).decode()
 
 
-def _assessments(work: Work, tenant: str, assessed: Sequence[Assessed], filed: Sequence[ClaimView]) -> Write:
+def _assessments(work: Work, tenant: str, assessed: Sequence[Assessed]) -> Write:
     """One row a revision; ``seq`` counts assessments, of which a re-assessment may add more later."""
     rows = []
-    for one, view in zip(assessed, filed, strict=True):
+    for one in assessed:
         claim_id, revision = one.case.claim_id, one.case.revision
-        facts, result = canonical_bytes(one.facts).decode(), canonical_bytes(view.assessment)
+        facts, result = canonical_bytes(one.facts).decode(), result_bytes(one.assessment)
         version = one.assessment.policy_version
         digest = sha256(result)
         rows.append(

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
+from clearing.claims.assessment import Assessment, assessment_json
 from tenants.kernel.canonical import Json, plain
 from tenants.kernel.errors import not_found
 from tenants.kernel.money import ZERO, Money
@@ -76,12 +77,16 @@ class HoldRow:
 
 @dataclass(frozen=True, slots=True)
 class ClaimView:
-    """A claim as it is answered: its row, state by now, latest submission (masked), assessment and holds."""
+    """A claim as it is answered: its row, state by now, latest submission (masked), assessment and holds.
+
+    ``assessment`` is what was stored of it or, of a claim just taken in, the assessment itself, whose whole trace an
+    answer does not print.
+    """
 
     row: ClaimRow
     state_now: str
     submission: dict[str, Json]
-    assessment: dict[str, Json]
+    assessment: dict[str, Json] | Assessment
     holds: tuple[HoldRow, ...]
 
 
@@ -173,7 +178,7 @@ def holds_of(connection: Connection, claim_ids: Sequence[UUID]) -> list[HoldRow]
 
 def claim_json(view: ClaimView, *, english: bool) -> dict[str, Json]:
     """The claim in the form of the API: the submission, and what the service adds to it."""
-    row, assessed = view.row, view.assessment
+    row = view.row
     return {
         **view.submission,
         "id": str(row.id),
@@ -181,7 +186,7 @@ def claim_json(view: ClaimView, *, english: bool) -> dict[str, Json]:
         "platform": row.platform,
         "revision": row.revision,
         "state": view.state_now,
-        "assessment": assessment_json(assessed, english=english) | _standing_award(row),
+        "assessment": _assessment_shown(view.assessment, english=english) | _standing_award(row),
         "holds": [_hold_json(hold, english=english) for hold in view.holds],
         "next_stage": row.next_stage,
         "correction_due_on": plain(row.correction_due_on),
@@ -190,13 +195,17 @@ def claim_json(view: ClaimView, *, english: bool) -> dict[str, Json]:
     }
 
 
-def assessment_json(result: Mapping[str, Json], *, english: bool) -> dict[str, Json]:
-    """The stored result with the findings of one language: every rule that did not simply pass."""
-    trace = cast("list[dict[str, Any]]", result["trace"])
-    summary = {key: value for key, value in result.items() if key not in {"trace", "state", "next_stage"}}
-    findings = [_finding_json(entry, english=english) for entry in trace if entry["verdict"] != "pass"]
-    matching = result["matching"] or {"linked_region": None, "amount": str(ZERO)}
-    return summary | {"matching": matching, "findings": cast("Json", findings)}
+def _assessment_shown(assessed: dict[str, Json] | Assessment, *, english: bool) -> dict[str, Json]:
+    """The assessment's figures, and its findings in one language: every rule that did not simply pass."""
+    if isinstance(assessed, Assessment):
+        shown = assessment_json(assessed, "en" if english else "zh")
+    else:
+        trace = cast("list[dict[str, Any]]", assessed["trace"])
+        shown = {key: value for key, value in assessed.items() if key not in {"trace", "state", "next_stage"}}
+        findings = [_finding_json(entry, english=english) for entry in trace if entry["verdict"] != "pass"]
+        shown["findings"] = cast("Json", findings)
+    shown["matching"] = shown["matching"] or {"linked_region": None, "amount": str(ZERO)}
+    return shown
 
 
 def etag_of(view: ClaimView) -> str:
