@@ -3,13 +3,15 @@
 import re
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any, Final
 from uuid import UUID
 
 from settlement.amount_in_words import amount_in_words
 from tenants.kernel.canonical import canonical_bytes
-from tenants.kernel.money import MAX_FEN, Money, total
+from tenants.kernel.clock import print_instant
+from tenants.kernel.money import MAX_FEN, Money
 from tenants.kernel.texts import forbidden_character
 
 CURRENCY: Final = "CNY"
@@ -137,10 +139,9 @@ class Instruction:
         require_batch(self.batch, self.batch_root, self.created_at)
         require_text("purpose", self.purpose)
         require_amount(self.amount)
-        positions = [item.position for item in self.items]
-        if not positions or any(later <= earlier for earlier, later in pairwise(positions)):
+        if not self.items or any(later.position <= earlier.position for earlier, later in pairwise(self.items)):
             raise InstructionError("items: at least one, in the order of their positions")
-        if total(item.amount for item in self.items) != self.amount:
+        if sum([item.amount.fen for item in self.items]) != self.amount.fen:
             raise InstructionError("items: they do not add up to the amount")
 
     @property
@@ -173,8 +174,8 @@ class Instruction:
             "items": [
                 {"position": item.position, "claim": item.claim, "amount": str(item.amount)} for item in self.items
             ],
-            "created_at": self.created_at,
-            "valid_through": self.valid_through_on,
+            "created_at": _printed_instant(self.created_at),
+            "valid_through": self.valid_through_on.isoformat(),
             "kid": self.key_id,
         }
 
@@ -189,6 +190,12 @@ def require_text(field: str, text: str) -> None:
         raise InstructionError(f"{field}: a text of 1 to {MAX_TEXT_CHARS} characters")
     if code := forbidden_character(text):
         raise InstructionError(f"{field}: {code}")
+
+
+@lru_cache(maxsize=16)
+def _printed_instant(at: datetime) -> str:
+    """All instructions of a batch are made at one instant."""
+    return print_instant(at)
 
 
 def _require_form(field: str, text: str, pattern: re.Pattern[str]) -> None:

@@ -52,6 +52,8 @@ FIELDS: Final[Mapping[str, _Value]] = {
 
 _RUN_BY_SPREADSHEETS: Final = frozenset("=+-@＝＋－＠")
 _LIKE_A_NUMBER = re.compile(r"[0-9][0-9.,:/eE+% -]*", re.ASCII)
+_HARMLESS_START = re.compile(r"[^\s0-9'=+\-@＝＋－＠]")
+"""Most texts: neither a formula nor a number, told by their first character."""
 
 
 class MappingError(ValueError):
@@ -182,6 +184,8 @@ def write_csv(
 
 
 def _guarded(text: str, keeps_digits: bool) -> str:  # noqa: FBT001 - the mapping's own flag
+    if _HARMLESS_START.match(text):
+        return text
     if text.lstrip()[:1] in _RUN_BY_SPREADSHEETS or text[0] == "'":
         return f"'{text}"
     if keeps_digits and _LIKE_A_NUMBER.fullmatch(text):

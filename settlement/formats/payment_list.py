@@ -6,7 +6,7 @@ from typing import BinaryIO, Final, NamedTuple
 
 from settlement.amount_in_words import amount_in_words
 from settlement.formats.payout_batch import PayoutBatch, claims_text, counted
-from settlement.formats.pdf_pages import PdfPages, fitting, printable, shown, text_width
+from settlement.formats.pdf_pages import PdfPages, fitting, printable, set_point, shown, shown_here, text_width
 from settlement.instruction import Instruction
 from tenants.kernel.clock import print_instant
 
@@ -39,6 +39,30 @@ _BANK: Final = _Column("开户银行及联行号", 354, 168)
 _AMOUNT: Final = _Column("金额（元）", 526, 78)
 _REFERENCE: Final = _Column("端到端标识及兑付申请", 612, 196)
 _COLUMNS: Final = (_NUMBER, _PAYEE, _ACCOUNT, _BANK, _AMOUNT, _REFERENCE)
+
+
+def _top(row: int) -> int:
+    """The height of a row of the page, from 0."""
+    return _TABLE_TOP - 16 - row * _LINE_HEIGHT
+
+
+_PLACES: Final = tuple(
+    tuple(
+        set_point(column.left, _top(row) - below * _HALF_LINE, _TEXT_SIZE)
+        for column, below in (
+            (_NUMBER, 0),
+            (_PAYEE, 0),
+            (_PAYEE, 1),
+            (_ACCOUNT, 0),
+            (_BANK, 0),
+            (_BANK, 1),
+            (_REFERENCE, 0),
+            (_REFERENCE, 1),
+        )
+    )
+    for row in range(LINES_PER_PAGE)
+)
+"""The operators that set each row's points, made once."""
 
 
 def write_payment_list(out: BinaryIO, batch: PayoutBatch, instructions: Iterable[Instruction]) -> None:
@@ -76,18 +100,21 @@ def _head(batch: PayoutBatch, page: int, pages: int) -> Iterator[str]:
 
 
 def _rows(lines: Iterable[tuple[int, Instruction]]) -> Iterator[str]:
-    top = _TABLE_TOP - 16
-    for number, each in lines:
+    for row, (number, each) in enumerate(lines):
+        at_number, at_name, at_name_below, at_account, at_bank, at_cnaps, at_reference, at_claims = _PLACES[row]
         payee, amount = each.creditor, str(each.amount)
-        yield _text(_NUMBER.left, top, str(number))
-        yield from _two_lines(_PAYEE, top, payee.account_name)
-        yield _text(_ACCOUNT.left, top, payee.account_number)
-        yield _one_line(_BANK, top, payee.bank_name)
-        yield _text(_BANK.left, top - _HALF_LINE, payee.cnaps)
-        yield _text(_AMOUNT.left + _AMOUNT.width - text_width(amount, _TEXT_SIZE), top, amount)
-        yield _text(_REFERENCE.left, top, each.end_to_end_id)
-        yield _one_line(_REFERENCE, top - _HALF_LINE, claims_text(each.claims, MAX_CLAIMS_CHARS))
-        top -= _LINE_HEIGHT
+        name = printable(payee.account_name)
+        whole = fitting(name, _TEXT_SIZE, _PAYEE.width)
+        yield at_number + shown_here(str(number))
+        yield at_name + shown_here(name[:whole])
+        if whole < len(name):
+            yield at_name_below + shown_here(_cut(name[whole:], _PAYEE.width))
+        yield at_account + shown_here(payee.account_number)
+        yield at_bank + shown_here(_cut(printable(payee.bank_name), _BANK.width))
+        yield at_cnaps + shown_here(payee.cnaps)
+        yield shown(_AMOUNT.left + _AMOUNT.width - text_width(amount, _TEXT_SIZE), _top(row), _TEXT_SIZE, amount)
+        yield at_reference + shown_here(each.end_to_end_id)
+        yield at_claims + shown_here(_cut(claims_text(each.claims, MAX_CLAIMS_CHARS), _REFERENCE.width))
 
 
 def _foot(batch: PayoutBatch) -> Iterator[str]:
@@ -101,18 +128,10 @@ def _foot(batch: PayoutBatch) -> Iterator[str]:
         yield _text(_MARGIN + place * _STAMP_WIDTH, height - 42, stamp)
 
 
-def _two_lines(column: _Column, height: float, text: str) -> Iterator[str]:
-    text = printable(text)
-    first = fitting(text, _TEXT_SIZE, column.width)
-    yield _text(column.left, height, text[:first])
-    if first < len(text):
-        yield _one_line(column, height - _HALF_LINE, text[first:])
-
-
-def _one_line(column: _Column, height: float, text: str) -> str:
-    text = printable(text)
-    whole = fitting(text, _TEXT_SIZE, column.width)
-    return _text(column.left, height, text if whole == len(text) else text[: whole - 1] + "…")
+def _cut(text: str, width: int) -> str:
+    """A printable text on one line of the width."""
+    whole = fitting(text, _TEXT_SIZE, width)
+    return text if whole == len(text) else text[: whole - 1] + "…"
 
 
 def _text(left: float, height: float, text: str) -> str:

@@ -97,7 +97,17 @@ def printable(text: str) -> str:
 
 def shown(left: float, height: float, size: int, text: str) -> str:
     """The operators that show a printable text from a point, given in points from the lower left corner."""
-    return f"{size} 0 0 {size} {left:.1f} {height:.1f} Tm <{text.encode('utf-16-be').hex()}> Tj"
+    return set_point(left, height, size) + shown_here(text)
+
+
+def set_point(left: float, height: float, size: int) -> str:
+    """The operator that sets point and size for what is shown next."""
+    return f"{size} 0 0 {size} {left:.1f} {height:.1f} Tm "
+
+
+def shown_here(text: str) -> str:
+    """The operator that shows a printable text from the point that is set."""
+    return f"<{text.encode('utf-16-be').hex()}> Tj"
 
 
 def text_width(text: str, size: int) -> float:

@@ -33,6 +33,9 @@ _NARROW_CHARS: Final = 14
 _CHARACTER_CODE = re.compile(r"_(x[0-9A-Fa-f]{4}_)")
 """Spreadsheets read ``_x0041_`` as one character, so that a text which says just that needs its ``_`` spelt out."""
 
+_PLAIN = re.compile(r"[^\s&<>_](?:[^&<>_]*[^\s&<>_])?")
+"""Texts in which there is nothing to escape or preserve."""
+
 
 def write_xlsx(out: BinaryIO, batch: PayoutBatch, instructions: Iterable[Instruction], mapping: ColumnMapping) -> None:
     """Write the workbook; the same batch gives the same bytes.
@@ -123,9 +126,10 @@ def _cell_writer(letters: str, style: str, field: str) -> Callable[[str, int, In
 
 def _content(text: str) -> str:
     """The end of the opening tag, and the text."""
+    if _PLAIN.fullmatch(text):
+        return f">{text}"
     escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    if "_x" in escaped:
-        escaped = _CHARACTER_CODE.sub(r"_x005F_\1", escaped)
+    escaped = _CHARACTER_CODE.sub(r"_x005F_\1", escaped)
     if text[0].isspace() or text[-1].isspace():
         return f' xml:space="preserve">{escaped}'
     return f">{escaped}"

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO, Final, NamedTuple
 from uuid import UUID
@@ -100,18 +101,22 @@ def _transactions(file: BinaryIO, namespace: str) -> Any:  # noqa: ANN401 - lxml
 
 def _record(transaction: etree._Element, namespace: str) -> dict[str, str]:
     elements = list(transaction.iterdescendants())
-    names = tuple(str(element.tag).removeprefix(namespace) for element in elements)
     record = dict.fromkeys(FIELDS, "")
-    if names != _ELEMENTS:
-        record["shape"] = " ".join(names)
+    if [element.tag for element in elements] != _qualified_elements(namespace):
+        record["shape"] = " ".join(str(element.tag).removeprefix(namespace) for element in elements)
     for (name, field), element in zip(_SHAPE, elements, strict=False):
-        if field and element.tag == namespace + name:
+        if field and (not record["shape"] or element.tag == namespace + name):
             record[field] = element.text or ""
         if field == "amount":
             record["currency"] = element.get("Ccy", "")
     with suppress(ValueError):
         record["instruction_id"] = str(UUID(hex=record["instruction_id"]))
     return record
+
+
+@cache
+def _qualified_elements(namespace: str) -> list[str]:
+    return [namespace + name for name in _ELEMENTS]
 
 
 def _namespace(schema: str) -> str:

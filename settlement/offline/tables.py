@@ -3,10 +3,12 @@
 import csv
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from lzma import LZMAError
 from pathlib import Path
+from struct import error as StructError  # noqa: N812 - an exception by its rank
 from typing import Final
 from zipfile import BadZipFile, ZipFile
-from zlib import error as ZlibError  # noqa: N812 - an exception by its rank
+from zlib import error as ZlibError  # noqa: N812 - the same
 
 from lxml import etree
 
@@ -18,13 +20,29 @@ MAX_RATIO: Final = 100
 MAX_SHARED_TEXT_BYTES: Final = 64 * 2**20
 
 _SHEET: Final = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
+_FORMULA: Final = f"{_SHEET}f"
+_VALUE: Final = f"{_SHEET}v"
+_TEXT: Final = f"{_SHEET}t"
 _LINES_PART: Final = "xl/worksheets/sheet1.xml"
 _TOTALS_PART: Final = "xl/worksheets/sheet2.xml"
 _SHARED_PART: Final = "xl/sharedStrings.xml"
 _ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
+_PRINTED = re.compile(r"(?:0|[1-9][0-9]{0,12})\.[0-9]{2}", re.ASCII)
 _BYTE_ORDER_MARK: Final = "\ufeff"
-_FAULTS: Final = (BadZipFile, ZlibError, etree.XMLSyntaxError, KeyError, EOFError, ValueError, NotImplementedError)
-"""What a damaged workbook makes its readers raise."""
+_FAULTS: Final = (
+    ArithmeticError,
+    BadZipFile,
+    EOFError,
+    LookupError,
+    LZMAError,
+    OSError,
+    RuntimeError,
+    StructError,
+    ValueError,
+    ZlibError,
+    etree.LxmlError,
+)
+"""What one changed byte makes the readers of a workbook raise, found by changing every one."""
 
 Columns = Sequence[Mapping[str, str]]
 """``{"field", "heading"}`` of each column, as the manifest lists them."""
@@ -71,6 +89,8 @@ def xlsx_totals(path: Path) -> dict[str, str]:
 
 def amount_text(text: str) -> str:
     """An amount as a table shows it, printed with two decimals; what is no amount stays as it is."""
+    if _PRINTED.fullmatch(text):
+        return text
     try:
         return str(Money.parse(text))
     except MoneyError:
@@ -135,15 +155,15 @@ def _shared(book: ZipFile) -> list[str]:
 
 
 def _cell(cell: etree._Element, shared: Sequence[str]) -> str:
-    if cell.find(f"{_SHEET}f") is not None:
-        return "=" + (cell.findtext(f"{_SHEET}f") or "")
-    kind = cell.get("t")
+    kind, parts = cell.get("t"), list(cell)
+    if any(part.tag == _FORMULA for part in parts):
+        return "=" + (cell.findtext(_FORMULA) or "")
     if kind == "inlineStr":
         return _text(cell)
-    value = cell.findtext(f"{_SHEET}v") or ""
+    value = "".join(part.text or "" for part in parts if part.tag == _VALUE)
     return shared[int(value)] if kind == "s" else value
 
 
 def _text(element: etree._Element) -> str:
-    text = "".join(part.text or "" for part in element.iter(f"{_SHEET}t"))
+    text = "".join([part.text or "" for part in element.iter(_TEXT)])
     return _ESCAPED.sub(lambda code: chr(int(code[1], 16)), text) if "_x" in text else text
