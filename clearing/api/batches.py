@@ -8,21 +8,30 @@ from uuid import UUID
 from flask import Response, request
 from marshmallow import Schema, fields
 
+from clearing.api.batch_form import (
+    MODES,
+    BatchPageSchema,
+    BatchSchema,
+    FilePageSchema,
+    ItemPageSchema,
+    batch_json,
+    file_json,
+    item_json,
+)
 from clearing.api.frame import Answer, current, in_transaction, needs, principal
-from clearing.api.noun import MAX_BODY_BYTES, Noun, PageSchema, json_body, load, page, read_cursor
+from clearing.api.noun import JSON_TYPE, MAX_BODY_BYTES, Noun, PageSchema, json_body, load, page, read_cursor
 from clearing.service import Service
 from connectors.faults import Fault
 from connectors.fields import DayField, InstantField
 from connectors.leaf import ChoiceField, CodeField, Leaf, TextField
-from settlement.batch import PAYEE_KIND, Batch, BatchItem, find_batch, list_batches, list_items, lock_batch
+from settlement.batch import Batch, find_batch, list_batches, list_items, lock_batch
 from settlement.batch_files import StoredFile, find_file, list_files, read_part
-from settlement.batch_states import STATES, possible_steps
+from settlement.batch_states import STATES
 from settlement.batch_steps import CutOrder, cancel, close, cut, publish
 from settlement.office import Office
 from settlement.publicity import publicity_terms
 from settlement.release import release
 from settlement.seal import seal
-from tenants.kernel.canonical import Json, plain
 from tenants.kernel.clock import SHANGHAI
 from tenants.kernel.database import Scope, Work, run
 from tenants.kernel.errors import FieldError, Invalid, PreconditionFailed, Text
@@ -33,7 +42,6 @@ blueprint = Noun(
 )
 
 READERS: Final = ("batches:write", "batches:release", "audit:read")
-MODES: Final = tuple(PAYEE_KIND)
 MAX_REASON_CHARACTERS: Final = 1000
 
 Step = Callable[[Work], Batch]
@@ -85,7 +93,7 @@ class BatchQuerySchema(PageSchema):
 @blueprint.post("")
 @needs("batches:write")
 @blueprint.arguments(BatchOrderSchema)
-@blueprint.doc(responses={"201": {"description": "the batch, in state cut; it may be empty"}})
+@blueprint.response(201, BatchSchema, description="the batch, in state cut; it may be empty")
 def cut_batch(body: dict[str, Any], tenant: str) -> Response:
     """Cut a batch; a cut-off that lies ahead is the present moment."""
     if body["kind"] not in {None, body["mode"]}:
@@ -109,6 +117,7 @@ def cut_batch(body: dict[str, Any], tenant: str) -> Response:
 @blueprint.get("")
 @needs(*READERS)
 @blueprint.arguments(BatchQuerySchema, location="query")
+@blueprint.response(200, BatchPageSchema)
 def get_batches(query: dict[str, Any], tenant: str) -> Response:
     """List the tenant's batches, newest first, filtered by state, scheme and mode."""
     limit, after = query.pop("limit"), read_cursor(query.pop("cursor"))
@@ -122,6 +131,7 @@ def get_batches(query: dict[str, Any], tenant: str) -> Response:
 
 @blueprint.get("/<uuid:batch_id>")
 @needs(*READERS)
+@blueprint.response(200, BatchSchema)
 def get_batch(tenant: str, batch_id: UUID) -> Response:
     """One batch with its totals, dates, seal and files."""
     answer = in_transaction(lambda work: _shown(work, find_batch(work.connection, tenant, batch_id)), (tenant,))
@@ -132,6 +142,7 @@ def get_batch(tenant: str, batch_id: UUID) -> Response:
 @blueprint.get("/<uuid:batch_id>/items")
 @needs(*READERS)
 @blueprint.arguments(PageSchema, location="query")
+@blueprint.response(200, ItemPageSchema)
 def get_items(query: dict[str, Any], tenant: str, batch_id: UUID) -> Response:
     """List the claims of the batch in their order, with those that an objection took out."""
     limit, after = query["limit"], read_cursor(query["cursor"])
@@ -139,13 +150,14 @@ def get_items(query: dict[str, Any], tenant: str, batch_id: UUID) -> Response:
     def use_case(work: Work) -> Answer:
         batch = find_batch(work.connection, tenant, batch_id)
         items = list_items(work.connection, batch, line_of(after), limit + 1)
-        return Answer(page(items, limit, _item_json, lambda item: str(item.line)))
+        return Answer(page(items, limit, item_json, lambda item: str(item.line)))
 
     return in_transaction(use_case, (tenant,))
 
 
 @blueprint.post("/<uuid:batch_id>/publish")
 @needs("batches:write")
+@blueprint.response(200, BatchSchema)
 def publish_batch(tenant: str, batch_id: UUID) -> Response:
     """Give public notice, through the last of the policy's working days."""
     demonstration = current().settings.demonstration
@@ -160,6 +172,7 @@ def publish_batch(tenant: str, batch_id: UUID) -> Response:
 
 @blueprint.post("/<uuid:batch_id>/seal")
 @needs("batches:write")
+@blueprint.response(200, BatchSchema)
 def seal_batch(tenant: str, batch_id: UUID) -> Response:
     """Seal the batch, from the day after its publicity on: its items never change again."""
     return _step(
@@ -171,6 +184,7 @@ def seal_batch(tenant: str, batch_id: UUID) -> Response:
 
 @blueprint.post("/<uuid:batch_id>/release")
 @needs("batches:release")
+@blueprint.response(200, BatchSchema)
 def release_batch(tenant: str, batch_id: UUID) -> Response:
     """Release the sealed batch for payment; never by who cut, published or sealed it."""
     return _step(
@@ -180,6 +194,8 @@ def release_batch(tenant: str, batch_id: UUID) -> Response:
 
 @blueprint.post("/<uuid:batch_id>/cancel")
 @needs("batches:write")
+@blueprint.doc(requestBody={"content": {JSON_TYPE: {"schema": StepSchema}}})
+@blueprint.response(200, BatchSchema)
 def cancel_batch(tenant: str, batch_id: UUID) -> Response:
     """Dissolve a batch that is not sealed; its claims go into the next one."""
     reason = _reason()
@@ -190,6 +206,7 @@ def cancel_batch(tenant: str, batch_id: UUID) -> Response:
 
 @blueprint.post("/<uuid:batch_id>/close")
 @needs("batches:write")
+@blueprint.response(200, BatchSchema)
 def close_batch(tenant: str, batch_id: UUID) -> Response:
     """Close a batch that is empty."""
     return _step(tenant, batch_id, lambda work: close(work.connection, tenant, batch_id, principal().subject, work.at))
@@ -197,13 +214,14 @@ def close_batch(tenant: str, batch_id: UUID) -> Response:
 
 @blueprint.get("/<uuid:batch_id>/files")
 @needs(*READERS)
+@blueprint.response(200, FilePageSchema)
 def get_files(tenant: str, batch_id: UUID) -> Response:
     """List the batch's files with their sizes and digests; none before it is instructed."""
 
     def use_case(work: Work) -> Answer:
         batch = find_batch(work.connection, tenant, batch_id)
         files = list_files(work.connection, tenant, batch_id)
-        return Answer({"items": [_file_json(batch, file) for file in files], "next_cursor": None})
+        return Answer({"items": [file_json(batch, file) for file in files], "next_cursor": None})
 
     return in_transaction(use_case, (tenant,))
 
@@ -231,46 +249,6 @@ def get_file(tenant: str, batch_id: UUID, name: str) -> Response:
 def office() -> Office:
     """What settlement needs of this service."""
     return Office(current().secrets, current().settings.demonstration)
-
-
-def batch_json(batch: Batch, files: list[StoredFile] | None) -> dict[str, Json]:
-    """The batch in the form of the API; with ``None`` for ``files``, as a line of a list."""
-    kinds: dict[str, Json] = {PAYEE_KIND[batch.mode]: {"count": batch.item_count, "amount": str(batch.total)}}
-    shown: dict[str, Json] = {
-        "id": str(batch.id),
-        "batch_no": batch.batch_no,
-        "tenant": batch.tenant,
-        "scheme": batch.scheme,
-        "mode": batch.mode,
-        "kind": batch.kind,
-        "state": batch.state,
-        "possible_steps": [*possible_steps(batch)],
-        "cut_off": plain(batch.cut_off_at),
-        "count": batch.item_count,
-        "total": str(batch.total),
-        "totals": kinds,
-        "cut_by": batch.cut_by,
-        "cut_at": plain(batch.cut_at),
-        "published_by": batch.published_by,
-        "published_on": plain(batch.published_on),
-        "publicity_through": plain(batch.publicity_through_on),
-        "publicity_provisional": batch.publicity_provisional,
-        "publicity_working_days": batch.working_days,
-        "calendar_version": batch.calendar_version,
-        "notice": None if batch.published_on is None else f"/notices/{batch.tenant}/{batch.batch_no}",
-        "sealed_by": batch.sealed_by,
-        "sealed_at": plain(batch.sealed_at),
-        "merkle_root": batch.merkle_root,
-        "previous_seal": batch.previous_seal,
-        "seal_sha256": batch.seal_sha256,
-        "released_by": batch.released_by,
-        "released_at": plain(batch.released_at),
-        "instructed_at": plain(batch.instructed_at),
-        "manifest_sha256": batch.manifest_sha256,
-    }
-    if files is not None:
-        shown |= {"seal": batch.seal_jws, "files": [_file_json(batch, file) for file in files]}
-    return shown
 
 
 def etag_of(batch: Batch) -> str:
@@ -319,31 +297,6 @@ def _reason() -> str | None:
         return None
     reason: str | None = load(StepSchema(), json_body(MAX_BODY_BYTES)).get("reason")
     return reason
-
-
-def _item_json(item: BatchItem) -> dict[str, Json]:
-    return {
-        "line": item.line,
-        "claim_id": str(item.claim_id),
-        "claim_no": item.claim_no,
-        "enterprise": item.enterprise_name,
-        "provider": item.provider_name,
-        "payee": item.payee_name,
-        "amount": str(item.amount),
-        "removed_at": plain(item.removed_at),
-        "removed_reason": item.removed_reason,
-    }
-
-
-def _file_json(batch: Batch, file: StoredFile) -> dict[str, Json]:
-    return {
-        "name": file.name,
-        "media_type": file.media_type,
-        "bytes": file.size_bytes,
-        "sha256": file.sha256,
-        "sm3": file.sm3,
-        "href": f"/v1/tenants/{batch.tenant}/batches/{batch.id}/files/{file.name}",
-    }
 
 
 def _parts(service: Service, scope: Scope, batch: Batch, file: StoredFile) -> Iterator[bytes]:

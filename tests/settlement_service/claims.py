@@ -33,7 +33,7 @@ def approved_claim(work: Work, vault: Vault, tenant: str, amount: str, mode: str
         next_stage=None,
         revision=1,
         content_mac=bytes(32),
-        policy_version="a-version",
+        policy_version="jiangsu/provincial/2024-01-01",
         quota_year=2024,
         enterprise_uscc="91320300MA1TEST00X",
         enterprise_name="徐州测试科技有限公司",

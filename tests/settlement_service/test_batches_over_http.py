@@ -7,14 +7,18 @@ from uuid import UUID
 
 import pytest
 
+from clearing.api.batch_form import BatchLineSchema, BatchSchema, FileSchema, ItemSchema
 from clearing.claims.records import view_claim
+from settlement.ledger import budget_account, lock_accounts
 from settlement.offline import verify_batch
 from tenants.kernel.clock import FixedClock
 from tenants.kernel.database import Scope, transaction
+from tenants.kernel.money import Money
 from tests.settlement_service.bench import OVER, PUBLISHED, Bench, shanghai
 from tests.settlement_service.claims import approved_claim
 from tests.settlement_service.desk import Desk
 
+MAX_STAGES = 5
 ORDER = {"scheme": "provincial", "mode": "common_use", "cut_off": "2024-09-26"}
 ACCOUNT = {
     "account_name": "测试财政专户",
@@ -87,6 +91,18 @@ def test_a_batch_lives_from_its_cut_to_files_that_verify(desk: Desk, bench: Benc
         (tmp_path / file["name"]).write_bytes(answer.data)
     keys = desk.http.get(f"/.well-known/jwks/{desk.tenant}.json").get_json()
     assert verify_batch(tmp_path, keys) == []
+
+
+def test_batches_items_and_files_have_exactly_the_described_members(desk: Desk, bench: Bench) -> None:
+    batch = bench.instruct(bench.released("100.00"))
+    path = f"{desk.batches}/{batch.id}"
+    whole = desk.get("maker", path).get_json()
+    assert set(whole) == set(BatchSchema().fields)
+    assert set(whole["files"][0]) == set(FileSchema().fields)
+    [line] = desk.get("maker", desk.batches).get_json()["items"]
+    assert set(line) == set(BatchLineSchema().fields)
+    [item] = desk.get("maker", f"{path}/items").get_json()["items"]
+    assert set(item) == set(ItemSchema().fields)
 
 
 def test_the_person_who_made_a_batch_cannot_release_it_with_another_client(desk: Desk, bench: Bench) -> None:
@@ -296,6 +312,30 @@ def test_a_reviewer_objects_to_a_claim_and_the_others_go_on(desk: Desk, bench: B
     assert (restated["count"], restated["total"]) == (1, "20.00")
     items = desk.get("maker", f"{desk.batches}/{batch['id']}/items").get_json()["items"]
     assert [item["removed_reason"] for item in items] == ["与报告不符", None]
+
+
+def test_a_claim_cleared_of_an_objection_is_reviewed_again_and_paid_once(desk: Desk, bench: Bench) -> None:
+    claim_no = approve(desk, "10.00")
+    [claim] = bench.rows("select id from claim where claim_no = %s and tenant = %s", claim_no, desk.tenant)
+    path = f"/v1/claims/{claim.id}"
+    desk.hire("reviewer", "reviews:write", "claims:read")
+    batch = published(desk)
+    held = desk.post("reviewer", f"{path}/objections", json={"reason": "与报告不符"}).get_json()
+    hold = held["holds"][0]["id"]
+    cleared = desk.post("reviewer", f"{path}/holds/{hold}/resolution", json={"outcome": "clear", "reason": "属实"})
+    state = cleared.get_json()
+    for _ in range(MAX_STAGES):
+        if state["state"] != "in_review":
+            break
+        state = desk.post(
+            "reviewer", f"{path}/reviews", json={"stage": state["next_stage"], "outcome": "approve"}
+        ).get_json()
+    assert state["state"] == "approved"
+    assert desk.get("maker", f"{desk.batches}/{batch['id']}").get_json()["count"] == 0
+    again = cut(desk, cut_off="2024-09-27")
+    assert (again["count"], again["total"]) == (1, "10.00")
+    budget = budget_account("provincial", 2024)
+    assert bench.do(lambda c: lock_accounts(c, desk.tenant, [budget]))[budget].taken == Money(1000)
 
 
 def test_the_interface_describes_every_step_of_a_batch(desk: Desk) -> None:
