@@ -9,7 +9,8 @@ from sqlalchemy import Engine
 
 from clearing.claims import intake, reservations, review, support
 from clearing.claims.case import Desk, Outcome
-from clearing.claims.records import ClaimView, view_claim
+from clearing.claims.listing import traces_of
+from clearing.claims.records import ClaimView, claim_json, view_claim
 from clearing.claims.review import Decision, Reviewer
 from clearing.claims.vault import Vault
 from connectors.claim_schema import ReservationSchema, SupportRecordSchema
@@ -158,10 +159,20 @@ _LATE: Final = datetime.fromisoformat("2024-09-02T09:00:00+08:00")
 """When something is done that follows no claim."""
 
 
+def assessed(claim: ClaimView) -> Any:
+    """The assessment as it is answered."""
+    return claim_json(claim, english=True)["assessment"]
+
+
+def traces(counter: Counter, claim: ClaimView) -> list[Any]:
+    """Every stored assessment of the claim with its whole trace."""
+    found: list[Any] = counter.do(lambda work: traces_of(work.connection, claim.row.id), claim.row.tenant)
+    return found
+
+
 def codes(claim: ClaimView) -> set[str]:
     """The codes of the rules that did not let the claim pass: correct, hold and reject."""
-    trace: Any = claim.assessment["trace"]
-    return {entry["rule"] for entry in trace if entry["verdict"] in {"correct", "hold", "reject"}}
+    return {found["rule"] for found in assessed(claim)["findings"] if found["verdict"] in {"correct", "hold", "reject"}}
 
 
 def award(claim: ClaimView) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.intake.bodies import JIANGSU, WUJIANG, Body, Programme, buyer, claim, seller
-from tests.intake.counter import Counter, codes
+from tests.intake.counter import Counter, codes, traces
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ def test_what_a_tenant_learns_of_the_other_side_is_platform_month_and_reference(
     body = wujiang_claim()
     first = counter.submit(body)
     second = counter.submit(second_claim(body, "invoice", OWN_OTHER_SCHEME), "delta")
-    trace: Any = second.assessment["trace"]
+    trace: Any = traces(counter, second)[0]["trace"]
     found = next(entry for entry in trace if entry["rule"] == "duplicate.cross_scheme")
     assert [side | {"fault": None} for side in found["output"]["other_side"]] == [
         {"fault": None, "platform": "jssic", "month": "2024-08", "reference": str(first.row.id)}

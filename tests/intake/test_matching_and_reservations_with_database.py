@@ -15,7 +15,7 @@ from tenants.kernel.clock import FixedClock
 from tenants.kernel.database import Scope, run
 from tenants.kernel.errors import Conflict, Invalid
 from tests.intake.bodies import JIANGSU, WUJIANG, Body, buyer, claim, noon, receipt, seller
-from tests.intake.counter import Counter, award, codes
+from tests.intake.counter import Counter, assessed, award, codes
 
 YEARS = iter(range(2061, 2080))
 """Linked regions are set for a whole year, so each test has a year of its own."""
@@ -42,7 +42,7 @@ def test_a_linked_region_matches_the_award_within_its_own_cap(counter: Counter) 
     link(counter, year, {"320300": ["tech_sme"]})
     first = xuzhou_claim(year, "200000.00")
     one = counter.submit(first)
-    assert one.assessment["matching"] == {"linked_region": "320300", "amount": "30000.00"}
+    assert assessed(one)["matching"] == {"linked_region": "320300", "amount": "30000.00"}
     two = counter.submit(xuzhou_claim(year, "210000.00", first))
     assert (award(two), two.row.matching_fen) == ("70000.00", 3_000_000)
     held = matching_of(counter, year, one.row.enterprise_uscc)
@@ -78,7 +78,7 @@ def test_the_most_local_of_several_linked_regions_matches(counter: Counter) -> N
     year = next(YEARS)
     link(counter, year, {"320000": ["tech_sme"], "320300": ["tech_sme"], "320312": ["tech_sme"]})
     one = counter.submit(xuzhou_claim(year, "20000.00"))
-    assert one.assessment["matching"] == {"linked_region": "320312", "amount": "3000.00"}
+    assert assessed(one)["matching"] == {"linked_region": "320312", "amount": "3000.00"}
 
 
 def request(body: Body, **members: object) -> Body:
@@ -118,7 +118,7 @@ def test_a_claim_is_bound_by_the_vouchers_face_value(counter: Counter) -> None:
     body = voucher_claim(paid="8000.00")
     held = counter.confirm(counter.reserve(request(body, amount="2000.00"), "delta"))
     used = counter.submit(body | {"reservation_id": str(held.id)})
-    assert (award(used), used.assessment["cut"]) == ("2000.00", {"reservation": "1000.00"})
+    assert (award(used), assessed(used)["cut"]) == ("2000.00", {"reservation": "1000.00"})
 
 
 def test_payments_and_face_value_must_cover_the_invoices(counter: Counter) -> None:

@@ -10,7 +10,7 @@ from settlement.ledger import Sums
 from tenants.kernel.errors import Conflict
 from tenants.kernel.money import Money
 from tests.intake.bodies import JIANGSU, SHANXI, Programme, again, buyer, claim
-from tests.intake.counter import Counter, award, codes, open_holds
+from tests.intake.counter import Counter, assessed, award, codes, open_holds
 
 LARGEST = "9000000000000.00"
 YEARS = iter(range(2031, 2060))
@@ -47,7 +47,7 @@ def test_claims_of_one_enterprise_never_pass_its_annual_cap(counter: Counter) ->
     assert [award(view) for view in views] == ["37500.00", "37500.00", "25000.00", "0.00"]
     assert [view.row.state for view in views] == ["in_review"] * 3 + ["rejected"]
     assert codes(views[3]) == {"quota.exhausted"}
-    assert views[2].assessment["cut"] == {"annual_cap": "12500.00"}
+    assert assessed(views[2])["cut"] == {"annual_cap": "12500.00"}
     held = quota(counter, party.uscc)
     assert (str(held.debits_pending), str(held.limit)) == ("100000.00", "100000.00")
 
@@ -63,7 +63,7 @@ def test_a_withdrawn_claims_quota_is_usable_again_to_the_fen(counter: Counter) -
     first = counter.submit(claim(amount="399999.99", by=party))
     assert award(first) == "99999.99"
     last = counter.submit(claim(amount="5000.00", by=party))
-    assert (award(last), last.assessment["cut"]) == ("0.01", {"annual_cap": "1249.99"})
+    assert (award(last), assessed(last)["cut"]) == ("0.01", {"annual_cap": "1249.99"})
     counter.withdraw(first)
     assert award(counter.submit(claim(amount="400000.00", by=party))) == "99999.99"
     assert str(quota(counter, party.uscc).taken) == "100000.00"
@@ -118,7 +118,7 @@ def test_the_last_claim_of_a_budget_gets_what_is_left(counter: Counter) -> None:
     finally:
         appropriate(counter, SHANXI, 2024, LARGEST)
     assert [award(view) for view in views] == ["30000.00", "10000.00", "0.00"]
-    assert views[1].assessment["cut"] == {"budget": "20000.00"}
+    assert assessed(views[1])["cut"] == {"budget": "20000.00"}
     assert (views[2].row.state, codes(views[2])) == ("rejected", {"award.budget"})
 
 

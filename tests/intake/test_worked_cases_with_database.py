@@ -7,7 +7,7 @@ import pytest
 
 from clearing.tenancy import linked_regions
 from tests.claims.claims_of_cases import CASES, read_case
-from tests.intake.counter import PLATFORMS, Counter, codes
+from tests.intake.counter import PLATFORMS, Counter, assessed, codes
 
 INTAKE_CASES = sorted(path.stem for path in CASES.glob("*.json") if "claim" in read_case(path.stem)["steps"][0])
 
@@ -24,7 +24,7 @@ def test_a_worked_case_gives_its_figures_to_the_fen(counter: Counter, name: str)
     for step in case["steps"]:
         claim = step["claim"]
         stored = counter.submit(claim, step.get("platform", PLATFORMS[claim["tenant"]]))
-        seen: dict[str, Any] = dict(stored.assessment) | {"state": stored.row.state}
+        seen: dict[str, Any] = assessed(stored) | {"state": stored.row.state}
         matching = seen["matching"]
         seen["matching"] = "0.00" if matching is None else matching["amount"]
         wanted = dict(step["expect"])
