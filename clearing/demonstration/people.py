@@ -20,7 +20,7 @@ _SUBMIT: Final = ("claims:write", "claims:read", "claims:import", "support:write
 
 @dataclass(frozen=True, slots=True)
 class People:
-    """Everyone's caller; ``first_login`` is a platform's id and secret, for the lines to try by hand."""
+    """Everyone's caller."""
 
     platforms: dict[str, Caller]
     administrator: Caller
@@ -30,7 +30,6 @@ class People:
     releaser: Caller
     operator: Caller
     auditor: Caller
-    first_login: tuple[str, str]
 
 
 _STAFF: Final = {
@@ -59,6 +58,5 @@ def invite(address: str, tenants: tuple[str, ...], create: Create) -> People:
     staff = {role: sign_in(address, *create(None, tenants, scopes, _PERSONS[role])) for role, scopes in _STAFF.items()}
     return People(
         platforms={platform: sign_in(address, *login) for platform, login in logins.items()},
-        first_login=logins["jssic"],
         **{field.name: staff[field.name] for field in fields(People) if field.name in staff},
     )

@@ -32,6 +32,8 @@ FOLDER: Final = "demo"
 PLAIN_WIDTH: Final = 132
 """For output that goes into a file or another program."""
 MARK: Final = "demonstration"
+DUPLICATE: Final = Path(__file__).parent / "duplicate"
+"""One spending, stated twice: first.json through Jiangsu's platform, second.json through the Delta platform."""
 READY_SECONDS: Final = 60
 STOP_SECONDS: Final = 15
 
@@ -148,18 +150,21 @@ def _show_batch(console: Console, told: Told, batch: dict[str, Any]) -> None:
 
 
 def _show_what_to_try(console: Console, told: Told, people: People, address: str) -> None:
-    client_id, secret = people.first_login
-    console.print("\n试一试 / try:")
-    console.print(
-        f"    curl -s -u {client_id}:{secret} -d grant_type=client_credentials {address}/oauth/token",
-        highlight=False, soft_wrap=True,
-    )  # fmt: skip
-    if told.batches:
-        batch = told.batches[0]
-        notice = f"{address}/notices/{batch['tenant']}/{batch['batch_no']}?format=json"
-        console.print(f"    curl -s '{notice}'", highlight=False, soft_wrap=True)
-    jwks = next(iter(told.folders.values())).parent / f"{told.batches[0]['tenant']}-jwks.json"
-    folder = told.folders[told.batches[0]["batch_no"]]
+    """Lines to copy: one spending through two platforms, the public notice, and the offline check."""
+    console.print("\n试一试：同一张发票先后经两个平台提交 / try: one invoice through two platforms")
+    for platform, name in (("jssic", "first"), ("delta", "second")):
+        token = people.platforms[platform].token
+        body = DUPLICATE / f"{name}.json"
+        console.print(
+            f"    curl -s -H 'Authorization: Bearer {token}' -H 'Content-Type: application/json' "
+            f"--data @{body} {address}/v1/claims",
+            highlight=False, soft_wrap=True,
+        )  # fmt: skip
+    batch = told.batches[0]
+    folder = told.folders[batch["batch_no"]]
+    console.print("公示页与离线验证 / the public notice, and the offline check:")
+    console.print(f"    {address}{batch['notice']}", highlight=False, soft_wrap=True)
+    jwks = folder.parent / f"{batch['tenant']}-jwks.json"
     console.print(f"    ./run verify-batch {folder} --jwks {jwks}", highlight=False, soft_wrap=True)
 
 
