@@ -25,6 +25,7 @@ _OPTIONS: Final = (
     | orjson.OPT_PASSTHROUGH_DATACLASS
 )
 _NUMBER: Final = re.compile(rb"[:\[,]-?[0-9][0-9.eE+-]*")
+_NO_FLOAT: Final = frozenset({str, int, bool, type(None)})
 _EXACT_BYTES: Final = 16
 """A separator and at most fifteen digits are an integer below 2**53."""
 _BELOW_ASTRAL: Final = bytes(range(0xF0))
@@ -57,14 +58,14 @@ def canonical_bytes(value: Any) -> bytes:  # noqa: ANN401 - see ``plain``
 
     Raises:
         TypeError: see :func:`plain`.
-        ValueError: an integer beyond 2**53 or a key outside the basic multilingual plane.
+        ValueError: an integer beyond 2**53, a key outside the basic multilingual plane, or an instant without a zone.
     """
     try:
         data = orjson.dumps(value, _printed, _OPTIONS)
     except orjson.JSONEncodeError as error:
         _refuse_what_differs(plain(value))
         raise TypeError(str(error)) from error
-    if _may_differ(data):
+    if _may_differ(data) or (b"null" in data and _holds_float(value)):
         _refuse_what_differs(plain(value))
     return data
 
@@ -98,6 +99,24 @@ def _may_differ(data: bytes) -> bool:
     if not data.startswith((b"{", b"[", b'"')) or data.translate(None, _BELOW_ASTRAL):
         return True
     return any(len(number) > _EXACT_BYTES or b"." in number or b"e" in number for number in _NUMBER.findall(data))
+
+
+def _holds_float(value: Any) -> bool:  # noqa: ANN401 - see ``plain``
+    """Whether a float stands anywhere in the value: orjson writes NaN and the infinities as ``null``."""
+    waiting = [value]
+    for one in waiting:
+        kind = type(one)
+        if kind in _NO_FLOAT:
+            continue
+        if kind is dict:
+            waiting.extend(one.values())
+        elif kind is list or kind is tuple:
+            waiting.extend(one)
+        elif kind is float:
+            return True
+        elif is_dataclass(one):
+            waiting.extend(getattr(one, field.name) for field in fields(one))
+    return False
 
 
 def _refuse_what_differs(data: Json) -> None:

@@ -35,7 +35,7 @@ class FixedClock:
     """A clock that stands still until it is moved forward; for replays and tests."""
 
     def __init__(self, at: datetime) -> None:
-        self._at = at.astimezone(UTC)
+        self._at = _aware(at).astimezone(UTC)
 
     def now(self) -> datetime:
         """The instant last set."""
@@ -69,10 +69,25 @@ class OffsetClock:
 
 
 def shanghai_day(at: datetime) -> date:
-    """The business day in Asia/Shanghai on which the instant falls."""
-    return at.astimezone(SHANGHAI).date()
+    """The business day in Asia/Shanghai on which the instant falls.
+
+    Raises:
+        ValueError: the instant has no zone.
+    """
+    return _aware(at).astimezone(SHANGHAI).date()
 
 
 def print_instant(at: datetime) -> str:
-    """RFC 3339 with ``+08:00``, to the second or, where there are any, to the microsecond."""
-    return at.astimezone(SHANGHAI).isoformat()
+    """RFC 3339 with ``+08:00``, to the second or, where there are any, to the microsecond.
+
+    Raises:
+        ValueError: the instant has no zone.
+    """
+    return _aware(at).astimezone(SHANGHAI).isoformat()
+
+
+def _aware(at: datetime) -> datetime:
+    """The instant, unless it has no zone: Python would read it in the zone of whatever machine this is."""
+    if at.tzinfo is None:
+        raise ValueError("an instant without a zone")
+    return at

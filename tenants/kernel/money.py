@@ -35,6 +35,9 @@ class Money:
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"Money is immutable: cannot set {name}")
 
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"Money is immutable: cannot delete {name}")
+
     @classmethod
     def parse(cls, text: str) -> Self:
         """Read ``"408000.00"``; ASCII digits only, no sign, no exponent, no thousands separator.
