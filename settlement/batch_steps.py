@@ -107,14 +107,14 @@ def take_out(connection: Connection, tenant: str, claim_id: UUID, reason: str, a
     """
     batch = _lock_batch_of(connection, tenant, claim_id)
     if batch is None or batch.state not in OBJECT.starts:
-        raise _not_in_publicity()
+        raise not_in_publicity()
     taken = connection.exec_driver_sql(
         "update batch_item set removed_at = %s, removed_reason = %s "
         "where tenant = %s and batch_id = %s and claim_id = %s and removed_at is null returning line, amount_fen",
         (at, reason, tenant, batch.id, claim_id),
     ).one_or_none()
     if taken is None:
-        raise _not_in_publicity()
+        raise not_in_publicity()
     connection.exec_driver_sql(
         "update obligation set batch_id = null, released_at = %s where tenant = %s and id = %s", (at, tenant, claim_id)
     )
@@ -178,7 +178,8 @@ def _lock_batch_of(connection: Connection, tenant: str, claim_id: UUID) -> Batch
     return None if row is None else lock_batch(connection, tenant, row.batch_id)
 
 
-def _not_in_publicity() -> Conflict:
+def not_in_publicity() -> Conflict:
+    """The answer to an objection to a claim that is in no public notice now."""
     return Conflict(
         "claim.not_in_publicity",
         "该申请不在公示期内，不能提出异议。",

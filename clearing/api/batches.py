@@ -6,7 +6,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from flask import Response, request
-from marshmallow import Schema, fields
+from marshmallow import Schema, fields, validate
 
 from clearing.api.batch_form import (
     MODES,
@@ -43,6 +43,7 @@ blueprint = Noun(
 
 READERS: Final = ("batches:write", "batches:release", "audit:read")
 MAX_REASON_CHARACTERS: Final = 1000
+SCHEME: Final = r"[a-z][a-z0-9-]{1,30}"
 
 Step = Callable[[Work], Batch]
 
@@ -70,7 +71,7 @@ _MOMENT: Final = timedelta(microseconds=1)
 class BatchOrderSchema(Schema):
     """What a batch is to take: everything approved up to the cut-off and in no other batch."""
 
-    scheme = CodeField(r"[a-z][a-z0-9-]{1,30}", about="券种 / scheme", example="provincial")
+    scheme = CodeField(SCHEME, about="券种 / scheme", example="provincial")
     mode = ChoiceField(MODES, about="通用或通兑 / who is paid")
     kind = fields.String(load_default=None, allow_none=True, metadata={"description": "as ``mode``, its default"})
     cut_off = CutOffField()
@@ -85,9 +86,9 @@ class StepSchema(Schema):
 class BatchQuerySchema(PageSchema):
     """The filters of the list of batches."""
 
-    state = fields.String(metadata={"enum": list(STATES)})
-    scheme = fields.String()
-    mode = fields.String(metadata={"enum": list(MODES)})
+    state = fields.String(validate=validate.OneOf(tuple(STATES)))
+    scheme = fields.String(validate=validate.Regexp(rf"{SCHEME}\Z"))
+    mode = fields.String(validate=validate.OneOf(MODES))
 
 
 @blueprint.post("")
@@ -120,10 +121,10 @@ def cut_batch(body: dict[str, Any], tenant: str) -> Response:
 @blueprint.response(200, BatchPageSchema)
 def get_batches(query: dict[str, Any], tenant: str) -> Response:
     """List the tenant's batches, newest first, filtered by state, scheme and mode."""
-    limit, after = query.pop("limit"), read_cursor(query.pop("cursor"))
+    limit, after = query.pop("limit"), _batch_behind(read_cursor(query.pop("cursor")))
 
     def use_case(work: Work) -> Answer:
-        batches = list_batches(work.connection, tenant, query, None if after is None else UUID(after), limit + 1)
+        batches = list_batches(work.connection, tenant, query, after, limit + 1)
         return Answer(page(batches, limit, lambda batch: batch_json(batch, None), lambda batch: str(batch.id)))
 
     return in_transaction(use_case, (tenant,))
@@ -265,11 +266,22 @@ def line_of(cursor: str | None) -> int:
     if cursor is None:
         return 0
     if not (cursor.isascii() and cursor.isdecimal() and len(cursor) <= MAX_LINE_DIGITS):
-        raise _faulty("/cursor", "cursor.invalid", "游标无效，请从第一页开始。", "The cursor is not valid.")
+        raise _bad_cursor()
     return int(cursor)
 
 
 MAX_LINE_DIGITS: Final = 9
+
+
+def _batch_behind(cursor: str | None) -> UUID | None:
+    try:
+        return None if cursor is None else UUID(cursor)
+    except ValueError:
+        raise _bad_cursor() from None
+
+
+def _bad_cursor() -> Invalid:
+    return _faulty("/cursor", "cursor.invalid", "游标无效，请从第一页开始。", "The cursor is not valid.")
 
 
 def _step(tenant: str, batch_id: UUID, step: Step) -> Response:

@@ -32,10 +32,8 @@ def tenant_keys(tenant: str) -> Response:
 
 def _keys(tenant: str | None) -> Response:
     def use_case(work: Work) -> bytes:
-        if (
-            tenant is not None
-            and not work.connection.exec_driver_sql("select 1 from tenant where tenant = %s", (tenant,)).first()
-        ):
+        known = work.connection.exec_driver_sql("select tenant from tenant").scalars().all()
+        if tenant is not None and tenant not in known:
             raise not_found("区域", "tenant")
         return canonical_bytes(jwks(work.connection, tenant))
 

@@ -1,5 +1,6 @@
 """Public notices (公示) for everybody, without login: open batches, one batch's claims, and objections to them."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -50,6 +51,7 @@ MODES: Final = {
 
 Result = TypeVar("Result")
 
+_BATCH_NUMBER: Final = re.compile(r"[A-Z0-9-]{1,40}", re.ASCII)
 _FORM: Final = "application/x-www-form-urlencoded"
 
 
@@ -155,12 +157,12 @@ def _object(tenant: str, batch_no: str, data: Json) -> str:
         object_publicly(work, vault, batch, given["claim_no"], complaint, source)
         return str(given["claim_no"])
 
-    _names(tenant)
+    _names(tenant, batch_no)
     return _read((tenant,), use_case)
 
 
 def _shown(tenant: str, batch_no: str, after_line: int, limit: int) -> Shown:
-    names = _names(tenant)
+    names = _names(tenant, batch_no)
 
     def use_case(work: Work) -> Shown:
         batch = notice_of(work, tenant, batch_no)
@@ -220,14 +222,14 @@ def _item_json(item: BatchItem) -> dict[str, Json]:
     }
 
 
-def _names(tenant: str) -> Text:
+def _names(tenant: str, batch_no: str) -> Text:
     """The names of the tenant in the path, which everybody may ask for.
 
     Raises:
-        NotFound: there is no such tenant.
+        NotFound: there is no such tenant, or the number is not a batch's.
     """
     names = _tenants().get(tenant)
-    if names is None:
+    if names is None or not _BATCH_NUMBER.fullmatch(batch_no):
         raise not_found("公示", "notice")
     return names
 

@@ -11,7 +11,7 @@ from clearing.claims.vault import Vault
 from settlement import ledger
 from settlement.batch import Batch, find_batch_by_number
 from settlement.batch_states import OBJECT
-from settlement.batch_steps import CANCELLED, take_out
+from settlement.batch_steps import CANCELLED, not_in_publicity, take_out
 from tenants.kernel.canonical import canonical_bytes
 from tenants.kernel.change import Change, record
 from tenants.kernel.clock import shanghai_day
@@ -66,14 +66,17 @@ def object_publicly(work: Work, vault: Vault, batch: Batch, claim_no: str, compl
         )
     digest = vault.content_mac(_SOURCE + source.encode())
     _refuse_flood(work, batch.tenant, digest)
-    claim_id = work.connection.exec_driver_sql(
-        "select o.id from batch_item i join obligation o on o.tenant = i.tenant and o.id = i.claim_id "
+    item = work.connection.exec_driver_sql(
+        "select i.claim_id, i.removed_at from batch_item i "
+        "join obligation o on o.tenant = i.tenant and o.id = i.claim_id "
         "where i.tenant = %s and i.batch_id = %s and o.claim_no = %s",
         (batch.tenant, batch.id, claim_no),
-    ).scalar_one_or_none()
-    if claim_id is None:
+    ).one_or_none()
+    if item is None:
         raise not_found("兑付申请", "claim")
-    _object(work, vault, lock_claim(work.connection, claim_id), complaint, PUBLIC, digest)
+    if item.removed_at is not None:
+        raise not_in_publicity()
+    _object(work, vault, lock_claim(work.connection, item.claim_id), complaint, PUBLIC, digest)
 
 
 def notice_of(work: Work, tenant: str, batch_no: str) -> Batch:

@@ -190,7 +190,9 @@ def test_batches_are_listed_newest_first_in_pages_and_by_filters(desk: Desk, ben
     assert [item["amount"] for item in page["items"]] == ["1.00", "2.00"]
     last = desk.get("maker", f"{items}?limit=2&cursor={page['next_cursor']}").get_json()
     assert [item["line"] for item in last["items"]] == [3]
-    assert desk.get("maker", f"{items}?cursor=AAAA").status_code == 422
+    for path in (items, desk.batches):
+        for cursor in ("AAAA", "!", "AAAAA", "____"):
+            assert desk.get("maker", f"{path}?cursor={cursor}").status_code == 422
 
 
 def test_another_tenants_batches_are_as_absent_ones(desk: Desk, bench: Bench) -> None:
@@ -336,6 +338,22 @@ def test_a_claim_cleared_of_an_objection_is_reviewed_again_and_paid_once(desk: D
     assert (again["count"], again["total"]) == (1, "10.00")
     budget = budget_account("provincial", 2024)
     assert bench.do(lambda c: lock_accounts(c, desk.tenant, [budget]))[budget].taken == Money(1000)
+
+
+@pytest.mark.parametrize("text", ["%00", "%ff", "%ed%a0%80", "x%27--", "%E2%80%AE"])
+def test_hostile_text_in_an_address_is_never_a_fault_of_ours(desk: Desk, text: str) -> None:
+    for path in (
+        f"/notices/{desk.tenant}/{text}",
+        f"/notices/{text}/BT-JS-2024-0001",
+        f"/.well-known/jwks/{text}.json",
+    ):
+        assert desk.http.get(path).status_code == 404
+    assert desk.http.post(f"/notices/{desk.tenant}/{text}/objections", data={"claim_no": "A"}).status_code in {404, 422}
+    assert desk.get("maker", f"/v1/tenants/{text}/batches").status_code == 404
+    absent = f"{desk.batches}/01900000-0000-7000-8000-000000000000"
+    assert desk.get("maker", f"{absent}/files/{text}").status_code == 404
+    for name in ("state", "scheme", "mode", "cursor", "limit"):
+        assert desk.get("maker", f"{desk.batches}?{name}={text}").status_code == 422
 
 
 def test_the_interface_describes_every_step_of_a_batch(desk: Desk) -> None:
