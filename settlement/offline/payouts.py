@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 
 from settlement.offline.evidence import Keys, RefusedError, checked, instant
 from settlement.offline.records import Line, fen_in_words, record_of, reference_of
+from tenants.kernel.canonical import canonical_bytes
 from tenants.kernel.money import Money, total
 
 TYPE: Final = "clearing-instruction+jws"
@@ -86,6 +87,8 @@ def _check(number: int, raw: bytes, keys: Keys, batch: Mapping[str, Any]) -> Pay
     except (ValueError, KeyError, TypeError):
         return Payout(number, instruction_id, None, (_NOT_READABLE,))
     try:
+        if content != canonical_bytes(payload):
+            faults.append(("instruction.spelling", "不是规范写法（RFC 8785）。", "It is not spelt as RFC 8785 has it."))
         faults += _faults_of(payload, instruction_id, batch)
     except (ValueError, KeyError, TypeError, AttributeError):
         faults.append(("instruction.malformed", "指令内容格式不正确。", "The instruction's content is malformed."))

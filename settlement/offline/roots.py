@@ -32,8 +32,11 @@ class Leaves:
         """The root over the items in the order of their positions."""
         if not self._positions:
             return hashlib.sha256(b"").digest()
-        places = sorted(range(len(self._positions)), key=self._positions.__getitem__)
-        level = bytearray().join(self._digests[_DIGEST_BYTES * at : _DIGEST_BYTES * (at + 1)] for at in places)
+        level = self._digests
+        if any(later < earlier for earlier, later in pairwise(self._positions)):
+            level = bytearray()
+            for at in sorted(range(len(self._positions)), key=self._positions.__getitem__):
+                level += self._digests[_DIGEST_BYTES * at : _DIGEST_BYTES * (at + 1)]
         while len(level) > _DIGEST_BYTES:
             above = bytearray()
             for start in range(0, len(level), 2 * _DIGEST_BYTES):

@@ -2,6 +2,7 @@
 
 from array import array
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
@@ -43,25 +44,15 @@ def check_payouts(path: Path, manifest: Manifest, keys: Keys, findings: Findings
     findings.expect(place, "batch_root", manifest.content["batch_root"], leaves.root().hex())
     if (position := leaves.repeated()) is not None:
         findings.add(place, "items.repeated", f"明细 {position} 出现两次。", f"Item {position} is paid twice.")
-    if len(set(numbers)) != len(numbers):
+    if any(one == other for one, other in pairwise(sorted(numbers))):
         _name_repeated(path, findings)
 
 
 def _note_items(payload: Mapping[str, Any], leaves: Leaves) -> int:
     """Note the sealed items that the instruction pays; the first one's position."""
     for item in payload["items"]:
-        leaves.add(
-            item["position"],
-            canonical_bytes(
-                {
-                    **{
-                        name: payload[name]
-                        for name in ("account_number", "bank_name", "batch", "cnaps", "payee", "tenant")
-                    },
-                    **{name: item[name] for name in ("amount", "claim", "position")},
-                }
-            ),
-        )
+        leaf = {name: payload[name] for name in _FROM_PAYLOAD} | {name: item[name] for name in _FROM_ITEM}
+        leaves.add(item["position"], canonical_bytes(leaf))
     return int(payload["items"][0]["position"])
 
 

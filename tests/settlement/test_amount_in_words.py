@@ -86,7 +86,7 @@ def test_figures_written_by_hand(yuan: str, words: str) -> None:
 
 
 @pytest.mark.parametrize(("yuan", "spellings"), PUBLISHED.items())
-def test_the_published_examples(yuan: str, spellings: tuple[str, ...]) -> None:
+def test_the_published_examples_are_written_as_published(yuan: str, spellings: tuple[str, ...]) -> None:
     assert amount_in_words(Money.parse(yuan)) in spellings
 
 
@@ -109,7 +109,7 @@ def test_every_amount_below_ten_thousand_yuan() -> None:
         assert amount_in_words(Money(fen)) == digit_by_digit(fen)
 
 
-def test_the_largest_amount() -> None:
+def test_the_largest_amount_is_written_whole() -> None:
     assert amount_in_words(Money(MAX_FEN)) == "壹拾万亿元整"
 
 
