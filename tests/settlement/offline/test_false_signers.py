@@ -52,6 +52,16 @@ def test_an_instruction_in_another_spelling_is_named_though_it_is_signed(written
     assert at_line(written, "payouts.jsonl", "instruction.spelling") == [(4, ids(written)[3])]
 
 
+def test_an_instruction_that_says_one_thing_twice_is_named_though_it_is_signed(written: Made) -> None:
+    sign = compact_signer(written.key, INSTRUCTION)
+    lines = (written.folder / "payouts.jsonl").read_bytes().splitlines(keepends=True)
+    payload = canonical_bytes(written.instructions[0].payload())
+    twice = payload.replace(b'"amount":', b'"amount":"1.00","amount":', 1)
+    lines[0] = canonical_bytes({"instruction_id": ids(written)[0], "jws": sign(twice)}) + b"\n"
+    (written.folder / "payouts.jsonl").write_bytes(b"".join(lines))
+    assert at_line(written, "payouts.jsonl", "instruction.spelling") == [(1, ids(written)[0])]
+
+
 def test_an_instruction_paid_twice_by_the_signer_is_named(written: Made) -> None:
     lines = (written.folder / "payouts.jsonl").read_bytes().splitlines(keepends=True)
     (written.folder / "payouts.jsonl").write_bytes(b"".join([*lines, lines[2]]))
