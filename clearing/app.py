@@ -9,6 +9,7 @@ from flask_smorest import Api
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from clearing.api import (
+    address,
     batches,
     bulk,
     claims,
@@ -90,6 +91,7 @@ def create_app(service: Service) -> Flask:
     open_frame(app.extensions, service)
     app.extensions["clearing-readiness"] = Readiness(service)
     edge.watch(app)
+    address.refuse_hostile_addresses(app)
     api = _Api(app, spec_kwargs=_description())
     nouns = NOUNS + ((demo_clock,) if service.settings.demonstration else ())
     for blueprint in dict.fromkeys(noun.blueprint for noun in nouns):

@@ -19,7 +19,7 @@ from clearing.api.batch_form import (
     item_json,
 )
 from clearing.api.frame import Answer, current, in_transaction, needs, principal
-from clearing.api.noun import JSON_TYPE, MAX_BODY_BYTES, Noun, PageSchema, json_body, load, page, read_cursor
+from clearing.api.noun import JSON_TYPE, MAX_BODY_BYTES, Noun, PageSchema, cursor_id, json_body, load, page, read_cursor
 from clearing.service import Service
 from connectors.faults import Fault
 from connectors.fields import DayField, InstantField
@@ -121,7 +121,7 @@ def cut_batch(body: dict[str, Any], tenant: str) -> Response:
 @blueprint.response(200, BatchPageSchema)
 def get_batches(query: dict[str, Any], tenant: str) -> Response:
     """List the tenant's batches, newest first, filtered by state, scheme and mode."""
-    limit, after = query.pop("limit"), _batch_behind(read_cursor(query.pop("cursor")))
+    limit, after = query.pop("limit"), cursor_id(query.pop("cursor"))
 
     def use_case(work: Work) -> Answer:
         batches = list_batches(work.connection, tenant, query, after, limit + 1)
@@ -271,13 +271,6 @@ def line_of(cursor: str | None) -> int:
 
 
 MAX_LINE_DIGITS: Final = 9
-
-
-def _batch_behind(cursor: str | None) -> UUID | None:
-    try:
-        return None if cursor is None else UUID(cursor)
-    except ValueError:
-        raise _bad_cursor() from None
 
 
 def _bad_cursor() -> Invalid:

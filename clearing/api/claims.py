@@ -8,7 +8,7 @@ from marshmallow import Schema, fields, validate
 from sqlalchemy.exc import IntegrityError
 
 from clearing.api.frame import Answer, current, in_transaction, needs, principal, respond, shared_intake
-from clearing.api.noun import Noun, PageSchema, json_body, load, page, read_cursor
+from clearing.api.noun import Noun, PageSchema, cursor_id, json_body, load, page
 from clearing.api.problems import wants_english
 from clearing.api.taking import other_tenants_id
 from clearing.claims.case import Desk, Outcome
@@ -99,12 +99,12 @@ def submit_claim() -> Response:
 @blueprint.arguments(ClaimQuerySchema, location="query")
 def list_all(query: dict[str, Any]) -> Response:
     """List claims, the oldest first, filtered by named parameters."""
-    limit, after = query.pop("limit"), read_cursor(query.pop("cursor"))
+    limit, after = query.pop("limit"), cursor_id(query.pop("cursor"))
     wanted = Filter.from_query(query)
     english = wants_english()
 
     def use_case(work: Work) -> Answer:
-        views = list_claims(work.connection, wanted, None if after is None else UUID(after), limit + 1)
+        views = list_claims(work.connection, wanted, after, limit + 1)
         return Answer(page(views, limit, lambda view: claim_json(view, english=english), lambda view: str(view.row.id)))
 
     return in_transaction(use_case)

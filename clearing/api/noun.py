@@ -4,6 +4,7 @@ import base64
 import binascii
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, NoReturn, TypeVar
+from uuid import UUID
 
 from flask import Request, request
 from flask_smorest import Blueprint
@@ -131,9 +132,24 @@ def read_cursor(cursor: str | None) -> str | None:
     try:
         return base64.b64decode(cursor + "=" * (-len(cursor) % 4), b"-_", validate=True).decode("ascii")
     except (binascii.Error, ValueError) as error:
-        raise bad_query(
-            "cursor", "游标无效，请从第一页开始。", "The cursor is not valid; start from the first page."
-        ) from error
+        raise _bad_cursor() from error
+
+
+def cursor_id(cursor: str | None) -> UUID | None:
+    """The id in a cursor.
+
+    Raises:
+        Invalid: it is not one of ours.
+    """
+    key = read_cursor(cursor)
+    try:
+        return None if key is None else UUID(key)
+    except ValueError as error:
+        raise _bad_cursor() from error
+
+
+def _bad_cursor() -> Invalid:
+    return bad_query("cursor", "游标无效，请从第一页开始。", "The cursor is not valid; start from the first page.")
 
 
 def bad_query(name: str, zh: str, en: str) -> Invalid:

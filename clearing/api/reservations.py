@@ -7,7 +7,7 @@ from flask import Response
 from sqlalchemy.exc import IntegrityError
 
 from clearing.api.frame import Answer, current, in_transaction, needs, principal
-from clearing.api.noun import Noun, PageSchema, page, read_cursor
+from clearing.api.noun import Noun, PageSchema, cursor_id, page
 from clearing.claims.reservations import ReservationRow, cancel, confirm, listed, reservation_json, reserve, view
 from connectors.claim_schema import ReservationSchema
 from connectors.submission import ReservationRequest
@@ -55,10 +55,10 @@ def request_reservation(given: ReservationRequest) -> Response:
 @blueprint.arguments(PageSchema, location="query")
 def list_reservations(query: dict[str, Any]) -> Response:
     """List reservations, the oldest first."""
-    limit, after = query["limit"], read_cursor(query["cursor"])
+    limit, after = query["limit"], cursor_id(query["cursor"])
 
     def use_case(work: Work) -> Answer:
-        rows = listed(work.connection, principal().platform, None if after is None else UUID(after), limit + 1)
+        rows = listed(work.connection, principal().platform, after, limit + 1)
         today = shanghai_day(work.at)
         return Answer(page(rows, limit, lambda row: reservation_json(row, today), lambda row: str(row.id)))
 
