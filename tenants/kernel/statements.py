@@ -28,6 +28,8 @@ def read_all(connection: Connection, *queries: Query[Any]) -> list[Any]:
     Raises:
         sqlalchemy.exc.DBAPIError: as for any statement; the transaction is then over.
     """
+    if not connection.in_transaction():
+        connection.begin()  # as SQLAlchemy does at a first statement of its own
     driver = cast("PgConnection[Any]", connection.connection.driver_connection)
     try:
         with driver.pipeline():
@@ -35,10 +37,9 @@ def read_all(connection: Connection, *queries: Query[Any]) -> list[Any]:
         answers = [cursor.fetchall() for cursor in cursors]
     except PgError as error:
         if driver.closed:
-            connection.invalidate(error)
-        raise DBAPIError.instance(
-            "pipeline", None, error, PgError, connection_invalidated=driver.closed, dialect=connection.dialect
-        ) from error
+            # fails at once: so SQLAlchemy learns of it, and drops the pool's other connections to that server too
+            connection.exec_driver_sql("select 1")
+        raise DBAPIError.instance("pipeline", None, error, PgError, dialect=connection.dialect) from error
     return [query.made(rows) for query, rows in zip(queries, answers, strict=True)]
 
 
@@ -91,6 +92,8 @@ def _insert(write: Write) -> str:
 
 
 def _json_rows(write: Write) -> str:
+    if any(float in map(type, row) for row in write.rows):
+        raise TypeError("no column takes a float")  # and NaN would arrive as null
     rows = [dict(zip(write.columns, row, strict=True)) for row in write.rows]
     return orjson.dumps(rows, _as_text, orjson.OPT_PASSTHROUGH_SUBCLASS).decode()
 
