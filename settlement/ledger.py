@@ -185,7 +185,7 @@ def _states(rows: Sequence[tuple[str, int, int | None]]) -> States:
 
 
 def lock_accounts(connection: Connection, tenant: str, codes: Iterable[str]) -> States:
-    """Lock counted accounts in the order of their codes and read them; absent ones are left out."""
+    """Lock counted accounts in the order of the house and read them; absent ones are left out."""
     return read(connection, _locked_accounts(tenant, codes, "true"))
 
 
@@ -197,10 +197,25 @@ def lock_limited(tenant: str, codes: Iterable[str]) -> Query[States]:
 def _locked_accounts(tenant: str, codes: Iterable[str], which: str) -> Query[States]:
     return Query(
         "select code, debits_pending_fen + debits_posted_fen - credits_posted_fen, limit_fen "  # noqa: S608 - our own
-        f"from ledger_account where tenant = %s and code = any(%s) and {which} order by code for no key update",
+        f"from ledger_account where tenant = %s and code = any(%s) and {which} order by {_ORDER} for no key update",
         (tenant, sorted(set(codes))),
         _states,
     )
+
+
+def lock_caps(connection: Connection, tenant: str, subject_ids: Sequence[UUID]) -> None:
+    """Lock the enterprises' accounts that the subjects draw on, so that registry keys may be locked before budgets."""
+    connection.exec_driver_sql(
+        "select 1 from ledger_account where tenant = %s and code in (select debit from ledger_transfer "  # noqa: S608
+        f"where tenant = %s and subject_id = any(%s) and kind = 'pending') and not {_IS_BUDGET} order by code "
+        "for no key update",
+        (tenant, tenant, list(subject_ids)),
+    )
+
+
+_IS_BUDGET: Final = "code like 'budget/%%'"
+_ORDER: Final = f"{_IS_BUDGET}, code"
+"""The order of locks: enterprises' accounts before budgets, as intake takes them, each kind by its codes."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,8 +23,9 @@ def settle(work: Work, vault: Vault, tenant: str, claim_ids: Sequence[UUID]) -> 
 def free(work: Work, row: ClaimRow, reason: str) -> None:
     """Free a claim's quota, budget and keys at once, and take its obligation back where it has one."""
     take_back(work.connection, row.tenant, row.id, work.at)
-    ledger.give_back(work.connection, row.tenant, [row.id], reason, work.at)
+    ledger.lock_caps(work.connection, row.tenant, [row.id])
     registry.release(work.connection, [row.id])
+    ledger.give_back(work.connection, row.tenant, [row.id], reason, work.at)
 
 
 def end_reserved(work: Work, tenant: str, claim_ids: Sequence[UUID], kind: str, reason: str) -> None:

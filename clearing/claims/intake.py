@@ -153,7 +153,7 @@ def _take_in(
     own, _, locked, budgets = read_all(
         work.connection,
         purse_query(desk.tenant, [cap for one in drawn for cap in _caps(one)]),
-        *key_queries(wanted),
+        *key_queries(wanted, [case.claim_id for case in cases if case.earlier is not None]),
         lock_limited(desk.tenant, {one.accounts.budget for one in drawn}),
     )
     purse = Purse(own, budgets)

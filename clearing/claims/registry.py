@@ -142,10 +142,13 @@ def keys_of(identities: Iterable[Identity], digests: Digests) -> tuple[Key, ...]
     )
 
 
-def key_queries(wanted: Mapping[str, Sequence[Key]]) -> tuple[Query[None], Query[Locked]]:
+def key_queries(
+    wanted: Mapping[str, Sequence[Key]], corrected: Sequence[UUID] = ()
+) -> tuple[Query[None], Query[Locked]]:
     """Lock the keys of each exclusion group, making the heads that are not there yet, and read who holds them.
 
     One statement locks in the order of the digests, a second reads: its snapshot is newer than any lock waited for.
+    What ``corrected`` holders hold until now is locked with them, since it will be released.
     """
     heads = sorted(
         {
@@ -156,15 +159,22 @@ def key_queries(wanted: Mapping[str, Sequence[Key]]) -> tuple[Query[None], Query
         }
     )
     digests, groups, kinds, versions = ([head[column] for head in heads] for column in range(4))
+    also = (_HELD, (list(corrected),)) if corrected else ("", ())
     lock: Query[None] = Query(
-        "insert into registry_key (digest, exclusion_group, kind, key_version) "
-        "select * from unnest(%s::bytea[], %s::text[], %s::text[], %s::smallint[]) as w(digest, grp, kind, version) "
-        "order by digest, grp "
+        "insert into registry_key (digest, exclusion_group, kind, key_version) select * from ("  # noqa: S608 - our own
+        "select * from unnest(%s::bytea[], %s::text[], %s::text[], %s::smallint[]) as w(digest, grp, kind, version)"
+        f"{also[0]}) as heads order by digest, grp "
         "on conflict (digest, exclusion_group) do update set key_version = registry_key.key_version returning 1",
-        (digests, groups, kinds, versions),
+        (digests, groups, kinds, versions, *also[1]),
         lambda _: None,
     )
     return lock, Query(f"{_SELECT} where digest = any(%s)", (digests,), _locked)
+
+
+_HELD: Final = (
+    " union select k.digest, k.exclusion_group, k.kind, k.key_version from registry_holding h "
+    "join registry_key k using (digest, exclusion_group) where h.holder_id = any(%s)"
+)
 
 
 def lock_keys(connection: Connection, wanted: Mapping[str, Sequence[Key]]) -> Locked:

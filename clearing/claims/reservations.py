@@ -203,13 +203,17 @@ def reservation_json(row: ReservationRow, today: date) -> dict[str, Json]:
 
 def release_expired(work: Work) -> int:
     """Void what reservations of ended years still set aside; how many those were."""
-    rows = work.connection.exec_driver_sql(
+    found = work.connection.exec_driver_sql(
         f"select {', '.join(COLUMNS)} from reservation "  # noqa: S608 - our own columns
         "where state in ('requested', 'confirmed') and expires_on < %s order by tenant, id limit %s for no key update",
         (shanghai_day(work.at), EXPIRED_AT_ONCE),
     ).all()
-    for row in map(_row, rows):
-        end_reserved(work, row.tenant, [row.id], "void", "reservation expired")
+    rows = [_row(row) for row in found]
+    # all accounts are locked before the first audit chain is
+    for tenant in sorted({row.tenant for row in rows}):
+        own = [row.id for row in rows if row.tenant == tenant]
+        end_reserved(work, tenant, own, "void", "reservation expired")
+    for row in rows:
         _move(work, "service", row, "cancelled")
     return len(rows)
 

@@ -295,6 +295,11 @@ create index registry_holding_holder on registry_holding (holder_id);
 
 create function count_holdings() returns trigger language plpgsql security definer as $$
 begin
+    if tg_op <> 'INSERT' then -- the statement below then sees every total that others have stated until now
+        perform 1 from public.registry_key k
+          where (k.digest, k.exclusion_group) in (select r.digest, r.exclusion_group from removed r)
+          order by k.digest, k.exclusion_group for no key update;
+    end if;
     if tg_op = 'INSERT' then
         update public.registry_key k set taken_fen = k.taken_fen + s.fen, total_fen = least(k.total_fen, s.stated)
           from (select digest, exclusion_group, sum(claimed_fen) as fen, min(stated_fen) as stated
