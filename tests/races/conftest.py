@@ -1,0 +1,42 @@
+"""Crowds over the session's database, and its books."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+
+from clearing.claims.vault import open_vault
+from clearing.embedded import Addresses
+from tenants.kernel.database import open_engine
+from tenants.kernel.secrets import load_secrets
+from tests.intake.counter import Counter
+from tests.intake.prepared import prepared
+from tests.races.crowd import Crowd, Place
+
+
+@pytest.fixture(scope="session")
+def place(servers: Addresses, data_dir: Path) -> Place:
+    prepared(servers, data_dir / "secrets")
+    return Place(servers.app_url, data_dir / "secrets")
+
+
+@pytest.fixture(scope="session")
+def counter(place: Place) -> Iterator[Counter]:
+    engine = open_engine(place.app_url)
+    yield Counter(engine, open_vault(load_secrets(place.secrets)))
+    engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def auditor(place: Place, servers: Addresses) -> Iterator[Engine]:
+    engine = open_engine(servers.auditor_url)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def crowd(place: Place) -> Iterator[Crowd]:
+    people = Crowd(place)
+    yield people
+    people.end()
