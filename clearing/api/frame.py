@@ -121,12 +121,16 @@ def _once(work: Work, caller: Principal, key: str, use_case: Callable[[Work], An
     if replay is not None:
         return replay
     response = respond(use_case(work))
+    _keep(work.connection, caller, key, response)
+    return response
+
+
+def _keep(connection: Connection, caller: Principal, key: str, response: Response) -> None:
     headers = {name: value for name, value in response.headers.items() if name in _KEPT_HEADERS}
-    work.connection.exec_driver_sql(
+    connection.exec_driver_sql(
         "update idempotency_key set status = %s, headers = %s, body = %s where client_id = %s and key = %s",
         (response.status_code, json.dumps(headers), response.get_data(), caller.client_id, key),
     )
-    return response
 
 
 _KEPT_HEADERS: Final = frozenset({"Content-Type", "Location", "ETag", "Retry-After"})
@@ -162,21 +166,13 @@ def _taken_before(connection: Connection, caller: Principal, key: str, at: datet
 
 
 def _remember_refusal(service: Service, caller: Principal, key: str, problem: Problem) -> Response:
-    response = problem_response(problem)
+    """Store the refusal, whose own transaction is undone; another's answer where one came between and was stored."""
     with service.engine.begin() as connection:
-        connection.exec_driver_sql(
-            "insert into idempotency_key (client_id, key, request_sha256, status, headers, body, created_at) "
-            "values (%s, %s, %s, %s, %s, %s, %s) on conflict do nothing",
-            (
-                caller.client_id,
-                key,
-                _request_digest(),
-                response.status_code,
-                json.dumps({"Content-Type": response.headers["Content-Type"]}),
-                response.get_data(),
-                service.machine.now(),
-            ),
-        )
+        replay = _taken_before(connection, caller, key, service.machine.now())
+        if replay is not None:
+            return replay
+        response = problem_response(problem)
+        _keep(connection, caller, key, response)
     return response
 
 
