@@ -29,8 +29,8 @@ def read_clock() -> Response:
 
 
 @blueprint.put("/clock")
-@blueprint.arguments(ClockSchema)
 @needs("clearing:operate")
+@blueprint.arguments(ClockSchema)
 def set_clock(body: dict[str, datetime]) -> Response:
     """Move the business time forward; it never goes back."""
 

@@ -4,11 +4,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import IO, Final
 
-from flask import Response, request, stream_with_context
+from flask import Response, stream_with_context
 
+from clearing.api.noun import require_type
 from clearing.api.problems import problem_body
 from tenants.kernel.canonical import Json, canonical_bytes
-from tenants.kernel.errors import Problem, UnsupportedMediaType
+from tenants.kernel.errors import Problem
 
 NDJSON_TYPE: Final = "application/x-ndjson"
 READ_BYTES: Final = 64 * 1024
@@ -45,12 +46,9 @@ def require_ndjson() -> None:
     """Refuse a body of another type.
 
     Raises:
-        UnsupportedMediaType: the content type is not NDJSON.
+        UnsupportedMediaType: the content type is not NDJSON, or the content is compressed.
     """
-    if request.mimetype != NDJSON_TYPE:
-        raise UnsupportedMediaType(
-            "content_type.unsupported", f"请使用 Content-Type: {NDJSON_TYPE}。", f"Use Content-Type: {NDJSON_TYPE}."
-        )
+    require_type(NDJSON_TYPE)
 
 
 def answer_lines(lines: Iterable[dict[str, Json]]) -> Response:

@@ -18,6 +18,8 @@ from tenants.kernel.errors import FieldError, Invalid, Text, TooLarge, Unsupport
 from tenants.kernel.strict_json import decode
 
 JSON_TYPE: Final = "application/json"
+IDENTITY: Final = "identity"
+"""The content coding that codes nothing."""
 MAX_BODY_BYTES: Final = 256 * 1024
 DEFAULT_LIMIT: Final = 50
 MAX_LIMIT: Final = 500
@@ -57,17 +59,30 @@ def json_body(max_bytes: int) -> Json:
     """The request's body, decoded strictly.
 
     Raises:
-        UnsupportedMediaType: the content type is not JSON.
+        UnsupportedMediaType: the content type is not JSON, or the content is compressed.
         TooLarge: the body is over ``max_bytes``.
         Malformed: it is not strict JSON.
     """
-    if request.mimetype != JSON_TYPE:
-        raise UnsupportedMediaType(
-            "content_type.unsupported", f"请使用 Content-Type: {JSON_TYPE}。", f"Use Content-Type: {JSON_TYPE}."
-        )
+    require_type(JSON_TYPE)
     if (request.content_length or 0) > max_bytes:
         raise too_large(max_bytes)
     return decode(request.get_data(), max_bytes)
+
+
+def require_type(mimetype: str) -> None:
+    """Refuse a body of another type, or one that is compressed (RFC 9110 §8.4): a small one may hold a huge one.
+
+    Raises:
+        UnsupportedMediaType: as above.
+    """
+    if request.mimetype != mimetype:
+        raise UnsupportedMediaType(
+            "content_type.unsupported", f"请使用 Content-Type: {mimetype}。", f"Use Content-Type: {mimetype}."
+        )
+    if request.headers.get("Content-Encoding", IDENTITY).lower() != IDENTITY:
+        raise UnsupportedMediaType(
+            "content_encoding.unsupported", "不接受压缩的内容。", "Compressed content is not accepted."
+        )
 
 
 def load(schema: Schema, data: Json) -> Any:  # noqa: ANN401 - what the schema makes
