@@ -1,0 +1,268 @@
+"""Every operation of the interface with every scope, without a token, and with another tenant's things."""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from tenants.principal import SCOPES
+from tests.intake.bodies import JIANGSU, WUJIANG, claim
+from tests.scenarios.callers import TENANTS, Callers
+from tests.scenarios.test_claims_over_http import ON
+from tests.service.running import Api, Reply, RunningService
+
+CLAIM_READERS = {"claims:read", "claims:write", "reviews:write", "audit:read"}
+TENANT_READERS = {"claims:read", "reviews:write", "policies:write", "policies:approve", "batches:write", "audit:read"}
+BATCH_READERS = {"batches:write", "batches:release", "audit:read"}
+ANYBODY = set(SCOPES) | {""}
+"""Operations that need no token at all."""
+
+TENANT, BATCH = "/v1/tenants/{tenant}", "/v1/tenants/{tenant}/batches/{batch_id}"
+SCHEME = "/v1/tenants/{tenant}/schemes/{scheme}"
+MATRIX: dict[tuple[str, str], set[str]] = {
+    ("post", "/v1/claims"): {"claims:write"},
+    ("get", "/v1/claims"): CLAIM_READERS,
+    ("get", "/v1/claims/{claim_id}"): CLAIM_READERS,
+    ("get", "/v1/claims/{claim_id}/trace"): CLAIM_READERS,
+    ("get", "/v1/claims/{claim_id}/history"): CLAIM_READERS,
+    ("post", "/v1/claims/{claim_id}/withdraw"): {"claims:write"},
+    ("post", "/v1/claims/{claim_id}/reviews"): {"reviews:write"},
+    ("post", "/v1/claims/{claim_id}/holds/{hold_id}/resolution"): {"reviews:write"},
+    ("post", "/v1/claims/{claim_id}/objections"): {"reviews:write"},
+    ("post", "/v1/claims/bulk"): {"claims:write"},
+    ("post", "/v1/reservations"): {"claims:write"},
+    ("get", "/v1/reservations"): CLAIM_READERS,
+    ("get", "/v1/reservations/{reservation_id}"): CLAIM_READERS,
+    ("post", "/v1/reservations/{reservation_id}/confirm"): {"reviews:write"},
+    ("post", "/v1/reservations/{reservation_id}/cancel"): {"claims:write", "reviews:write"},
+    ("post", "/v1/support-records"): {"support:write"},
+    ("post", "/v1/support-records/bulk"): {"support:write"},
+    ("get", f"{SCHEME}/policies"): TENANT_READERS,
+    ("get", f"{SCHEME}/policies/{{version}}"): TENANT_READERS,
+    ("get", f"{SCHEME}/budgets/{{year}}"): TENANT_READERS,
+    ("put", f"{SCHEME}/budgets/{{year}}"): {"policies:write"},
+    ("get", f"{TENANT}/linked-regions/{{year}}"): TENANT_READERS,
+    ("put", f"{TENANT}/linked-regions/{{year}}"): {"policies:write"},
+    ("get", "/v1/quotas"): TENANT_READERS,
+    ("get", f"{TENANT}/payout-account"): {*BATCH_READERS, "policies:write"},
+    ("put", f"{TENANT}/payout-account"): {"batches:write", "policies:write"},
+    ("post", f"{TENANT}/batches"): {"batches:write"},
+    ("get", f"{TENANT}/batches"): BATCH_READERS,
+    ("get", BATCH): BATCH_READERS,
+    ("get", f"{BATCH}/items"): BATCH_READERS,
+    ("post", f"{BATCH}/publish"): {"batches:write"},
+    ("post", f"{BATCH}/seal"): {"batches:write"},
+    ("post", f"{BATCH}/release"): {"batches:release"},
+    ("post", f"{BATCH}/cancel"): {"batches:write"},
+    ("post", f"{BATCH}/close"): {"batches:write"},
+    ("get", f"{BATCH}/files"): BATCH_READERS,
+    ("get", f"{BATCH}/files/{{name}}"): BATCH_READERS,
+    ("get", "/v1/events"): {"claims:read"},
+    ("get", "/notices"): ANYBODY,
+    ("get", "/notices/style.css"): ANYBODY,
+    ("get", "/notices/{tenant}/{batch_no}"): ANYBODY,
+    ("post", "/notices/{tenant}/{batch_no}/objections"): ANYBODY,
+    ("get", "/.well-known/jwks.json"): ANYBODY,
+    ("get", "/.well-known/jwks/{tenant}.json"): ANYBODY,
+    ("get", "/v1/demo/clock"): {"clearing:operate"},
+    ("put", "/v1/demo/clock"): {"clearing:operate"},
+}
+METHODS = {"get", "post", "put", "delete", "patch"}
+NDJSON = ("/v1/claims/bulk", "/v1/support-records/bulk")
+
+
+@dataclass(frozen=True)
+class Things:
+    """Ids of one tenant's things."""
+
+    tenant: str
+    scheme: str
+    claim_id: str
+    hold_id: str
+    batch_id: str
+    reservation_id: str
+
+    def place(self, path: str) -> str:
+        """The path with these ids in it."""
+        values = {
+            "tenant": self.tenant, "scheme": self.scheme, "claim_id": self.claim_id, "hold_id": self.hold_id,
+            "batch_id": self.batch_id, "reservation_id": self.reservation_id, "version": "2024-01-01", "year": "2024",
+            "name": "manifest.json", "batch_no": "nothing",
+        }  # fmt: skip
+        return path.format(**values)
+
+
+def absent(tenant: str = "jiangsu") -> Things:
+    return Things(tenant, "provincial", *(str(uuid4()) for _ in range(4)))
+
+
+def operations(service: RunningService) -> list[tuple[str, str]]:
+    paths = service.api.get("/v1/openapi.json").json["paths"]
+    return [(method, path) for path, known in paths.items() for method in known if method in METHODS]
+
+
+def perform(caller: Api, method: str, path: str, things: Things) -> Reply:
+    """The operation with a body that is empty: rights are asked about before it is read."""
+    if method == "get":
+        return caller.get(things.place(path))
+    kind = "application/x-ndjson" if path in NDJSON else "application/json"
+    body = b"" if path in NDJSON else b"{}"
+    return caller.call(method.upper(), things.place(path), body, Content_Type=kind)
+
+
+def test_every_operation_of_the_interface_is_in_the_matrix(service: RunningService) -> None:
+    assert set(operations(service)) == set(MATRIX)
+
+
+@pytest.fixture(scope="session")
+def clients(callers: Callers) -> tuple[Api, ...]:
+    """A platform's client and a person's, each with every scope, for one tenant only."""
+    return (
+        callers.made("jssic", ("jiangsu",), SCOPES, None),
+        callers.made(None, ("jiangsu",), SCOPES, "全权"),
+    )
+
+
+def narrowed(client: Api, scope: str) -> Api:
+    """The same client with a token of one scope."""
+    return Api(client.address, client.client_id, client.client_secret, scope)
+
+
+@pytest.mark.parametrize("scope", SCOPES)
+@pytest.mark.parametrize("which", [0, 1])
+def test_a_scope_opens_its_own_operations_and_no_other(clients: tuple[Api, ...], scope: str, which: int) -> None:
+    caller = narrowed(clients[which], scope)
+    wrong = []
+    for (method, path), scopes in MATRIX.items():
+        reply = perform(caller, method, path, absent())
+        refused = reply.status == 403 and reply.code == "scope.missing"
+        if refused is (scope in scopes) or reply.status == 401 or reply.status >= 500:
+            wrong.append((method, path, reply))
+    assert wrong == []
+
+
+def test_nothing_but_the_public_pages_is_open_without_a_token(service: RunningService) -> None:
+    for (method, path), scopes in MATRIX.items():
+        reply = perform(service.api, method, path, absent())
+        assert (reply.status == 401) is ("" not in scopes), (method, path, reply)
+        if reply.status == 401:
+            assert (reply.code, reply.headers["WWW-Authenticate"]) == ("token.missing", "Bearer")
+
+
+@pytest.mark.parametrize("token", ["", "x", "Bearer", "x" * 5000, "你好", "\u00ff"])
+def test_a_token_that_is_none_opens_nothing(service: RunningService, token: str) -> None:
+    reply = service.api.get("/v1/claims", Authorization=f"Bearer {token}".encode().decode("latin-1"))
+    assert reply.status == 401
+    assert reply.code in {"token.missing", "token.invalid"}
+
+
+def test_a_client_asks_for_no_scope_beyond_its_own(callers: Callers) -> None:
+    platform = callers.platform("jssic", "jiangsu", scopes=("claims:read",))
+    asked = platform.ask_token(scope="claims:read claims:write batches:release")
+    granted = asked.json.get("scope", "").split() if asked.status == 200 else []
+    assert set(granted) <= {"claims:read"}
+
+
+@pytest.fixture(scope="session")
+def foreign(callers: Callers, delta: Api) -> Things:
+    """A claim on hold, a reservation and a batch of Wujiang's."""
+    body = claim(WUJIANG, on=ON)
+    assert delta.post("/v1/claims", body).status == 201
+    other = claim(WUJIANG, on=ON)
+    other["invoices"][0]["number"] = body["invoices"][0]["number"]
+    held = delta.post("/v1/claims", other).json
+    asked = claim(WUJIANG, on=ON, mode="cross_redemption")
+    shared = ("external_id", "tenant", "scheme", "mode", "enterprise", "provider", "contract")
+    request = {name: asked[name] for name in shared} | {"requested_at": f"{ON}T12:00:00+08:00"}
+    reservation = delta.post("/v1/reservations", request)
+    assert reservation.status == 201, reservation
+    finance = callers.person("钱会", "batches:write", tenants=("wujiang",))
+    batch = finance.post("/v1/tenants/wujiang/batches", {"scheme": "delta", "mode": "common_use"})
+    assert batch.status == 201, batch
+    return Things("wujiang", "delta", held["id"], held["holds"][0]["id"], batch.json["id"], reservation.json["id"])
+
+
+BODIES: dict[str, Any] = {
+    "/v1/claims/{claim_id}/withdraw": {},
+    "/v1/claims/{claim_id}/reviews": {"stage": "center", "outcome": "reject", "reason": "试探"},
+    "/v1/claims/{claim_id}/holds/{hold_id}/resolution": {"outcome": "reject", "reason": "试探"},
+    "/v1/claims/{claim_id}/objections": {"reason": "试探试探试探"},
+    f"{SCHEME}/budgets/{{year}}": {"amount": "0.00"},
+    f"{TENANT}/linked-regions/{{year}}": {"regions": {}},
+    f"{TENANT}/payout-account": {
+        "account_name": "试探", "account_number": "6222000011112222", "bank_name": "试探", "cnaps": "102100099996",
+    },
+    f"{TENANT}/batches": {"scheme": "delta", "mode": "common_use"},
+}  # fmt: skip
+OF_A_TENANT = [(method, path) for method, path in MATRIX if "{" in path and not path.startswith(("/notices", "/.well"))]
+
+
+@pytest.mark.parametrize(("method", "path"), OF_A_TENANT)
+@pytest.mark.parametrize("which", [0, 1])
+def test_what_is_foreign_answers_like_what_is_absent_to_the_byte(
+    clients: tuple[Api, ...], foreign: Things, method: str, path: str, which: int
+) -> None:
+    caller = clients[which]
+    nobody = absent("atlantis") if "{tenant}" in path else absent()
+    answers = [tried(caller, method, path, things) for things in (foreign, nobody)]
+    assert answers[0].status == 404, answers
+    assert answers[0].body == answers[1].body
+
+
+@pytest.mark.parametrize(("method", "path"), [(method, path) for method, path in OF_A_TENANT if BATCH in path])
+def test_a_foreign_id_under_the_own_tenant_is_absent(
+    clients: tuple[Api, ...], foreign: Things, method: str, path: str
+) -> None:
+    lost = absent()
+    mixed = Things("jiangsu", "provincial", lost.claim_id, lost.hold_id, foreign.batch_id, lost.reservation_id)
+    answers = [tried(clients[1], method, path, things) for things in (mixed, lost)]
+    assert [(answer.status, answer.code) for answer in answers] == [(404, "not_found")] * 2
+    assert answers[0].body == answers[1].body
+
+
+def tried(caller: Api, method: str, path: str, things: Things) -> Reply:
+    if method == "get":
+        return caller.get(things.place(path))
+    return caller._send(method.upper(), things.place(path), BODIES.get(path), {})
+
+
+def test_what_a_stranger_tried_changed_nothing(clients: tuple[Api, ...], foreign: Things, delta: Api) -> None:
+    before = delta.get(f"/v1/claims/{foreign.claim_id}").body
+    for method, path in OF_A_TENANT:
+        for caller in clients:
+            tried(caller, method, path, foreign)
+    assert delta.get(f"/v1/claims/{foreign.claim_id}").body == before
+    assert delta.get(f"/v1/reservations/{foreign.reservation_id}").json["state"] == "requested"
+
+
+def test_lists_and_counts_hold_nothing_of_a_foreign_tenant(clients: tuple[Api, ...], foreign: Things) -> None:
+    for caller in clients:
+        for path in ("/v1/claims?limit=500", "/v1/reservations?limit=500"):
+            assert {item["tenant"] for item in caller.get(path).json["items"]} <= {"jiangsu"}
+        assert caller.get("/v1/claims?tenant=wujiang").json["items"] == []
+    uscc = claim(JIANGSU)["enterprise"]["uscc"]
+    for tenant in set(TENANTS) - {"jiangsu"}:
+        query = f"scheme=delta&enterprise={uscc}&year=2024"
+        known, unknown = (clients[1].get(f"/v1/quotas?tenant={one}&{query}") for one in (tenant, "atlantis"))
+        assert known.body.replace(tenant.encode(), b"atlantis") == unknown.body
+
+
+def test_a_neighbour_platform_of_the_same_tenant_sees_nothing_either(callers: Callers, jssic: Api) -> None:
+    own = jssic.post("/v1/claims", claim(on=ON)).json
+    neighbour = callers.platform("delta", "jiangsu")
+    assert neighbour.get(f"/v1/claims/{own['id']}").status == 404
+    assert neighbour.post(f"/v1/claims/{own['id']}/withdraw").status == 404
+    assert neighbour.get(f"/v1/claims?external_id={own['external_id']}").json["items"] == []
+
+
+def test_a_staff_client_submits_no_claim(callers: Callers) -> None:
+    staff = callers.person("孙某", "claims:write", "support:write")
+    reply = staff.post("/v1/claims", claim(on=ON))
+    assert (reply.status, reply.code) == (403, "platform.missing")
+
+
+def test_a_platform_submits_for_its_own_tenants_only_and_learns_of_no_other(jssic: Api) -> None:
+    answers = [jssic.post("/v1/claims", claim(WUJIANG, on=ON, tenant=one)) for one in ("wujiang", "atlantis")]
+    assert [answer.status for answer in answers] == [422, 422]
+    assert answers[0].body == answers[1].body
