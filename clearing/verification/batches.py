@@ -1,0 +1,229 @@
+"""Batches: their steps are those of the chain, by different people, after the notice; their items add up."""
+
+from collections.abc import Iterator, Mapping
+from datetime import date, datetime, timedelta
+from itertools import pairwise
+from typing import Any, Final
+
+import chinese_calendar  # type: ignore[import-untyped] # the library has no types
+
+from clearing.verification.claim_award import SHANGHAI
+from clearing.verification.context import Context
+from clearing.verification.difference import Difference, compared, differs
+from clearing.verification.dossiers import Dossier
+from clearing.verification.entries import Entry, witness
+from clearing.verification.notices import Notice, notice_differences
+from clearing.verification.policies import in_force
+from clearing.verification.snapshot import Row, Snapshot
+from tenants.kernel.canonical import canonical_bytes
+from tenants.kernel.money import Money
+
+COLUMNS: Final = (
+    "tenant, id, batch_no, scheme, mode, kind, state, cut_off_at, item_count, total_fen, cut_by, cut_at, state_by, "
+    "published_by, published_on, publicity_through_on, publicity_provisional, calendar_version, working_days, "
+    "sealed_by, sealed_at, seal_no, merkle_root, previous_seal, seal_jws, seal_sha256, released_by, released_at, "
+    "instructed_at, manifest_no, manifest_sha256, version"
+)
+STEPS: Final[Mapping[str, tuple[frozenset[str | None], str]]] = {
+    "batch.cut": (frozenset({None}), "cut"),
+    "batch.published": (frozenset({"cut"}), "in_publicity"),
+    "batch.objection": (frozenset({"in_publicity"}), "in_publicity"),
+    "batch.sealed": (frozenset({"in_publicity"}), "sealed"),
+    "batch.released": (frozenset({"sealed"}), "released"),
+    "batch.instructed": (frozenset({"released"}), "instructed"),
+    "batch.cancelled": (frozenset({"cut", "in_publicity"}), "cancelled"),
+    "batch.closed": (frozenset({"cut", "in_publicity", "sealed"}), "closed"),
+}
+"""From which states each step leads to which."""
+DOERS: Final = {
+    "batch.cut": ("cut_by", "cut_at"),
+    "batch.published": ("published_by", None),
+    "batch.sealed": ("sealed_by", "sealed_at"),
+    "batch.released": ("released_by", "released_at"),
+    "batch.instructed": (None, "instructed_at"),
+}
+"""The columns that keep who did a step, and when."""
+_ONE_DAY: Final = timedelta(days=1)
+_SATURDAY: Final = 5
+
+_ITEMS: Final = """
+select b.tenant, b.id, b.state, b.item_count, b.total_fen, b.cut_off_at, coalesce(i.items, 0) as items,
+       coalesce(i.misplaced, 0) as misplaced, coalesce(i.live, 0) as live, coalesce(i.live_fen, 0)::bigint as live_fen,
+       coalesce(i.cancelled, 0) as cancelled, coalesce(i.cancelled_fen, 0)::bigint as cancelled_fen, i.latest_live,
+       (select array_agg(p order by p) from unnest(i.platforms) p) as platforms
+  from batch b left join (
+       select i.tenant, i.batch_id, count(*) as items, count(*) filter (where i.line <> i.place) as misplaced,
+              count(*) filter (where i.removed_at is null) as live,
+              sum(i.amount_fen) filter (where i.removed_at is null) as live_fen,
+              count(*) filter (where i.removed_reason = 'cancelled') as cancelled,
+              sum(i.amount_fen) filter (where i.removed_reason = 'cancelled') as cancelled_fen,
+              max(o.approved_at) filter (where i.removed_at is null) as latest_live,
+              array_agg(distinct o.platform) as platforms
+         from (select *, row_number() over (partition by tenant, batch_id order by claim_id) as place from batch_item) i
+         left join obligation o on o.tenant = i.tenant and o.id = i.claim_id
+        group by i.tenant, i.batch_id) i on i.tenant = b.tenant and i.batch_id = b.id
+"""
+
+
+def read_batches(snapshot: Snapshot) -> dict[tuple[str, Any], Row]:
+    """All batches by tenant and id: there is one now and then, not one for each claim."""
+    return {(row.tenant, row.id): row for row in snapshot.rows(f"select {COLUMNS} from batch")}  # noqa: S608 - ours
+
+
+class BatchCheck:
+    """What the checks of batches share: the sums of their items, and the calendar."""
+
+    def __init__(self, snapshot: Snapshot, context: Context) -> None:
+        self._context = context
+        self._sums = {(row.tenant, row.id): row for row in snapshot.rows(_ITEMS)}
+        self._years = {
+            (row.tenant, row.year): row
+            for row in snapshot.rows("select tenant, year, version, holidays, workdays from calendar_year")
+        }
+
+    def differences(self, dossier: Dossier) -> Iterator[Difference]:
+        """What is wrong with one batch, but for its seal, its instructions and its files."""
+        batch = self._context.batches[dossier.tenant, dossier.subject_id]
+        place = f"batch/{batch.tenant}/{batch.batch_no}"
+        if not dossier.entries:
+            yield differs("batch.unwitnessed", place, "entries of the audit chain", None)
+            return
+        sums = self._sums[dossier.tenant, dossier.subject_id]
+        yield from _history(place, batch, dossier.entries)
+        yield from _people(place, batch)
+        yield from self._notice(place, batch, dossier.entries)
+        yield from _items(place, batch, sums)
+        yield from notice_differences(dossier, _notices(batch, sums.platforms or [], dossier.entries))
+
+    def _notice(self, place: str, batch: Row, entries: list[Entry]) -> Iterator[Difference]:
+        """The public notice ran its working days, and was over before the seal (I10)."""
+        published = next((entry for entry in entries if entry.action == "batch.published"), None)
+        if published is None or batch.published_on is None:
+            return
+        day = published.at.astimezone(SHANGHAI).date()
+        if batch.published_on != day and not (published.raised and batch.published_on < day):
+            yield differs("batch.witness", f"{place}/published_on", day, batch.published_on)
+        terms = in_force(self._context.policies, batch.tenant, batch.scheme, batch.published_on)
+        days = None if terms is None else terms.publicity_days
+        if batch.working_days != days:
+            yield differs("batch.publicity", f"{place}/working_days", days, batch.working_days)
+        through, provisional = self._through(batch.tenant, batch.published_on, batch.working_days)
+        if batch.publicity_through_on != through:
+            yield differs("batch.publicity", f"{place}/publicity_through_on", through, batch.publicity_through_on)
+        if batch.publicity_provisional and not provisional and batch.sealed_at is not None:
+            found = batch.publicity_provisional
+            yield differs("batch.publicity", f"{place}/publicity_provisional", provisional, found)
+        if not batch.publicity_provisional and provisional:
+            found = batch.publicity_provisional
+            yield differs("batch.publicity", f"{place}/publicity_provisional", provisional, found)
+        if not batch.calendar_version.startswith("chinesecalendar-"):
+            yield differs("batch.publicity", f"{place}/calendar_version", "a calendar", batch.calendar_version)
+        sealed_on = None if batch.sealed_at is None else batch.sealed_at.astimezone(SHANGHAI).date()
+        if sealed_on is not None and sealed_on <= batch.publicity_through_on:
+            yield differs("batch.publicity", f"{place}/sealed_at", f"after {batch.publicity_through_on}", sealed_on)
+
+    def _through(self, tenant: str, published_on: date, working_days: int) -> tuple[date, bool]:
+        day, left, provisional = published_on, working_days, False
+        while left > 0:
+            day += _ONE_DAY
+            works, is_known = self._works(tenant, day)
+            left -= works
+            provisional = provisional or not is_known
+        return day, provisional
+
+    def _works(self, tenant: str, day: date) -> tuple[bool, bool]:
+        """Whether people work on the day, and whether its year is published."""
+        loaded = self._years.get((tenant, day.year))
+        if loaded is not None:
+            return day in loaded.workdays or (day not in loaded.holidays and day.weekday() < _SATURDAY), True
+        try:
+            return bool(chinese_calendar.is_workday(day)), True
+        except NotImplementedError:
+            return day.weekday() < _SATURDAY, False
+
+
+def _history(place: str, batch: Row, entries: list[Entry]) -> Iterator[Difference]:
+    for entry in entries:
+        froms, to = STEPS.get(entry.action, (frozenset(), ""))
+        if entry.from_state not in froms or entry.to_state != to:
+            found = f"{entry.action}: {entry.from_state} → {entry.to_state}"
+            yield differs("batch.step", f"{place}/entry/{entry.seq}", "a step that there is", found)
+    for before, after in pairwise(entries):
+        if after.from_state != before.to_state:
+            yield differs("batch.step", f"{place}/entry/{after.seq}", before.to_state, after.from_state)
+    last, steps = entries[-1], [entry for entry in entries if entry.changes_state]
+    expected = {
+        "state": last.to_state,
+        "state_by": steps[-1].actor if steps else None,
+        "batch_no": last.details.get("batch_no"),
+        "item_count": last.details.get("count"),
+    }
+    yield from compared("batch.witness", place, expected, batch)
+    if last.details.get("total") != str(Money(batch.total_fen)):
+        yield differs("batch.witness", f"{place}/total_fen", last.details.get("total"), Money(batch.total_fen))
+    for action, (doer, at) in DOERS.items():
+        said = [entry for entry in entries if entry.action == action]
+        actor = said[-1].actor if said else None
+        if doer is not None and getattr(batch, doer) != actor:
+            yield differs("batch.witness", f"{place}/{doer}", actor, getattr(batch, doer))
+        if at is not None and (
+            bool(said) != (getattr(batch, at) is not None) or (said and not witness(said, getattr(batch, at)))
+        ):
+            yield differs("batch.witness", f"{place}/{at}", said[-1].at if said else None, getattr(batch, at))
+    if batch.version != _version(entries):
+        yield differs("batch.witness", f"{place}/version", _version(entries), batch.version)
+
+
+def _version(entries: list[Entry]) -> int:
+    """The version starts at one and counts each written change; a cut writes its totals."""
+    return 1 + len(entries)
+
+
+def _people(place: str, batch: Row) -> Iterator[Difference]:
+    makers = {batch.cut_by, batch.published_by, batch.sealed_by}
+    if batch.released_by is not None and batch.released_by in makers:
+        yield differs("batch.four_eyes", f"{place}/released_by", "none of those who made it", batch.released_by)
+    if batch.kind != batch.mode:
+        yield differs("batch.kind", f"{place}/kind", batch.mode, batch.kind)
+
+
+def _items(place: str, batch: Row, sums: Row) -> Iterator[Difference]:
+    taken_out = batch.state == "cancelled"
+    count, fen = (sums.cancelled, sums.cancelled_fen) if taken_out else (sums.live, sums.live_fen)
+    if (batch.item_count, batch.total_fen) != (count, fen):
+        expected, found = (count, str(Money(fen))), (batch.item_count, str(Money(batch.total_fen)))
+        yield differs("batch.totals", f"batch_item/{batch.tenant}/{batch.batch_no}", expected, found)
+    if sums.misplaced:
+        where = f"batch_item/{batch.tenant}/{batch.id}/line"
+        yield differs("batch.lines", where, f"lines 1 to {sums.items} by claim", f"{sums.misplaced} misplaced")
+    if batch.cut_off_at > batch.cut_at:
+        yield differs("batch.cut_off", f"{place}/cut_off_at", f"not after {batch.cut_at}", batch.cut_off_at)
+    if sums.latest_live is not None and sums.latest_live > batch.cut_off_at:
+        yield differs("batch.cut_off", f"{place}/cut_off_at", f"not before {sums.latest_live}", batch.cut_off_at)
+
+
+def _notices(batch: Row, platforms: list[str], entries: list[Entry]) -> list[Notice]:
+    """The job of a release, and for each platform a notice of each new state."""
+    notices: list[Notice] = []
+    for entry in entries:
+        if entry.action == "batch.released":
+            notices.append(("batch.instruct", None, "{}", entry))
+        if entry.action == "batch.objection":
+            continue
+        payload = canonical_bytes(
+            {
+                "batch_id": batch.id,
+                "batch_no": batch.batch_no,
+                "tenant": batch.tenant,
+                "scheme": batch.scheme,
+                "mode": batch.mode,
+                "state": entry.to_state,
+            }
+        ).decode()
+        notices += [(f"batch.{entry.to_state}", platform, payload, entry) for platform in platforms]
+    return notices
+
+
+def at_day(at: datetime) -> date:
+    """The business day in Asia/Shanghai."""
+    return at.astimezone(SHANGHAI).date()

@@ -1,0 +1,178 @@
+"""What people decided about a claim: each review and each hold is what the audit chain tells of it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+
+from clearing.verification.claim_award import SHANGHAI
+from clearing.verification.claim_content import read_json
+from clearing.verification.claim_history import SUBMITTED, awards_after
+from clearing.verification.context import Context
+from clearing.verification.difference import Difference, compared, differs
+from clearing.verification.dossiers import Dossier, place_of
+from clearing.verification.entries import Entry
+from clearing.verification.snapshot import Row
+from tenants.kernel.canonical import canonical_bytes
+from tenants.kernel.money import Money
+
+REVIEWED: Final = "claim.review."
+OBJECTION: Final = "objection"
+DEFAULT_CORRECTION_DAYS: Final = 30
+"""Where no policy governs the claim."""
+
+
+def review_differences(dossier: Dossier, claim: Row, context: Context) -> Iterator[Difference]:
+    """Reviews that are not those of the chain, or not by the rules: in order, lowering only, by different people."""
+    place = place_of("review", dossier.tenant, claim.claim_no)
+    decided = [entry for entry in dossier.entries if entry.action.startswith(REVIEWED)]
+    reviews = dossier["review"]
+    if len(reviews) != len(decided):
+        yield differs("review.count", place, len(decided), len(reviews))
+    awards = awards_after(dossier.entries)
+    seen: set[tuple[int, str]] = set()
+    for row, entry in zip(reviews, decided, strict=False):
+        here = f"{place}/{row.id}"
+        yield from compared("review.witness", here, _expected(entry, dossier.entries, awards, context), row)
+        if not entry.witnesses(row.at):
+            yield differs("review.witness", f"{here}/at", entry.at, row.at)
+        lowered = row.outcome == "approve" and row.award_fen < _before(entry, awards)
+        if not row.reason and (lowered or row.outcome != "approve"):
+            yield differs("review.reason", f"{here}/reason", "a reason", row.reason)
+        if row.award_fen > _before(entry, awards):
+            yield differs("review.raised", f"{here}/award_fen", Money(_before(entry, awards)), Money(row.award_fen))
+        if row.person is not None and (row.revision, row.person) in seen:
+            yield differs("review.four_eyes", f"{here}/person", "another person", row.person)
+        seen.add((row.revision, row.person))
+
+
+def _expected(entry: Entry, entries: list[Entry], awards: dict[int, int | None], context: Context) -> dict[str, Any]:
+    outcome = entry.action.removeprefix(REVIEWED)
+    return {
+        "outcome": outcome,
+        "stage": entry.details.get("about"),
+        "reason": entry.reason,
+        "reviewer": entry.actor,
+        "person": None if entry.actor in context.clients else entry.actor,
+        "revision": sum(each.action in SUBMITTED for each in entries if each.seq < entry.seq),
+        "award_fen": awards[entry.seq] if outcome == "approve" else _before(entry, awards),
+    }
+
+
+def _before(entry: Entry, awards: dict[int, int | None]) -> int:
+    earlier = [award for seq, award in awards.items() if seq < entry.seq]
+    return (earlier[-1] if earlier else None) or 0
+
+
+def stage_differences(dossier: Dossier, claim: Row, context: Context) -> Iterator[Difference]:
+    """The next stage, and the day on which a correction is due, by the policy."""
+    terms = context.policies.get((dossier.tenant, claim.policy_version or ""))
+    place = place_of("claim", dossier.tenant, claim.claim_no)
+    stage = None
+    if claim.state == "in_review" and terms is not None:
+        opened = [
+            entry.seq for entry in dossier.entries if entry.to_state == "in_review" and entry.from_state != "in_review"
+        ]
+        passed = [
+            entry
+            for entry in dossier.entries
+            if entry.action == f"{REVIEWED}approve" and opened and entry.seq > opened[-1]
+        ]
+        chain = terms.review_chain
+        stage = chain[len(passed)] if len(passed) < len(chain) else None
+    if claim.next_stage != stage:
+        yield differs("claim.stage", f"{place}/next_stage", stage, claim.next_stage)
+    due_on = None
+    if claim.state == "needs_correction":
+        days = DEFAULT_CORRECTION_DAYS if terms is None else terms.correction_days
+        due_on = (claim.changed_at + timedelta(days=days)).astimezone(SHANGHAI).date()
+    if claim.correction_due_on != due_on:
+        yield differs("claim.due", f"{place}/correction_due_on", due_on, claim.correction_due_on)
+
+
+@dataclass(slots=True)
+class _Hold:
+    """One hold as it has to be; the entries say when it was opened and resolved."""
+
+    code: str
+    place: str
+    detail: str
+    opened: Entry
+    resolved: Entry | None = None
+    outcome: str | None = None
+    reason: str | None = None
+
+
+def hold_differences(dossier: Dossier, claim: Row) -> Iterator[Difference]:
+    """Holds that are not those of the assessments and objections, or not resolved as the chain says."""
+    place = place_of("hold", dossier.tenant, claim.claim_no)
+    expected, found = _holds(dossier), dossier["hold"]
+    if len(expected) != len(found):
+        yield differs("hold.count", place, [each.code for each in expected], [row.code for row in found])
+    for wanted, row in zip(expected, found, strict=False):
+        here = f"{place}/{row.id}"
+        resolved = wanted.resolved
+        columns = {
+            "code": wanted.code,
+            "place": wanted.place,
+            "detail": wanted.detail,
+            "outcome": wanted.outcome,
+            "resolved_by": None if resolved is None else resolved.actor,
+            "reason": wanted.reason,
+        }
+        yield from compared("hold.witness", here, columns, row)
+        if not wanted.opened.witnesses(row.opened_at):
+            yield differs("hold.witness", f"{here}/opened_at", wanted.opened.at, row.opened_at)
+        if (resolved is None) != (row.resolved_at is None) or (resolved and not resolved.witnesses(row.resolved_at)):
+            yield differs("hold.witness", f"{here}/resolved_at", resolved and resolved.at, row.resolved_at)
+
+
+def _holds(dossier: Dossier) -> list[_Hold]:
+    """The holds in the order in which they were opened, as the whole history leaves them."""
+    holds: list[_Hold] = []
+    assessments = iter(dossier["assessment"])
+    for entry in dossier.entries:
+        waiting = [hold for hold in holds if hold.resolved is None]
+        match entry.action:
+            case "claim.submitted" | "claim.corrected":
+                row = next(assessments, None)
+                holds += [] if row is None or entry.to_state != "on_hold" else _opened(row, entry)
+            case "claim.objection":
+                holds.append(_objection(entry))
+            case "hold.clear":
+                _resolve([each for each in waiting if each.code == entry.details.get("about")][:1], entry, "clear")
+            case "hold.reject":
+                named = [each for each in waiting if each.code == entry.details.get("about")][:1]
+                _resolve(named, entry, "reject")
+                _resolve([each for each in waiting if each not in named], entry, "superseded")
+            case "claim.withdrawn":
+                _resolve(waiting, entry, "withdrawn")
+    return holds
+
+
+def _resolve(holds: list[_Hold], entry: Entry, outcome: str) -> None:
+    for hold in holds:
+        hold.resolved, hold.outcome = entry, outcome
+        hold.reason = entry.reason or ("withdrawn" if outcome == "withdrawn" else entry.reason)
+
+
+def _opened(row: Row, entry: Entry) -> list[_Hold]:
+    result = read_json(row.result)
+    trace = [] if result is None else result.get("trace", [])
+    return [
+        _Hold(said["rule"], str(said["inputs"].get("place", "")), _text(said["message"]), entry)
+        for said in trace
+        if said["verdict"] == "hold"
+    ]
+
+
+def _objection(entry: Entry) -> _Hold:
+    said = {
+        "zh": f"公示期内收到异议：{entry.reason}",
+        "en": f"An objection was made during publicity: {entry.reason}",
+    }
+    return _Hold(OBJECTION, str(entry.details.get("batch_no")), _text(said), entry)
+
+
+def _text(message: dict[str, str]) -> str:
+    return canonical_bytes({"message": message}).decode()

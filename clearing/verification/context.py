@@ -1,0 +1,27 @@
+"""What is few and known before the claims and batches are looked at one by one."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+from clearing.verification.chain import Settings
+from clearing.verification.policies import Policies
+from clearing.verification.signatures import VerifyingKey
+from clearing.verification.snapshot import Row
+from clearing.verification.unsealing import OpenedSecrets
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Policies, keys and settings, which were checked first; batches and clients by id; the secrets where given."""
+
+    policies: Policies
+    keys: Mapping[str, VerifyingKey]
+    settings: Settings
+    batches: Mapping[tuple[str, UUID], Row]
+    clients: Mapping[str, Row]
+    payout_accounts: Mapping[str, Row]
+    """The account that each tenant pays from."""
+    on_record: frozenset[str]
+    """Credit codes of which a tenant keeps a qualification, an admission, a sanction or a trust listing."""
+    secrets: OpenedSecrets | None

@@ -1,0 +1,143 @@
+"""Everything that is stored about one subject, gathered from all tables in one pass over each.
+
+A subject is whatever the audit chain speaks of by an id: a claim, a reservation, a support record, a batch, a setting.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+from clearing.verification.entries import COLUMNS, JOINED, Entry, entry_of
+from clearing.verification.snapshot import ROWS_AT_ONCE, WIDE_ROWS_AT_ONCE, Row, Snapshot, together
+
+
+@dataclass(frozen=True, slots=True)
+class Dossier:
+    """All rows of one subject; each list is in the order in which its rows were made."""
+
+    tenant: str
+    subject_id: UUID
+    rows: Mapping[str, list[Row]]
+    entries: list[Entry]
+
+    def __getitem__(self, table: str) -> list[Row]:
+        return self.rows[table]
+
+    def only(self, table: str) -> Row | None:
+        """The subject's row in a table that has at most one."""
+        rows = self.rows[table]
+        return rows[0] if rows else None
+
+
+_CLAIMS: Final = """
+select tenant, id, claim_no, platform, external_id, scheme, mode, state, next_stage, revision, content_mac,
+       policy_version, quota_year, enterprise_uscc, enterprise_name, provider_uscc, provider_name, division, base_fen,
+       computed_fen, award_fen, matching_fen, correction_due_on, reservation_id, submitted_at, received_at, changed_at
+  from claim order by tenant, id
+"""
+_REVISIONS: Final = """
+select tenant, claim_id, revision, submission, sealed, client_id, received_at
+  from claim_revision order by tenant, claim_id, revision
+"""
+_ASSESSMENTS: Final = """
+select tenant, claim_id, seq, revision, policy_version, facts, result, result_sha256, reason, at
+  from assessment order by tenant, claim_id, seq
+"""
+_HOLDS: Final = """
+select tenant, claim_id, id, code, place, detail, opened_at, resolved_at, resolved_by, outcome, reason
+  from hold order by tenant, claim_id, opened_at, id
+"""
+_REVIEWS: Final = """
+select tenant, claim_id, id, revision, stage, outcome, award_fen, reason, reviewer, person, at
+  from review order by tenant, claim_id, at, id
+"""
+_ENTRIES: Final = f"select {COLUMNS} from {JOINED} order by e.tenant, e.subject_id, e.seq"  # noqa: S608 - our own text
+_TRANSFERS: Final = """
+select tenant, subject_id, id, kind, debit, credit, amount_fen, pending_id, reverses, reason, at
+  from ledger_transfer order by tenant, subject_id, id
+"""
+_HOLDINGS: Final = """
+select h.tenant, h.holder_id, h.digest, h.exclusion_group, h.holder_kind, h.scheme, h.platform, h.enterprise_digest,
+       h.month, h.status, h.claimed_fen, h.stated_fen, k.kind
+  from registry_holding h
+  left join registry_key k on k.digest = h.digest and k.exclusion_group = h.exclusion_group
+ order by h.tenant, h.holder_id
+"""
+_OBLIGATIONS: Final = """
+select tenant, id, claim_no, platform, scheme, mode, quota_year, enterprise_name, provider_name, provider_uscc,
+       payee_name, account_name, account_sealed, payee_digest, bank_name, cnaps, amount_fen, approved_at, released_at,
+       batch_id
+  from obligation order by tenant, id
+"""
+_ITEMS: Final = """
+select tenant, claim_id, batch_id, line, amount_fen, removed_at, removed_reason
+  from batch_item order by tenant, claim_id, removed_at nulls last, batch_id
+"""
+_OBJECTIONS: Final = """
+select tenant, claim_id, id, batch_id, made_by, made_at, reason, contact_sealed, source_digest
+  from objection order by tenant, claim_id, made_at, id
+"""
+_NOTICES: Final = """
+select tenant, subject_id, id, kind, platform, payload, created_at
+  from outbox order by tenant, subject_id, created_at, id
+"""
+_RESERVATIONS: Final = """
+select tenant, id, reservation_no, platform, external_id, scheme, mode, state, enterprise_uscc, enterprise_name,
+       provider_uscc, provider_name, contract_number, request, quota_year, amount_fen, expires_on, requested_at,
+       confirmed_at, confirmed_by
+  from reservation order by tenant, id
+"""
+_SUPPORT: Final = """
+select tenant, id, platform, external_id, content_mac, supported_on, keys, client_id, received_at
+  from support_record order by tenant, id
+"""
+
+_STREAMS: Final[Mapping[str, tuple[str, int]]] = {
+    "claim": (_CLAIMS, ROWS_AT_ONCE),
+    "claim_revision": (_REVISIONS, WIDE_ROWS_AT_ONCE),
+    "assessment": (_ASSESSMENTS, WIDE_ROWS_AT_ONCE),
+    "hold": (_HOLDS, ROWS_AT_ONCE),
+    "review": (_REVIEWS, ROWS_AT_ONCE),
+    "entry": (_ENTRIES, ROWS_AT_ONCE),
+    "ledger_transfer": (_TRANSFERS, ROWS_AT_ONCE),
+    "registry_holding": (_HOLDINGS, ROWS_AT_ONCE),
+    "obligation": (_OBLIGATIONS, ROWS_AT_ONCE),
+    "batch_item": (_ITEMS, ROWS_AT_ONCE),
+    "objection": (_OBJECTIONS, ROWS_AT_ONCE),
+    "outbox": (_NOTICES, ROWS_AT_ONCE),
+    "reservation": (_RESERVATIONS, ROWS_AT_ONCE),
+    "support_record": (_SUPPORT, ROWS_AT_ONCE),
+    "batch": ("select tenant, id from batch order by tenant, id", ROWS_AT_ONCE),
+}
+"""Each table's statement, ordered by tenant and subject, and how many of its rows are fetched at once."""
+
+PLACES: Final[Mapping[str, str]] = {
+    "claim_revision": "revision",
+    "assessment": "seq",
+    "hold": "id",
+    "review": "id",
+    "ledger_transfer": "id",
+    "batch_item": "batch_id",
+    "objection": "id",
+    "outbox": "id",
+}
+"""What tells the rows of one subject apart in each table."""
+
+
+def dossiers(snapshot: Snapshot) -> Iterator[Dossier]:
+    """Every subject that any row belongs to."""
+    streams = {
+        name: snapshot.stream(statement, rows_at_once=rows_at_once)
+        for name, (statement, rows_at_once) in _STREAMS.items()
+    }
+    for (tenant, subject_id), rows in together(streams):
+        yield Dossier(tenant, subject_id, rows, [entry_of(row) for row in rows.pop("entry")])
+
+
+def place_of(table: str, tenant: str, name: Any, row: Row | None = None) -> str:  # noqa: ANN401 - a number or id
+    """Where a row of a subject is: ``table/tenant/name``, and what tells it apart from the subject's others."""
+    place = f"{table}/{tenant}/{name}"
+    if row is None or table not in PLACES:
+        return place
+    return f"{place}/{getattr(row, PLACES[table])}"

@@ -1,0 +1,110 @@
+"""The whole verification: every check, in an order in which each stands on those before it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from clearing.verification.batches import read_batches
+from clearing.verification.chain import Chains
+from clearing.verification.checkpoints import Checkpoint, read_checkpoints
+from clearing.verification.context import Context
+from clearing.verification.difference import Difference, differs, guarded
+from clearing.verification.files import file_differences
+from clearing.verification.keys import KeyCheck
+from clearing.verification.ledger import ledger_differences
+from clearing.verification.manifests import manifest_chain_differences
+from clearing.verification.numbers import number_differences
+from clearing.verification.outbox import idempotency_differences, outbox_differences
+from clearing.verification.payouts import payout_differences
+from clearing.verification.policies import PolicyCheck
+from clearing.verification.quotas import quota_differences
+from clearing.verification.registry import registry_differences
+from clearing.verification.seals import seal_differences
+from clearing.verification.settings import on_record, settings_differences
+from clearing.verification.snapshot import Snapshot, open_snapshot
+from clearing.verification.structure import structure_differences
+from clearing.verification.subjects import subject_differences
+from clearing.verification.unsealing import OpenedSecrets, SecretsError
+
+_PAYOUT_ACCOUNTS: Final = "select tenant, account_name, bank_name, cnaps, set_at from payout_account"
+_USED_ONCE: Final = """
+select r.tenant, r.reservation_no, r.state, count(c.id) as claims from reservation r
+  left join claim c on c.tenant = r.tenant and c.reservation_id = r.id
+ group by r.tenant, r.reservation_no, r.state having (r.state = 'used') <> (count(c.id) = 1) or count(c.id) > 1
+"""
+
+
+def verify_database(
+    auditor_url: str, secrets_folder: Path | None, checkpoints_folder: Path | None
+) -> Iterator[Difference]:
+    """Everything that is stored, recomputed within one snapshot; each difference as it is found.
+
+    Without the secrets, what is sealed or keyed is not looked at; without the checkpoints, a chain that was replaced
+    whole is not noticed.
+
+    Raises:
+        psycopg.Error: the database is away, or the role does not see all rows.
+    """
+    with open_snapshot(auditor_url) as snapshot:
+        yield from differences(snapshot, secrets_folder, checkpoints_folder)
+
+
+def differences(
+    snapshot: Snapshot, secrets_folder: Path | None, checkpoints_folder: Path | None
+) -> Iterator[Difference]:
+    """All differences within a snapshot that is open: of the structure first, then of the rows."""
+    yield from structure_differences(snapshot)
+    yield from row_differences(snapshot, secrets_folder, checkpoints_folder)
+
+
+def row_differences(
+    snapshot: Snapshot, secrets_folder: Path | None, checkpoints_folder: Path | None
+) -> Iterator[Difference]:
+    """What is wrong with the rows, whatever the structure lets happen to them."""
+    secrets: OpenedSecrets | None = None
+    if secrets_folder is not None:
+        try:
+            secrets = OpenedSecrets.read(secrets_folder)
+        except SecretsError as fault:
+            yield differs("secrets.unreadable", f"secrets/{secrets_folder}", "the service's secrets", str(fault))
+    checkpoints: dict[str, list[Checkpoint]] = {}
+    if checkpoints_folder is not None:
+        checkpoints, wrong = read_checkpoints(checkpoints_folder, secrets_folder)
+        yield from wrong
+        snapshot.tally["checkpoints"] += sum(map(len, checkpoints.values()))
+    chains = Chains(snapshot, checkpoints)
+    yield from guarded("audit_entry", chains.differences())
+    keys = KeyCheck(snapshot, chains.settings, secrets)
+    yield from guarded("signing_key", keys.differences())
+    policies = PolicyCheck(snapshot, chains.settings)
+    yield from guarded("policy_version", policies.differences())
+    yield from guarded("setting", settings_differences(snapshot, chains.settings, secrets))
+    context = Context(
+        policies=policies.terms,
+        keys=keys.keys,
+        settings=chains.settings,
+        batches=read_batches(snapshot),
+        clients={row.client_id: row for row in snapshot.rows("select client_id, platform, person from client")},
+        payout_accounts={row.tenant: row for row in snapshot.rows(_PAYOUT_ACCOUNTS)},
+        on_record=on_record(snapshot),
+        secrets=secrets,
+    )
+    yield from _by_table(snapshot, context)
+    yield from subject_differences(snapshot, context)
+    yield from guarded("batch", seal_differences(snapshot, context))
+    yield from guarded("instruction", payout_differences(snapshot, context))
+    yield from guarded("batch", manifest_chain_differences(snapshot, context))
+    yield from guarded("batch_file", file_differences(snapshot, context))
+    yield from guarded("outbox", outbox_differences(snapshot))
+    yield from guarded("idempotency_key", idempotency_differences(snapshot))
+
+
+def _by_table(snapshot: Snapshot, context: Context) -> Iterator[Difference]:
+    """What single statements over whole tables find."""
+    yield from guarded("ledger_transfer", ledger_differences(snapshot))
+    yield from guarded("ledger_account", quota_differences(snapshot, context.policies))
+    yield from guarded("registry_key", registry_differences(snapshot))
+    yield from guarded("number_series", number_differences(snapshot))
+    for row in snapshot.rows(_USED_ONCE):
+        place = f"reservation/{row.tenant}/{row.reservation_no}/state"
+        yield differs("reservation.used", place, f"{row.claims} claims use it", row.state)

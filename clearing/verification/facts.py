@@ -1,0 +1,102 @@
+"""The facts behind an assessment: what can be known again from the submission, the chain and the trace."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID, uuid5
+
+from clearing.verification.context import Context
+from clearing.verification.difference import Difference, differs
+from clearing.verification.entries import Entry
+from clearing.verification.identities import letters_and_digits, places_of
+from tenants.kernel.money import Money
+
+MEMBERS: Final = frozenset(
+    {
+        "contract_number", "quota_taken", "budget_left", "linked_region", "matching_taken", "keys", "reservation",
+        "enterprise", "provider",
+    }
+)  # fmt: skip
+KEY: Final = frozenset({"kind", "place", "counted", "taken", "claimed", "amount_conflict", "uses"})
+NOTHING_ON_RECORD: Final = {
+    "sanctioned_through": None,
+    "qualified": False,
+    "admitted": None,
+    "on_platform": None,
+    "trust_listed": False,
+}
+_LINKED_YEARS: Final = UUID("3f9a2b1c-7d54-4d0e-8b43-52f0b7a4c6d1")
+"""The name space of a year's linked regions in the audit chain."""
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Assessed:
+    """What one assessment was made of: the revision, its payer accounts where they could be opened, and its entry."""
+
+    submission: Json
+    payers: list[str | None] | None
+    entry: Entry
+
+
+def facts_differences(
+    place: str, facts: Json, result: Json, assessed: Assessed, context: Context
+) -> Iterator[Difference]:
+    """Facts that contradict what else is stored."""
+    if facts.keys() != MEMBERS or any(key.keys() != KEY for key in facts["keys"]):
+        yield differs("facts.form", place, MEMBERS, set(facts))
+        return
+    submission = assessed.submission
+    number = letters_and_digits(submission["contract"]["number"])
+    if facts["contract_number"] != number:
+        yield differs("facts.contract", f"{place}/contract_number", number, facts["contract_number"])
+    yield from _keys(f"{place}/keys", facts["keys"], assessed)
+    if result["quota_year"] is not None:
+        expected = _linked_region(submission, int(result["quota_year"]), assessed.entry, context)
+        if facts["linked_region"] != expected:
+            yield differs("facts.linked_region", f"{place}/linked_region", expected, facts["linked_region"])
+    if facts["linked_region"] is None and facts["matching_taken"] != str(Money(0)):
+        yield differs("facts.linked_region", f"{place}/matching_taken", Money(0), facts["matching_taken"])
+    for party in ("enterprise", "provider"):
+        if submission[party]["uscc"] not in context.on_record and facts[party] != NOTHING_ON_RECORD:
+            yield differs("facts.standing", f"{place}/{party}", NOTHING_ON_RECORD, facts[party])
+    reservation = facts["reservation"]
+    if reservation is not None and reservation["reservation_id"] != submission["reservation_id"]:
+        wanted, found = submission["reservation_id"], reservation["reservation_id"]
+        yield differs("facts.reservation", f"{place}/reservation", wanted, found)
+
+
+def _keys(place: str, keys: list[Json], assessed: Assessed) -> Iterator[Difference]:
+    spendings = places_of(assessed.submission, assessed.payers)
+    expected = sorted((kind, where, claimed) for kind, where, claimed, _ in spendings)
+    found = sorted((key["kind"], key["place"], Money.parse(key["claimed"]).fen) for key in keys)
+    if found != expected:
+        yield differs("facts.keys", place, expected, found)
+        return
+    bounds = {(kind, where): bound for kind, where, _, bound in spendings}
+    for key in keys:
+        bound = bounds[key["kind"], key["place"]]
+        counted, taken = Money.parse(key["counted"]).fen, Money.parse(key["taken"]).fen
+        alone = not key["uses"] and (taken > 0 or key["amount_conflict"] or counted != (bound or 0))
+        if alone or (bound is not None and counted > bound):
+            yield differs("facts.keys", f"{place}{key['place']}", bound, (counted, taken, key["amount_conflict"]))
+
+
+def _linked_region(submission: Json, year: int, entry: Entry, context: Context) -> Json | None:
+    """The linked region by what had been set when the claim came, as the chain tells it."""
+    tenant, division = submission["tenant"], submission["enterprise"]["division"]
+    entries = context.settings.get((tenant, uuid5(_LINKED_YEARS, f"{tenant}/{year}")), ())
+    set_before = [each for each in entries if each.seq < entry.seq]
+    regions = set_before[-1].details["after"]["regions"] if set_before else {}
+    holding = [each for each in regions if division.startswith(_prefix(each))]
+    region = max(holding, key=lambda each: len(_prefix(each)), default=None)
+    return None if region is None else {"division": region, "types": regions[region]}
+
+
+def _prefix(division: str) -> str:
+    """What all divisions below one begin with: a province ends in four noughts, a city in two."""
+    for noughts in ("0000", "00"):
+        if division.endswith(noughts):
+            return division.removesuffix(noughts)
+    return division

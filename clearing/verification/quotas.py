@@ -1,0 +1,99 @@
+"""Quotas: per enterprise, scheme and year, what live claims and reservations take is what the account says (I7).
+
+Each statement goes over all rows at once; the account's own sums are checked with the ledger.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+from clearing.verification.difference import Difference, differs
+from clearing.verification.policies import Policies
+from clearing.verification.snapshot import Snapshot
+from tenants.kernel.money import Money
+
+_TAKEN: Final = """
+with live as (
+    select c.tenant, c.scheme || '/' || c.quota_year as year, c.enterprise_uscc as uscc, c.award_fen as fen
+      from claim c where c.state in ('on_hold', 'in_review', 'approved') and c.award_fen > 0
+    union all
+    select r.tenant, r.scheme || '/' || r.quota_year, r.enterprise_uscc, r.amount_fen
+      from reservation r where r.state = 'confirmed'),
+wanted as (
+    select tenant, 'quota/' || year || '/' || uscc as code, sum(fen) as fen from live group by 1, 2
+    union all
+    select tenant, 'budget/' || year, sum(fen) from live group by 1, 2),
+appropriated as (
+    select tenant, case debit when 'treasury' then credit else debit end as code,
+           sum(case debit when 'treasury' then amount_fen else -amount_fen end) as fen
+      from ledger_transfer where debit = 'treasury' or credit = 'treasury' group by 1, 2),
+held as (
+    select a.tenant, a.code,
+           a.debits_pending_fen + a.debits_posted_fen - a.credits_posted_fen + coalesce(p.fen, 0) as fen
+      from ledger_account a left join appropriated p on p.tenant = a.tenant and p.code = a.code
+     where a.code like 'quota/%%' or a.code like 'budget/%%')
+select coalesce(w.tenant, h.tenant) as tenant, coalesce(w.code, h.code) as code, coalesce(w.fen, 0)::bigint as wanted,
+       coalesce(h.fen, 0)::bigint as held
+  from wanted w full join held h on h.tenant = w.tenant and h.code = w.code
+ where coalesce(w.fen, 0) <> coalesce(h.fen, 0)
+"""
+
+_MATCHED: Final = """
+with wanted as (
+    select tenant, scheme || '/' || quota_year as year, enterprise_uscc as uscc, sum(matching_fen) as fen
+      from claim where state in ('on_hold', 'in_review', 'approved') and matching_fen > 0 group by 1, 2, 3),
+held as (
+    select tenant, split_part(code, '/', 2) || '/' || split_part(code, '/', 3) as year,
+           split_part(code, '/', 5) as uscc,
+           sum(debits_pending_fen + debits_posted_fen - credits_posted_fen) as fen
+      from ledger_account where code like 'matching/%%' group by 1, 2, 3)
+select coalesce(w.tenant, h.tenant) as tenant, coalesce(w.year, h.year) as year, coalesce(w.uscc, h.uscc) as uscc,
+       coalesce(w.fen, 0)::bigint as wanted, coalesce(h.fen, 0)::bigint as held
+  from wanted w full join held h on h.tenant = w.tenant and h.year = w.year and h.uscc = w.uscc
+ where coalesce(w.fen, 0) <> coalesce(h.fen, 0)
+"""
+
+_LIMITS: Final = """
+select a.tenant, a.code, a.limit_fen, a.debits_pending_fen + a.debits_posted_fen - a.credits_posted_fen as taken
+  from ledger_account a
+ where (a.code like 'quota/%%' or a.code like 'matching/%%')
+   and (a.tenant || ' ' || split_part(a.code, '/', 1) || ' ' || split_part(a.code, '/', 2) || ' '
+        || coalesce(a.limit_fen::text, '-')) <> all (%s)
+"""
+
+_RUNNING: Final = """
+select distinct sum(x.fen) over (order by x.at, x.id) as fen from (
+    select t.id, t.at, case when t.kind = 'pending' or (t.kind = 'posted' and t.debit = %s) then t.amount_fen
+                            when t.kind = 'void' or (t.kind = 'posted' and t.credit = %s) then -t.amount_fen
+                            else 0 end as fen
+      from ledger_transfer t where t.tenant = %s and (t.debit = %s or t.credit = %s)) x
+"""
+
+
+def quota_differences(snapshot: Snapshot, policies: Policies) -> Iterator[Difference]:
+    """Accounts that hold something else than what claims and reservations take of them, or with another cap."""
+    for row in snapshot.stream(_TAKEN):
+        place = f"ledger_account/{row.tenant}/{row.code}"
+        yield differs("quota.taken", place, Money(row.wanted), Money(row.held))
+    for row in snapshot.stream(_MATCHED):
+        place = f"ledger_account/{row.tenant}/matching/{row.year}/{row.uscc}"
+        yield differs("quota.matching", place, Money(row.wanted), Money(row.held))
+    for row in list(snapshot.stream(_LIMITS, _caps(policies))):
+        if not _was_taken(snapshot, row.tenant, row.code, row.limit_fen):
+            place = f"ledger_account/{row.tenant}/{row.code}/limit_fen"
+            yield differs("quota.cap", place, "a cap of the policy", row.limit_fen)
+
+
+def _caps(policies: Policies) -> list[str]:
+    """Every cap that an account may have: tenant, kind, scheme and limit."""
+    caps = set()
+    for (tenant, _), terms in policies.items():
+        for zone in terms.every_zone():
+            for kind, cap in (("quota", zone.annual_cap_fen), ("matching", zone.matching_cap_fen)):
+                caps.add(f"{tenant} {kind} {terms.scheme} {'-' if cap is None else cap}")
+    return sorted(caps)
+
+
+def _was_taken(snapshot: Snapshot, tenant: str, code: str, limit_fen: int | None) -> bool:
+    """A cap is never lowered below what is taken: the limit may be what was taken at some time."""
+    rows = snapshot.rows(_RUNNING, code, code, tenant, code, code)
+    return limit_fen is not None and any(row.fen == limit_fen for row in rows)

@@ -1,0 +1,159 @@
+"""Reservations and support records: what they take, and that the chain tells of them."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from datetime import date, datetime
+from typing import Any, Final
+
+from clearing.verification.claim_award import SHANGHAI
+from clearing.verification.claim_content import read_json
+from clearing.verification.claim_keys import GROUP_WITHOUT_POLICY
+from clearing.verification.context import Context
+from clearing.verification.difference import Difference, compared, differs
+from clearing.verification.dossiers import Dossier
+from clearing.verification.identities import letters_and_digits
+from clearing.verification.notices import notice_differences, reservation_notices
+from clearing.verification.snapshot import Row
+from tenants.kernel.money import Money
+
+STEPS: Final[Mapping[str, frozenset[str | None]]] = {
+    "requested": frozenset({None}),
+    "confirmed": frozenset({"requested"}),
+    "cancelled": frozenset({"requested", "confirmed"}),
+}
+"""From which states an act leads to each; ``used`` is told by the claim that uses it."""
+_SUPPORT_SCHEME: Final = "local"
+_ENDS: Final = {"reservation.confirmed": "quota", "reservation.cancelled": "void"}
+
+
+def reservation_differences(dossier: Dossier, row: Row, context: Context) -> Iterator[Difference]:
+    """What is wrong with one reservation."""
+    place = f"reservation/{row.tenant}/{row.reservation_no}"
+    entries = dossier.entries
+    if not entries:
+        yield differs("reservation.witness", place, "entries of the audit chain", None)
+        return
+    for entry in entries:
+        if entry.from_state not in STEPS.get(str(entry.to_state), frozenset()):
+            yield differs("reservation.step", f"{place}/state", entry.action, f"{entry.from_state} → {entry.to_state}")
+    states = {entries[-1].to_state} | ({"used"} if entries[-1].to_state == "confirmed" else set())
+    if row.state not in states:
+        yield differs("reservation.witness", f"{place}/state", states, row.state)
+    confirmed = next((entry for entry in entries if entry.to_state == "confirmed"), None)
+    if row.confirmed_by != (confirmed and confirmed.actor):
+        yield differs("reservation.witness", f"{place}/confirmed_by", confirmed and confirmed.actor, row.confirmed_by)
+    if (confirmed is None) != (row.confirmed_at is None) or (confirmed and not confirmed.witnesses(row.confirmed_at)):
+        yield differs("reservation.witness", f"{place}/confirmed_at", confirmed and confirmed.at, row.confirmed_at)
+    yield from _request(place, dossier, row)
+    yield from _amount(place, row, context)
+    yield from _set_aside(dossier, row)
+    yield from notice_differences(dossier, reservation_notices(dossier, row))
+
+
+def _request(place: str, dossier: Dossier, row: Row) -> Iterator[Difference]:
+    said, details = read_json(row.request), dossier.entries[0].details
+    if said is None or dossier.entries[0].contradicts("request", row.request):
+        yield differs("reservation.request", f"{place}/request", "the request of the audit chain", row.request)
+        return
+    on = row.requested_at.astimezone(SHANGHAI).date()
+    expected = {
+        "tenant": said["tenant"],
+        "external_id": said["external_id"],
+        "scheme": said["scheme"],
+        "mode": said["mode"],
+        "enterprise_uscc": said["enterprise"]["uscc"],
+        "enterprise_name": said["enterprise"]["name"],
+        "provider_uscc": said["provider"]["uscc"],
+        "provider_name": said["provider"]["name"],
+        "contract_number": letters_and_digits(said["contract"]["number"]),
+        "requested_at": datetime.fromisoformat(said["requested_at"]),
+        "quota_year": on.year,
+        "expires_on": date(on.year, 12, 31),
+    }
+    yield from compared("reservation.request", place, expected, row)
+    stated = {
+        "reservation_no": (details.get("reservation_no"), row.reservation_no),
+        "external_id": (details.get("external_id"), row.external_id),
+        "amount_fen": (details.get("amount"), str(Money(row.amount_fen))),
+    }
+    for column, (wanted, found) in stated.items():
+        if wanted != found:
+            yield differs("reservation.witness", f"{place}/{column}", wanted, found)
+
+
+def _amount(place: str, row: Row, context: Context) -> Iterator[Difference]:
+    """Not above what any version of the policy gives for the contract, nor what was asked for."""
+    said = read_json(row.request)
+    if said is None:
+        return
+    enterprise, total = said["enterprise"], Money.parse(said["contract"]["amount"])
+    most = [0]
+    for (tenant, version), terms in context.policies.items():
+        zone = terms.zone(enterprise["division"], enterprise["resident_of"])
+        if (tenant, version.split("/")[1]) == (row.tenant, row.scheme) and zone.rate is not None:
+            bounds = [total.share(zone.rate).fen, zone.annual_cap_fen]
+            bounds.append(None if said.get("amount") is None else Money.parse(said["amount"]).fen)
+            most.append(min(bound for bound in bounds if bound is not None))
+    if row.amount_fen > max(most):
+        yield differs("reservation.amount", f"{place}/amount_fen", Money(max(most)), Money(row.amount_fen))
+
+
+def _set_aside(dossier: Dossier, row: Row) -> Iterator[Difference]:
+    transfers = dossier["ledger_transfer"]
+    ended = {each.pending_id for each in transfers if each.pending_id is not None}
+    pending = Counter(
+        (each.debit, each.credit, each.amount_fen)
+        for each in transfers
+        if each.kind == "pending" and each.id not in ended
+    )
+    year = f"{row.scheme}/{row.quota_year}"
+    aside = [
+        (f"quota/{year}/{row.enterprise_uscc}", f"quota-used/{year}", row.amount_fen),
+        (f"budget/{year}", f"obligations/{year}", row.amount_fen),
+    ]
+    expected = Counter(aside if row.state == "confirmed" else [])
+    if pending != expected:
+        where = f"ledger_transfer/{row.tenant}/{row.reservation_no}"
+        yield differs("reservation.set_aside", where, sorted(expected), sorted(pending))
+    for each in transfers:
+        where = f"ledger_transfer/{dossier.tenant}/{each.id}"
+        if each.kind == "pending":
+            reasons = {"quota" if each.debit.startswith("quota/") else "award"}
+        else:
+            reasons = {"reservation used", "reservation cancelled", "reservation expired"}
+        if each.reason not in reasons:
+            yield differs("transfer.reason", f"{where}/reason", reasons, each.reason)
+        acts = [entry for entry in dossier.entries if entry.witnesses(each.at)]
+        if not acts and each.reason != "reservation used":
+            yield differs("transfer.witness", f"{where}/at", "the time of one of its acts", each.at)
+
+
+def support_differences(dossier: Dossier, row: Row, context: Context) -> Iterator[Difference]:
+    """What is wrong with one support record and its holdings."""
+    place = f"support_record/{row.tenant}/{row.id}"
+    entry = dossier.entries[0] if len(dossier.entries) == 1 else None
+    if entry is None or entry.action != "support_record.registered":
+        yield differs("support.witness", place, "one entry of the audit chain", [e.action for e in dossier.entries])
+        return
+    expected = {name: entry.details.get(name) for name in ("platform", "external_id", "keys")}
+    yield from compared("support.witness", place, expected, row)
+    if not entry.witnesses(row.received_at):
+        yield differs("support.witness", f"{place}/received_at", entry.at, row.received_at)
+    client = context.clients.get(row.client_id)
+    if client is None or (client.person or client.client_id) != entry.actor:
+        yield differs("support.witness", f"{place}/client_id", f"a client: {entry.actor}", row.client_id)
+    holdings = dossier["registry_holding"]
+    if len(holdings) != row.keys:
+        yield differs("support.keys", f"registry_holding/{row.tenant}/{row.id}", row.keys, len(holdings))
+    columns: dict[str, Any] = {
+        "exclusion_group": GROUP_WITHOUT_POLICY,
+        "holder_kind": "support",
+        "scheme": _SUPPORT_SCHEME,
+        "platform": row.platform,
+        "month": f"{row.supported_on:%Y-%m}",
+    }
+    for held in holdings:
+        where = f"registry_holding/{row.tenant}/{row.id}/{bytes(held.digest).hex()}"
+        yield from compared("registry.holding", where, columns, held)
+        if held.claimed_fen != (held.stated_fen or 0):
+            yield differs("registry.holding", f"{where}/claimed_fen", held.stated_fen, held.claimed_fen)

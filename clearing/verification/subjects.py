@@ -1,0 +1,87 @@
+"""One pass over everything that belongs to one subject at a time: claims, reservations, support records, batches."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from clearing.verification.batches import BatchCheck
+from clearing.verification.chain import KEPT
+from clearing.verification.claim_award import Award
+from clearing.verification.claim_content import Content
+from clearing.verification.claim_decisions import hold_differences, review_differences, stage_differences
+from clearing.verification.claim_handover import handover_differences
+from clearing.verification.claim_history import history_differences
+from clearing.verification.claim_keys import key_differences
+from clearing.verification.claim_money import money_differences
+from clearing.verification.context import Context
+from clearing.verification.difference import Difference, differs, guarded
+from clearing.verification.dossiers import Dossier, dossiers, place_of
+from clearing.verification.notices import claim_notices, notice_differences
+from clearing.verification.reservations import reservation_differences, support_differences
+from clearing.verification.snapshot import Row, Snapshot
+
+_SUBJECTS: Final = {
+    "claim.": "claim",
+    "hold.": "claim",
+    "batch.": "batch",
+    "reservation.": "reservation",
+    "support_record.": "support_record",
+}
+"""Which table's row an act is about."""
+_NUMBERS: Final = ("claim_no", "reservation_no", "batch_no")
+
+
+def subject_differences(snapshot: Snapshot, context: Context) -> Iterator[Difference]:
+    """What is wrong with any subject, and rows that belong to none."""
+    batches = BatchCheck(snapshot, context)
+    for dossier in dossiers(snapshot):
+        claim, reservation = dossier.only("claim"), dossier.only("reservation")
+        support = dossier.only("support_record")
+        if claim is not None:
+            snapshot.tally["claims"] += 1
+            place = place_of("claim", claim.tenant, claim.claim_no)
+            yield from guarded(place, _claim(dossier, claim, context))
+        elif reservation is not None:
+            snapshot.tally["reservations"] += 1
+            place = place_of("reservation", reservation.tenant, reservation.reservation_no)
+            yield from guarded(place, reservation_differences(dossier, reservation, context))
+        elif support is not None:
+            snapshot.tally["support records"] += 1
+            place = place_of("support_record", support.tenant, support.id)
+            yield from guarded(place, support_differences(dossier, support, context))
+        elif dossier["batch"]:
+            snapshot.tally["batches"] += 1
+            place = place_of("batch", dossier.tenant, dossier.subject_id)
+            yield from guarded(place, batches.differences(dossier))
+        else:
+            yield from _stray(dossier)
+
+
+def _claim(dossier: Dossier, claim: Row, context: Context) -> Iterator[Difference]:
+    content, award = Content(), Award()
+    yield from history_differences(dossier, claim)
+    if not dossier.entries:
+        return
+    yield from content.differences(dossier, claim, context)
+    yield from award.differences(dossier, claim, content.revisions, context)
+    yield from review_differences(dossier, claim, context)
+    yield from stage_differences(dossier, claim, context)
+    yield from hold_differences(dossier, claim)
+    yield from money_differences(dossier, claim, award.result, context)
+    yield from key_differences(dossier, claim, content.last, context)
+    yield from handover_differences(dossier, claim, content.last, context)
+    yield from notice_differences(dossier, claim_notices(dossier, claim))
+
+
+def _stray(dossier: Dossier) -> Iterator[Difference]:
+    """Settings have entries and nothing else; a budget has transfers too, which are checked with it."""
+    for table, rows in dossier.rows.items():
+        if table == "ledger_transfer" and all("treasury" in {row.debit, row.credit} for row in rows):
+            continue
+        for row in rows:
+            name = getattr(row, "id", None) or getattr(row, "revision", None) or getattr(row, "seq", None) or ""
+            yield differs("stray.row", f"{table}/{dossier.tenant}/{dossier.subject_id}/{name}", "a subject", table)
+    entry = next((each for each in dossier.entries if not each.action.startswith(KEPT)), None)
+    if entry is not None:
+        table = next((name for word, name in _SUBJECTS.items() if entry.action.startswith(word)), "audit_entry")
+        name = next((entry.details[number] for number in _NUMBERS if number in entry.details), dossier.subject_id)
+        yield differs("stray.entry", f"{table}/{dossier.tenant}/{name}", f"one row: {entry.action}", None)
