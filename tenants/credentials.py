@@ -89,17 +89,18 @@ def store_token(connection: Connection, token: str, client_id: str, scopes: tupl
     )
 
 
-def principal_of(connection: Connection, token: str, at: datetime) -> Principal | None:
-    """Who holds the token, unless it is unknown, has run out, or its client was revoked."""
+def principal_of(connection: Connection, token: str, at: datetime) -> tuple[Principal, datetime] | None:
+    """Who holds the token and until when, unless it is unknown, has run out, or its client was revoked."""
     row = connection.exec_driver_sql(
-        "select c.client_id, c.person, c.platform, c.tenants, t.scopes from access_token t "
+        "select c.client_id, c.person, c.platform, c.tenants, t.scopes, t.expires_at from access_token t "
         "join client c using (client_id) where t.token_sha256 = %s and t.expires_at > %s and c.revoked_at is null",
         (_digest(token), at),
     ).one_or_none()
     if row is None:
         return None
-    client_id, person, platform, tenants, scopes = row
-    return Principal(client_id, person or client_id, platform, tuple(tenants), frozenset(scopes), person)
+    client_id, person, platform, tenants, scopes, expires_at = row
+    principal = Principal(client_id, person or client_id, platform, tuple(tenants), frozenset(scopes), person)
+    return principal, expires_at
 
 
 def _digest(secret: str) -> bytes:

@@ -218,10 +218,11 @@ class TokenCache:
         if found is None:
             self._known.pop(token, None)
             return None
-        self._known[token] = (at + PRINCIPAL_CACHE_LIFE, found)
+        caller, expires_at = found
+        self._known[token] = (min(at + PRINCIPAL_CACHE_LIFE, expires_at), caller)
         while len(self._known) > PRINCIPAL_CACHE_SIZE:
             self._known.popitem(last=False)
-        return found
+        return caller
 
 
 def _tokens() -> TokenCache:

@@ -36,8 +36,13 @@ _TITLES: Final[Mapping[int, Text]] = {
 
 
 def wants_english() -> bool:
-    """Whether the caller's ``Accept-Language`` prefers English over Chinese."""
-    return request.accept_languages.best_match(["zh", "zh-CN", "en"], "zh") == "en"
+    """Whether the caller's ``Accept-Language`` prefers English, of whatever country, over Chinese."""
+    wanted = {"zh": 0.0, "en": 0.0}
+    for tag, quality in request.accept_languages:
+        language = tag.partition("-")[0].lower()
+        if language in wanted:
+            wanted[language] = max(wanted[language], quality)
+    return wanted["en"] > wanted["zh"]
 
 
 def problem_body(problem: Problem, *, english: bool) -> dict[str, Any]:

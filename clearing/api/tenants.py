@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from flask import Response
-from marshmallow import Schema, fields
+from marshmallow import Schema, fields, validate
 
 from clearing.api.frame import Answer, current, in_transaction, needs, principal
 from clearing.api.noun import MAX_BODY_BYTES, Noun, json_body
@@ -17,7 +17,8 @@ from tenants.kernel.database import Work
 blueprint = Noun("tenants", __name__, url_prefix="/v1", description="区域设置 / what a tenant sets")
 
 READERS = ("claims:read", "reviews:write", "policies:write", "policies:approve", "batches:write", "audit:read")
-YEAR = "<int(min=2000, max=2100):year>"
+YEARS = (2000, 2100)
+YEAR = f"<int(min={YEARS[0]}, max={YEARS[1]}):year>"
 SCHEME = "/tenants/<tenant>/schemes/<scheme>"
 
 
@@ -34,7 +35,7 @@ class QuotaQuerySchema(Schema):
     tenant = fields.String(required=True)
     scheme = fields.String(required=True)
     enterprise = UsccField()
-    year = fields.Integer(required=True)
+    year = fields.Integer(required=True, validate=validate.Range(*YEARS))
 
 
 @blueprint.get(f"{SCHEME}/policies")

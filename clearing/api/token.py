@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from authlib.integrations.flask_oauth2 import AuthorizationServer
-from authlib.oauth2.rfc6749 import ClientMixin, scope_to_list
+from authlib.oauth2.rfc6749 import ClientMixin, InvalidScopeError, scope_to_list
 from authlib.oauth2.rfc6749.grants import ClientCredentialsGrant
 from authlib.oauth2.rfc6749.requests import OAuth2Request
 from flask import Flask, Response
@@ -40,11 +40,18 @@ class _Client(ClientMixin):
 class _Grant(ClientCredentialsGrant):
     TOKEN_ENDPOINT_AUTH_METHODS = AUTHENTICATION_METHODS
 
+    def validate_token_request(self) -> None:
+        super().validate_token_request()
+        scope = self.request.payload.scope
+        if scope and not self.client.get_allowed_scope(scope):
+            raise InvalidScopeError
 
-def _find(client_id: str) -> _Client | None:
+
+def _find(client_id: str) -> _Client:
+    """The client; where there is none, one whose secret nobody knows, so that the answer does not tell."""
     with current().engine.connect() as connection:
-        stored = find_client(connection, client_id)
-    return None if stored is None else _Client(stored)
+        stored = None if "\0" in client_id else find_client(connection, client_id)
+    return _Client(stored or StoredClient(client_id, "", ()))
 
 
 def _save(token: dict[str, Any], request: OAuth2Request) -> None:
