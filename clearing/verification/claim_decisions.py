@@ -160,10 +160,21 @@ def _opened(row: Row, entry: Entry) -> list[_Hold]:
     result = read_json(row.result)
     trace = [] if result is None else result.get("trace", [])
     return [
-        _Hold(said["rule"], str(said["inputs"].get("place", "")), _text(said["message"]), entry)
+        _Hold(said["rule"], _pointers(said["inputs"]), _finding(said), entry)
         for said in trace
         if said["verdict"] == "hold"
     ]
+
+
+def _pointers(inputs: dict[str, Any]) -> str:
+    """Where in the submission a finding points."""
+    return " ".join(inputs.get("places") or [inputs.get("place") or ""])
+
+
+def _finding(said: dict[str, Any]) -> str:
+    """What a finding says, and of the other side what may be known."""
+    other_side = said["output"].get("other_side") or []
+    return canonical_bytes({"message": said["message"], "other_side": other_side}).decode()
 
 
 def _objection(entry: Entry) -> _Hold:
@@ -171,8 +182,5 @@ def _objection(entry: Entry) -> _Hold:
         "zh": f"公示期内收到异议：{entry.reason}",
         "en": f"An objection was made during publicity: {entry.reason}",
     }
-    return _Hold(OBJECTION, str(entry.details.get("batch_no")), _text(said), entry)
-
-
-def _text(message: dict[str, str]) -> str:
-    return canonical_bytes({"message": message}).decode()
+    detail = canonical_bytes({"message": said}).decode()
+    return _Hold(OBJECTION, str(entry.details.get("batch_no")), detail, entry)
