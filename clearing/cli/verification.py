@@ -12,6 +12,8 @@ import click
 @click.pass_obj
 def verify(data_dir: Path, as_json: bool) -> int:
     """核验整个数据库 / Verify the whole database: chain, ledger, quotas, registry, signatures, checkpoints."""
+    from psycopg.errors import UndefinedTable
+
     from clearing.cli.opening import required
     from clearing.cli.printing import show_json
     from clearing.cli.program import FINDINGS, OK
@@ -21,7 +23,12 @@ def verify(data_dir: Path, as_json: bool) -> int:
     with open_places(data_dir, os.environ) as places:
         settings = places.settings
         url = required(places.auditor_url, AUDITOR_URL)
-        differences = list(verify_database(url, settings.secrets_folder, settings.checkpoints_folder))
+        try:
+            differences = list(verify_database(url, settings.secrets_folder, settings.checkpoints_folder))
+        except UndefinedTable as error:
+            raise click.ClickException(
+                "数据库尚未建表，请先运行 clearing migrate / The database has no tables yet; run clearing migrate first"
+            ) from error
     if as_json:
         show_json(
             {

@@ -47,6 +47,7 @@ def run(data_dir: Path, bind: tuple[str, int], *, once: bool) -> int:
     folder = _fresh_folder(data_dir / FOLDER)
     address = f"http://{bind[0]}:{bind[1]}"
     began = time.monotonic()
+    signal.signal(signal.SIGTERM, _end)
     with _service(folder, bind, address) as service:
         told, people, rows = _tell(console, folder, address)
         _show(console, told, rows, time.monotonic() - began)
@@ -57,6 +58,11 @@ def run(data_dir: Path, bind: tuple[str, int], *, once: bool) -> int:
         console.print(f"\n服务继续运行 / the service goes on at [bold]{address}[/bold]；Ctrl-C 结束 / ends it")
         _wait(service)
     return 1 if found else 0
+
+
+def _end(_number: int, _frame: object) -> None:
+    """End as on Ctrl-C, so that the service beside this process is ended too."""
+    raise KeyboardInterrupt
 
 
 def _tell(console: Console, folder: Path, address: str) -> tuple[Told, People, list[story.Row]]:
