@@ -8,7 +8,7 @@ from marshmallow import Schema, fields, validate
 from sqlalchemy.exc import IntegrityError
 
 from clearing.api.frame import Answer, current, in_transaction, needs, principal, respond, shared_intake
-from clearing.api.noun import Noun, PageSchema, cursor_id, json_body, load, page
+from clearing.api.noun import Noun, PageSchema, WholeNumber, cursor_id, json_body, load, page
 from clearing.api.problems import wants_english
 from clearing.api.taking import other_tenants_id
 from clearing.claims.case import Desk, Outcome
@@ -40,7 +40,7 @@ class ClaimQuerySchema(PageSchema):
     platform = fields.String()
     enterprise = fields.String(metadata={"description": "USCC"})
     provider = fields.String(metadata={"description": "USCC"})
-    quota_year = fields.Integer()
+    quota_year = WholeNumber()
     external_id = fields.String()
     claim_no = fields.String()
     submitted_from = DayField(optional=True)

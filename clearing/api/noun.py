@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, NoReturn, TypeVar
 from uuid import UUID
@@ -114,10 +115,22 @@ def too_large(max_bytes: int) -> TooLarge:
     )
 
 
+class WholeNumber(fields.Integer):
+    """A whole number in ASCII digits: Python reads full-width ones too, and spaces and underscores between them."""
+
+    def _validated(self, value: Any) -> int:  # noqa: ANN401 - marshmallow's signature
+        if not isinstance(value, str) or not _WHOLE.fullmatch(value):
+            raise self.make_error("invalid")
+        return super()._validated(value)
+
+
+_WHOLE: Final = re.compile(r"-?[0-9]{1,18}", re.ASCII)
+
+
 class PageSchema(Schema):
     """The query of every list."""
 
-    limit = fields.Integer(
+    limit = WholeNumber(
         load_default=DEFAULT_LIMIT,
         validate=validate.Range(1, MAX_LIMIT),
         metadata={"description": f"at most {MAX_LIMIT} items"},

@@ -7,7 +7,7 @@ from flask import Response
 from marshmallow import Schema, fields, validate
 
 from clearing.api.frame import Answer, current, in_transaction, needs, principal
-from clearing.api.noun import MAX_BODY_BYTES, Noun, json_body
+from clearing.api.noun import MAX_BODY_BYTES, Noun, WholeNumber, json_body
 from clearing.tenancy import budgets, linked_regions, quotas
 from clearing.tenancy.policies import list_versions, read_version
 from connectors.fields import MoneyField, UsccField
@@ -35,7 +35,7 @@ class QuotaQuerySchema(Schema):
     tenant = fields.String(required=True)
     scheme = fields.String(required=True)
     enterprise = UsccField()
-    year = fields.Integer(required=True, validate=validate.Range(*YEARS))
+    year = WholeNumber(required=True, validate=validate.Range(*YEARS))
 
 
 @blueprint.get(f"{SCHEME}/policies")

@@ -68,10 +68,12 @@ def list_claims(connection: Connection, wanted: Filter, after: UUID | None, limi
     if after is not None:
         conditions.append("id > %s")
         values.append(after)
-    where = f"where {' and '.join(conditions)}" if conditions else ""
+    where = "".join(f" and {condition}" for condition in conditions)
+    # each tenant's own first ones, found in the order of its primary key: nothing is sorted but these
     rows = connection.exec_driver_sql(
-        f"select id from claim_now {where} order by id limit %s",  # noqa: S608 - our own conditions
-        (*values, limit),
+        "select c.id from unnest(bound_tenants()) t (bound) cross join lateral ("  # noqa: S608 - our own conditions
+        f"select id from claim_now where tenant = t.bound{where} order by id limit %s) c order by c.id limit %s",
+        (*values, limit, limit),
     )
     return view_claims(connection, [claim_id for (claim_id,) in rows])
 

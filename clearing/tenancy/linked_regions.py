@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from tenants.kernel.canonical import Json
 from tenants.kernel.errors import FieldError, Invalid, Text
 from tenants.kernel.statements import insert_rows
+from tenants.kernel.strict_json import pointer
 
 _DIVISION: Final = re.compile(r"[1-9][0-9]{5}", re.ASCII)
 _TYPE: Final = re.compile(r"[a-z][a-z0-9_]{0,47}", re.ASCII)
@@ -27,16 +28,22 @@ def parse(body: Json) -> dict[str, list[str]]:
     """The regions of a request: ``{"regions": {division: [type, …]}}``, or that mapping alone.
 
     Raises:
-        Invalid: a division has not six digits, or its types are not a list of codes.
+        Invalid: a division has not six digits, its types are not a list of codes, or there is more beside the regions.
     """
-    prefix, given = ("/regions", body["regions"]) if isinstance(body, dict) and "regions" in body else ("", body)
+    place: tuple[str, ...] = ()
+    given = body
+    if isinstance(body, dict) and "regions" in body:
+        place, given = ("regions",), body["regions"]
+        if more := sorted(body.keys() - {"regions"}):
+            said = Text("没有这个字段。", "Unknown field.")
+            raise _invalid(*(FieldError(pointer((name,)), "field.unknown", said) for name in more))
     if not isinstance(given, dict) or len(given) > MAX_REGIONS:
         raise _invalid(
-            FieldError(prefix, "object.expected", Text("须为“区划代码: [类型]”的对象。", "An object of lists."))
+            FieldError(pointer(place), "object.expected", Text("须为“区划代码: [类型]”的对象。", "An object of lists."))
         )
     faults = tuple(
         FieldError(
-            f"{prefix}/{division}",
+            pointer((*place, division)),
             "linked_region.invalid",
             Text(
                 "区划代码须为六位数字，类型须为非空的代码数组。",

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from redis import Redis
 from sqlalchemy import Engine
 
@@ -17,6 +18,12 @@ from tenants.kernel.database import open_engine
 from tenants.kernel.secrets import load_secrets
 from tests.api.door import NOW, Door
 from tests.intake.prepared import prepared
+
+
+@pytest.fixture(scope="session", autouse=True)
+def plain_log() -> None:
+    """Faults are logged as the service logs them: structlog's own way prints every local value, for seconds."""
+    structlog.configure(processors=[structlog.processors.format_exc_info, structlog.processors.JSONRenderer()])
 
 
 @pytest.fixture(scope="session")

@@ -66,7 +66,7 @@ def test_a_revoked_client_is_out_within_two_seconds_and_at_once_where_it_was_not
     assert seen.get("/v1/claims").status_code == 200
     for caller in (seen, unseen):
         door.fire(caller)
-    assert PRINCIPAL_CACHE_LIFE <= timedelta(seconds=2)
+    assert timedelta(seconds=2) >= PRINCIPAL_CACHE_LIFE
     assert code(unseen.get("/v1/claims")) == (401, "token.invalid")
     assert door.ask_token(seen.client).status_code == 401
     door.clock.move_to(door.clock.now() + PRINCIPAL_CACHE_LIFE)
@@ -77,10 +77,11 @@ def test_calling_on_does_not_keep_a_revoked_token_alive(door: Door) -> None:
     caller = door.hire("claims:read")
     caller.get("/v1/claims")
     door.fire(caller)
+    statuses = []
     for _ in range(3):
         door.clock.move_to(door.clock.now() + PRINCIPAL_CACHE_LIFE / 3)
-        last = caller.get("/v1/claims")
-    assert last.status_code == 401
+        statuses.append(caller.get("/v1/claims").status_code)
+    assert statuses == [200, 200, 401]
 
 
 def test_a_token_lives_one_hour_and_not_a_moment_longer(door: Door) -> None:

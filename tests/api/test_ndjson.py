@@ -19,7 +19,7 @@ class Blocks(RawIOBase):
     def __init__(self, blocks: list[bytes]) -> None:
         self._blocks = iter([block for block in blocks if block])
 
-    def read(self, size: int = -1) -> bytes:
+    def read(self, size: int = -1) -> bytes:  # noqa: ARG002 - a block is what came
         return next(self._blocks, b"")
 
 
@@ -83,7 +83,7 @@ def test_lines_are_answered_before_the_rest_of_the_body_has_come() -> None:
     class Slow(RawIOBase):
         parts = blocks()
 
-        def read(self, size: int = -1) -> bytes:
+        def read(self, size: int = -1) -> bytes:  # noqa: ARG002 - a block is what came
             return next(self.parts)
 
     assert next(read_lines(cast("BytesIO", Slow()), MAX)) == Line(1, b"first")

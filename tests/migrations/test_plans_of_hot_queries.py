@@ -1,0 +1,192 @@
+"""With 10,000 rows of several tenants the hot queries go by an index, row-level security included."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import Connection, Engine, event
+
+from clearing import relay
+from clearing.claims.listing import Filter, list_claims
+from clearing.claims.records import by_external_id
+from settlement.ledger import lock_accounts, lock_limited
+from tests.settlement_service.bench import new_tenant
+
+ROWS = 10_000
+BIG = {"claim", "hold", "ledger_account", "ledger_transfer", "audit_entry", "obligation", "outbox", "idempotency_key"}
+CLAIM = (
+    "insert into claim (tenant, id, claim_no, platform, external_id, scheme, mode, state, next_stage, revision, "
+    "content_mac, enterprise_uscc, enterprise_name, provider_uscc, provider_name, division, base_fen, computed_fen, "
+    "award_fen, matching_fen, submitted_at, received_at, changed_at) "
+    "select %(t)s, gen_random_uuid(), %(t)s || n, 'jssic', %(t)s || n, 'provincial', 'common_use', "
+    "case when n %% 50 = 0 then 'in_review' else 'withdrawn' end, case when n %% 50 = 0 then 'center' end, 1, '\\x00', "
+    "'U' || n, 'e', 'P' || n %% 100, 'p', '320100', 1, 1, 1, 0, now(), now(), now() from generate_series(1, %(n)s) n"
+)
+FILL = (
+    CLAIM,
+    (
+        "insert into hold (tenant, id, claim_id, code, place, detail, opened_at) "
+        "select tenant, gen_random_uuid(), id, 'x', '', '{}', now() from claim where tenant = %(t)s"
+    ),
+    "insert into ledger_account (tenant, code, counted) select %(t)s, 'a/' || n, true from generate_series(1, %(n)s) n",
+    (
+        "insert into ledger_transfer (tenant, id, kind, debit, credit, amount_fen, reason, subject_id, at) "
+        "select %(t)s, gen_random_uuid(), 'pending', 'a/' || n, 'a/1', 1, 'x', gen_random_uuid(), now() "
+        "from generate_series(2, %(n)s) n"
+    ),
+    (
+        "insert into audit_entry (tenant, seq, at, action, subject_id, body, hash) "
+        "select %(t)s, n, now(), 'x', gen_random_uuid(), '{}', sha256('x') from generate_series(1, %(n)s) n"
+    ),
+    (
+        "insert into obligation (tenant, id, claim_no, platform, scheme, mode, quota_year, enterprise_name, "
+        "provider_name, provider_uscc, payee_name, account_name, account_sealed, payee_digest, bank_name, cnaps, amount_fen, "
+        "approved_at, released_at) select tenant, id, claim_no, platform, scheme, mode, 2024, 'e', 'p', 'u', 'e', 'e', '\\x00', "
+        "sha256('x'), 'b', 'c', 1, now(), case when next_stage is null then now() end from claim where tenant = %(t)s"
+    ),
+    (
+        "insert into outbox (id, tenant, kind, subject_id, payload, created_at, next_attempt_at, done_at) "
+        "select gen_random_uuid(), %(t)s, 'batch.instruct', gen_random_uuid(), '{}', now(), now(), "
+        "case when n %% 50 <> 0 then now() end from generate_series(1, %(n)s) n"
+    ),
+)
+
+
+@pytest.fixture(scope="module")
+def tenant(owner: Engine) -> str:
+    """A tenant with so many rows in each table, beside another with a quarter of them."""
+    names = [new_tenant(owner), new_tenant(owner)]
+    with owner.begin() as connection:
+        connection.exec_driver_sql("select * from bind_scope(%s, null)", (",".join(names),))
+        for name, rows in zip(names, (ROWS, ROWS // 4), strict=True):
+            for statement in FILL:
+                connection.exec_driver_sql(statement, {"t": name, "n": rows})
+    with owner.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.exec_driver_sql("analyze")
+    return names[0]
+
+
+@pytest.fixture
+def bound(app: Engine, tenant: str) -> Iterator[Connection]:
+    with app.connect() as connection:
+        connection.exec_driver_sql("select * from bind_scope(%s, 'jssic')", (tenant,))
+        yield connection
+        connection.rollback()
+
+
+def plan(connection: Connection, statement: str, values: Any) -> list[dict[str, Any]]:
+    """Every step of the plan of a statement as it ran."""
+    rows = connection.exec_driver_sql(f"explain (analyze, format json) {statement}", values).scalar_one()
+    waiting = [(rows if isinstance(rows, list) else json.loads(rows))[0]["Plan"]]
+    for step in waiting:
+        waiting.extend(step.get("Plans", ()))
+    return waiting
+
+
+def walked(steps: list[dict[str, Any]]) -> set[str]:
+    """The big tables that the plan reads from beginning to end."""
+    return {step["Relation Name"] for step in steps if step["Node Type"] == "Seq Scan"} & BIG
+
+
+def touched(steps: list[dict[str, Any]]) -> int:
+    """How many rows the plan's scans read, kept or not."""
+    return sum(
+        (step["Actual Rows"] + step.get("Rows Removed by Filter", 0)) * step["Actual Loops"]
+        for step in steps
+        if "Relation Name" in step
+    )
+
+
+WHERE_ONE = "= (select id from claim where external_id = %(t)s || '77')"
+HOT = {
+    "a claim by its id": (f"select * from claim_now where id {WHERE_ONE}", 10),  # noqa: S608 - our own words
+    "a claim under its lock": (f"select id from claim where id {WHERE_ONE} for no key update", 10),  # noqa: S608 - our own words
+    "claims by their ids": (
+        (
+            "select * from claim_now c where c.id = any(array(select id from claim where external_id = any(array["
+            "%(t)s || '7', %(t)s || '8'])))"
+        ),
+        20,
+    ),
+    "holds of a claim": (f"select * from hold where claim_id {WHERE_ONE}", 10),  # noqa: S608 - our own words
+    "claims of an enterprise": ("select id from claim_now where enterprise_uscc = 'U77' order by id limit 51", 10),
+    "what waits for a review": (
+        "select id from claim where tenant = %(t)s and state = 'in_review' order by id limit 51",
+        60,
+    ),
+    "transfers of a claim": (
+        (
+            "select id from ledger_transfer t where t.tenant = %(t)s and t.subject_id = any(array["
+            "'00000000-0000-7000-8000-000000000000'::uuid]) "
+            "and t.kind = 'pending' and not exists (select 1 from ledger_transfer e where e.tenant = t.tenant "
+            "and e.pending_id = t.id)"
+        ),
+        10,
+    ),
+    "history of a claim": (
+        (
+            "select body from audit_entry where tenant = %(t)s and subject_id in ("
+            "select gen_random_uuid() union all select batch_id from batch_item where tenant = %(t)s "
+            "and claim_id = gen_random_uuid()) order by seq"
+        ),
+        20,
+    ),
+    "the end of the chain": ("select hash from audit_entry where tenant = %(t)s order by seq desc limit 1", 5),
+    "what a batch takes": (
+        (
+            "select id from obligation where tenant = %(t)s and scheme = 'provincial' and mode = 'common_use' "
+            "and approved_at <= now() and batch_id is null and released_at is null"
+        ),
+        ROWS // 50 + 10,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", HOT)
+def test_a_hot_query_walks_no_table_and_touches_few_rows(bound: Connection, tenant: str, name: str) -> None:
+    statement, most = HOT[name]
+    steps = plan(bound, statement, {"t": tenant})
+    assert walked(steps) == set()
+    assert touched(steps) <= most
+
+
+def test_the_statements_of_the_intake_walk_no_table(bound: Connection, tenant: str) -> None:
+    for query in (
+        by_external_id("jssic", [f"{tenant}7", f"{tenant}8"]),
+        lock_limited(tenant, ["a/7", "a/8"]),
+    ):
+        steps = plan(bound, query.statement, query.values)
+        assert walked(steps) == set()
+        assert touched(steps) <= 10
+    assert set(lock_accounts(bound, tenant, ["a/7", "a/8", "absent"])) == {"a/7", "a/8"}
+
+
+def test_the_relay_finds_what_is_open_without_walking_what_is_done(bound: Connection, tenant: str) -> None:
+    for statement, values in (
+        (relay._OPEN_KINDS, ()),
+        (relay._DUE_JOBS, (["batch.instruct"], "2100-01-01", 200)),
+        (relay._OLDEST_DUE, (["batch.instruct"], "2100-01-01")),
+    ):
+        steps = plan(bound, statement, values)
+        assert walked(steps) == set()
+        assert touched(steps) <= 1000
+    assert relay.open_kinds(bound)
+
+
+@pytest.mark.parametrize("after", [None, UUID("00000000-0000-7000-8000-000000000000")])
+def test_a_page_of_claims_goes_by_an_index_in_the_order_of_ids(
+    bound: Connection, tenant: str, after: UUID | None
+) -> None:
+    sent: list[tuple[str, Any]] = []
+
+    def keep(*call: Any) -> None:
+        sent.append((call[2], call[3]))
+
+    event.listen(bound, "before_cursor_execute", keep)
+    list_claims(bound, Filter((), ()), after, 51)
+    event.remove(bound, "before_cursor_execute", keep)
+    steps = plan(bound, *sent[0])
+    assert walked(steps) == set()
+    assert touched(steps) <= 60

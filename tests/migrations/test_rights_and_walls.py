@@ -1,0 +1,235 @@
+"""What the schema lets the application's role do, and what keeps tenants apart, read from the catalogue itself."""
+
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import Connection, Engine
+
+SHARED = {
+    "tenant": "the list of tenants itself",
+    "registry_holding": "the blind registry is one for all tenants",
+    "outbox": "the workers serve every tenant",
+    "platform_feed": "belongs to a platform, whichever tenant wrote to it",
+    "signing_key": "public halves are public, private halves sealed",
+}
+"""Tables with a column ``tenant`` and no row-level security, and why."""
+
+MAY_DELETE = {"linked_region", "access_token", "registry_holding"}
+MAY_UPDATE = {
+    "service_clock": None,
+    "policy_version": {"state", "approver", "approved_at"},
+    "payout_account": None,
+    "linked_region": None,
+    "client": {"revoked_at"},
+    "audit_head": None,
+    "idempotency_key": None,
+    "number_series": None,
+    "outbox": {"next_attempt_at", "attempts", "last_error", "done_at"},
+    "ledger_account": {"limit_fen"},
+    "registry_key": {"key_version"},
+    "registry_holding": {"status", "claimed_fen"},
+    "reservation": {"state", "confirmed_at", "confirmed_by"},
+    "claim": None,
+    "batch": None,
+    "hold": {"resolved_at", "resolved_by", "outcome", "reason"},
+    "signing_key": {"retired_at", "revoked_at"},
+    "obligation": None,
+    "batch_item": {"removed_at", "removed_reason"},
+}
+"""What the application may change, by column; ``None`` for every column."""
+
+NEVER_CHANGED = {
+    "audit_entry", "ledger_transfer", "support_record", "claim_revision", "assessment", "review", "platform_feed",
+    "objection", "instruction", "instruction_claim", "batch_file", "batch_file_part",
+}  # fmt: skip
+
+
+@pytest.fixture
+def catalogue(owner: Engine) -> Iterator[Connection]:
+    with owner.connect() as connection:
+        yield connection
+
+
+def tables(catalogue: Connection) -> set[str]:
+    return set(
+        catalogue.exec_driver_sql(
+            "select relname from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'p') "
+            "and relname <> 'alembic_version'"
+        ).scalars()
+    )
+
+
+def tenant_tables(catalogue: Connection) -> set[str]:
+    """Tables with a column ``tenant``, but those that are shared."""
+    found = set(
+        catalogue.exec_driver_sql(
+            "select c.relname from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attname = 'tenant' "
+            "where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p')"
+        ).scalars()
+    )
+    assert set(SHARED) <= found
+    return found - set(SHARED)
+
+
+def test_the_applications_role_owns_nothing_and_is_a_member_of_nothing(catalogue: Connection) -> None:
+    owned = (
+        "select relname::text from pg_class where relowner = 'clearing_app'::regrole "
+        "union all select proname::text from pg_proc where proowner = 'clearing_app'::regrole "
+        "union all select nspname::text from pg_namespace where nspowner = 'clearing_app'::regrole "
+        "union all select datname::text from pg_database where datdba = 'clearing_app'::regrole"
+    )
+    assert catalogue.exec_driver_sql(owned).all() == []
+    assert (
+        catalogue.exec_driver_sql(
+            "select count(*) from pg_auth_members where member = 'clearing_app'::regrole"
+        ).scalar_one()
+        == 0
+    )
+    role = catalogue.exec_driver_sql(
+        "select rolsuper, rolbypassrls, rolcreaterole, rolcreatedb, rolreplication from pg_roles "
+        "where rolname = 'clearing_app'"
+    ).one()
+    assert tuple(role) == (False,) * 5
+
+
+def test_the_application_deletes_only_where_it_must(catalogue: Connection) -> None:
+    allowed = {
+        table
+        for table in tables(catalogue)
+        if catalogue.exec_driver_sql("select has_table_privilege('clearing_app', %s, 'DELETE')", (table,)).scalar_one()
+    }
+    assert allowed == MAY_DELETE
+
+
+@pytest.mark.parametrize("right", ["TRUNCATE", "REFERENCES", "TRIGGER", "MAINTAIN"])
+def test_the_application_never_empties_nor_builds_on_a_table(catalogue: Connection, right: str) -> None:
+    for table in tables(catalogue):
+        statement = "select has_table_privilege('clearing_app', %s, %s)"
+        assert not catalogue.exec_driver_sql(statement, (table, right)).scalar_one(), table
+
+
+def test_the_application_updates_only_the_columns_that_change(catalogue: Connection) -> None:
+    rows = catalogue.exec_driver_sql(
+        "select c.relname, a.attname, has_column_privilege('clearing_app', c.oid, a.attnum, 'UPDATE') as may "
+        "from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped "
+        "where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p')"
+    ).all()
+    for table, column, may in rows:
+        columns = MAY_UPDATE.get(table, set())
+        assert may == (columns is None or column in columns), (table, column)
+
+
+def test_nothing_is_left_to_the_public(catalogue: Connection) -> None:
+    assert (
+        catalogue.exec_driver_sql(
+            "select grantee, table_name from information_schema.role_table_grants "
+            "where table_schema = 'public' and grantee = 'PUBLIC' and table_name <> 'alembic_version'"
+        ).all()
+        == []
+    )
+    callable_by_app = catalogue.exec_driver_sql(
+        "select proname from pg_proc where pronamespace = 'public'::regnamespace "
+        "and has_function_privilege('clearing_app', oid, 'EXECUTE')"
+    ).scalars()
+    assert set(callable_by_app) == {"bind_scope", "bound_tenants", "bound_platform"}
+    for right in ("CREATE", "TEMPORARY"):
+        kind = "schema" if right == "CREATE" else "database"
+        name = "public" if right == "CREATE" else "clearing"
+        assert not catalogue.exec_driver_sql(
+            f"select has_{kind}_privilege('clearing_app', %s, %s)",
+            (name, right),
+        ).scalar_one()
+
+
+def test_the_auditor_reads_and_nothing_more(catalogue: Connection) -> None:
+    for table in tables(catalogue):
+        assert catalogue.exec_driver_sql(
+            "select has_table_privilege('clearing_auditor', %s, 'SELECT'), "
+            "has_any_column_privilege('clearing_auditor', %s, 'INSERT, UPDATE'), "
+            "has_table_privilege('clearing_auditor', %s, 'DELETE, TRUNCATE')",
+            (table,) * 3,
+        ).one() == (True, False, False), table
+
+
+def test_what_never_changes_is_guarded_by_triggers_for_rows_and_for_the_whole(catalogue: Connection) -> None:
+    rows = catalogue.exec_driver_sql(
+        "select tgrelid::regclass::text as name, tgtype from pg_trigger "
+        "where tgfoid = 'refuse_change'::regproc and tgenabled = 'O'"
+    ).all()
+    per_row = {row.name for row in rows if row.tgtype & 1 and row.tgtype & 8 and row.tgtype & 16}
+    whole = {row.name for row in rows if not row.tgtype & 1 and row.tgtype & 32}
+    assert per_row == whole == NEVER_CHANGED
+
+
+def test_every_tenant_table_hides_other_tenants_rows_even_from_its_owner(catalogue: Connection) -> None:
+    rows = catalogue.exec_driver_sql(
+        "select relname, relrowsecurity, relforcerowsecurity from pg_class "
+        "where relnamespace = 'public'::regnamespace and relkind in ('r', 'p')"
+    ).all()
+    secured = {row.relname for row in rows if row.relrowsecurity and row.relforcerowsecurity}
+    assert secured == tenant_tables(catalogue)
+    assert {row.relname for row in rows if row.relrowsecurity != row.relforcerowsecurity} == set()
+    views = catalogue.exec_driver_sql(
+        "select relname, reloptions from pg_class where relnamespace = 'public'::regnamespace and relkind = 'v'"
+    ).all()
+    assert views
+    assert all("security_invoker=true" in (view.reloptions or []) for view in views)
+
+
+def test_every_policy_binds_reading_and_writing_to_the_bound_tenants(catalogue: Connection) -> None:
+    policies = catalogue.exec_driver_sql(
+        "select tablename, cmd, permissive, roles, qual, with_check from pg_policies where schemaname = 'public'"
+    ).all()
+    ours = [policy for policy in policies if "clearing_app" in policy.roles]
+    assert sorted(policy.tablename for policy in ours) == sorted(tenant_tables(catalogue))
+    for policy in ours:
+        assert (policy.cmd, policy.with_check) == ("ALL", None)
+        assert "tenant = ANY" in policy.qual
+        assert "bound_tenants()" in policy.qual
+
+
+def test_the_tenant_stands_first_in_every_primary_key(catalogue: Connection) -> None:
+    rows = catalogue.exec_driver_sql(
+        "select r.conrelid::regclass::text as name, a.attname from pg_constraint r "
+        "join pg_attribute a on a.attrelid = r.conrelid and a.attnum = r.conkey[1] where r.contype = 'p'"
+    ).all()
+    first = {row.name: row.attname for row in rows}
+    assert tables(catalogue) <= set(first)
+    assert {first[table] for table in tenant_tables(catalogue)} == {"tenant"}
+
+
+def test_every_reference_between_tenant_tables_includes_the_tenant_on_both_sides(catalogue: Connection) -> None:
+    rows = catalogue.exec_driver_sql(
+        "select r.conname, r.conrelid::regclass::text as child, r.confrelid::regclass::text as parent, "
+        "array(select attname::text from unnest(r.conkey) with ordinality k(n, o) join pg_attribute "
+        "on attrelid = r.conrelid and attnum = k.n order by k.o) as here, "
+        "array(select attname::text from unnest(r.confkey) with ordinality k(n, o) join pg_attribute "
+        "on attrelid = r.confrelid and attnum = k.n order by k.o) as there "
+        "from pg_constraint r where r.contype = 'f' and r.connamespace = 'public'::regnamespace"
+    ).all()
+    apart = tenant_tables(catalogue)
+    between = [row for row in rows if row.child in apart and row.parent in apart]
+    assert len(between) >= 15
+    for row in between:
+        assert ("tenant", "tenant") in zip(row.here, row.there, strict=True), row.conname
+    assert not [row.conname for row in rows if row.child in SHARED and row.parent in apart]
+
+
+def test_every_amount_is_a_whole_number_of_fen_and_no_column_is_a_float(catalogue: Connection) -> None:
+    rows = catalogue.exec_driver_sql(
+        "select table_name, column_name, data_type from information_schema.columns where table_schema = 'public'"
+    ).all()
+    amounts = [row for row in rows if row.column_name.endswith("_fen")]
+    assert len(amounts) > 10
+    assert {row.data_type for row in amounts} == {"bigint"}
+    assert not [row for row in rows if row.data_type in {"real", "double precision", "numeric", "money"}]
+
+
+def test_every_instant_has_a_zone_and_every_day_has_none(catalogue: Connection) -> None:
+    rows = catalogue.exec_driver_sql(
+        "select column_name, data_type from information_schema.columns where table_schema = 'public' "
+        "and (column_name like '%%\\_at' or column_name like '%%\\_on' or data_type like 'timestamp%%')"
+    ).all()
+    for name, kind in rows:
+        wanted = "date" if name.endswith("_on") else "timestamp with time zone"
+        assert kind == wanted or (name.endswith("_on") and kind == "boolean"), name
