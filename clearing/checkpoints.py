@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Engine
 
 from clearing.settings import Settings
 from settlement.signing import (
@@ -129,20 +129,23 @@ class Checkpoints:
                     written += 1
         return written
 
-    def contradicted(self, connection: Connection) -> tuple[Checkpoint, ...]:
-        """The newest checkpoints that the chains, read within a scope of all tenants, do not hold.
+    def contradicted(self, engine: Engine) -> Checkpoint | None:
+        """The first of the newest checkpoints that its chain does not hold; ``None`` when all do.
 
         Raises:
             CheckpointError: a file cannot be read.
+            Unavailable: the database is away.
         """
-        found = []
-        for checkpoint in filter(None, map(self.newest, self.tenants())):
-            row = connection.exec_driver_sql(
-                "select hash from audit_entry where tenant = %s and seq = %s", (checkpoint.tenant, checkpoint.seq)
-            ).one_or_none()
-            if row is None or bytes(row[0]) != checkpoint.hash:
-                found.append(checkpoint)
-        return tuple(found)
+        # Read before the transaction binds its scope: another process may sign for one tenant more meanwhile.
+        newest = [found for found in map(self.newest, self.tenants()) if found is not None]
+        with transaction(engine, Scope(tuple(found.tenant for found in newest)), SystemClock()) as work:
+            for checkpoint in newest:
+                row = work.connection.exec_driver_sql(
+                    "select hash from audit_entry where tenant = %s and seq = %s", (checkpoint.tenant, checkpoint.seq)
+                ).one_or_none()
+                if row is None or bytes(row[0]) != checkpoint.hash:
+                    return checkpoint
+        return None
 
     def require_kept(self, engine: Engine) -> None:
         """Refuse a database that does not hold what was signed.
@@ -150,10 +153,9 @@ class Checkpoints:
         Raises:
             CheckpointError: it holds another history or a shorter one.
         """
-        with transaction(engine, Scope(self.tenants()), SystemClock()) as work:
-            gone = self.contradicted(work.connection)
-        if gone:
-            raise contradiction(gone[0])
+        gone = self.contradicted(engine)
+        if gone is not None:
+            raise contradiction(gone)
 
     def _append(self, descriptor: int, head: Checkpoint) -> None:
         _, whole = _last_line(self._path(head.tenant))

@@ -196,6 +196,7 @@ def _posts(orders: Orders) -> list[Post]:
     def named(name: str, work: Callable[[], None]) -> Post:
         def begin() -> None:
             configure_logs(name, log)
+            _log.info("process_started")
             work()
 
         return Post(name, begin)

@@ -8,10 +8,9 @@ from redis import ConnectionPool, Redis
 from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
-from clearing.checkpoints import CheckpointError, Checkpoints, contradiction
+from clearing.checkpoints import CheckpointError, Checkpoints
 from clearing.migrations import current_revision, newest_revision
 from clearing.service import Service
-from tenants.kernel.database import Scope, transaction
 from tenants.kernel.errors import FieldError, Text, Unavailable
 
 PATIENCE_SECONDS: Final = 3
@@ -57,22 +56,18 @@ class Readiness:
 
     def _database(self) -> list[FieldError]:
         try:
-            checkpoints = Checkpoints.of(self._service.settings)
-            with transaction(self._service.engine, Scope(checkpoints.tenants()), self._service.machine) as work:
-                connection = work.connection
+            with self._service.engine.connect() as connection:
                 if current_revision(connection) != self._needed:
                     return [FieldError("/migrations", "migrations.pending", _SCHEMA)]
                 demonstration = connection.exec_driver_sql("select 1 from service_clock").first() is not None
                 if demonstration is not self._service.settings.demonstration:
                     return [FieldError("/mode", "mode.differs", _MODE)]
-                return [
-                    FieldError("/checkpoints", "checkpoint.contradicted", contradiction(gone).text)
-                    for gone in checkpoints.contradicted(connection)
-                ]
+            Checkpoints.of(self._service.settings).require_kept(self._service.engine)
         except CheckpointError as error:
-            return [FieldError("/checkpoints", "checkpoint.unreadable", error.text)]
+            return [FieldError("/checkpoints", "checkpoint.contradicted", error.text)]
         except (SQLAlchemyError, Unavailable):
             return [_away("database")]
+        return []
 
     def _queue(self) -> list[FieldError]:
         try:

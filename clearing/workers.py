@@ -16,7 +16,6 @@ from clearing.metrics import observe_job
 from clearing.relay import LONGEST_WAIT, STUCK_ATTEMPTS, is_notice, open_kinds, wait_after
 from clearing.service import Service
 from clearing.stopping import until_told
-from settlement.delivery import instruct
 from settlement.office import Office
 from settlement.release import INSTRUCT_JOB
 from tenants.kernel.database import Scope, Work, run
@@ -43,6 +42,9 @@ class OutboxRow:
 
 
 def _instruct(service: Service, work: Work, row: OutboxRow) -> None:
+    # The formats of payment files are the worker's alone: a start waits for none of them.
+    from settlement.delivery import instruct  # noqa: PLC0415 - see above
+
     office = Office(service.secrets, service.settings.demonstration)
     instruct(work.connection, row.tenant, row.subject_id, office, work.at)
 
