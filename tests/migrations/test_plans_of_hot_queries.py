@@ -42,8 +42,9 @@ FILL = (
     ),
     (
         "insert into obligation (tenant, id, claim_no, platform, scheme, mode, quota_year, enterprise_name, "
-        "provider_name, provider_uscc, payee_name, account_name, account_sealed, payee_digest, bank_name, cnaps, amount_fen, "
-        "approved_at, released_at) select tenant, id, claim_no, platform, scheme, mode, 2024, 'e', 'p', 'u', 'e', 'e', '\\x00', "
+        "provider_name, provider_uscc, payee_name, account_name, account_sealed, payee_digest, bank_name, cnaps, "
+        "amount_fen, approved_at, released_at) "
+        "select tenant, id, claim_no, platform, scheme, mode, 2024, 'e', 'p', 'u', 'e', 'e', '\\x00', "
         "sha256('x'), 'b', 'c', 1, now(), case when next_stage is null then now() end from claim where tenant = %(t)s"
     ),
     (
