@@ -1,6 +1,7 @@
 """The whole demonstration, run as a newcomer runs it."""
 
 import json
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -22,11 +23,18 @@ def run_clearing(*words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port: int = one.getsockname()[1]
+    return port
+
+
 @pytest.fixture(scope="module")
-def demonstrated(tmp_path_factory: pytest.TempPathFactory, free_port: int) -> tuple[Path, str]:
+def demonstrated(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """The data folder and what was printed."""
     folder = tmp_path_factory.mktemp("demo")
-    done = run_clearing("--data-dir", str(folder), "demo", "--once", "--bind", f"127.0.0.1:{free_port}")
+    done = run_clearing("--data-dir", str(folder), "demo", "--once", "--bind", f"127.0.0.1:{free_port()}")
     assert done.returncode == 0, done.stdout + done.stderr
     return folder / "demo", done.stdout
 
