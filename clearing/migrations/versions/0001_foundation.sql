@@ -224,6 +224,7 @@ create table ledger_transfer (
     reverses     uuid check (reverses is null or kind = 'posted'),
     is_pending   boolean generated always as (kind = 'pending') stored,
     of_pending   boolean generated always as (case when kind in ('post', 'void') then true end) stored,
+    of_moved     boolean generated always as (case when reverses is not null then false end) stored,
     reason       text not null,
     subject_id   uuid not null,
     at           timestamptz not null,
@@ -234,7 +235,9 @@ create table ledger_transfer (
     -- a post or void repeats the accounts and the amount of a pending transfer, which it ends
     foreign key (tenant, pending_id, of_pending, debit, credit, amount_fen)
         references ledger_transfer (tenant, id, is_pending, debit, credit, amount_fen),
-    foreign key (tenant, reverses) references ledger_transfer (tenant, id)
+    -- a reversal mirrors the accounts of a transfer that moved its amount
+    foreign key (tenant, reverses, of_moved, credit, debit, amount_fen)
+        references ledger_transfer (tenant, id, is_pending, debit, credit, amount_fen)
 );
 create unique index ledger_transfer_ends_once on ledger_transfer (tenant, pending_id) where pending_id is not null;
 create unique index ledger_transfer_reversed_once on ledger_transfer (tenant, reverses) where reverses is not null;
