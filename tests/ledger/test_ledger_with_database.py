@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -275,3 +276,18 @@ def test_two_appropriations_at_once_leave_one_of_them_whole(bench: Bench) -> Non
     assert faults == []
     assert body["amount"] in {"100.00", "200.00", "300.00"}
     assert body["left"] == body["amount"]
+
+
+def test_a_reversal_of_another_amount_or_account_or_of_a_pending_transfer_is_refused(bench: Bench) -> None:
+    open_with(bench, {QUOTA: Money(100), OTHER: Money(100)})
+    moved, waiting = ledger.posted(QUOTA, USED, Money(60), "test", new_id()), take(10)
+    append(bench, moved, waiting)
+    exact = ledger.reversal(moved, "test")
+    for wrong in (
+        replace(exact, amount=Money(61)),
+        replace(exact, credit=OTHER),
+        replace(ledger.reversal(waiting, "test"), amount=Money(10)),
+    ):
+        assert "reverses" in str(refused_by(partial(append, bench, wrong)))
+    append(bench, exact)
+    assert sums(bench).taken == Money(10)
