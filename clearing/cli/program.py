@@ -93,37 +93,28 @@ def _run() -> int:
 
 def _code_of(error: Exception) -> int | None:
     """The exit code of an error that has a message for people; ``None`` for a fault of ours."""
-    from tenants.kernel.errors import Problem, Unavailable
-
-    names = {kind.__name__ for kind in type(error).__mro__}
-    for code, kinds in _CODES.items():
-        if names & kinds:
-            return code
-    if isinstance(error, Problem):
-        return UNAVAILABLE if isinstance(error, Unavailable) else USAGE
-    if "DBAPIError" in names:
-        from tenants.kernel.database import is_away
-
-        return UNAVAILABLE if is_away(error) else None
-    return None
+    names = _kinds(error)
+    return next((code for code, kinds in _CODES.items() if names & kinds), None)
 
 
+_AWAY: Final = frozenset({"OperationalError", "RedisError"})
 _CODES: Final = {
-    USAGE: frozenset({"SettingsError", "PreparationError"}),
-    UNAVAILABLE: frozenset({"EmbeddedError", "ServingError", "RedisError"}),
+    UNAVAILABLE: _AWAY | {"EmbeddedError", "ServingError", "Unavailable"},
     FINDINGS: frozenset({"SeedError", "CheckpointError"}),
+    USAGE: frozenset({"SettingsError", "PreparationError", "Problem"}),
 }
-"""By the names of error classes, so that no command imports what it does not need."""
+"""By the names of error classes, so that no command imports what it does not need; the first that fits holds."""
+
+
+def _kinds(error: Exception) -> frozenset[str]:
+    return frozenset(kind.__name__ for kind in type(error).__mro__)
 
 
 def _said(error: Exception) -> str:
-    from tenants.kernel.errors import Problem
-
-    if isinstance(error, Problem):
-        return f"{error.text.zh}\n{error.text.en}"
-    if "DBAPIError" in {kind.__name__ for kind in type(error).__mro__}:
-        return "数据库不可用。\nThe database cannot be reached."
-    return str(error)
+    if _kinds(error) & _AWAY:
+        return "数据库或队列不可用。\nThe database or the queue cannot be reached."
+    text = getattr(error, "text", None)
+    return str(error) if text is None else f"{text.zh}\n{text.en}"
 
 
 def _failed(message: str, code: int) -> int:

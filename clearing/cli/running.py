@@ -8,6 +8,8 @@ from pathlib import Path
 import click
 
 DEFAULT_PORT = 8000
+MAX_WEB_PROCESSES = 6
+"""What the embedded PostgreSQL has connections for; larger services run gunicorn beside a server of their own."""
 
 
 class Bind(click.ParamType[tuple[str, int]]):
@@ -50,7 +52,13 @@ class Instant(click.ParamType[datetime]):
     "--bind", type=Bind(), default=f"127.0.0.1:{DEFAULT_PORT}", show_default=True, help="Address to serve at."
 )
 @click.option("--demo-clock", type=Instant(), help="Demonstration mode; the later of this and the stored time holds.")
-@click.option("--web-processes", type=click.IntRange(1, 64), default=2, show_default=True, help="How many answer HTTP.")
+@click.option(
+    "--web-processes",
+    type=click.IntRange(1, MAX_WEB_PROCESSES),
+    default=2,
+    show_default=True,
+    help="How many processes answer HTTP.",
+)
 @click.pass_obj
 def serve(data_dir: Path, bind: tuple[str, int], demo_clock: datetime | None, web_processes: int) -> None:
     """启动整个服务，直到 Ctrl-C / Run everything here until Ctrl-C or SIGTERM; migrates and seeds by itself."""

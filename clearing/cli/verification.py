@@ -8,49 +8,18 @@ import click
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
 @click.pass_obj
 def verify(data_dir: Path, as_json: bool) -> int:
     """核验整个数据库 / Verify the whole database: chain, ledger, quotas, registry, signatures, checkpoints."""
-    from psycopg.errors import UndefinedTable
-
     from clearing.cli.opening import required
-    from clearing.cli.printing import show_json
-    from clearing.cli.program import FINDINGS, OK
     from clearing.places import AUDITOR_URL, open_places
-    from clearing.verification import verify_database
+    from clearing.verification import run
 
     with open_places(data_dir, os.environ) as places:
         settings = places.settings
         url = required(places.auditor_url, AUDITOR_URL)
-        try:
-            differences = list(verify_database(url, settings.secrets_folder, settings.checkpoints_folder))
-        except UndefinedTable as error:
-            raise click.ClickException(
-                "数据库尚未建表，请先运行 clearing migrate / The database has no tables yet; run clearing migrate first"
-            ) from error
-    if as_json:
-        show_json(
-            {
-                "differences": [
-                    {
-                        "subject": found.subject,
-                        "place": found.place,
-                        "expected": found.expected,
-                        "found": found.found,
-                        "zh": found.text.zh,
-                        "en": found.text.en,
-                    }
-                    for found in differences
-                ]
-            }
-        )
-    else:
-        for found in differences:
-            click.echo(f"{found.place}  [{found.subject}] {found.text.zh} / {found.text.en}")
-            click.echo(f"    应为 expected: {found.expected}\n    实为 found:    {found.found}")
-        click.echo(_summary(len(differences)), err=True)
-    return FINDINGS if differences else OK
+        return run(url, settings.secrets_folder, settings.checkpoints_folder, as_json=as_json)
 
 
 @click.command("verify-batch")

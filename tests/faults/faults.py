@@ -97,6 +97,12 @@ def require_told_once(platform: Api, ids: list[str]) -> None:
     assert [event["seq"] for event in seen] == list(range(1, len(seen) + 1))
 
 
+def require_whole(service: RunningService) -> None:
+    """The independent auditor finds no difference."""
+    done = service.run("verify", check=False)
+    assert done.returncode == 0, done.stdout
+
+
 def sealed_batch(service: RunningService, *amounts: str) -> tuple[str, Api]:
     """The path of a sealed batch of Jiangsu with these claims, and who may release it."""
     platform = service.platform("jssic")

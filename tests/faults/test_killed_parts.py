@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from tests.faults.faults import database, require_told_once, sealed_batch, submit
+from tests.faults.faults import database, require_told_once, require_whole, sealed_batch, submit
 from tests.intake.bodies import claim
 from tests.service.running import RunningService, until
 
@@ -35,6 +35,7 @@ def test_a_worker_killed_in_the_middle_of_a_batch_loses_and_repeats_nothing(hurt
         ).fetchall()
     assert counted == (2, 2, 7_500_00)
     assert jobs == [(2, True)]
+    require_whole(hurt)
 
 
 @pytest.mark.parametrize("name", ["web-1", "worker", "scheduler"])
@@ -64,3 +65,4 @@ def test_kills_one_after_the_other_leave_every_acknowledged_claim_and_each_event
         hurt.part(name).send_signal(signal.SIGKILL)
         acknowledged += [submit(platform, claim()) for _ in range(5)]
     require_told_once(platform, acknowledged)
+    require_whole(hurt)

@@ -15,6 +15,7 @@ from tests.faults.faults import (
     frozen,
     places,
     require_told_once,
+    require_whole,
     sealed_batch,
     server,
     submit,
@@ -94,6 +95,7 @@ def test_a_queue_emptied_in_mid_batch_loses_nothing(hurt: RunningService) -> Non
     with database(hurt, "auditor") as connection:
         counted = connection.execute("select count(*), sum(amount_fen) from instruction").fetchone()
     assert counted == (1, 2_500_00)
+    require_whole(hurt)
 
 
 def test_a_hostile_queue_changes_no_outcome(hurt: RunningService) -> None:
@@ -122,3 +124,4 @@ def test_no_acknowledged_claim_is_lost_while_the_database_is_killed_again_and_ag
     stored = {item["external_id"]: item["id"] for item in platform.get("/v1/claims?limit=500").json["items"]}
     assert stored == {str(body["external_id"]): claim_id for body, claim_id in zip(bodies, ids, strict=True)}
     require_told_once(platform, ids)
+    require_whole(hurt)

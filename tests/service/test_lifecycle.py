@@ -168,3 +168,21 @@ def test_help_is_there_for_every_command(service: RunningService) -> None:
         help_text = service.run(*command.split(), "--help").stdout
         assert "--help" in help_text
     assert service.run("no-such-command", check=False).returncode == 2
+
+
+def test_verification_finds_nothing_on_a_service_at_work_and_a_change_by_hand(own: RunningService) -> None:
+    own.start()
+    platform = own.platform("jssic")
+    for _ in range(3):
+        assert platform.post("/v1/claims", claim()).status == 201
+    until(lambda: len(platform.get("/v1/events").json["items"]) == 3)
+    assert own.run("verify").returncode == 0
+    own.stop()
+    assert own.run("verify", "--json").returncode == 0
+    with embedded(own.data_dir) as addresses, psycopg.connect(addresses.owner_url.replace("+psycopg", "")) as owner:
+        owner.execute("alter table claim no force row level security")
+        owner.execute("update claim set award_fen = award_fen - 1 where claim_no like '%-000002'")
+        owner.execute("alter table claim force row level security")
+    found = own.run("verify", check=False)
+    assert found.returncode == 1
+    assert "CL-JS-2024-000002" in found.stdout
