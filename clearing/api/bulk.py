@@ -1,7 +1,8 @@
 """``POST /v1/claims/bulk``: NDJSON in, NDJSON out, one answer a line in order; safe to send again as a whole."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Final
 
 from flask import Response, request
 
@@ -12,6 +13,7 @@ from clearing.api.noun import too_large
 from clearing.api.problems import wants_english
 from clearing.api.taking import take_in
 from clearing.claims.case import Desk, Outcome
+from clearing.claims.fingerprint import identities
 from clearing.claims.intake import CHUNK_CLAIMS
 from clearing.claims.records import claim_json
 from clearing.service import Service
@@ -21,28 +23,55 @@ from tenants.kernel.canonical import Json
 from tenants.kernel.database import Scope
 from tenants.kernel.errors import Problem
 from tenants.kernel.strict_json import decode
-from tenants.principal import Principal
+
+MAX_LINES: Final = CHUNK_CLAIMS
+"""Lines that are gathered before they are taken in and answered."""
+
+
+Placed = tuple[Desk, Submission]
+"""A claim, and the desk at which it is submitted."""
 
 
 @dataclass(slots=True)
-class _Chunk:
-    """Consecutive lines for one tenant, each external id once, to be taken in by one transaction."""
+class Window:
+    """Consecutive lines, each external id once: the claims of one desk among them are taken in by one transaction.
 
-    desk: Desk | None = None
-    lines: list[tuple[int, Submission | Problem]] = field(default_factory=list)
+    Two desks of a window never claim the same spending: whichever line came first is to have it, and the order of the
+    desks is not the order of the lines.
+    """
+
+    lines: list[tuple[int, Placed | Problem]] = field(default_factory=list)
     external_ids: set[str] = field(default_factory=set)
+    claimed_at: dict[tuple[str, str], Desk] = field(default_factory=dict)
 
-    def takes(self, desk: Desk, claim: Submission) -> bool:
-        """Whether the claim may come next in this chunk."""
-        return (
-            self.desk in {None, desk} and len(self.lines) < CHUNK_CLAIMS and claim.external_id not in self.external_ids
+    def takes(self, one: Placed | Problem) -> bool:
+        """Whether this may come next in this window."""
+        if len(self.lines) >= MAX_LINES or isinstance(one, Problem):
+            return len(self.lines) < MAX_LINES
+        desk, claim = one
+        return claim.external_id not in self.external_ids and all(
+            self.claimed_at.get(spending, desk) == desk for spending in _spending(claim)
         )
 
-    def add(self, number: int, desk: Desk, claim: Submission) -> None:
-        """Put the claim in."""
-        self.desk = desk
-        self.lines.append((number, claim))
-        self.external_ids.add(claim.external_id)
+    def add(self, number: int, one: Placed | Problem) -> None:
+        """Put the line in."""
+        self.lines.append((number, one))
+        if not isinstance(one, Problem):
+            desk, claim = one
+            self.external_ids.add(claim.external_id)
+            self.claimed_at.update(dict.fromkeys(_spending(claim), desk))
+
+    def by_desk(self) -> dict[Desk, list[Submission]]:
+        """The claims of each desk, in their order."""
+        found: dict[Desk, list[Submission]] = {}
+        for _, one in self.lines:
+            if not isinstance(one, Problem):
+                found.setdefault(one[0], []).append(one[1])
+        return found
+
+
+def _spending(claim: Submission) -> list[tuple[str, str]]:
+    return [(identity.kind, identity.text) for identity in identities(claim)]
 
 
 @blueprint.post("/bulk")
@@ -55,24 +84,29 @@ def submit_bulk() -> Response:
     """Submit claims by the line; good lines go in whatever the others are."""
     require_ndjson()
     service, caller, english = current(), principal(), wants_english()
-    chunks = _chunks(read_lines(request.stream, MAX_CLAIM_BYTES), caller)
-    return answer_lines(line for chunk in chunks for line in _take(service, caller, chunk, english=english))
+    windows = gathered(read_lines(request.stream, MAX_CLAIM_BYTES), lambda claim: desk_for(caller, claim))
+    scope = Scope(caller.tenants, caller.platform)
+    return answer_lines(line for window in windows for line in _take(service, scope, window, english=english))
 
 
-def _chunks(lines: Iterator[Line], caller: Principal) -> Iterator[_Chunk]:
-    chunk = _Chunk()
+def gathered(lines: Iterator[Line], desk_of: Callable[[Submission], Desk]) -> Iterator[Window]:
+    """The lines in windows; a platform's lines for several tenants may stand in any order."""
+    window = Window()
     for line in lines:
-        try:
-            claim = _read(line)
-            desk = desk_for(caller, claim)
-        except Problem as problem:
-            chunk.lines.append((line.number, problem))
-            continue
-        if not chunk.takes(desk, claim):
-            yield chunk
-            chunk = _Chunk()
-        chunk.add(line.number, desk, claim)
-    yield chunk
+        one = _placed(line, desk_of)
+        if not window.takes(one):
+            yield window
+            window = Window()
+        window.add(line.number, one)
+    yield window
+
+
+def _placed(line: Line, desk_of: Callable[[Submission], Desk]) -> Placed | Problem:
+    try:
+        claim = _read(line)
+        return desk_of(claim), claim
+    except Problem as problem:
+        return problem
 
 
 def _read(line: Line) -> Submission:
@@ -81,13 +115,11 @@ def _read(line: Line) -> Submission:
     return read_submission(decode(line.content, MAX_CLAIM_BYTES))
 
 
-def _take(service: Service, caller: Principal, chunk: _Chunk, *, english: bool) -> Iterator[dict[str, Json]]:
-    """Take the chunk in, and answer its lines in their order."""
-    claims = [claim for _, claim in chunk.lines if isinstance(claim, Submission)]
-    scope = Scope(caller.tenants, caller.platform)
-    outcomes = iter([] if chunk.desk is None else take_in(service, scope, chunk.desk, claims))
-    for number, claim in chunk.lines:
-        outcome = Outcome(claim.status, problem=claim) if isinstance(claim, Problem) else next(outcomes)
+def _take(service: Service, scope: Scope, window: Window, *, english: bool) -> Iterator[dict[str, Json]]:
+    """Take the window in, one desk after the other, and answer its lines in their order."""
+    taken = {desk: iter(take_in(service, scope, desk, claims)) for desk, claims in window.by_desk().items()}
+    for number, one in window.lines:
+        outcome = Outcome(one.status, problem=one) if isinstance(one, Problem) else next(taken[one[0]])
         if outcome.problem is not None:
             yield refused_line(number, outcome.problem, english=english)
         elif outcome.view is not None:

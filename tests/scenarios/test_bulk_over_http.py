@@ -78,6 +78,23 @@ def test_claims_of_several_tenants_may_be_interleaved(delta: Api) -> None:
     assert len(set(codes)) == 3
 
 
+def test_interleaved_claims_of_a_tenant_are_taken_in_by_one_transaction(delta: Api) -> None:
+    tenants = ["wujiang", "qingpu", "maanshan"] * 10
+    found = answers(send(delta, *[line(claim(WUJIANG, on=ON, tenant=tenant)) for tenant in tenants]))
+    assert [one["claim"]["tenant"] for one in found] == tenants
+    instants = {(one["claim"]["tenant"], one["claim"]["received_at"]) for one in found}
+    assert len(instants) == len(set(tenants))
+
+
+def test_of_two_tenants_claims_for_one_spending_the_line_that_came_first_has_it(delta: Api) -> None:
+    other, first = claim(WUJIANG, on=ON, tenant="qingpu"), claim(WUJIANG, on=ON, tenant="wujiang")
+    second = claim(WUJIANG, on=ON, tenant="qingpu") | {"invoices": first["invoices"], "enterprise": first["enterprise"]}
+    found = answers(send(delta, line(other), line(first), line(second)))
+    assert [one["claim"]["tenant"] for one in found] == ["qingpu", "wujiang", "qingpu"]
+    rules = [{finding["rule"] for finding in one["claim"]["assessment"]["findings"]} for one in found]
+    assert [rule & {"duplicate.cross_scheme"} for rule in rules] == [set(), set(), {"duplicate.cross_scheme"}]
+
+
 def test_a_duplicate_within_one_body_is_judged_like_one_of_yesterday(jssic: Api) -> None:
     body, twin = claim(on=ON), claim(on=ON)
     twin["enterprise"] = body["enterprise"]
