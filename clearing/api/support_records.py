@@ -56,14 +56,14 @@ def submit_records() -> Response:
     """Register support records by the line; good lines go in whatever the others are."""
     require_ndjson()
     service, caller, english = current(), principal(), wants_english()
-    chunks = _chunks(read_lines(request.stream, MAX_BODY_BYTES), caller)
+    chunks = gathered(read_lines(request.stream, MAX_BODY_BYTES), caller)
     return answer_lines(line for chunk in chunks for line in _take(service, caller, chunk, english=english))
 
 
 Chunk = list[tuple[int, SupportRecord | Problem]]
 
 
-def _chunks(lines: Iterator[Line], caller: Principal) -> Iterator[Chunk]:
+def gathered(lines: Iterator[Line], caller: Principal) -> Iterator[Chunk]:
     """Consecutive records of one tenant, each external id once."""
     chunk: Chunk = []
     seen: set[str] = set()
@@ -77,10 +77,11 @@ def _chunks(lines: Iterator[Line], caller: Principal) -> Iterator[Chunk]:
             )
         except Problem as problem:
             one = problem
+        meets = isinstance(one, SupportRecord) and (one.external_id in seen or (seen and one.tenant != tenant))
+        if len(chunk) >= RECORDS_AT_ONCE or meets:
+            yield chunk
+            chunk, seen = [], set()
         if isinstance(one, SupportRecord):
-            if len(seen) >= RECORDS_AT_ONCE or one.external_id in seen or (seen and one.tenant != tenant):
-                yield chunk
-                chunk, seen = [], set()
             tenant = one.tenant
             seen.add(one.external_id)
         chunk.append((line.number, one))
