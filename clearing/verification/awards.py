@@ -10,7 +10,8 @@ from datetime import date
 from fractions import Fraction
 from typing import Any, Final
 
-from clearing.verification.policies import Terms, Zone
+from clearing.verification.amounts import fen_of
+from clearing.verification.terms import Terms, Zone
 from tenants.kernel.money import Money
 
 _GRAVITY: Final = {"pass": 0, "info": 0, "hold": 1, "correct": 2, "reject": 3}
@@ -48,7 +49,7 @@ def by_rule(result: Json) -> dict[str, Json]:
 
 def states_of(result: Json, terms: Terms | None) -> frozenset[str]:
     """The states that the gravest verdict allows."""
-    gravest = max((_GRAVITY[entry["verdict"]] for entry in result["trace"]), default=0)
+    gravest = max(map(_GRAVITY.__getitem__, {entry["verdict"] for entry in result["trace"]}), default=0)
     if gravest:
         return frozenset({_STATES[gravest]})
     return frozenset({"in_review", "approved"} if terms is not None and terms.trust_list else {"in_review"})
@@ -60,18 +61,18 @@ def worked_out(submission: Json, facts: Json, result: Json, terms: Terms) -> Wor
     zone = terms.zone(enterprise["division"], enterprise["resident_of"])
     in_year, later = _invoices(submission, result, trace, terms)
     listed = [line for line in submission["services"] if line["item"] in terms.items]
-    worked = Worked(base_fen=min(sum(_fen(line["amount"]) for line in listed), in_year), deferred_fen=later)
+    worked = Worked(base_fen=min(sum(fen_of(line["amount"]) for line in listed), in_year), deferred_fen=later)
     if "policy.incomplete" in trace or zone.rate is None:
         return worked
     worked.computed_fen = worked.award_fen = _part(worked.base_fen, zone.rate)
     if terms.claim_cap_fen is not None:
         worked.cap("claim_cap", terms.claim_cap_fen)
     if "amount" in trace.get("award.reservation", {}).get("inputs", {}):
-        worked.cap("reservation", _fen(facts["reservation"]["amount"]))
+        worked.cap("reservation", fen_of(facts["reservation"]["amount"]))
     if zone.annual_cap_fen is not None:
-        worked.cap("annual_cap", max(zone.annual_cap_fen - _fen(facts["quota_taken"]), 0))
+        worked.cap("annual_cap", max(zone.annual_cap_fen - fen_of(facts["quota_taken"]), 0))
     if facts["budget_left"] is not None:
-        _within_budget(worked, max(_fen(facts["budget_left"]), 0), terms.budget_rule)
+        _within_budget(worked, max(fen_of(facts["budget_left"]), 0), terms.budget_rule)
     worked.matching_fen = _matching(worked.award_fen, facts, trace, zone)
     if result["state"] == "rejected":
         worked.award_fen = worked.matching_fen = 0
@@ -85,12 +86,12 @@ def _within_budget(worked: Worked, left_fen: int, rule: str) -> None:
 
 
 def _matching(award_fen: int, facts: Json, trace: Mapping[str, Json], zone: Zone) -> int:
-    if facts["linked_region"] is None or zone.provincial_to_local is None or zone.matching_cap_fen is None:
+    if facts["linked_region"] is None or zone.local_share is None or zone.matching_cap_fen is None:
         return 0
     if "award" not in trace.get("matching", {}).get("inputs", {}):
         return 0  # none of the enterprise's proven types is matched
-    left_fen = max(zone.matching_cap_fen - _fen(facts["matching_taken"]), 0)
-    return min(_part(award_fen, 1 / zone.provincial_to_local), left_fen)
+    left_fen = max(zone.matching_cap_fen - fen_of(facts["matching_taken"]), 0)
+    return min(_part(award_fen, zone.local_share), left_fen)
 
 
 def _invoices(submission: Json, result: Json, trace: Mapping[str, Json], terms: Terms) -> tuple[int, int]:
@@ -98,14 +99,14 @@ def _invoices(submission: Json, result: Json, trace: Mapping[str, Json], terms: 
     if any(rule in trace for rule in _PAST):
         return 0, 0
     if not terms.by_invoice_date:
-        return sum(_fen(invoice["claimed_amount"]) for invoice in submission["invoices"]), 0
+        return sum(fen_of(invoice["claimed_amount"]) for invoice in submission["invoices"]), 0
     in_year = later = 0
     for invoice in submission["invoices"]:
         year = terms.quota_year(date.fromisoformat(invoice["issued_on"]))
         if year == result["quota_year"]:
-            in_year += _fen(invoice["claimed_amount"])
+            in_year += fen_of(invoice["claimed_amount"])
         elif year > result["quota_year"]:
-            later += _fen(invoice["claimed_amount"])
+            later += fen_of(invoice["claimed_amount"])
     return in_year, later
 
 
@@ -120,19 +121,15 @@ def stated(result: Json) -> Worked:
     """The figures of a result as it states them."""
     matching = result["matching"]
     return Worked(
-        base_fen=_fen(result["base"]),
-        computed_fen=_fen(result["computed"]),
-        award_fen=_fen(result["award"]),
-        matching_fen=0 if matching is None else _fen(matching["amount"]),
-        deferred_fen=_fen(result["deferred"]),
+        base_fen=fen_of(result["base"]),
+        computed_fen=fen_of(result["computed"]),
+        award_fen=fen_of(result["award"]),
+        matching_fen=0 if matching is None else fen_of(matching["amount"]),
+        deferred_fen=fen_of(result["deferred"]),
         waitlisted=result["waitlisted"],
-        cut={name: _fen(amount) for name, amount in result["cut"].items()},
+        cut={name: fen_of(amount) for name, amount in result["cut"].items()},
     )
 
 
 def _part(fen: int, rate: Fraction) -> int:
     return Money(fen).share(rate).fen
-
-
-def _fen(printed: str) -> int:
-    return Money.parse(printed).fen

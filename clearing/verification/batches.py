@@ -13,8 +13,8 @@ from clearing.verification.difference import Difference, compared, differs
 from clearing.verification.dossiers import Dossier
 from clearing.verification.entries import Entry, witness
 from clearing.verification.notices import Notice, notice_differences
-from clearing.verification.policies import in_force
 from clearing.verification.snapshot import Row, Snapshot
+from clearing.verification.terms import in_force
 from tenants.kernel.canonical import canonical_bytes
 from tenants.kernel.money import Money
 

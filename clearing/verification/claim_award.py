@@ -20,8 +20,8 @@ from clearing.verification.difference import Difference, compared, differs
 from clearing.verification.dossiers import Dossier, place_of
 from clearing.verification.entries import Entry
 from clearing.verification.facts import Assessed, facts_differences
-from clearing.verification.policies import Terms
 from clearing.verification.snapshot import Row
+from clearing.verification.terms import Terms, rate_of
 from tenants.kernel.money import Money
 
 SHANGHAI: Final = timezone(timedelta(hours=8))
@@ -57,7 +57,7 @@ class Award:
             here = f"{place}/{row.seq}"
             yield from self._stored(here, row, entry)
             if self.result is not None and revision.submission is not None:
-                assessed = Assessed(revision.submission, revision.payers, entry)
+                assessed = Assessed(revision.submission, revision.spendings, entry)
                 yield from _assessed(here, row, self.result, assessed, context)
         if self.result is not None:
             yield from _row_differences(place_of("claim", dossier.tenant, claim.claim_no), self.result, claim)
@@ -127,7 +127,7 @@ def _figures(place: str, result: Json, submission: Json, facts: Json, terms: Ter
             yield differs("assessment.figures", shown, _shown(getattr(expected, name)), _shown(getattr(found, name)))
     said: Mapping[str, tuple[Any, Any]] = {
         "zone": (zone.code, result["zone"]),
-        "rate": (zone.rate, None if result["rate"] is None else terms.rate(result["rate"])),
+        "rate": (zone.rate, None if result["rate"] is None else rate_of(result["rate"])),
         "next_stage": (first_stage, result["next_stage"]),
         "matching": (_linked(facts) if found.matching_fen else None, _region(result)),
     }

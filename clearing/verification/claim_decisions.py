@@ -1,13 +1,13 @@
 """What people decided about a claim: each review and each hold is what the audit chain tells of it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
 from clearing.verification.claim_award import SHANGHAI
 from clearing.verification.claim_content import read_json
-from clearing.verification.claim_history import SUBMITTED, awards_after
+from clearing.verification.claim_history import SUBMITTED
 from clearing.verification.context import Context
 from clearing.verification.difference import Difference, compared, differs
 from clearing.verification.dossiers import Dossier, place_of
@@ -29,7 +29,7 @@ def review_differences(dossier: Dossier, claim: Row, context: Context) -> Iterat
     reviews = dossier["review"]
     if len(reviews) != len(decided):
         yield differs("review.count", place, len(decided), len(reviews))
-    awards = awards_after(dossier.entries)
+    awards = dossier.awards
     seen: set[tuple[int, str]] = set()
     for row, entry in zip(reviews, decided, strict=False):
         here = f"{place}/{row.id}"
@@ -46,7 +46,7 @@ def review_differences(dossier: Dossier, claim: Row, context: Context) -> Iterat
         seen.add((row.revision, row.person))
 
 
-def _expected(entry: Entry, entries: list[Entry], awards: dict[int, int | None], context: Context) -> dict[str, Any]:
+def _expected(entry: Entry, entries: list[Entry], awards: Mapping[int, int | None], context: Context) -> dict[str, Any]:
     outcome = entry.action.removeprefix(REVIEWED)
     return {
         "outcome": outcome,
@@ -59,7 +59,7 @@ def _expected(entry: Entry, entries: list[Entry], awards: dict[int, int | None],
     }
 
 
-def _before(entry: Entry, awards: dict[int, int | None]) -> int:
+def _before(entry: Entry, awards: Mapping[int, int | None]) -> int:
     earlier = [award for seq, award in awards.items() if seq < entry.seq]
     return (earlier[-1] if earlier else None) or 0
 

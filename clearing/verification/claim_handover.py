@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from clearing.verification.claim_content import Revision
-from clearing.verification.claim_history import awards_after
 from clearing.verification.context import Context
 from clearing.verification.difference import Difference, compared, differs
 from clearing.verification.dossiers import Dossier, place_of
@@ -42,7 +41,7 @@ def _obligation(place: str, row: Row, dossier: Dossier, claim: Row, approval: En
         "provider_name": claim.provider_name,
         "provider_uscc": claim.provider_uscc,
         "payee_name": claim.enterprise_name if claim.mode == "common_use" else claim.provider_name,
-        "amount_fen": awards_after(dossier.entries)[approval.seq],
+        "amount_fen": dossier.awards[approval.seq],
     }
     yield from compared("obligation.row", place, expected, row)
     if not approval.witnesses(row.approved_at):
@@ -78,7 +77,7 @@ def _account(place: str, row: Row, revision: Revision, context: Context) -> Iter
 
 
 def _items(dossier: Dossier, claim: Row, obligation: Row | None, context: Context) -> Iterator[Difference]:
-    awards = awards_after(dossier.entries)
+    awards = dossier.awards
     possible = set(awards.values())
     live = 0
     for item in dossier["batch_item"]:
@@ -90,6 +89,8 @@ def _items(dossier: Dossier, claim: Row, obligation: Row | None, context: Contex
         yield from compared(
             "item.batch", f"batch/{item.tenant}/{batch.batch_no}", {"scheme": claim.scheme, "mode": claim.mode}, batch
         )
+        if (item.removed_at is None) != (item.removed_reason is None):
+            yield differs("item.removed", f"{place}/removed_reason", item.removed_at, item.removed_reason)
         if item.removed_at is None:
             live += 1
             possible = set() if obligation is None else {obligation.amount_fen}

@@ -53,7 +53,7 @@ def history_differences(dossier: Dossier, claim: Row) -> Iterator[Difference]:
         yield differs("claim.witness", f"{place}/changed_at", last_change.at, claim.changed_at)
     if not first.witnesses(claim.received_at):
         yield differs("claim.witness", f"{place}/received_at", first.at, claim.received_at)
-    awarded = awards_after(entries)[entries[-1].seq]
+    awarded = dossier.awards[entries[-1].seq]
     if awarded is not None and awarded != claim.award_fen:
         yield differs("claim.award", f"{place}/award_fen", Money(awarded), Money(claim.award_fen))
 
@@ -67,14 +67,3 @@ def _steps(place: str, entries: list[Entry]) -> Iterator[Difference]:
     for before, after in pairwise(entries):
         if after.from_state != before.to_state:
             yield differs("claim.step", f"{place}/entry/{after.seq}", before.to_state, after.from_state)
-
-
-def awards_after(entries: list[Entry]) -> dict[int, int | None]:
-    """The award in fen after each entry, by its number; an entry that says none leaves it."""
-    awards: dict[int, int | None] = {}
-    award: int | None = None
-    for entry in entries:
-        said = entry.details.get("award")
-        award = Money.parse(said).fen if isinstance(said, str) else award
-        awards[entry.seq] = award
-    return awards

@@ -1,7 +1,7 @@
 """A live claim's keys: every identity of its spending is held in the registry with its fen, and nothing else is."""
 
 from collections.abc import Iterator
-from datetime import datetime
+from operator import attrgetter
 from typing import Any, Final
 
 from clearing.verification.awards import GRANTING
@@ -11,7 +11,7 @@ from clearing.verification.claim_history import OVERDUE
 from clearing.verification.context import Context
 from clearing.verification.difference import Difference, compared, differs
 from clearing.verification.dossiers import Dossier, place_of
-from clearing.verification.identities import Use, uses_of
+from clearing.verification.identities import Spending
 from clearing.verification.snapshot import Row
 
 DECIDED: Final = frozenset({"in_review", "approved"})
@@ -39,31 +39,32 @@ def key_differences(dossier: Dossier, claim: Row, revision: Revision, context: C
         columns["status"] = "taken"
     if context.secrets is not None:
         columns["enterprise_digest"] = context.secrets.registry_digest("enterprise", claim.enterprise_uscc)
+    wanted = tuple(columns.values())
+    values = attrgetter(*columns)
     for row in holdings:
-        yield from compared("registry.holding", _place(row, claim), columns, row)
+        if values(row) != wanted:
+            yield from compared("registry.holding", _place(row, claim), columns, row)
     if context.secrets is not None and revision.submission is not None and revision.payers is not None:
-        expected = uses_of(revision.submission, revision.payers, context.secrets.registry_digest)
-        yield from _held(expected, holdings, claim)
+        digest = context.secrets.registry_digest
+        used = {digest(each.kind, text): each for each in revision.spendings for text in each.texts}
+        yield from _held(used, holdings, claim)
 
 
-def _held(expected: dict[bytes, Use], holdings: list[Row], claim: Row) -> Iterator[Difference]:
-    found = {bytes(row.digest): row for row in holdings}
-    for digest in expected.keys() - found.keys():
-        place = f"{place_of('registry_holding', claim.tenant, claim.claim_no)}/{digest.hex()}"
-        yield differs("registry.not_held", place, expected[digest].kind, None)
-    for digest, row in found.items():
-        use = expected.get(digest)
-        if use is None:
+def _held(used: dict[bytes, Spending], holdings: list[Row], claim: Row) -> Iterator[Difference]:
+    held = set()
+    for row in holdings:
+        digest = bytes(row.digest)
+        held.add(digest)
+        spending = used.get(digest)
+        if spending is None:
             yield differs("registry.not_used", _place(row, claim), "no such identity in the claim", row.kind)
-            continue
-        columns = {"kind": use.kind, "claimed_fen": use.claimed_fen, "stated_fen": use.stated_fen}
-        yield from compared("registry.holding", _place(row, claim), columns, row)
+        elif (row.kind, row.claimed_fen, row.stated_fen) != (spending.kind, spending.claimed_fen, spending.stated_fen):
+            columns = {"kind": spending.kind, "claimed_fen": spending.claimed_fen, "stated_fen": spending.stated_fen}
+            yield from compared("registry.holding", _place(row, claim), columns, row)
+    for digest in used.keys() - held:
+        place = f"{place_of('registry_holding', claim.tenant, claim.claim_no)}/{digest.hex()}"
+        yield differs("registry.not_held", place, used[digest].kind, None)
 
 
 def _place(row: Row, claim: Row) -> str:
     return f"{place_of('registry_holding', claim.tenant, claim.claim_no)}/{bytes(row.digest).hex()}"
-
-
-def month_of(at: datetime) -> str:
-    """The month in Asia/Shanghai, as the registry keeps it."""
-    return f"{at.astimezone(SHANGHAI):%Y-%m}"

@@ -1,11 +1,9 @@
 """What the ledger holds for one claim: reserved while it is undecided, owed once it is approved, else nothing."""
 
-from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
 from clearing.verification.awards import Json
-from clearing.verification.claim_history import awards_after
 from clearing.verification.context import Context
 from clearing.verification.difference import Difference, differs
 from clearing.verification.dossiers import Dossier, place_of
@@ -28,6 +26,8 @@ ENDING: Final = {
 }
 """The reason for which an act that does not approve ends or reverses a transfer."""
 
+APPROVING: Final = ("claim approved", "award lowered")
+
 Flow = tuple[str, str, int]
 """Debit, credit and fen."""
 
@@ -36,17 +36,13 @@ def money_differences(dossier: Dossier, claim: Row, result: Json | None, context
     """Where the ledger holds something else for the claim than its state, award and batch say."""
     place = place_of("ledger_transfer", dossier.tenant, claim.claim_no)
     transfers = dossier["ledger_transfer"]
-    ended = {row.pending_id for row in transfers if row.pending_id is not None}
-    reversed_ = {row.reverses for row in transfers if row.reverses is not None}
-    pending = Counter(_flow(row) for row in transfers if row.kind == "pending" and row.id not in ended)
-    standing = Counter(
-        _flow(row)
-        for row in transfers
-        if row.kind in {"post", "posted"} and row.reverses is None and row.id not in reversed_
-    )
-    taken = Counter(_taken(claim, result))
-    reserved = taken if claim.state in RESERVED else Counter()
-    owed = (taken if claim.state in OWED else Counter()) + Counter(_in_transit(dossier, claim, context))
+    ended = {row.pending_id for row in transfers} | {row.reverses for row in transfers}
+    live = [row for row in transfers if row.id not in ended]
+    pending = sorted(_flow(row) for row in live if row.kind == "pending")
+    standing = sorted(_flow(row) for row in live if row.kind in {"post", "posted"} and row.reverses is None)
+    taken = _taken(claim, result)
+    reserved = sorted(taken) if claim.state in RESERVED else []
+    owed = sorted((taken if claim.state in OWED else []) + _in_transit(dossier, claim, context))
     if pending != reserved:
         yield differs("claim.reserved", place, _shown(reserved), _shown(pending))
     if standing != owed:
@@ -85,36 +81,40 @@ def _released(dossier: Dossier, item: Row, context: Context) -> Row | None:
 
 def _witnessed(dossier: Dossier, row: Row, context: Context) -> Iterator[Difference]:
     """Each transfer was made when an act of the claim was, for the reason of that act and for the award it left."""
-    place = f"ledger_transfer/{dossier.tenant}/{row.id}"
     if row.debit.startswith("obligations/") and row.reverses is None:
         batches = [_released(dossier, item, context) for item in dossier["batch_item"]]
         if not any(b is not None and (b.released_at, b.batch_no) == (row.at, row.reason) for b in batches):
-            yield differs("transfer.witness", place, "the release of its batch", (row.at, row.reason))
+            yield differs("transfer.witness", _place(row), "the release of its batch", (row.at, row.reason))
         return
     acts = [entry for entry in dossier.entries if entry.witnesses(row.at)]
     if not acts:
-        yield differs("transfer.witness", f"{place}/at", "the time of one of its acts", row.at)
+        yield differs("transfer.witness", f"{_place(row)}/at", "the time of one of its acts", row.at)
         return
-    if not any(row.reason in _reasons(row, entry) for entry in acts):
-        expected = frozenset().union(*(_reasons(row, entry) for entry in acts))
-        yield differs("transfer.reason", f"{place}/reason", expected, row.reason)
-    awards = awards_after(dossier.entries)
-    if row.kind == "pending" and row.reason != "matching" and not any(awards[e.seq] == row.amount_fen for e in acts):
-        yield differs("transfer.award", f"{place}/amount_fen", Money(awards[acts[-1].seq] or 0), Money(row.amount_fen))
+    expected = {reason for entry in acts for reason in _reasons(row, entry)}
+    if row.reason not in expected:
+        yield differs("transfer.reason", f"{_place(row)}/reason", expected, row.reason)
+    if row.kind == "pending" and row.reason != "matching":
+        awards = {dossier.awards[entry.seq] for entry in acts}
+        if row.amount_fen not in awards:
+            yield differs("transfer.award", f"{_place(row)}/amount_fen", awards, row.amount_fen)
 
 
-def _reasons(row: Row, entry: Entry) -> frozenset[str]:
+def _place(row: Row) -> str:
+    return f"ledger_transfer/{row.tenant}/{row.id}"
+
+
+def _reasons(row: Row, entry: Entry) -> tuple[str, ...]:
     """Why an act makes such a transfer."""
     if row.kind == "pending":
-        return frozenset({PENDING.get(row.debit.split("/")[0], "")})
+        return (PENDING.get(row.debit.partition("/")[0], ""),)
     if entry.to_state == "approved":
-        return frozenset({"claim approved", "award lowered"})
-    return frozenset({ENDING.get(entry.action, "").format(stage=entry.details.get("about"))})
+        return APPROVING
+    return (ENDING.get(entry.action, "").format(stage=entry.details.get("about")),)
 
 
 def _flow(row: Row) -> Flow:
     return row.debit, row.credit, row.amount_fen
 
 
-def _shown(flows: Counter[Flow]) -> str:
-    return "; ".join(f"{debit} → {credit} {Money(fen)}" for debit, credit, fen in sorted(flows.elements())) or "nothing"
+def _shown(flows: list[Flow]) -> str:
+    return "; ".join(f"{debit} → {credit} {Money(fen)}" for debit, credit, fen in flows) or "nothing"

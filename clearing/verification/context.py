@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from clearing.verification.chain import Settings
-from clearing.verification.policies import Policies
 from clearing.verification.signatures import VerifyingKey
 from clearing.verification.snapshot import Row
+from clearing.verification.terms import Policies
 from clearing.verification.unsealing import OpenedSecrets
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
-from clearing.verification.entries import COLUMNS, JOINED, Entry, entry_of
+from clearing.verification.entries import COLUMNS, JOINED, Entry, awards_after, entry_of
 from clearing.verification.snapshot import ROWS_AT_ONCE, WIDE_ROWS_AT_ONCE, Row, Snapshot, together
 
 
@@ -20,6 +20,8 @@ class Dossier:
     subject_id: UUID
     rows: Mapping[str, list[Row]]
     entries: list[Entry]
+    awards: Mapping[int, int | None]
+    """The award in fen after each entry, by its number; ``None`` before any said one."""
 
     def __getitem__(self, table: str) -> list[Row]:
         return self.rows[table]
@@ -132,7 +134,8 @@ def dossiers(snapshot: Snapshot) -> Iterator[Dossier]:
         for name, (statement, rows_at_once) in _STREAMS.items()
     }
     for (tenant, subject_id), rows in together(streams):
-        yield Dossier(tenant, subject_id, rows, [entry_of(row) for row in rows.pop("entry")])
+        entries = [entry_of(row) for row in rows.pop("entry")]
+        yield Dossier(tenant, subject_id, rows, entries, awards_after(entries))
 
 
 def place_of(table: str, tenant: str, name: Any, row: Row | None = None) -> str:  # noqa: ANN401 - a number or id

@@ -8,6 +8,8 @@ from typing import Any, Final
 
 import orjson
 
+from clearing.verification.amounts import fen_of
+
 COLUMNS: Final = "e.tenant, e.subject_id, e.seq, e.at, e.body, p.at as previous_at"
 JOINED: Final = "audit_entry e left join audit_entry p on p.tenant = e.tenant and p.seq = e.seq - 1"
 """Each entry with the instant of the one before it in the chain."""
@@ -67,3 +69,14 @@ def entry_of(row: Any) -> Entry:  # noqa: ANN401 - a row of COLUMNS
 def witness(entries: Iterable[Entry], at: datetime | None, *actions: str) -> Entry | None:
     """The first of the entries (of the actions, where any is named) that was made at the instant."""
     return next((entry for entry in entries if (not actions or entry.action in actions) and entry.witnesses(at)), None)
+
+
+def awards_after(entries: Iterable[Entry]) -> dict[int, int | None]:
+    """The award in fen after each entry, by its number; an entry that says none leaves it."""
+    awards: dict[int, int | None] = {}
+    award: int | None = None
+    for entry in entries:
+        said = entry.details.get("award")
+        award = fen_of(said) if isinstance(said, str) else award
+        awards[entry.seq] = award
+    return awards

@@ -2,13 +2,15 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 from uuid import UUID, uuid5
 
+from clearing.verification.amounts import fen_of
 from clearing.verification.context import Context
 from clearing.verification.difference import Difference, differs
 from clearing.verification.entries import Entry
-from clearing.verification.identities import letters_and_digits, places_of
+from clearing.verification.identities import Spending, letters_and_digits
 from tenants.kernel.money import Money
 
 MEMBERS: Final = frozenset(
@@ -33,10 +35,10 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Assessed:
-    """What one assessment was made of: the revision, its payer accounts where they could be opened, and its entry."""
+    """What one assessment was made of: the revision, its spendings, and its entry."""
 
     submission: Json
-    payers: list[str | None] | None
+    spendings: list[Spending]
     entry: Entry
 
 
@@ -68,16 +70,15 @@ def facts_differences(
 
 
 def _keys(place: str, keys: list[Json], assessed: Assessed) -> Iterator[Difference]:
-    spendings = places_of(assessed.submission, assessed.payers)
-    expected = sorted((kind, where, claimed) for kind, where, claimed, _ in spendings)
-    found = sorted((key["kind"], key["place"], Money.parse(key["claimed"]).fen) for key in keys)
+    expected = sorted((each.kind, each.place, each.claimed_fen) for each in assessed.spendings)
+    found = sorted((key["kind"], key["place"], fen_of(key["claimed"])) for key in keys)
     if found != expected:
         yield differs("facts.keys", place, expected, found)
         return
-    bounds = {(kind, where): bound for kind, where, _, bound in spendings}
+    bounds = {(each.kind, each.place): each.stated_fen for each in assessed.spendings}
     for key in keys:
         bound = bounds[key["kind"], key["place"]]
-        counted, taken = Money.parse(key["counted"]).fen, Money.parse(key["taken"]).fen
+        counted, taken = fen_of(key["counted"]), fen_of(key["taken"])
         alone = not key["uses"] and (taken > 0 or key["amount_conflict"] or counted != (bound or 0))
         if alone or (bound is not None and counted > bound):
             yield differs("facts.keys", f"{place}{key['place']}", bound, (counted, taken, key["amount_conflict"]))
@@ -86,12 +87,17 @@ def _keys(place: str, keys: list[Json], assessed: Assessed) -> Iterator[Differen
 def _linked_region(submission: Json, year: int, entry: Entry, context: Context) -> Json | None:
     """The linked region by what had been set when the claim came, as the chain tells it."""
     tenant, division = submission["tenant"], submission["enterprise"]["division"]
-    entries = context.settings.get((tenant, uuid5(_LINKED_YEARS, f"{tenant}/{year}")), ())
+    entries = context.settings.get((tenant, _linked_year(tenant, year)), ())
     set_before = [each for each in entries if each.seq < entry.seq]
     regions = set_before[-1].details["after"]["regions"] if set_before else {}
     holding = [each for each in regions if division.startswith(_prefix(each))]
     region = max(holding, key=lambda each: len(_prefix(each)), default=None)
     return None if region is None else {"division": region, "types": regions[region]}
+
+
+@lru_cache(maxsize=256)
+def _linked_year(tenant: str, year: int) -> UUID:
+    return uuid5(_LINKED_YEARS, f"{tenant}/{year}")
 
 
 def _prefix(division: str) -> str:

@@ -29,8 +29,12 @@ class Reader(Protocol):
         """Take in the next bytes."""
         ...
 
-    def close(self, place: str) -> Iterable[Difference]:
+    def finish(self, place: str) -> Iterable[Difference]:
         """The end of the file has come."""
+        ...
+
+    def close(self) -> None:
+        """Give back what reading took; also when it was broken off."""
         ...
 
 
@@ -45,7 +49,7 @@ class PaymentMessage:
         self._protected, _, self._signature = token.partition("..")
         self._stated: set[str] = set()
         self._parser = etree.XMLPullParser(events=("end",), resolve_entities=False, no_network=True, load_dtd=False)
-        self._signed = tempfile.TemporaryFile()  # noqa: SIM115 - closed by ``close``
+        self._signed = tempfile.TemporaryFile()  # noqa: SIM115 - see ``close``
         self._signed.write(f"{self._protected}.".encode())
         self._waiting = b""
 
@@ -74,7 +78,11 @@ class PaymentMessage:
             while parent is not None and element.getprevious() is not None:
                 del parent[0]
 
-    def close(self, place: str) -> Iterator[Difference]:
+    def close(self) -> None:
+        """Drop the signed form."""
+        self._signed.close()
+
+    def finish(self, place: str) -> Iterator[Difference]:
         """Its control sums are those of its payments, and its signature holds."""
         self._signed.write(base64.urlsafe_b64encode(self._waiting).rstrip(b"="))
         self._signed.flush()
@@ -89,7 +97,6 @@ class PaymentMessage:
         try:
             key = key_of_header(self._protected, FILE, self._context.keys)
             with (
-                self._signed,
                 mmap.mmap(self._signed.fileno(), 0, access=mmap.ACCESS_READ) as message,
                 memoryview(message) as view,
             ):
@@ -128,7 +135,10 @@ class BankTable:
                 self.count += 1
                 self.fen += fen_of(row[self._column] if self._column < len(row) else None)
 
-    def close(self, place: str) -> Iterable[Difference]:  # noqa: ARG002 - as the other readers
+    def close(self) -> None:
+        """Nothing was taken."""
+
+    def finish(self, place: str) -> Iterable[Difference]:  # noqa: ARG002 - as the other readers
         """The last line may come without its end."""
         self._take(self._rest)
         return ()

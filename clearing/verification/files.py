@@ -3,6 +3,7 @@
 import base64
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from itertools import count
 from typing import Any, Final
 
@@ -105,8 +106,9 @@ def _file(
         yield from _stored(snapshot, place, row, secrets, len)
         return
     found: list[Difference] = []
-    yield from _stored(snapshot, place, row, secrets, lambda part: found.extend(reader.feed(part)))
-    found.extend(reader.close(where))
+    with closing(reader):
+        yield from _stored(snapshot, place, row, secrets, lambda part: found.extend(reader.feed(part)))
+        found.extend(reader.finish(where))
     yield from found
     if (reader.count, reader.fen) != (manifest["count"], Money.parse(manifest["total"]).fen):
         expected = (manifest["count"], manifest["total"])

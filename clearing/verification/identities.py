@@ -5,12 +5,10 @@ that are drawn as Latin ones as these. Words such as 发票号码 or No before a
 """
 
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date
-from typing import Any, Final
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple
 
-from tenants.kernel.money import Money
+from clearing.verification.amounts import fen_of
 
 REGISTERED: Final = ("service_report", "invoice_image")
 """Kinds of documents that stand for one spending."""
@@ -29,19 +27,20 @@ _WHOLE: Final = (18, 20)
 Json = Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Use:
-    """What a submission uses of one spending: the part claimed, and the total stated where one bounds it."""
+class Spending(NamedTuple):
+    """One spending of a submission: its place (RFC 6901), identities, the total that bounds it, the part claimed."""
 
     kind: str
-    claimed_fen: int
+    place: str
+    texts: frozenset[str]
     stated_fen: int | None
+    claimed_fen: int
 
 
 def letters_and_digits(text: str) -> str:
     """The text without anything else, in capitals."""
     if text.isascii():
-        return "".join(filter(str.isalnum, text)).upper()
+        return text.upper() if text.isalnum() else "".join(filter(str.isalnum, text)).upper()
     found = []
     for character in unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).upper()):
         letter = _DRAWN_ALIKE.get(character, character)
@@ -54,6 +53,8 @@ def letters_and_digits(text: str) -> str:
 def serial(text: str) -> str:
     """A number as printed, without the words before it."""
     bare = letters_and_digits(text.replace("°", "o"))
+    if bare.isdecimal():
+        return bare
     rest = bare
     while rest and not rest[0].isdigit():
         word = next((each for each in _WORDS if rest.startswith(each)), None)
@@ -86,8 +87,7 @@ def invoice_texts(invoice: Mapping[str, Any]) -> set[str]:
         texts.add(code + number)
     named = len(number) in _WHOLE or (len(number) == _SHORT and bool(texts))
     if invoice["seller_uscc"] is not None and (named or len(number) == _SHORT):
-        day = date.fromisoformat(invoice["issued_on"]).isoformat()
-        texts.add(f"{invoice['seller_uscc']}|{day}|{number[-_SHORT:]}")
+        texts.add(f"{invoice['seller_uscc']}|{invoice['issued_on']}|{number[-_SHORT:]}")
     return texts
 
 
@@ -104,61 +104,38 @@ def receipt_texts(receipt: Mapping[str, Any], payer_account: str | None) -> set[
     return {text if payer_account is None else f"{text}|{serial(payer_account)}"}
 
 
-def uses_of(submission: Json, payers: Sequence[str | None], digest: Callable[[str, str], bytes]) -> dict[bytes, Use]:
-    """What the submission uses, by the digest of each identity; ``payers`` are its receipts' payer accounts."""
-    uses = {}
-    for kind, mentions in _mentions(submission, payers).items():
-        for spending in _spendings(mentions):
-            for text in spending.texts:
-                uses[digest(kind, text)] = Use(kind, spending.claimed_fen, spending.stated_fen)
-    return uses
-
-
-def places_of(submission: Json, payers: Sequence[str | None] | None) -> list[tuple[str, str, int, int | None]]:
-    """Each spending's kind, RFC 6901 place, claimed part, and total where one bounds it.
+def spendings_of(submission: Json, payers: Sequence[str | None] | None) -> list[Spending]:
+    """All spendings of the submission; ``payers`` are its receipts' payer accounts.
 
     Where the payer accounts are not known, receipts are told apart by what is shown of them.
     """
-    shown = [receipt["payer_account"] for receipt in submission["receipts"]] if payers is None else payers
-    return [
-        (kind, _ROOTS[kind].format(spending.position), spending.claimed_fen, spending.stated_fen)
-        for kind, mentions in _mentions(submission, shown).items()
-        for spending in _spendings(mentions)
-    ]
-
-
-_ROOTS: Final = {
-    "invoice": "/invoices/{}",
-    "contract": "/contract",
-    "receipt": "/receipts/{}",
-    "document": "/documents/{}",
-}
-
-
-def _mentions(submission: Json, payers: Sequence[str | None]) -> dict[str, list["_Mention"]]:
+    receipts = submission["receipts"]
+    known = [receipt["payer_account"] for receipt in receipts] if payers is None else payers
     invoices = [
-        _Mention(number, invoice_texts(each), _fen(each["amount"]), _fen(each["claimed_amount"]))
+        _Mention(number, invoice_texts(each), fen_of(each["amount"]), fen_of(each["claimed_amount"]))
         for number, each in enumerate(submission["invoices"])
     ]
-    receipts = [
-        _Mention(number, receipt_texts(each, payer), _fen(each["amount"]), _fen(each["claimed_amount"]))
-        for number, (each, payer) in enumerate(zip(submission["receipts"], payers, strict=True))
+    paid = [
+        _Mention(number, receipt_texts(each, payer), fen_of(each["amount"]), fen_of(each["claimed_amount"]))
+        for number, (each, payer) in enumerate(zip(receipts, known, strict=True))
     ]
     documents = [
         _Mention(number, {each["sha256"]}, None, 0)
         for number, each in enumerate(submission["documents"])
         if each["kind"] in REGISTERED
     ]
-    buyer, seller = submission["enterprise"]["uscc"], submission["provider"]["uscc"]
-    project = contract_text(buyer, seller, submission["contract"]["number"])
     claimed = sum(each.claimed_fen for each in invoices)
-    contracts = [] if project is None else [_Mention(0, {project}, None, claimed)]
-    return {"invoice": invoices, "contract": contracts, "receipt": receipts, "document": documents}
+    found = [*_joined("invoice", invoices), *_joined("receipt", paid), *_joined("document", documents)]
+    project = contract_text(
+        submission["enterprise"]["uscc"], submission["provider"]["uscc"], submission["contract"]["number"]
+    )
+    if project is not None:
+        found.append(Spending("contract", "/contract", frozenset({project}), None, claimed))
+    return found
 
 
-@dataclass(frozen=True, slots=True)
-class _Mention:
-    """One mention, or all mentions of one spending: where it first stands, its identities, its total, its part."""
+class _Mention(NamedTuple):
+    """One mention of a spending: where it stands, its identities, its total, the part claimed."""
 
     position: int
     texts: set[str]
@@ -166,25 +143,21 @@ class _Mention:
     claimed_fen: int
 
 
-def _spendings(mentions: Iterable[_Mention]) -> list[_Mention]:
+def _joined(kind: str, mentions: list[_Mention]) -> Iterator[Spending]:
     """One spending for all mentions that share an identity: parts added, the smallest total."""
-    spendings: list[_Mention] = []
+    groups: list[list[_Mention]] = []
     for mention in mentions:
-        if not mention.texts:
-            continue
-        same = [each for each in spendings if each.texts & mention.texts]
-        spendings = [each for each in spendings if each not in same]
-        joined = [*same, mention]
-        spendings.append(
-            _Mention(
-                min(each.position for each in joined),
-                set().union(*(each.texts for each in joined)),
-                min((each.stated_fen for each in joined if each.stated_fen is not None), default=None),
-                sum(each.claimed_fen for each in joined),
-            )
+        if mention.texts:
+            same = [group for group in groups if any(not each.texts.isdisjoint(mention.texts) for each in group)]
+            if same:
+                groups = [group for group in groups if group not in same]
+            groups.append([each for group in same for each in group] + [mention])
+    for group in groups:
+        totals = [each.stated_fen for each in group if each.stated_fen is not None]
+        yield Spending(
+            kind,
+            f"/{kind}s/{min(each.position for each in group)}",
+            frozenset().union(*(each.texts for each in group)),
+            min(totals) if totals else None,
+            sum(each.claimed_fen for each in group),
         )
-    return spendings
-
-
-def _fen(printed: str) -> int:
-    return Money.parse(printed).fen

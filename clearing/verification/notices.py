@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from clearing.verification.claim_history import OVERDUE, SUBMITTED, awards_after
+from clearing.verification.claim_history import OVERDUE, SUBMITTED
 from clearing.verification.difference import Difference, differs
 from clearing.verification.dossiers import Dossier
 from clearing.verification.entries import Entry
@@ -17,7 +17,7 @@ Notice = tuple[str, str | None, str, Entry]
 
 def claim_notices(dossier: Dossier, claim: Row) -> list[Notice]:
     """The notices that the claim's acts have to have made."""
-    awards, notices, revision = awards_after(dossier.entries), [], 0
+    awards, notices, revision = dossier.awards, [], 0
     for entry in dossier.entries:
         revision += entry.action in SUBMITTED
         if entry.action == OVERDUE:

@@ -14,15 +14,16 @@ from clearing.verification.snapshot import Snapshot
 
 STUCK_ATTEMPTS: Final = 8
 DEADLINE: Final = timedelta(minutes=10)
-"""How long after its time a row may wait before it counts as stuck."""
+"""How long after its time a row may wait before it counts as stuck; a jump of the demonstration clock is no waiting."""
 
 _STUCK: Final = """
 with now as (
-    select coalesce((select c.demonstration_at + greatest(clock_timestamp() - c.set_at, interval '0')
-                       from service_clock c), clock_timestamp()) as at)
+    select coalesce(c.demonstration_at + greatest(clock_timestamp() - c.set_at, interval '0'), clock_timestamp()) as at,
+           c.demonstration_at as begun
+      from (select 1) always left join service_clock c on true)
 select o.tenant, o.id, o.kind, o.attempts, o.created_at, o.next_attempt_at, o.last_error
   from outbox o, now
- where o.done_at is null and (o.attempts >= %s or o.next_attempt_at + %s < now.at)
+ where o.done_at is null and (o.attempts >= %s or greatest(o.next_attempt_at, now.begun) + %s < now.at)
 """
 _FORM: Final = """
 select o.tenant, o.id, 'created_at' as what, o.next_attempt_at::text as found from outbox o

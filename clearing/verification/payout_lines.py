@@ -58,12 +58,15 @@ class PayoutLines:
                 if len(self._waiting) > _AHEAD:
                     yield from self._finished()
 
-    def close(self, place: str) -> Iterator[Difference]:
+    def close(self) -> None:
+        """End the threads."""
+        self._threads.shutdown(cancel_futures=True)
+
+    def finish(self, place: str) -> Iterator[Difference]:
         """The end of the file: every line was looked at, and no payment is without its line."""
         self._submit()
         while self._waiting:
             yield from self._finished()
-        self._threads.shutdown()
         if self._rest:
             yield differs("payout.line", place, "a whole last line", self._rest)
         missing = sum(1 for _ in self._payments)

@@ -1,157 +1,22 @@
 """Policy versions: each document is what was hashed, approved by another person than its author, once a day."""
 
 import hashlib
-import tomllib
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import date
-from fractions import Fraction
-from functools import lru_cache
-from typing import Any, Final
+from typing import Final
 from uuid import NAMESPACE_OID, UUID, uuid5
 
 from clearing.verification.chain import Settings
 from clearing.verification.difference import Difference, compared, differs
 from clearing.verification.entries import Entry, witness
 from clearing.verification.snapshot import Row, Snapshot
-from tenants.kernel.money import Money
+from clearing.verification.terms import Terms, parsed, read_terms
 
-DOCUMENTS_KEPT: Final = 64
-"""Parsed documents kept; parsing takes milliseconds, and a version's text never changes."""
-
-_VERSIONS: Final = (
-    "select tenant, scheme, version, effective_on, document, content_sha256, demonstration, state, author, approver, "
-    "recorded_at, approved_at from policy_version order by tenant, scheme, version"
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Zone:
-    """A part of the region with its own figures; ``None`` where the policy leaves one unset or has none."""
-
-    code: str
-    rate: Fraction | None
-    annual_cap_fen: int | None
-    provincial_to_local: Fraction | None
-    matching_cap_fen: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """What the checks of claims and batches need of one version, read from its stored document."""
-
-    version: str
-    scheme: str
-    effective_on: date
-    demonstration: bool
-    zones: Sequence[Mapping[str, Any]]
-    exclusion_group: str
-    review_chain: tuple[str, ...]
-    trust_list: bool
-    correction_days: int
-    publicity_days: int
-    claim_cap_fen: int | None
-    budget_rule: str
-    items: frozenset[str]
-    """The codes of the service catalogue."""
-    by_invoice_date: bool
-    """Whether the quota year follows from the invoices, and not from the day of submission."""
-    year_starts: tuple[int, int]
-    """Month and day on which a quota year begins: of the year before, unless it is 1 January."""
-
-    def quota_year(self, on: date) -> int:
-        """The quota year that the day lies in."""
-        return on.year + (self.year_starts != (1, 1) and (on.month, on.day) >= self.year_starts)
-
-    def every_zone(self) -> tuple[Zone, ...]:
-        """All parts of the region."""
-        return tuple(_zone(given) for given in self.zones)
-
-    @staticmethod
-    def rate(printed: str) -> Fraction:
-        """A rate or ratio as it is printed: ``0.35``, ``7/3`` or ``7:3``."""
-        return _fraction(printed)
-
-    def zone(self, division: str, residences: Sequence[str]) -> Zone:
-        """The enterprise's zone: where it resides, else where it is registered, else the rest of the region."""
-        for given in self.zones:
-            if set(given.get("residences", ())) & set(residences):
-                return _zone(given)
-        for given in self.zones:
-            if any(division.startswith(prefix) for prefix in given.get("divisions", ())):
-                return _zone(given)
-        rest = [given for given in self.zones if not given.get("divisions") and not given.get("residences")]
-        return _zone(rest[0])
-
-
-Policies = Mapping[tuple[str, str], Terms]
-"""By tenant and version."""
-
-
-def in_force(policies: Policies, tenant: str, scheme: str, on: date) -> Terms | None:
-    """The latest version that had begun on the day; of a demonstration and a law of one day the law."""
-    begun = [
-        terms
-        for (of, _), terms in policies.items()
-        if (of, terms.scheme) == (tenant, scheme) and terms.effective_on <= on
-    ]
-    return max(begun, key=lambda terms: (terms.effective_on, not terms.demonstration), default=None)
-
-
-@lru_cache(maxsize=DOCUMENTS_KEPT)
-def _parsed(document: str) -> Mapping[str, Any]:
-    return tomllib.loads(document)
-
-
-def read_terms(version: str, document: str) -> Terms:
-    """The terms that the document states.
-
-    Raises:
-        KeyError, TypeError, ValueError: it is no policy document.
-    """
-    said = _parsed(document)
-    limits, review = said["limits"], said["review"]
-    cap = limits.get("claim_cap")
-    return Terms(
-        version=version,
-        scheme=said["scheme"],
-        effective_on=said["effective"]["value"],
-        demonstration=said.get("demonstration", False),
-        zones=tuple(said["zones"]),
-        exclusion_group=said["duplicates"]["exclusion_group"]["value"],
-        review_chain=tuple(review["chain"]["value"]),
-        trust_list=review["trust_list"]["value"],
-        correction_days=review["correction_days"]["value"],
-        publicity_days=said["payout"]["publicity_days"]["value"],
-        claim_cap_fen=None if cap is None else Money.parse(cap["value"]).fen,
-        budget_rule=limits["budget_rule"]["value"],
-        items=frozenset(service["code"] for service in said["services"]),
-        by_invoice_date=said["quota_year"]["basis"]["value"] == "invoice_date",
-        year_starts=(int(said["quota_year"]["starts"]["value"][:2]), int(said["quota_year"]["starts"]["value"][3:])),
-    )
-
-
-def _fraction(printed: str) -> Fraction:
-    return Fraction(printed.replace(":", "/").replace(" ", ""))
-
-
-def _zone(given: Mapping[str, Any]) -> Zone:
-    return Zone(
-        code=given["code"],
-        rate=_read(given, "rate", _fraction),
-        annual_cap_fen=_read(given, "annual_cap", _fen),
-        provincial_to_local=_read(given, "provincial_to_local", _fraction),
-        matching_cap_fen=_read(given, "matching_cap", _fen),
-    )
-
-
-def _read(given: Mapping[str, Any], name: str, kind: Any) -> Any:  # noqa: ANN401 - the one or the other reader
-    value = given.get(name, {}).get("value", "unset")
-    return None if value == "unset" else kind(value)
-
-
-def _fen(printed: str) -> int:
-    return Money.parse(printed).fen
+_VERSIONS: Final = """
+select tenant, scheme, version, effective_on, document, content_sha256, demonstration, state, author, approver,
+       recorded_at, approved_at
+  from policy_version order by tenant, scheme, version
+"""
 
 
 class PolicyCheck:
@@ -185,7 +50,7 @@ class PolicyCheck:
         if digest != row.content_sha256:
             yield differs("policy.hash", f"{place}/content_sha256", digest, row.content_sha256)
         try:
-            said = _parsed(row.document)
+            said = parsed(row.document)
             begins, shown = said["effective"]["value"], said.get("demonstration", False)
             stated = {
                 "tenant": said["tenant"],

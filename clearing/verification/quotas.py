@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from clearing.verification.difference import Difference, differs
-from clearing.verification.policies import Policies
 from clearing.verification.snapshot import Snapshot
+from clearing.verification.terms import Policies
 from tenants.kernel.money import Money
 
 _TAKEN: Final = """
@@ -87,7 +87,7 @@ def _caps(policies: Policies) -> list[str]:
     """Every cap that an account may have: tenant, kind, scheme and limit."""
     caps = set()
     for (tenant, _), terms in policies.items():
-        for zone in terms.every_zone():
+        for zone in terms.zones:
             for kind, cap in (("quota", zone.annual_cap_fen), ("matching", zone.matching_cap_fen)):
                 caps.add(f"{tenant} {kind} {terms.scheme} {'-' if cap is None else cap}")
     return sorted(caps)

@@ -71,21 +71,18 @@ def together(streams: Mapping[str, Iterator[Row]]) -> Iterator[tuple[Any, dict[s
 
     A key that stands in any stream comes exactly once; streams without it give an empty list.
     """
-    groups = {name: itertools.groupby(rows, key=lambda row: (row[0], row[1])) for name, rows in streams.items()}
-    waiting = {name: _next_group(group) for name, group in groups.items()}
-    while any(each is not None for each in waiting.values()):
-        key = min(each[0] for each in waiting.values() if each is not None)
+    waiting = {name: next(rows, None) for name, rows in streams.items()}
+    while True:
+        keys = [(row[0], row[1]) for row in waiting.values() if row is not None]
+        if not keys:
+            return
+        key = min(keys)
+        tenant, subject = key
         found: dict[str, list[Row]] = {}
-        for name, each in waiting.items():
-            if each is not None and each[0] == key:
-                found[name] = each[1]
-                waiting[name] = _next_group(groups[name])
-            else:
-                found[name] = []
+        for name, first in waiting.items():
+            row, rows = first, []
+            while row is not None and row[1] == subject and row[0] == tenant:
+                rows.append(row)
+                row = next(streams[name], None)
+            waiting[name], found[name] = row, rows
         yield key, found
-
-
-def _next_group(groups: "itertools.groupby[Any, Row]") -> tuple[Any, list[Row]] | None:
-    for key, rows in groups:
-        return key, list(rows)
-    return None

@@ -1,0 +1,149 @@
+"""A policy version's terms, as far as claims and batches are checked by them, read from the stored document."""
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from fractions import Fraction
+from functools import lru_cache
+from typing import Any, Final
+
+from clearing.verification.amounts import fen_of
+
+DOCUMENTS_KEPT: Final = 64
+"""Parsed documents kept; parsing takes milliseconds, and a version's text never changes."""
+RATES_KEPT: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Zone:
+    """A part of the region with its own figures; ``None`` where the policy leaves one unset or has none."""
+
+    code: str
+    divisions: tuple[str, ...]
+    residences: frozenset[str]
+    rate: Fraction | None
+    annual_cap_fen: int | None
+    local_share: Fraction | None
+    """What the linked region adds to each fen of an award."""
+    matching_cap_fen: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What the checks of claims and batches need of one version."""
+
+    version: str
+    scheme: str
+    effective_on: date
+    demonstration: bool
+    zones: tuple[Zone, ...]
+    exclusion_group: str
+    review_chain: tuple[str, ...]
+    trust_list: bool
+    correction_days: int
+    publicity_days: int
+    claim_cap_fen: int | None
+    budget_rule: str
+    items: frozenset[str]
+    """The codes of the service catalogue."""
+    by_invoice_date: bool
+    """Whether the quota year follows from the invoices, and not from the day of submission."""
+    year_starts: tuple[int, int]
+    """Month and day on which a quota year begins: of the year before, unless it is 1 January."""
+
+    def quota_year(self, on: date) -> int:
+        """The quota year that the day lies in."""
+        return on.year + (self.year_starts != (1, 1) and (on.month, on.day) >= self.year_starts)
+
+    def zone(self, division: str, residences: Sequence[str]) -> Zone:
+        """The enterprise's zone: where it resides, else where it is registered, else the rest of the region."""
+        for zone in self.zones:
+            if not zone.residences.isdisjoint(residences):
+                return zone
+        for zone in self.zones:
+            if zone.divisions and division.startswith(zone.divisions):
+                return zone
+        return next(zone for zone in self.zones if not zone.divisions and not zone.residences)
+
+
+Policies = Mapping[tuple[str, str], Terms]
+"""By tenant and version."""
+
+
+def in_force(policies: Policies, tenant: str, scheme: str, on: date) -> Terms | None:
+    """The latest version that had begun on the day; of a demonstration and a law of one day the law."""
+    begun = [
+        terms
+        for (of, _), terms in policies.items()
+        if (of, terms.scheme) == (tenant, scheme) and terms.effective_on <= on
+    ]
+    return max(begun, key=lambda terms: (terms.effective_on, not terms.demonstration), default=None)
+
+
+@lru_cache(maxsize=DOCUMENTS_KEPT)
+def parsed(document: str) -> Mapping[str, Any]:
+    """The document's tables.
+
+    Raises:
+        ValueError: it is no TOML.
+    """
+    return tomllib.loads(document)
+
+
+@lru_cache(maxsize=RATES_KEPT)
+def rate_of(printed: str) -> Fraction:
+    """A rate or ratio as it is printed: ``0.35``, ``7/3`` or ``7:3``.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    return Fraction(printed.replace(":", "/").replace(" ", ""))
+
+
+def read_terms(version: str, document: str) -> Terms:
+    """The terms that the document states.
+
+    Raises:
+        KeyError, TypeError, ValueError: it is no policy document.
+    """
+    said = parsed(document)
+    limits, review, year = said["limits"], said["review"], said["quota_year"]
+    cap = limits.get("claim_cap")
+    return Terms(
+        version=version,
+        scheme=said["scheme"],
+        effective_on=said["effective"]["value"],
+        demonstration=said.get("demonstration", False),
+        zones=tuple(map(_zone, said["zones"])),
+        exclusion_group=said["duplicates"]["exclusion_group"]["value"],
+        review_chain=tuple(review["chain"]["value"]),
+        trust_list=review["trust_list"]["value"],
+        correction_days=review["correction_days"]["value"],
+        publicity_days=said["payout"]["publicity_days"]["value"],
+        claim_cap_fen=None if cap is None else fen_of(cap["value"]),
+        budget_rule=limits["budget_rule"]["value"],
+        items=frozenset(service["code"] for service in said["services"]),
+        by_invoice_date=year["basis"]["value"] == "invoice_date",
+        year_starts=(int(year["starts"]["value"][:2]), int(year["starts"]["value"][3:])),
+    )
+
+
+def _zone(given: Mapping[str, Any]) -> Zone:
+    ratio = _set(given, "provincial_to_local")
+    rate, cap, matching_cap = (_set(given, name) for name in ("rate", "annual_cap", "matching_cap"))
+    return Zone(
+        code=given["code"],
+        divisions=tuple(given.get("divisions", ())),
+        residences=frozenset(given.get("residences", ())),
+        rate=None if rate is None else rate_of(rate),
+        annual_cap_fen=None if cap is None else fen_of(cap),
+        local_share=None if ratio is None else 1 / rate_of(ratio),
+        matching_cap_fen=None if matching_cap is None else fen_of(matching_cap),
+    )
+
+
+def _set(given: Mapping[str, Any], name: str) -> str | None:
+    """The term's value, unless it is unset or absent."""
+    value = given.get(name, {}).get("value", "unset")
+    return None if value == "unset" else str(value)
