@@ -22,7 +22,7 @@ from clearing.verification.registry import registry_differences
 from clearing.verification.seals import seal_differences
 from clearing.verification.settings import on_record, settings_differences
 from clearing.verification.snapshot import Snapshot, open_snapshot
-from clearing.verification.structure import structure_differences
+from clearing.verification.structure import is_migrated, structure_differences
 from clearing.verification.subjects import subject_differences
 from clearing.verification.unsealing import OpenedSecrets, SecretsError
 
@@ -53,6 +53,9 @@ def differences(
     snapshot: Snapshot, secrets_folder: Path | None, checkpoints_folder: Path | None
 ) -> Iterator[Difference]:
     """All differences within a snapshot that is open: of the structure first, then of the rows."""
+    if not is_migrated(snapshot):
+        yield differs("structure.empty", "structure", "a migrated database", None)
+        return
     yield from structure_differences(snapshot)
     yield from row_differences(snapshot, secrets_folder, checkpoints_folder)
 

@@ -28,6 +28,11 @@ def expected_structure() -> frozenset[str]:
     return frozenset(json.loads(EXPECTED.read_text(encoding="utf-8")))
 
 
+def is_migrated(snapshot: Snapshot) -> bool:
+    """Whether there is a schema at all."""
+    return snapshot.rows("select to_regclass('public.alembic_version') is not null as there")[0].there is True
+
+
 def describe(snapshot: Snapshot) -> list[str]:
     """The structure as it is, one line for each thing, in a fixed order."""
     return [line for (line,) in snapshot.rows(_statement())]
