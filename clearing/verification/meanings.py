@@ -180,7 +180,9 @@ MEANINGS: Final[Mapping[str, Text]] = {
     "setting.witness": Text("设置与审计链不一致", "the setting is not as the audit chain tells"),
     "stray.entry": Text("审计链所说的记录不在库中", "what the audit chain tells of is not there"),
     "stray.row": Text("记录不属于任何申请、批次或额度确认", "the row belongs to no claim, batch or reservation"),
-    "structure.empty": Text("数据库尚未建表，请先运行 clearing migrate", "the database has no tables yet; run clearing migrate"),
+    "structure.empty": Text(
+        "数据库尚未建表，请先运行 clearing migrate", "the database has no tables yet; run clearing migrate"
+    ),
     "structure.missing": Text("数据库缺少应有的结构或限制", "something that the database has to enforce is missing"),
     "structure.surplus": Text("数据库有多余的结构或权限", "the database has something that it must not have"),
     "support.keys": Text("支持记录的查重占用不全或多余", "the record's holdings are missing or too many"),
