@@ -79,10 +79,16 @@ class Nursery:
         os.set_blocking(self._wakeup, False)
 
     def run(self) -> None:
-        """Keep every post filled until SIGTERM comes or the keeper is gone."""
+        """Keep every post filled until SIGTERM comes or the keeper is gone.
+
+        Raises:
+            RuntimeError: something has started a thread, which no fork would carry over.
+        """
+        if threading.active_count() != 1:
+            raise RuntimeError(f"the nursery forks with one thread only: {threading.enumerate()}")
         signal.set_wakeup_fd(self._wakeup, warn_on_full_buffer=False)
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, self._stop)
+        signal.signal(signal.SIGTERM, self._stop)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the keeper says what follows
         signal.signal(signal.SIGCHLD, lambda *_: None)
         while not self._stopping:
             self._fill()
@@ -116,7 +122,7 @@ class Nursery:
         code = 1
         try:
             signal.set_wakeup_fd(-1)
-            for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD):
+            for number in (signal.SIGTERM, signal.SIGCHLD):
                 signal.signal(number, signal.SIG_DFL)
             for descriptor in (self._lifeline, self._signals, self._wakeup, self._orders_pipe):
                 os.close(descriptor)

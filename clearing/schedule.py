@@ -97,7 +97,7 @@ def run_scheduler(service: Service) -> None:
 
 
 class _SealWatch:
-    """Writes checkpoints soon after a batch is sealed, and before it can be released."""
+    """Writes checkpoints soon after a batch is sealed."""
 
     def __init__(self, service: Service, checkpoints: Checkpoints) -> None:
         self._service = service

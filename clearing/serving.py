@@ -80,7 +80,8 @@ class _Ending:
         self.wanted = threading.Event()
         self._interrupts = False
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(number, self._tell)
+            if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
+                signal.signal(number, self._tell)
 
     def _tell(self, _number: int, _frame: FrameType | None) -> None:
         self.wanted.set()
@@ -236,7 +237,8 @@ def _watch(plan: Plan, ending: _Ending, nursery: _NurseryProcess, places: "Place
                 "服务进程意外结束，已重新启动。\nThe service's processes ended unexpectedly and were started again."
             )
         if places.log is not None:
-            rotate(places.log)
+            with contextlib.suppress(OSError):  # tried again in a moment; a large log is no reason to end
+                rotate(places.log)
         try:
             with ending.interruptible():
                 revived = places.revive()
