@@ -30,7 +30,7 @@ from tenants.kernel.rate import parse_rate
 from tenants.policy import Policy, in_force
 from tenants.policy_document import load_demonstration, load_shipped
 
-CASES: Final = Path(__file__).parents[3] / "shared" / "spec" / "cases"
+CASES: Final = Path(__file__).parents[2] / "clearing" / "demonstration" / "cases"
 """The specification lies beside the repository."""
 
 

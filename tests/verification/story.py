@@ -1,0 +1,332 @@
+"""A small but whole history, made over the service's own interface: every state of a claim and of a batch occurs."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+from uuid import UUID
+
+from flask import Flask
+from werkzeug.test import TestResponse
+
+from clearing.app import create_app
+from clearing.checkpoints import Checkpoints
+from clearing.claims.corrections import release_overdue
+from clearing.demonstration.claims import GeneratedClaim, cross_redemption, generate, support_record
+from clearing.demonstration_clock import move_forward
+from clearing.embedded import Addresses
+from clearing.preparation import migrate_schema, prepare
+from clearing.service import Service, open_service
+from clearing.settings import Settings
+from clearing.workers import deliver_notices, do_job
+from settlement.keys import revoke_key, rotate_key
+from settlement.office import Office
+from settlement.signing import Purpose
+from tenants.credentials import create_client, revoke_client
+from tenants.kernel.database import Scope, Work, run
+from tenants.kernel.money import Money
+from tenants.principal import SCOPES
+
+START: Final = datetime.fromisoformat("2024-09-26T09:00:00+08:00")
+SEED: Final = 7
+CLAIMS: Final = 30
+Body = dict[str, Any]
+
+
+@dataclass
+class Story:
+    """The service in this process, and who acts on it; ``claims`` are the answers by external id."""
+
+    service: Service = field(repr=False)
+    addresses: Addresses = field(repr=False)
+    app: Flask = field(repr=False)
+    tenants: tuple[str, ...]
+    tokens: dict[str, str] = field(default_factory=dict, repr=False)
+    claims: dict[str, Body] = field(default_factory=dict, repr=False)
+
+    @property
+    def secrets_folder(self) -> Path:
+        return self.service.settings.secrets_folder
+
+    @property
+    def checkpoints_folder(self) -> Path:
+        return self.service.settings.checkpoints_folder
+
+    def enrol(self, name: str, platform: str | None = None, *, person: bool = False) -> None:
+        """A client with every scope, and its token."""
+        with self.service.engine.begin() as connection:
+            made = create_client(
+                connection, platform, self.tenants, SCOPES, name if person else None, self.service.machine.now()
+            )
+        answer = self.app.test_client().post(
+            "/oauth/token", data={"grant_type": "client_credentials"}, auth=(made.client_id, made.client_secret)
+        )
+        assert answer.status_code == 200, answer.get_data(as_text=True)
+        self.tokens[name] = answer.get_json()["access_token"]
+
+    def call(
+        self, who: str, method: str, path: str, body: Any = None, *, key: str | None = None, ok: int = 0
+    ) -> TestResponse:
+        """One call; it must succeed, or answer ``ok``."""
+        headers = {"Authorization": f"Bearer {self.tokens[who]}"} | ({} if key is None else {"Idempotency-Key": key})
+        answer = self.app.test_client().open(path, method=method, json=body, headers=headers)
+        expected = {ok} if ok else {200, 201, 202, 204}
+        assert answer.status_code in expected, f"{method} {path}: {answer.status_code} {answer.get_data(as_text=True)}"
+        return answer
+
+    def do(self, use_case: Callable[[Work], Any]) -> Any:
+        """One use case in its own transaction."""
+        return run(self.service.engine, Scope(self.tenants), self.service.machine, use_case)
+
+    def move(self, to: str) -> None:
+        """Move the demonstration clock."""
+        at = datetime.fromisoformat(to)
+        self.do(lambda work: move_forward(work.connection, at, self.service.machine))
+
+    def submit(self, given: GeneratedClaim, key: str | None = None) -> Body:
+        """Submit one claim through its platform."""
+        answer = self.call(given.platform, "POST", "/v1/claims", given.body, key=key)
+        self.claims[str(given.body["external_id"])] = answer.get_json()
+        return dict(answer.get_json())
+
+    def claim(self, claim_id: str) -> Body:
+        """The claim as it now is."""
+        return dict(self.call("auditor", "GET", f"/v1/claims/{claim_id}").get_json())
+
+    def in_state(self, tenant: str, state: str) -> list[Body]:
+        """The tenant's claims in this state, the oldest first."""
+        return list(
+            self.call("auditor", "GET", f"/v1/claims?tenant={tenant}&state={state}&limit=500").get_json()["items"]
+        )
+
+    def approve(self, claim: Body, reviewer: str = "reviewer") -> Body:
+        """Carry the claim through all of its stages."""
+        while claim["state"] == "in_review":
+            stage = claim["next_stage"]
+            body = {"stage": stage, "outcome": "approve"}
+            claim = dict(
+                self.call(f"{reviewer} of {stage}", "POST", f"/v1/claims/{claim['id']}/reviews", body).get_json()
+            )
+        return claim
+
+    def jobs(self) -> None:
+        """Do what the outbox holds."""
+        with self.service.engine.connect() as connection:
+            rows = connection.exec_driver_sql("select id from outbox where done_at is null and kind = 'batch.instruct'")
+            waiting: list[UUID] = list(rows.scalars())
+        for outbox_id in waiting:
+            assert do_job(self.service, outbox_id)
+        deliver_notices(self.service)
+
+    def step(self, who: str, tenant: str, batch: Body, step: str) -> Body:
+        """One step of a batch."""
+        return dict(self.call(who, "POST", f"/v1/tenants/{tenant}/batches/{batch['id']}/{step}", {}).get_json())
+
+    def cut(self, tenant: str, scheme: str, mode: str = "common_use") -> Body:
+        """A batch of what is approved."""
+        path = f"/v1/tenants/{tenant}/batches"
+        return dict(self.call("maker", "POST", path, {"scheme": scheme, "mode": mode}).get_json())
+
+
+@contextmanager
+def told(addresses: Addresses, data_dir: Path) -> Iterator[Story]:
+    """The whole story on a fresh database."""
+    migrate_schema(addresses.owner_url)
+    folder = data_dir.resolve()
+    settings = Settings(addresses.app_url, addresses.redis_url, folder / "secrets", checkpoints=folder / "checkpoints")
+    prepared = prepare(settings, START)
+    service = open_service(prepared.settings)
+    with service.engine.connect() as connection:
+        tenants = tuple(connection.exec_driver_sql("select tenant from tenant order by tenant").scalars())
+    story = Story(service, addresses, create_app(service), tenants)
+    try:
+        _tell(story)
+        yield story
+    finally:
+        service.engine.dispose()
+        service.queue.close()
+
+
+def _tell(story: Story) -> None:
+    _enrol(story)
+    _set_up(story)
+    _submit(story)
+    _plant(story)
+    _reserve(story)
+    _decide_holds(story)
+    _review(story)
+    _first_batches(story)
+    _later_batches(story)
+    Checkpoints.of(story.service.settings).write(story.service.engine)
+
+
+def _enrol(story: Story) -> None:
+    for platform in ("jssic", "delta", "shanxi-inno", "wujiang-local"):
+        story.enrol(platform, platform)
+    for person in ("auditor", "administrator", "maker", "releaser"):
+        story.enrol(person, person=True)
+    for stage in ("center", "authority", "city", "province"):
+        story.enrol(f"reviewer of {stage}", person=True)
+        story.enrol(f"second reviewer of {stage}", person=True)
+    with story.service.engine.begin() as connection:
+        gone = create_client(connection, "delta", ("qingpu",), SCOPES, None, story.service.machine.now())
+        revoke_client(connection, gone.client_id, story.service.machine.now())
+
+
+def _set_up(story: Story) -> None:
+    for amount in ("9000000.00", "8000000.00"):
+        story.call(
+            "administrator", "PUT", "/v1/tenants/jiangsu/schemes/provincial/budgets/2024",
+            {"amount": amount, "reason": "年度预算"}, key=f"budget-{amount}",
+        )  # fmt: skip
+    story.call(
+        "administrator", "PUT", "/v1/tenants/jiangsu/linked-regions/2024",
+        {"regions": {"320300": ["tech_sme"], "320700": ["tech_sme", "high_tech"], "320900": ["tech_sme"]}},
+    )  # fmt: skip
+
+
+def _submit(story: Story) -> None:
+    for number, given in enumerate(generate(SEED, CLAIMS)):
+        story.submit(given, key=f"claim-{number}")
+    spare = generate(SEED + 1, 3)[0].body
+    record = support_record(spare, "wujiang-local", "wujiang", "support-1")
+    story.call("wujiang-local", "POST", "/v1/support-records", record)
+
+
+def _plant(story: Story) -> None:
+    """Claims that are held, for a document or an invoice that another claim uses, and claims that are sent back."""
+    honest = [given for given in generate(SEED + 2, 60) if given.planted is None and given.platform == "jssic"]
+    for given in honest:
+        given.body["external_id"] += "-planted"
+    first, *held = honest[:5]
+    assert story.submit(first)["state"] == "in_review"
+    report = _report(first.body)
+    for given in held:
+        _report(given.body)["sha256"] = report["sha256"]
+        assert story.submit(given)["state"] == "on_hold"
+    other = deepcopy(first.body) | {name: honest[5].body[name] for name in ("external_id", "enterprise", "payee")}
+    other["contract"]["number"] = honest[5].body["contract"]["number"]
+    for document in other["documents"]:
+        document["sha256"] = document["sha256"][::-1]
+    for invoice in other["invoices"]:
+        invoice.pop("buyer_uscc", None)
+    for receipt in other["receipts"]:
+        receipt["serial"] = receipt["serial"][::-1]
+    assert story.submit(replace(first, body=other))["state"] == "on_hold"
+    for number, given in enumerate(honest[6:8]):
+        incomplete = deepcopy(given.body)
+        incomplete["documents"].remove(_report(incomplete))
+        assert story.submit(replace(given, body=incomplete))["state"] == "needs_correction"
+        if number == 0:
+            assert story.submit(given)["revision"] == 2
+
+
+def _report(body: Body) -> Body:
+    return next(document for document in body["documents"] if document["kind"] == "service_report")
+
+
+def _reserve(story: Story) -> None:
+    """A reservation that a claim uses, one that is cancelled, and one that waits."""
+    for number, name in enumerate(("used", "cancelled", "waiting")):
+        draft = cross_redemption(SEED + number, None, Money(300_000)).body
+        body = {
+            "external_id": f"reservation-{name}", "tenant": draft["tenant"], "scheme": draft["scheme"],
+            "mode": draft["mode"], "requested_at": "2024-09-26T09:00:00+08:00",
+            "enterprise": {k: draft["enterprise"][k] for k in ("uscc", "name", "division", "types", "type_proofs", "prior_year_revenue", "established_on", "resident_of") if k in draft["enterprise"]},
+            "provider": draft["provider"], "contract": draft["contract"], "amount": "3000.00",
+        }  # fmt: skip
+        made = story.call("delta", "POST", "/v1/reservations", body).get_json()
+        if name != "waiting":
+            story.call("reviewer of center", "POST", f"/v1/reservations/{made['id']}/confirm", {})
+        if name == "cancelled":
+            story.call("delta", "POST", f"/v1/reservations/{made['id']}/cancel", {})
+        if name == "used":
+            given = cross_redemption(SEED, UUID(made["id"]), Money.parse(made["amount"]))
+            assert story.submit(given)["state"] == "in_review"
+
+
+def _decide_holds(story: Story) -> None:
+    held = [claim for tenant in story.tenants for claim in story.in_state(tenant, "on_hold")]
+    assert len(held) > 2, "too few claims are on hold"
+    for number, claim in enumerate(held[:3]):
+        outcome = ("clear", "reject")[number % 2]
+        for hold in claim["holds"]:
+            path = f"/v1/claims/{claim['id']}/holds/{hold['id']}/resolution"
+            story.call("reviewer of center", "POST", path, {"outcome": outcome, "reason": "已核对"})
+            if outcome == "reject":
+                break
+
+
+def _review(story: Story) -> None:
+    jiangsu = story.in_state("jiangsu", "in_review")
+    assert len(jiangsu) > 8, "too few claims are in review"
+    first, second, third, fourth, *others = jiangsu
+    stage = first["next_stage"]
+    for claim, outcome in ((first, "reject"), (second, "correct")):
+        body = {"stage": stage, "outcome": outcome, "reason": "材料不符"}
+        story.call(f"reviewer of {stage}", "POST", f"/v1/claims/{claim['id']}/reviews", body)
+    story.call("jssic", "POST", f"/v1/claims/{third['id']}/withdraw", {"reason": "企业撤回"})
+    lowered = str(Money.parse(fourth["assessment"]["award"]) - Money(10_000))
+    body = {"stage": stage, "outcome": "approve", "award": lowered, "reason": "核减"}
+    story.approve(
+        dict(story.call(f"reviewer of {stage}", "POST", f"/v1/claims/{fourth['id']}/reviews", body).get_json())
+    )
+    for claim in others[:-2]:
+        story.approve(claim)
+    for tenant in ("shanxi-hainan", "wujiang", "jiashan"):
+        for claim in story.in_state(tenant, "in_review"):
+            story.approve(claim)
+
+
+def _first_batches(story: Story) -> None:
+    """Jiangsu's first batch loses one claim to an objection and is paid; its second is cancelled."""
+    story.move("2024-09-27T09:00:00+08:00")
+    batch = story.cut("jiangsu", "provincial")
+    shanxi = story.cut("shanxi-hainan", "provincial")
+    crossing = story.cut("wujiang", "delta", "cross_redemption")
+    for tenant, each in (("jiangsu", batch), ("shanxi-hainan", shanxi), ("wujiang", crossing)):
+        story.step("maker", tenant, each, "publish")
+    items = story.call("auditor", "GET", f"/v1/tenants/jiangsu/batches/{batch['id']}/items").get_json()["items"]
+    for number, item in enumerate(items[:2]):
+        body = {"reason": f"有异议 {number}", "contact": "13800000000"}
+        path = f"/v1/claims/{item['claim_id']}/objections"
+        held = story.call("reviewer of authority", "POST", path, body).get_json()
+        if number == 0:
+            hold = next(each for each in held["holds"] if each["state"] == "open")
+            path = f"/v1/claims/{held['id']}/holds/{hold['id']}/resolution"
+            story.call("reviewer of center", "POST", path, {"outcome": "clear", "reason": "异议不成立"})
+            story.approve(story.claim(held["id"]), "second reviewer")
+    story.jobs()
+    story.move("2024-10-11T09:00:00+08:00")
+    for tenant, each in (("jiangsu", batch), ("shanxi-hainan", shanxi), ("wujiang", crossing)):
+        story.step("maker", tenant, each, "seal")
+        story.step("releaser", tenant, each, "release")
+    story.jobs()
+
+
+def _later_batches(story: Story) -> None:
+    """A cancelled batch, one that is sealed with a rotated key, an empty one that is closed, one only published."""
+    story.step("maker", "jiangsu", story.cut("jiangsu", "provincial"), "cancel")
+    office = Office(story.service.secrets, demonstration=True)
+    story.do(lambda work: rotate_key(work.connection, "jiangsu", Purpose.PAYOUT, office, "operator", work.at))
+    story.move("2024-10-14T09:00:00+08:00")
+    again = story.cut("jiangsu", "provincial")
+    story.step("maker", "jiangsu", again, "publish")
+    empty = story.cut("jiangsu", "provincial")
+    story.step("releaser", "jiangsu", empty, "cancel")
+    story.move("2024-10-22T09:00:00+08:00")
+    story.step("maker", "jiangsu", again, "seal")
+    story.step("releaser", "jiangsu", again, "release")
+    story.jobs()
+    story.move("2024-11-05T09:00:00+08:00")
+    overdue = story.do(release_overdue)
+    assert overdue > 0, "no correction is overdue"
+    kid = story.do(
+        lambda work: work.connection.exec_driver_sql(
+            "select kid from signing_key where tenant = 'wujiang'"
+        ).scalar_one()
+    )
+    story.do(lambda work: revoke_key(work.connection, "wujiang", kid, "operator", "演练", work.at))

@@ -1,0 +1,179 @@
+"""Every table, every column: one hand-made change of one row, past all constraints, is found and named."""
+
+import json
+import re
+from collections.abc import Iterator
+from itertools import combinations
+from typing import Any, Final
+
+import pytest
+
+from clearing.verification import Difference
+from clearing.verification.structure import EXPECTED
+from tests.verification.tampering import Row, Tamperer, other_values
+
+
+def _columns() -> Iterator[tuple[str, str, str]]:
+    """Table, column and type, from the list that ``test_structure`` compares with the migrated schema."""
+    for line in json.loads(EXPECTED.read_text(encoding="utf-8")):
+        found = re.fullmatch(r"column (\w+)\.(\w+): (.+?)( not null)?( default .*| generated .*)?", line)
+        if found is not None and not (found[5] or "").startswith(" generated"):
+            yield found[1], found[2], found[3]
+
+
+COLUMNS: Final = tuple(_columns())
+TABLES: Final = tuple(dict.fromkeys(table for table, _, _ in COLUMNS))
+
+NOT_WRITTEN_YET: Final = frozenset({"calendar_year", "standing"})
+"""Nothing in the service writes these tables yet: any row in them is one that the chain knows nothing of."""
+
+BY_STRUCTURE: Final = frozenset({"alembic_version"})
+"""Part of the structure, see ``test_structure``."""
+
+UNWITNESSED: Final = {
+    ("access_token", "token_sha256"): "a random value that nothing else is made from; tokens live for an hour",
+    ("hold", "id"): "an id that nothing else names",
+    ("idempotency_key", "created_at"): "a stored answer, of which nothing else tells",
+    ("idempotency_key", "key"): "a stored answer, of which nothing else tells",
+    ("idempotency_key", "request_sha256"): "a stored answer, of which nothing else tells",
+    ("idempotency_key", "status"): "a stored answer, of which nothing else tells, unless it is a refusal",
+    ("ledger_transfer", "id"): "an id that nothing else names, where nothing ends or reverses the transfer",
+    ("objection", "source_digest"): "the keyed digest of an address that is kept nowhere",
+    ("outbox", "done_at"): "when a notice was delivered; that it was, the feed tells",
+    ("payout_account", "demonstration"): "the chain's entry does not say it",
+    ("review", "id"): "an id that nothing else names",
+    ("service_clock", "demonstration_at"): "the demonstration clock may be moved forward at any time",
+    ("service_clock", "set_at"): "the demonstration clock may be moved forward at any time",
+    ("support_record", "content_mac"): "the content itself is not kept, and the chain's entry has no digest of it",
+    ("support_record", "supported_on"): "the registry keeps the month, and the chain's entry does not say it",
+    ("tenant", "divisions"): "shipped data, of which no entry tells",
+    ("tenant", "name_en"): "shipped data, of which no entry tells",
+    ("tenant", "name_zh"): "shipped data, of which no entry tells",
+}
+"""Columns without a second witness in the database, and why: a change of one of these alone is not seen."""
+
+NAMED_ELSEWHERE: Final = {
+    ("access_token", "client_id"): "client",
+    ("client", "created_at"): "access_token",
+    ("client", "person"): "claim_revision",
+    ("idempotency_key", "client_id"): "client",
+    ("instruction", "id"): "instruction_claim",
+    ("outbox", "id"): "platform_feed",
+    ("registry_key", "kind"): "registry_holding",
+    ("reservation", "platform"): "outbox",
+}
+"""Where a change is named by the table that contradicts it."""
+
+CHOSEN: Final = {
+    "client": "platform = 'jssic'",
+    "ledger_account": "debits_posted_fen > 0 or debits_pending_fen > 0",
+    "batch_item": "removed_at is null",
+    "registry_holding": "holder_id in (select id from claim where state = 'in_review')",
+    "tenant": "tenant = 'jiangsu'",
+}
+"""Which rows of a table the change is made to, where any would do for the others."""
+
+NEVER_MISSED: Final = {
+    "access_token": "a token that was deleted or made up is one that was dropped or given: nothing else tells",
+    "idempotency_key": "a stored answer, of which nothing else tells",
+}
+"""Tables whose rows may come and go, and why."""
+
+
+def _first(tamperer: Tamperer, table: str) -> Row:
+    rows = tamperer.rows(table, CHOSEN.get(table, "true"))
+    assert rows, f"the story leaves {table} empty"
+    return rows[0]
+
+
+def _names(found: list[Difference], table: str) -> bool:
+    return any(each.place.split("/")[0] == table for each in found)
+
+
+def test_nothing_is_found_before_anything_is_changed(tamperer: Tamperer) -> None:
+    assert tamperer.sound() == []
+
+
+def test_every_exception_is_a_column_that_there_is() -> None:
+    known = {(table, column) for table, column, _ in COLUMNS}
+    assert UNWITNESSED.keys() | NAMED_ELSEWHERE.keys() <= known
+    assert CHOSEN.keys() | NEVER_MISSED.keys() | NOT_WRITTEN_YET | BY_STRUCTURE <= set(TABLES)
+
+
+WITNESSED: Final = tuple(
+    (table, column, kind)
+    for table, column, kind in COLUMNS
+    if (table, column) not in UNWITNESSED and table not in NOT_WRITTEN_YET | BY_STRUCTURE
+)
+LAST_OF_EACH: Final = tuple({table: (table, column, kind) for table, column, kind in WITNESSED}.values())
+
+
+@pytest.mark.parametrize(("table", "column", "kind"), LAST_OF_EACH, ids=[f"{t}.{c}" for t, c, _ in LAST_OF_EACH])
+def test_a_change_in_any_table_is_found_and_named(tamperer: Tamperer, table: str, column: str, kind: str) -> None:
+    _change(tamperer, table, column, kind)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("table", "column", "kind"), COLUMNS, ids=[f"{t}.{c}" for t, c, _ in COLUMNS])
+def test_a_changed_column_is_found_and_named(tamperer: Tamperer, table: str, column: str, kind: str) -> None:
+    if table in NOT_WRITTEN_YET:
+        assert tamperer.rows(table) == []
+    elif table not in BY_STRUCTURE:
+        _change(tamperer, table, column, kind)
+
+
+def _change(tamperer: Tamperer, table: str, column: str, kind: str) -> None:
+    row = _first(tamperer, table)
+    for value in other_values(row[column], kind):
+        found = tamperer.found_after_update(table, row, column, value)
+        if (table, column) in UNWITNESSED:
+            assert found == [], f"{table}.{column} is seen by now: take it off the list"
+        else:
+            assert _names(found, NAMED_ELSEWHERE.get((table, column), table)), [each.place for each in found]
+
+
+@pytest.mark.parametrize("table", sorted(set(TABLES) - NOT_WRITTEN_YET - BY_STRUCTURE))
+def test_a_deleted_row_is_found_and_named(tamperer: Tamperer, table: str) -> None:
+    found = tamperer.found_after_delete(table, _first(tamperer, table))
+    assert _names(found, table) or (table in NEVER_MISSED and found == [])
+
+
+@pytest.mark.parametrize("table", sorted(set(TABLES) - BY_STRUCTURE))
+def test_an_added_row_is_found_and_named(tamperer: Tamperer, table: str) -> None:
+    row = _made_up(table) if table in NOT_WRITTEN_YET else dict(_first(tamperer, table))
+    key = tamperer.keys[table][-1]
+    kind = next(kind for of, column, kind in COLUMNS if (of, column) == (table, key))
+    row[key] = other_values(row[key], kind)[0]
+    found = tamperer.found_after_insert(table, row)
+    assert _names(found, "audit_head" if table == "tenant" else table) or (
+        table in {*NEVER_MISSED, "client"} and found == []
+    )
+
+
+def _made_up(table: str) -> Row:
+    """A row of a table that nothing writes yet."""
+    given: Row = {"tenant": "jiangsu", "kind": "sanction", "year": 2024}
+    return {column: given.get(column, other_values(None, kind)[0]) for of, column, kind in COLUMNS if of == table}
+
+
+@pytest.mark.parametrize("table", sorted(set(TABLES) - NOT_WRITTEN_YET - BY_STRUCTURE - {"service_clock"}))
+def test_two_rows_that_exchange_what_they_say_are_found(tamperer: Tamperer, table: str) -> None:
+    pair = _different_pair(tamperer, table)
+    if pair is None:
+        assert table in {"instruction_claim", "support_record"}, f"no two different rows of {table}"
+        return
+    found = tamperer.found_after_swap(table, *pair)
+    assert found or table in NEVER_MISSED
+
+
+def _different_pair(tamperer: Tamperer, table: str) -> tuple[Row, Row] | None:
+    """Two rows, of one tenant if there are, that say different things besides their keys and parents."""
+    kept = tamperer.kept(table)
+
+    def content(row: Row) -> dict[str, Any]:
+        return {name: value for name, value in row.items() if name not in kept}
+
+    rows = tamperer.rows(table, limit=20)
+    pairs = [pair for pair in combinations(rows, 2) if content(pair[0]) != content(pair[1])]
+    near = [pair for pair in pairs if pair[0].get("tenant") == pair[1].get("tenant")]
+    return next(iter(near or pairs), None)
