@@ -1,9 +1,12 @@
 """``bench``: the measurements of ``tests/benchmarks``, where the source tree is there."""
 
-import runpy
+import subprocess
+import sys
 from pathlib import Path
 
 import click
+
+from clearing.cli.program import OK, UNAVAILABLE
 
 FOLDER = Path(__file__).parents[2] / "tests" / "benchmarks"
 
@@ -12,8 +15,6 @@ FOLDER = Path(__file__).parents[2] / "tests" / "benchmarks"
 @click.argument("names", nargs=-1)
 def bench(names: tuple[str, ...]) -> int:
     """性能测量 / Run the benchmarks, all or those named; each prints its ratio to the baseline of the same run."""
-    from clearing.cli.program import OK, UNAVAILABLE
-
     known = [path.stem.removeprefix("bench_") for path in sorted(FOLDER.glob("bench_*.py"))]
     if not known:
         click.echo(f"没有源代码目录 {FOLDER}。 The source tree with the benchmarks is not here.", err=True)
@@ -28,9 +29,7 @@ def bench(names: tuple[str, ...]) -> int:
 
 
 def _passes(name: str) -> bool:
+    """Run one in a process of its own, so that none warms or burdens the next."""
     click.echo(f"── {name}")
-    try:
-        runpy.run_module(f"tests.benchmarks.bench_{name}", run_name="__main__", alter_sys=True)
-    except SystemExit as ended:
-        return ended.code in {None, 0}
-    return True
+    command = [sys.executable, "-m", f"tests.benchmarks.bench_{name}"]
+    return subprocess.run(command, cwd=FOLDER.parents[1], check=False).returncode == OK
