@@ -385,12 +385,14 @@ HOSTILE_VALUES: Final = (
 )
 
 
-def check_query(interface: Interface, path: str, given_: dict[str, str]) -> None:
+def status_of_query(interface: Interface, path: str, given_: dict[str, str]) -> int:
+    """The answer's status; a refusal is checked to be a proper one."""
     values = GOOD_QUERIES.get(path, {}) | given_
     query = "&".join(f"{name}={quote(value.encode('utf-8', 'replace'))}" for name, value in values.items())
     reply = interface.call("GET", f"{path}?{query}")
     if reply.status_code >= 400:
         check_refusal(reply)
+    return reply.status_code
 
 
 @SHORT
@@ -398,7 +400,7 @@ def check_query(interface: Interface, path: str, given_: dict[str, str]) -> None
 def test_any_query_is_answered_or_refused(interface: Interface, data: st.DataObject) -> None:
     path = data.draw(st.sampled_from(sorted(QUERIES)))
     names = data.draw(st.lists(st.sampled_from(QUERIES[path]), min_size=1, max_size=3, unique=True))
-    check_query(interface, path, {name: data.draw(HOSTILE_VALUES) for name in names})
+    assert status_of_query(interface, path, {name: data.draw(HOSTILE_VALUES) for name in names}) < 500
 
 
 @pytest.mark.parametrize("path", QUERIES)
@@ -419,7 +421,7 @@ def test_every_parameter_of_every_list_survives_what_numbers_and_names_are_not(i
     )
     for name in QUERIES[path]:
         for value in worst:
-            check_query(interface, path, {name: value})
+            assert status_of_query(interface, path, {name: value}) < 500
 
 
 PATHS: Final = (
