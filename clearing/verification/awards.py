@@ -94,6 +94,13 @@ def _matching(award_fen: int, facts: Json, trace: Mapping[str, Json], zone: Zone
     return min(_part(award_fen, zone.local_share), left_fen)
 
 
+def matching_left(figures: Worked, award_fen: int, zone: Zone | None) -> int:
+    """The matching once reviewers have lowered the award: the zone's share of it, never above the first."""
+    if award_fen == figures.award_fen or zone is None or zone.local_share is None:
+        return figures.matching_fen
+    return min(figures.matching_fen, _part(award_fen, zone.local_share))
+
+
 def _invoices(submission: Json, result: Json, trace: Mapping[str, Json], terms: Terms) -> tuple[int, int]:
     """The claimed parts of the invoices in the quota year, and in later years."""
     if any(rule in trace for rule in _PAST):

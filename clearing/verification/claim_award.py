@@ -8,6 +8,7 @@ from typing import Any, Final
 from clearing.verification.awards import (
     GRANTING,
     by_rule,
+    matching_left,
     quota_years,
     stated,
     states_of,
@@ -60,7 +61,9 @@ class Award:
                 assessed = Assessed(revision.submission, revision.spendings, entry)
                 yield from _assessed(here, row, self.result, assessed, context)
         if self.result is not None:
-            yield from _row_differences(place_of("claim", dossier.tenant, claim.claim_no), self.result, claim)
+            place = place_of("claim", dossier.tenant, claim.claim_no)
+            terms = context.policies.get((dossier.tenant, claim.policy_version or ""))
+            yield from _row_differences(place, self.result, claim, terms)
 
     def _stored(self, place: str, row: Row, entry: Entry) -> Iterator[Difference]:
         digest = hashlib.sha256(row.result.encode()).digest()
@@ -161,7 +164,7 @@ def _spoken(place: str, result: Json, facts: Json) -> Iterator[Difference]:
             yield differs("assessment.trace", f"{place}/{rule}/{side}/{name}", value, said[name])
 
 
-def _row_differences(place: str, result: Json, claim: Row) -> Iterator[Difference]:
+def _row_differences(place: str, result: Json, claim: Row, terms: Terms | None) -> Iterator[Difference]:
     figures = stated(result)
     expected = {
         "policy_version": result["policy_version"],
@@ -170,9 +173,14 @@ def _row_differences(place: str, result: Json, claim: Row) -> Iterator[Differenc
         "computed_fen": figures.computed_fen,
     }
     yield from compared("claim.assessed", place, expected, claim)
-    if claim.award_fen > figures.award_fen or claim.matching_fen > figures.matching_fen:
-        found = (Money(claim.award_fen), Money(claim.matching_fen))
-        yield differs("claim.raised", f"{place}/award_fen", (result["award"], result["matching"]), found)
+    if claim.award_fen > figures.award_fen:
+        yield differs("claim.raised", f"{place}/award_fen", Money(figures.award_fen), Money(claim.award_fen))
+    matching_fen = 0
+    if claim.state in GRANTING:
+        zone = next((each for each in terms.zones if each.code == result["zone"]), None) if terms is not None else None
+        matching_fen = matching_left(figures, claim.award_fen, zone)
+    if claim.matching_fen != matching_fen:
+        yield differs("claim.matching", f"{place}/matching_fen", Money(matching_fen), Money(claim.matching_fen))
 
 
 def _has_figures(result: Json) -> bool:

@@ -14,6 +14,7 @@ from clearing.verification.dossiers import Dossier, place_of
 from clearing.verification.identities import Spending
 from clearing.verification.snapshot import Row
 
+STATUSES: Final = frozenset({"taken", "contending"})
 DECIDED: Final = frozenset({"in_review", "approved"})
 """States in which no fen is contended for any more."""
 GROUP_WITHOUT_POLICY: Final = "national"
@@ -44,6 +45,8 @@ def key_differences(dossier: Dossier, claim: Row, revision: Revision, context: C
     for row in holdings:
         if values(row) != wanted:
             yield from compared("registry.holding", _place(row, claim), columns, row)
+        if row.status not in STATUSES:
+            yield differs("registry.holding", f"{_place(row, claim)}/status", STATUSES, row.status)
     if context.secrets is not None and revision.submission is not None and revision.payers is not None:
         digest = context.secrets.registry_digest
         used = {digest(each.kind, text): each for each in revision.spendings for text in each.texts}

@@ -20,6 +20,8 @@ _DRAWN_ALIKE: Final = {
 _OF: Final = ("", "发票", "發票", "票据", "流水", "回单", "回單", "凭证")
 _NUMBER: Final = ("编号", "編號", "号码", "號碼", "代码", "代碼", "号", "號")
 _WORDS: Final = tuple(sorted((of + number for of in _OF for number in _NUMBER), key=len, reverse=True))
+_NUMERO: Final = tuple(letter + sign for letter in "NnＮｎ" for sign in "°˚")
+"""No as it is printed in some alphabets: N and a raised ring."""
 _SHORT: Final = 8
 _CODES: Final = (10, 12)
 _WHOLE: Final = (18, 20)
@@ -52,7 +54,9 @@ def letters_and_digits(text: str) -> str:
 
 def serial(text: str) -> str:
     """A number as printed, without the words before it."""
-    bare = letters_and_digits(text.replace("°", "o"))
+    for sign in _NUMERO:
+        text = text.replace(sign, "NO")
+    bare = letters_and_digits(text)
     if bare.isdecimal():
         return bare
     rest = bare

@@ -51,6 +51,7 @@ MEANINGS: Final[Mapping[str, Text]] = {
     "claim.due": Text("补正期限与政策不符", "the correction is not due when the policy says"),
     "claim.history": Text("申请记录与审计链不一致", "the claim is not as the audit chain tells"),
     "claim.masked": Text("申请中显示的账号与加密保存的不符", "shown account numbers are not those that are sealed"),
+    "claim.matching": Text("联动配套与核定金额不符", "the matching does not follow from the award"),
     "claim.owed": Text("账本上应付的金额与申请不符", "the ledger owes something else than the claim's award"),
     "claim.raised": Text("申请金额高于核定金额", "the award is above what was assessed"),
     "claim.reserved": Text("账本上预留的金额与申请不符", "the ledger reserves something else than the award"),
