@@ -1,5 +1,6 @@
-"""Crowds over the session's database, and its books."""
+"""Crowds over servers of their own, and the books: other tests write into the shared database what no service would."""
 
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,12 +8,24 @@ import pytest
 from sqlalchemy import Engine
 
 from clearing.claims.vault import open_vault
-from clearing.embedded import Addresses
+from clearing.embedded import Addresses, EmbeddedServers
 from tenants.kernel.database import open_engine
 from tenants.kernel.secrets import load_secrets
 from tests.intake.counter import Counter
 from tests.intake.prepared import prepared
 from tests.races.crowd import Crowd, Place
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="clearing-races-") as folder:
+        yield Path(folder)
+
+
+@pytest.fixture(scope="session")
+def servers(data_dir: Path) -> Iterator[Addresses]:
+    with EmbeddedServers(data_dir) as addresses:
+        yield addresses
 
 
 @pytest.fixture(scope="session")
