@@ -92,7 +92,7 @@ def submit(platform: Api, body: dict[str, Any]) -> str:
 
 def require_told_once(platform: Api, ids: list[str]) -> None:
     """Each claim's event comes once, and the events are numbered without a gap."""
-    seen = until(lambda: (found := events(platform)) and len(found) >= len(ids) and found, seconds=40)
+    seen = until(lambda: (found := events(platform)) and len(found) >= len(ids) and found)
     assert sorted(event["subject_id"] for event in seen) == sorted(ids)
     assert [event["seq"] for event in seen] == list(range(1, len(seen) + 1))
 

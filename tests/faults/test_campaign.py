@@ -65,7 +65,7 @@ def test_random_faults_for_minutes_lose_and_repeat_nothing(hurt: RunningService)
         sender.start()
     try:
         for _ in range(ROUNDS):
-            until(hurt.is_ready, seconds=60)
+            until(hurt.is_ready)
             try:
                 rng.choice(FAULTS)(hurt)
             except (psutil.Error, StopIteration):  # it was just being replaced
@@ -75,7 +75,7 @@ def test_random_faults_for_minutes_lose_and_repeat_nothing(hurt: RunningService)
         over.set()
         for sender in senders:
             sender.join()
-    until(hurt.is_ready, seconds=60)
+    until(hurt.is_ready)
     assert len(set(acknowledged)) == len(acknowledged) > ROUNDS
     require_told_once(platform, acknowledged)
     require_whole(hurt)

@@ -27,7 +27,7 @@ def test_a_worker_killed_in_the_middle_of_a_batch_loses_and_repeats_nothing(hurt
         worker.send_signal(signal.SIGKILL)
         until(lambda: not worker.is_running())
     until(lambda: releaser.get(path).json["state"] == "instructed")
-    assert hurt.part("worker").pid != worker.pid
+    until(lambda: hurt.part("worker").pid != worker.pid)
     with database(hurt, "auditor") as connection:
         counted = connection.execute("select count(*), count(distinct id), sum(amount_fen) from instruction").fetchone()
         jobs = connection.execute(
@@ -44,7 +44,7 @@ def test_a_killed_part_is_replaced_and_the_service_goes_on(hurt: RunningService,
     killed = hurt.part(name)
     killed.send_signal(signal.SIGKILL)
     require_told_once(platform, [submit(platform, claim())])
-    assert hurt.part(name).pid != killed.pid
+    until(lambda: hurt.part(name).pid != killed.pid)  # the dying one may be seen a moment longer
 
 
 def test_a_killed_nursery_takes_its_children_along_and_all_are_replaced(hurt: RunningService) -> None:

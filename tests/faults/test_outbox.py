@@ -45,7 +45,7 @@ def test_a_job_that_fails_is_tried_again_later_and_says_why(hurt: RunningService
             attempts, error, is_open = connection.execute(asked, (row,)).fetchone() or (0, "", False)
         return attempts, error, is_open
 
-    until(lambda: stored()[0] >= 2, seconds=30)
+    until(lambda: stored()[0] >= 2)
     attempts, error, is_open = until(lambda: stored() if stored()[1] else None)
     assert attempts < STUCK_ATTEMPTS
     assert "NotFound" in error

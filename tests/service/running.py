@@ -27,6 +27,8 @@ DEMO_CLOCK: Final = "2024-09-27T09:00:00+08:00"
 READY_SECONDS: Final = 60
 CALL_SECONDS: Final = 60
 STOP_SECONDS: Final = 10
+PATIENCE_SECONDS: Final = 60
+"""Longer than any wait on a busy machine; only a failure waits so long."""
 POLL_SECONDS: Final = 0.02
 PLATFORM_TENANTS: Final = {
     "jssic": ("jiangsu",),
@@ -217,8 +219,9 @@ class RunningService:
         return None
 
     def log(self) -> list[dict[str, Any]]:
-        """The lines of the service's log."""
-        return [json.loads(line) for line in (self.data_dir / "logs" / "service.jsonl").read_bytes().splitlines()]
+        """The whole lines of the service's log; the last may still be on its way."""
+        whole = (self.data_dir / "logs" / "service.jsonl").read_bytes().rpartition(b"\n")[0]
+        return [json.loads(line) for line in whole.splitlines()]
 
     def run(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """A command on the same data folder."""
@@ -274,7 +277,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def until(seen: Callable[[], Any], seconds: float = 20) -> Any:
+def until(seen: Callable[[], Any], seconds: float = PATIENCE_SECONDS) -> Any:
     """What ``seen`` answers as soon as it is true."""
     deadline = time.monotonic() + seconds
     while True:
