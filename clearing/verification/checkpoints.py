@@ -42,20 +42,24 @@ def read_checkpoints(folder: Path, secrets_folder: Path | None) -> tuple[dict[st
         for number, line in _lines(path):
             place = f"checkpoints/{path.name}/{number}"
             try:
-                payload, _ = opened(orjson.loads(line)["jws"], CHECKPOINT, keys)
-                said = orjson.loads(payload)
-                at = datetime.fromisoformat(said["at"])
-                checkpoint = Checkpoint(place, int(said["seq"]), bytes.fromhex(said["hash"]), at)
+                tenant, checkpoint = _checkpoint(place, line, keys)
             except (BadSignatureError, ValueError, KeyError, TypeError) as fault:
                 wrong.append(differs("checkpoint.signature", place, "a signed checkpoint", str(fault)))
                 continue
-            if said["tenant"] != path.stem:
-                wrong.append(differs("checkpoint.signature", place, path.stem, said["tenant"]))
+            if tenant != path.stem:
+                wrong.append(differs("checkpoint.signature", place, path.stem, tenant))
             elif found[path.stem] and found[path.stem][-1].seq >= checkpoint.seq:
                 wrong.append(differs("checkpoint.order", place, "a later entry", checkpoint.seq))
             else:
                 found[path.stem].append(checkpoint)
     return found, wrong
+
+
+def _checkpoint(place: str, line: bytes, keys: Mapping[str, VerifyingKey]) -> tuple[str, Checkpoint]:
+    """The tenant of a line and what was signed for it."""
+    said = orjson.loads(opened(orjson.loads(line)["jws"], CHECKPOINT, keys)[0])
+    at = datetime.fromisoformat(said["at"])
+    return said["tenant"], Checkpoint(place, int(said["seq"]), bytes.fromhex(said["hash"]), at)
 
 
 def _lines(path: Path) -> Iterator[tuple[int, bytes]]:

@@ -81,13 +81,13 @@ def key_of_jwk(jwk: Mapping[str, Any], revoked_at: datetime | None) -> Verifying
     return VerifyingKey(kid, tenant, purpose, str(jwk["alg"]), raw, active_from, revoked_at, verify)
 
 
-def opened(token: str, typ: str, keys: Mapping[str, VerifyingKey]) -> tuple[bytes, VerifyingKey]:
+def opened(token: object, typ: str, keys: Mapping[str, VerifyingKey]) -> tuple[bytes, VerifyingKey]:
     """The payload of a compact JWS of this type, and the key that signed it.
 
     Raises:
         BadSignatureError: the form, the type, the key or the signature is wrong.
     """
-    parts = token.split(".")
+    parts = token.split(".") if isinstance(token, str) else []
     if len(parts) != _PARTS:
         raise BadSignatureError("not a compact JWS")
     protected, payload, signature = parts
