@@ -4,10 +4,39 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from clearing.embedded import Addresses, EmbeddedServers
+
+SLOW: Final = ("service", "faults", "races", "verification", "embedded")
+"""Packages whose tests wait for processes: begun first, so that no process is left with them alone at the end."""
+
+
+class PackageScheduling(LoadScopeScheduling):  # type: ignore[misc] # it ships no types
+    """A package's tests stay in one process, so that its servers and its services are started once."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return _package(nodeid)
+
+
+def _package(nodeid: str) -> str:
+    """`tests/races/test_books.py::…` is of `races`."""
+    return nodeid.split("/", 2)[1]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> PackageScheduling:
+    """Used where the tests run in several processes, as `./run test` has it."""
+    return PackageScheduling(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Slow packages first."""
+    items.sort(key=lambda item: _package(item.nodeid) not in SLOW)
 
 
 @pytest.fixture(scope="session")

@@ -44,7 +44,7 @@ def test_a_killed_part_is_replaced_and_the_service_goes_on(hurt: RunningService,
     killed = hurt.part(name)
     killed.send_signal(signal.SIGKILL)
     require_told_once(platform, [submit(platform, claim())])
-    until(lambda: hurt.part(name).pid != killed.pid)  # the dying one may be seen a moment longer
+    assert until(lambda: hurt.part(name).pid != killed.pid)  # the dying one may be seen a moment longer
 
 
 def test_a_killed_nursery_takes_its_children_along_and_all_are_replaced(hurt: RunningService) -> None:
