@@ -127,12 +127,6 @@ def transfer_write(tenant: str, transfers: Sequence[Transfer], at: datetime) -> 
     )  # fmt: skip
 
 
-def account_write(tenant: str, counted: Mapping[str, bool]) -> Write:
-    """The accounts as rows to be written where they are not open yet; ``counted`` says which keep their sums."""
-    rows = [(tenant, code, keeps) for code, keeps in sorted(counted.items())]
-    return Write("ledger_account", ("tenant", "code", "counted"), rows, "on conflict do nothing")
-
-
 def append(connection: Connection, tenant: str, transfers: Sequence[Transfer], at: datetime) -> None:
     """Append the transfers; their accounts must be open.
 
@@ -140,11 +134,6 @@ def append(connection: Connection, tenant: str, transfers: Sequence[Transfer], a
         sqlalchemy.exc.IntegrityError: a limit would be passed, or a pending transfer was ended before.
     """
     write_all(connection, [transfer_write(tenant, transfers, at)])
-
-
-def open_accounts(connection: Connection, tenant: str, counted: Mapping[str, bool]) -> None:
-    """Open the accounts that are not open yet; ``counted`` says which keep their sums."""
-    write_all(connection, [account_write(tenant, counted)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +150,33 @@ class AccountState:
 
 
 States = dict[str, AccountState]
+
+
+def open_accounts(connection: Connection, tenant: str, counted: Mapping[str, bool]) -> None:
+    """Open the accounts that are not open yet; ``counted`` says which keep their sums."""
+    read(connection, opening(tenant, counted))
+
+
+def ready(tenant: str, transfers: Sequence[Transfer]) -> tuple[Query[None], Query[States]]:
+    """Open the accounts that new claims on budgets and quotas need, and lock those that they draw on.
+
+    Whoever appends transfers does so first: an account that another transaction opens or changes is waited for here,
+    never with the audit chain in hand, which that transaction will want.
+    """
+    accounts = {transfer.credit: False for transfer in transfers} | {transfer.debit: True for transfer in transfers}
+    return opening(tenant, accounts), _locked_accounts(tenant, {transfer.debit for transfer in transfers}, "true")
+
+
+def opening(tenant: str, counted: Mapping[str, bool]) -> Query[None]:
+    """Open the accounts that are not open yet, in the order of their codes."""
+    codes = sorted(counted)
+    return Query(
+        "insert into ledger_account (tenant, code, counted) "
+        "select %s, code, counted from unnest(%s::text[], %s::bool[]) as w(code, counted) order by code "
+        "on conflict do nothing returning 1",
+        (tenant, codes, [counted[code] for code in codes]),
+        lambda _: None,
+    )
 
 
 def open_and_lock(tenant: str, limits: Mapping[str, Money | None]) -> Query[States]:

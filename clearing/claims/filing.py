@@ -12,19 +12,20 @@ from clearing.claims.approval import claim_notice, settle
 from clearing.claims.assessment import TraceEntry, result_bytes
 from clearing.claims.case import TAKES_MONEY, Assessed, Desk
 from clearing.claims.handover import revision_place
-from clearing.claims.quota import transfer_writes
 from clearing.claims.records import ClaimRow, ClaimView, HoldRow, claim_write
 from clearing.claims.registry import Locked
 from clearing.claims.vault import Vault
 from connectors.reading import submission_json
 from connectors.submission import Submission
+from settlement import ledger
+from settlement.ledger import Transfer
 from tenants.kernel.canonical import Json, canonical_bytes, sha256
 from tenants.kernel.change import Change, change_writes
 from tenants.kernel.clock import shanghai_day
 from tenants.kernel.database import Work
 from tenants.kernel.ids import claim_number, new_id
 from tenants.kernel.money import Money
-from tenants.kernel.statements import Write, write_all
+from tenants.kernel.statements import Query, Write, read_all, write_all
 
 Filed = dict[UUID, ClaimView]
 """The claims of one transaction as they are answered, by id."""
@@ -34,13 +35,13 @@ CORRECTION_LIFE: Final = timedelta(days=30)
 
 def file_claims(work: Work, vault: Vault, desk: Desk, assessed: Sequence[Assessed], locked: Locked) -> Filed:
     """Write the assessed claims with all that belongs to them, in one statement, and answer how they now stand."""
-    numbers = _claim_numbers(work.connection, desk.tenant, assessed)
+    transfers = [transfer for one in assessed for transfer in one.transfers]
+    numbers = _claim_numbers(work.connection, desk.tenant, assessed, transfers)
     filed = [_file(work, desk, one, numbers) for one in assessed]
     corrected = [one.case.claim_id for one in assessed if one.case.earlier is not None]
     if corrected:
         registry.release(work.connection, corrected)
     _use_reservations(work, desk.tenant, assessed)
-    transfers = [transfer for one in assessed for transfer in one.transfers]
     approved = [view.row.id for view in filed if view.row.state == "approved"]
     writes: tuple[Write, ...] = (
         claim_write([view.row for view in filed]),
@@ -48,7 +49,7 @@ def file_claims(work: Work, vault: Vault, desk: Desk, assessed: Sequence[Assesse
         _assessments(work, desk.tenant, assessed),
         _hold_rows(desk.tenant, filed),
         registry.holding_write(locked.added),
-        *transfer_writes(desk.tenant, transfers, work.at),
+        ledger.transfer_write(desk.tenant, transfers, work.at),
     )
     if approved:  # the trust list replaces review: what settles them reads what is written here
         write_all(work.connection, writes)
@@ -112,23 +113,36 @@ def _correction_due_on(work: Work, one: Assessed) -> date | None:
     return shanghai_day(work.at + life)
 
 
-def _claim_numbers(connection: Connection, tenant: str, assessed: Sequence[Assessed]) -> dict[UUID, str]:
-    """The next numbers of each year's series for the claims that are new, in their order."""
+def _claim_numbers(
+    connection: Connection, tenant: str, assessed: Sequence[Assessed], transfers: Sequence[Transfer]
+) -> dict[UUID, str]:
+    """The next numbers of each year's series for the claims that are new, in their order.
+
+    The transfers' accounts are made ready in the same round trip, before them.
+    """
     by_year: dict[int, list[UUID]] = {}
     for one in assessed:
         if one.case.earlier is None:
             by_year.setdefault(shanghai_day(one.case.submission.submitted_at).year, []).append(one.case.claim_id)
-    numbers: dict[UUID, str] = {}
-    for year, claim_ids in sorted(by_year.items()):
-        code, latest = connection.exec_driver_sql(
-            "insert into number_series (tenant, series, year, latest) values (%s, 'claim', %s, %s) "
-            "on conflict (tenant, series, year) do update set latest = number_series.latest + excluded.latest "
-            "returning (select code from tenant t where t.tenant = number_series.tenant), latest",
-            (tenant, year, len(claim_ids)),
-        ).one()
-        first = latest - len(claim_ids) + 1
-        numbers |= {claim_id: claim_number(code, year, first + n) for n, claim_id in enumerate(claim_ids)}
-    return numbers
+    years = sorted(by_year)
+    taken = [_numbers_taken(tenant, year, len(by_year[year])) for year in years]
+    _, _, *series = read_all(connection, *ledger.ready(tenant, transfers), *taken)
+    return {
+        claim_id: claim_number(code, year, latest - len(by_year[year]) + 1 + n)
+        for year, (code, latest) in zip(years, series, strict=True)
+        for n, claim_id in enumerate(by_year[year])
+    }
+
+
+def _numbers_taken(tenant: str, year: int, count: int) -> Query[tuple[str, int]]:
+    """The tenant's code and the last of the numbers taken."""
+    return Query(
+        "insert into number_series (tenant, series, year, latest) values (%s, 'claim', %s, %s) "
+        "on conflict (tenant, series, year) do update set latest = number_series.latest + excluded.latest "
+        "returning (select code from tenant t where t.tenant = number_series.tenant), latest",
+        (tenant, year, count),
+        lambda rows: (rows[0][0], rows[0][1]),
+    )
 
 
 def _holds(work: Work, one: Assessed) -> list[HoldRow]:

@@ -2,13 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from uuid import UUID
 
 from settlement import ledger
 from settlement.ledger import AccountState, States, Transfer
 from tenants.kernel.money import ZERO, Money
-from tenants.kernel.statements import Query, Write
+from tenants.kernel.statements import Query
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +92,3 @@ def purse_query(tenant: str, caps: Sequence[tuple[str, Money | None]]) -> Query[
         known = limits.get(code)
         limits[code] = cap if known is None or (cap is not None and cap > known) else known
     return ledger.open_and_lock(tenant, limits)
-
-
-def transfer_writes(tenant: str, transfers: Sequence[Transfer], at: datetime) -> tuple[Write, Write]:
-    """The transfers with the accounts that they may need to be opened: budgets are counted, other sides are not."""
-    accounts = {transfer.credit: False for transfer in transfers}
-    accounts |= {transfer.debit: True for transfer in transfers}
-    return ledger.account_write(tenant, accounts), ledger.transfer_write(tenant, transfers, at)

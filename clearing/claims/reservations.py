@@ -10,10 +10,10 @@ from sqlalchemy import Connection
 
 from clearing.claims.approval import end_reserved
 from clearing.claims.fingerprint import canonical_contract_number
-from clearing.claims.quota import Accounts, Purse, purse_query, transfer_writes
+from clearing.claims.quota import Accounts, Purse, purse_query
 from connectors.printing import request_json
 from connectors.submission import ReservationRequest
-from settlement.ledger import lock_limited
+from settlement import ledger
 from tenants.kernel.canonical import Json, canonical_bytes, plain
 from tenants.kernel.change import Change, Job, record
 from tenants.kernel.clock import shanghai_day
@@ -22,7 +22,7 @@ from tenants.kernel.errors import Conflict, FieldError, Invalid, Text, not_found
 from tenants.kernel.ids import new_id
 from tenants.kernel.money import ZERO, Money
 from tenants.kernel.rate import Rate
-from tenants.kernel.statements import insert_rows, read_all, write_all
+from tenants.kernel.statements import insert_rows, read_all
 from tenants.policy import Policy
 from tenants.policy_store import approved_policies
 
@@ -127,7 +127,7 @@ def confirm(work: Work, actor: str, reservation_id: UUID, *, demonstration: bool
         *read_all(
             work.connection,
             purse_query(row.tenant, accounts.caps(cap, None)),
-            lock_limited(row.tenant, [accounts.budget]),
+            ledger.lock_limited(row.tenant, [accounts.budget]),
         )
     )
     amount = Money(row.amount_fen)
@@ -135,7 +135,9 @@ def confirm(work: Work, actor: str, reservation_id: UUID, *, demonstration: bool
         raise Conflict(
             "quota.exhausted", "剩余额度或预算不足。", "What is left of the quota or budget does not hold the amount."
         )
-    write_all(work.connection, transfer_writes(row.tenant, accounts.reserve(amount, ZERO, row.id), work.at))
+    transfers = accounts.reserve(amount, ZERO, row.id)
+    read_all(work.connection, *ledger.ready(row.tenant, transfers))
+    ledger.append(work.connection, row.tenant, transfers, work.at)
     return _move(work, actor, row, "confirmed")
 
 

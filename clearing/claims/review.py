@@ -8,7 +8,7 @@ from uuid import UUID
 
 from clearing.claims import registry
 from clearing.claims.approval import claim_notice, end_reserved, free, settle
-from clearing.claims.quota import Accounts, transfer_writes
+from clearing.claims.quota import Accounts
 from clearing.claims.records import ClaimRow, ClaimView, holds_of, lock_claim, view_claim, write_claims
 from clearing.claims.vault import Vault
 from settlement import ledger
@@ -19,7 +19,7 @@ from tenants.kernel.errors import Conflict, FieldError, Forbidden, Invalid, Text
 from tenants.kernel.ids import new_id
 from tenants.kernel.money import Money
 from tenants.kernel.rate import Rate
-from tenants.kernel.statements import insert_rows, write_all
+from tenants.kernel.statements import insert_rows, read_all
 from tenants.policy import Policy
 from tenants.policy_store import approved_policies
 
@@ -222,8 +222,8 @@ def _lower(work: Work, policy: Policy, row: ClaimRow, decided: ClaimRow) -> Clai
     end_reserved(work, row.tenant, [row.id], "void", "award lowered")
     accounts = Accounts(row.scheme, row.quota_year or 0, row.enterprise_uscc, region)
     transfers = accounts.reserve(award, matching, row.id)
-    ledger.lock_accounts(work.connection, row.tenant, [transfer.debit for transfer in transfers])
-    write_all(work.connection, transfer_writes(row.tenant, transfers, work.at))
+    read_all(work.connection, *ledger.ready(row.tenant, transfers))
+    ledger.append(work.connection, row.tenant, transfers, work.at)
     return replace(decided, matching_fen=matching.fen)
 
 
