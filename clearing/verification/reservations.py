@@ -11,7 +11,7 @@ from clearing.verification.claim_keys import GROUP_WITHOUT_POLICY
 from clearing.verification.context import Context
 from clearing.verification.difference import Difference, compared, differs
 from clearing.verification.dossiers import Dossier
-from clearing.verification.identities import letters_and_digits
+from clearing.verification.identities import project_number
 from clearing.verification.notices import notice_differences, reservation_notices
 from clearing.verification.snapshot import Row
 from tenants.kernel.money import Money
@@ -65,7 +65,7 @@ def _request(place: str, dossier: Dossier, row: Row) -> Iterator[Difference]:
         "enterprise_name": said["enterprise"]["name"],
         "provider_uscc": said["provider"]["uscc"],
         "provider_name": said["provider"]["name"],
-        "contract_number": letters_and_digits(said["contract"]["number"]),
+        "contract_number": project_number(said["contract"]["number"]),
         "requested_at": datetime.fromisoformat(said["requested_at"]),
         "quota_year": on.year,
         "expires_on": date(on.year, 12, 31),
