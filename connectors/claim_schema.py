@@ -63,6 +63,8 @@ MAX_CODES: Final = 20
 NAME_CHARACTERS: Final = 200
 TITLE_CHARACTERS: Final = 500
 EXPLANATION_CHARACTERS: Final = 2_000
+QR_CHARACTERS: Final = 128
+"""An invoice number may come as the text of the QR code on the invoice, which is longer than any number."""
 MAX_DOCUMENT_BYTES: Final = 10 * 2**30
 """A bound of sanity; what a scheme allows is in its policy."""
 HUNDRED: Final = 100
@@ -144,7 +146,9 @@ class InvoiceSchema(PartSchema):
 
     makes = submission.Invoice
     has_claimed_part = True
-    number = NumberTextField(about="发票号码 / invoice number")
+    number = NumberTextField(
+        QR_CHARACTERS, about="发票号码，或发票二维码的文本 / invoice number, or its QR code's text"
+    )
     issued_on = DayField()
     amount = MoneyField(about="价税合计 / face total")
     claimed = MoneyField(optional=True, data_key="claimed_amount", about="本次使用金额 / the part this claim uses")

@@ -74,7 +74,7 @@ class BatchItem:
     removed_reason: str | None
 
 
-RESTATED: Final = "objection"
+RESTATED: Final = frozenset({"objection", "freeze"})
 """The one step that leaves the state as it was."""
 
 COLUMNS: Final = tuple(field.name for field in fields(Batch))
@@ -212,7 +212,7 @@ def record_step(
         "batch_id": str(after.id), "batch_no": after.batch_no, "tenant": after.tenant, "scheme": after.scheme,
         "mode": after.mode, "state": after.state,
     }  # fmt: skip
-    told = [] if step == RESTATED else _platforms(connection, after)
+    told = [] if step in RESTATED else _platforms(connection, after)
     notices = tuple(Job(f"batch.{after.state}", payload, platform) for platform in told)
     details: dict[str, Json] = {"batch_no": after.batch_no, "count": after.item_count, "total": str(after.total)}
     if before is not None and before.item_count != after.item_count:

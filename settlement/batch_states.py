@@ -25,6 +25,8 @@ class Step:
 
 PUBLISH: Final = Step("publish", Text("公示", "publish"), ("cut",), "in_publicity", ("in_publicity",), "published_by")
 OBJECT: Final = Step("objection", Text("受理异议", "take an objection"), ("in_publicity",), "in_publicity", ())
+FREEZE: Final = Step("freeze", Text("暂停其中一笔", "freeze a claim of"), ("cut", "in_publicity"), "", ())
+"""A claim of it turned out to be suspect; the batch stays in its state."""
 SEAL: Final = Step("seal", Text("封存", "seal"), ("in_publicity",), "sealed", ("sealed",), "sealed_by")
 RELEASE: Final = Step(
     "release", Text("放行", "release"), ("sealed",), "released", ("released", "instructed"), "released_by"

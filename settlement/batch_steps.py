@@ -20,7 +20,7 @@ from settlement.batch import (
     next_number,
     record_step,
 )
-from settlement.batch_states import CANCEL, CLOSE, OBJECT, PUBLISH, already_done, require_start
+from settlement.batch_states import CANCEL, CLOSE, OBJECT, PUBLISH, Step, already_done, require_start
 from settlement.publicity import PublicityTerms
 from tenants.kernel.clock import shanghai_day
 from tenants.kernel.errors import Conflict
@@ -99,14 +99,18 @@ def publish(
     return published
 
 
-def take_out(connection: Connection, tenant: str, claim_id: UUID, reason: str, actor: str, at: datetime) -> Batch:
+def take_out(
+    connection: Connection, tenant: str, claim_id: UUID, reason: str, actor: str, at: datetime, step: Step = OBJECT
+) -> Batch:
     """Take one claim out of its batch in publicity, back to its owner, and restate the batch's totals.
+
+    With ``FREEZE`` for a step, out of one that was only cut as well.
 
     Raises:
         Conflict: ``claim.not_in_publicity``.
     """
     batch = _lock_batch_of(connection, tenant, claim_id)
-    if batch is None or batch.state not in OBJECT.starts:
+    if batch is None or batch.state not in step.starts:
         raise not_in_publicity()
     taken = connection.exec_driver_sql(
         "update batch_item set removed_at = %s, removed_reason = %s "
@@ -121,7 +125,7 @@ def take_out(connection: Connection, tenant: str, claim_id: UUID, reason: str, a
     restated = change_batch(
         connection, batch, item_count=batch.item_count - 1, total_fen=batch.total_fen - taken.amount_fen
     )
-    record_step(connection, batch, restated, "objection", actor, at, reason=reason)
+    record_step(connection, batch, restated, step.name, actor, at, reason=reason)
     return restated
 
 

@@ -28,6 +28,25 @@ def free(work: Work, row: ClaimRow, reason: str) -> None:
     ledger.give_back(work.connection, row.tenant, [row.id], reason, work.at)
 
 
+def reserve_again(work: Work, row: ClaimRow, reason: str) -> None:
+    """Turn what the claim owes back into what it reserves: an obligation that is held is no obligation.
+
+    The pending transfers are made anew as they first were, so that a review may lower or post them.
+    """
+    standing = ledger.standing_transfers(work.connection, row.tenant, [row.id])
+    first = work.connection.exec_driver_sql(
+        "select id, reason from ledger_transfer where tenant = %s and id = any(%s)",
+        (row.tenant, [transfer.pending_id for transfer in standing]),
+    )
+    reasons: dict[UUID | None, str] = {pending_id: reason for pending_id, reason in first}  # noqa: C416 - rows are typed so
+    ledger.lock_accounts(work.connection, row.tenant, {t.debit for t in standing} | {t.credit for t in standing})
+    again = [
+        ledger.pending(t.debit, t.credit, t.amount, reasons.get(t.pending_id, t.reason), t.subject_id) for t in standing
+    ]
+    reversals = [ledger.reversal(transfer, reason) for transfer in standing]
+    ledger.append(work.connection, row.tenant, reversals + again, work.at)
+
+
 def end_reserved(work: Work, tenant: str, claim_ids: Sequence[UUID], kind: str, reason: str) -> None:
     """Post or void everything that the claims have pending."""
     transfers = [

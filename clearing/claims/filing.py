@@ -14,6 +14,7 @@ from clearing.claims.case import TAKES_MONEY, Assessed, Desk
 from clearing.claims.handover import revision_place
 from clearing.claims.records import ClaimRow, ClaimView, HoldRow, claim_write
 from clearing.claims.registry import Locked
+from clearing.claims.suspicions import hold_cases
 from clearing.claims.vault import Vault
 from connectors.reading import submission_json
 from connectors.submission import Submission
@@ -55,8 +56,9 @@ def file_claims(work: Work, vault: Vault, desk: Desk, assessed: Sequence[Assesse
         write_all(work.connection, writes)
         settle(work, vault, desk.tenant, approved)
         writes = ()
+    cases, opening = hold_cases(work, desk.actor, filed, locked)
     changes = [_change(desk, one.case.earlier, view.row) for one, view in zip(assessed, filed, strict=True)]
-    write_all(work.connection, (*writes, *change_writes(work.connection, changes, work.at)))
+    write_all(work.connection, (*writes, cases, *change_writes(work.connection, [*changes, *opening], work.at)))
     return {view.row.id: view for view in filed}
 
 

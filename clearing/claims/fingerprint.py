@@ -1,17 +1,15 @@
 """Canonical identities of spending (dedup.md) and the keyed digests that stand for them in the registry.
 
-Only what is certain is made alike: width, case, spaces, dashes, scripts of digits, capitals of other alphabets that are
-drawn as Latin ones. A letter O is not made a nought, and traditional characters are not made simplified (several
-traditional characters share one simplified form, 乾 and 幹 and 干, so that it would be a guess): such likenesses are
-for the search of near duplicates, which only ever holds a claim.
+Only what is certain is made alike, character by character (:mod:`clearing.claims.characters`).
 """
 
 import hmac
 import re
-import unicodedata
 from dataclasses import dataclass, field
 from typing import Final
 
+from clearing.claims.characters import letters_and_digits, simplified
+from clearing.claims.invoice_qr import read_invoice_qr
 from connectors.submission import Document, Invoice, Receipt, Submission
 from tenants.kernel.money import ZERO, Money, total
 
@@ -24,9 +22,6 @@ _DOMAIN: Final = b"clearing/registry/v1\x00"
 _LEGACY_NUMBER_DIGITS: Final = 8
 _LEGACY_CODE_DIGITS: Final = frozenset({10, 12})
 _WHOLE_DIGITS: Final = frozenset({18, 20})
-_LOOK_ALIKE: Final = str.maketrans("АВЕЅІЈКМНОРСТУХΑΒΕΖΗΙΚΜΝΟΡΤΥΧ", "ABESIJKMHOPCTYXABEZHIKMNOPTYX")
-"""Cyrillic and Greek capitals that are drawn as Latin ones."""
-_NOT_ALPHANUMERIC: Final = re.compile("[^0-9A-Za-z]+")
 _NUMERO: Final = re.compile("[Nn\uff2e\uff4e][°˚]")
 _LEADING: Final = re.compile(
     r"(?:(?:发票|發票|票据|流水|回单|回單|凭证)?(?:编号|編號|号码|號碼|代码|代碼|号|號)|NO(?=[0-9]))+(?=[0-9A-Z])"
@@ -66,14 +61,14 @@ def canonical_serial(text: str) -> str:
     """A number as printed on an invoice or receipt: letters and digits only, in capitals, without its leading No."""
     if text.isdecimal() and text.isascii():
         return text
-    bare = _bare(text) if text.isascii() else _bare(_NUMERO.sub("NO", text))
+    bare = letters_and_digits(text) if text.isascii() else letters_and_digits(_NUMERO.sub("NO", text))
     leading = _LEADING.match(bare)
     return bare if leading is None else bare[leading.end() :]
 
 
 def canonical_contract_number(number: str) -> str:
-    """A contract number: letters and digits of any script only, in capitals."""
-    return _bare(number)
+    """A contract number: letters and digits of any script only, in capitals, Chinese characters in simplified form."""
+    return simplified(letters_and_digits(number))
 
 
 def canonical_contract(enterprise_uscc: str, provider_uscc: str, number: str) -> str:
@@ -84,9 +79,11 @@ def canonical_contract(enterprise_uscc: str, provider_uscc: str, number: str) ->
 def canonical_invoice(number: str, code: str | None = None) -> str:
     """The digits that name an invoice: its 20-digit number, or the legacy code and number joined (18 or 20 digits).
 
-    Empty where the two do not name one: an 8-digit number alone, or anything that is not readable as digits. Such an
-    invoice is sent back (``invoice.code_missing``); a guess would be a new identity for old spending.
+    ``number`` may also be the text of the invoice's QR code, which says both. Empty where the two do not name one: an
+    8-digit number alone, or anything that is not readable as digits. Such an invoice is sent back
+    (``invoice.code_missing``); a guess would be a new identity for old spending.
     """
+    number, code = _scanned(number, code)
     digits = canonical_serial(number)
     if not digits.isdecimal():
         return ""
@@ -111,10 +108,16 @@ def invoice_identities(invoice: Invoice) -> tuple[str, ...]:
     other = "" if invoice.code is None else canonical_serial(invoice.code)
     if len(other) in _WHOLE_DIGITS and other.isdecimal():
         found.append(other)
-    number = canonical_serial(invoice.number)
+    number = canonical_serial(_scanned(invoice.number, invoice.code)[0])
     if invoice.seller_uscc is not None and number.isdecimal() and (found[0] or len(number) == _LEGACY_NUMBER_DIGITS):
         found.append(f"{invoice.seller_uscc}|{invoice.issued_on.isoformat()}|{number[-_LEGACY_NUMBER_DIGITS:]}")
     return tuple(dict.fromkeys(text for text in found if text))
+
+
+def _scanned(number: str, code: str | None) -> tuple[str, str | None]:
+    """Number and code as sent, or as the invoice's QR code says them where its text was sent for the number."""
+    scanned = read_invoice_qr(number)
+    return (number, code) if scanned is None else (scanned.number, scanned.code)
 
 
 def receipt_identity(receipt: Receipt) -> str:
@@ -190,16 +193,3 @@ def _merged(uses: list[_Use]) -> list[tuple[int, _Use]]:
         groups[first] = (texts, stated, total(part for _, _, part in joined))
         group_of.update(dict.fromkeys(texts, first))
     return sorted(groups.items())
-
-
-def _bare(text: str) -> str:
-    """Letters and digits only, NFKC, in capitals, digits of every script as ASCII."""
-    if text.isascii():
-        return _NOT_ALPHANUMERIC.sub("", text).upper()
-    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).upper()).translate(_LOOK_ALIKE)
-    return "".join(_plain_digit(character) for character in folded if character.isalnum())
-
-
-def _plain_digit(character: str) -> str:
-    value = unicodedata.digit(character, None)
-    return character if value is None else str(value)

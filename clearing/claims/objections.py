@@ -5,10 +5,9 @@ from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
-from clearing.claims.approval import claim_notice
+from clearing.claims.approval import claim_notice, reserve_again
 from clearing.claims.records import ClaimRow, ClaimView, lock_claim, view_claim, write_claims
 from clearing.claims.vault import Vault
-from settlement import ledger
 from settlement.batch import Batch, find_batch_by_number
 from settlement.batch_states import OBJECT
 from settlement.batch_steps import CANCELLED, not_in_publicity, take_out
@@ -103,7 +102,7 @@ def notice_is_open(work: Work, batch: Batch) -> bool:
 def _object(
     work: Work, vault: Vault, row: ClaimRow, complaint: Complaint, actor: str, source_digest: bytes | None
 ) -> None:
-    _reserve_again(work, row)
+    reserve_again(work, row, HOLD)
     batch = take_out(work.connection, row.tenant, row.id, complaint.reason, actor, work.at)
     _write(work, vault, row, batch, complaint, actor, source_digest)
     held = replace(row, state="on_hold", next_stage=None, changed_at=work.at)
@@ -120,25 +119,6 @@ def _object(
         jobs=(claim_notice(held),),
     )
     record(work.connection, [change], work.at)
-
-
-def _reserve_again(work: Work, row: ClaimRow) -> None:
-    """Turn what the claim owes back into what it reserves: an obligation that is held is no obligation.
-
-    The pending transfers are made anew as they first were, so that a review may lower or post them.
-    """
-    standing = ledger.standing_transfers(work.connection, row.tenant, [row.id])
-    first = work.connection.exec_driver_sql(
-        "select id, reason from ledger_transfer where tenant = %s and id = any(%s)",
-        (row.tenant, [transfer.pending_id for transfer in standing]),
-    )
-    reasons: dict[UUID | None, str] = {pending_id: reason for pending_id, reason in first}  # noqa: C416 - rows are typed so
-    ledger.lock_accounts(work.connection, row.tenant, {t.debit for t in standing} | {t.credit for t in standing})
-    again = [
-        ledger.pending(t.debit, t.credit, t.amount, reasons.get(t.pending_id, t.reason), t.subject_id) for t in standing
-    ]
-    reversals = [ledger.reversal(transfer, HOLD) for transfer in standing]
-    ledger.append(work.connection, row.tenant, reversals + again, work.at)
 
 
 def _write(

@@ -129,6 +129,15 @@ def lock_claim(connection: Connection, claim_id: UUID) -> ClaimRow:
     return _claim_row(row)
 
 
+def lock_claims(connection: Connection, claim_ids: Sequence[UUID]) -> list[ClaimRow]:
+    """Those of the claims that are within the bound tenants and platform, locked in the order of their ids."""
+    rows = connection.exec_driver_sql(
+        f"select {_LIST} from claim where id = any(%s) order by id for no key update",  # noqa: S608 - our own columns
+        (list(claim_ids),),
+    )
+    return [_claim_row(row) for row in rows]
+
+
 def view_claim(connection: Connection, claim_id: UUID) -> ClaimView:
     """The claim as it is answered.
 

@@ -6,7 +6,7 @@ as holdings, whose sums the database keeps and checks. See ``dedup.md`` and inva
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from uuid import UUID
 
@@ -94,6 +94,25 @@ class Locked:
                 for h in unique
             ),
         )
+
+    def holders(self) -> dict[UUID, Holder]:
+        """Everybody who holds any of the locked keys."""
+        return {h.holder.holder_id: h.holder for holdings in self.holdings.values() for h in holdings}
+
+    def holders_of(self, key: Key, holder: Holder) -> list[Holder]:
+        """Who else holds the key."""
+        return [holding.holder for holding in self._others(key, holder)]
+
+    def give_way(self, key: Key, holder: Holder, to: frozenset[UUID]) -> list[Holding]:
+        """Let what these holders have taken of the key be contended for: money paid elsewhere goes before."""
+        given = []
+        for _, digest in key.digests:
+            held = self.holdings[digest, holder.exclusion_group]
+            for position, holding in enumerate(held):
+                if holding.holder.holder_id in to and holding.status == "taken":
+                    held[position] = replace(holding, status="contending")
+                    given.append(held[position])
+        return given
 
     def take(self, keys: Iterable[Key], holder: Holder) -> None:
         """Let the holder hold the keys: *taken* where the fen are free, else *contending* until a person decides."""
@@ -212,13 +231,13 @@ def holding_write(holdings: Sequence[Holding]) -> Write:
 
 def release(connection: Connection, holder_ids: Sequence[UUID]) -> None:
     """Free every key of the holders."""
-    _lock_heads_of(connection, holder_ids)
+    lock_keys_of(connection, holder_ids)
     connection.exec_driver_sql("delete from registry_holding where holder_id = any(%s)", (list(holder_ids),))
 
 
 def take_contended(connection: Connection, holder_id: UUID) -> bool:
     """Turn what the holder contends for into what it holds; ``False`` (and nothing done) where fen are still taken."""
-    _lock_heads_of(connection, [holder_id])
+    lock_keys_of(connection, [holder_id])
     try:
         with connection.begin_nested():
             connection.exec_driver_sql(
@@ -232,7 +251,31 @@ def take_contended(connection: Connection, holder_id: UUID) -> bool:
     return True
 
 
-def _lock_heads_of(connection: Connection, holder_ids: Sequence[UUID]) -> None:
+def contend(connection: Connection, holdings: Sequence[Holding]) -> None:
+    """Store that these holdings, whose keys are locked, are contended for."""
+    connection.exec_driver_sql(
+        "update registry_holding h set status = 'contending' from unnest(%s::bytea[], %s::text[], %s::uuid[]) "
+        "as given(digest, exclusion_group, holder_id) where h.digest = given.digest "
+        "and h.exclusion_group = given.exclusion_group and h.holder_id = given.holder_id",
+        (
+            [one.digest for one in holdings],
+            [one.holder.exclusion_group for one in holdings],
+            [one.holder.holder_id for one in holdings],
+        ),
+    )
+
+
+def claims_on(connection: Connection, digests: Sequence[bytes]) -> list[tuple[UUID, str]]:
+    """The claims that hold any of the digests now, with their tenants; nothing is locked."""
+    rows = connection.exec_driver_sql(
+        "select distinct holder_id, tenant from registry_holding where digest = any(%s) and holder_kind = 'claim'",
+        (list(digests),),
+    )
+    return [(holder_id, tenant) for holder_id, tenant in rows]
+
+
+def lock_keys_of(connection: Connection, holder_ids: Sequence[UUID]) -> None:
+    """Lock every key that the holders hold, in the order of the digests."""
     connection.exec_driver_sql(
         "select 1 from registry_key k where (k.digest, k.exclusion_group) in ("
         "select h.digest, h.exclusion_group from registry_holding h where h.holder_id = any(%s)) "

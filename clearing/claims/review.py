@@ -9,7 +9,8 @@ from uuid import UUID
 from clearing.claims import registry
 from clearing.claims.approval import claim_notice, end_reserved, free, settle
 from clearing.claims.quota import Accounts
-from clearing.claims.records import ClaimRow, ClaimView, holds_of, lock_claim, view_claim, write_claims
+from clearing.claims.records import ClaimRow, ClaimView, HoldRow, holds_of, lock_claim, view_claim, write_claims
+from clearing.claims.suspicions import OTHER_STANDS, close_waiting
 from clearing.claims.vault import Vault
 from settlement import ledger
 from tenants.kernel.change import Change, record
@@ -85,38 +86,75 @@ def review(work: Work, vault: Vault, reviewer: Reviewer, claim_id: UUID, decisio
     _write_review(work, row, reviewer, decision, award)
     if decided.state == "approved":
         settle(work, vault, row.tenant, [row.id])
-    _record(work, reviewer.actor, f"claim.review.{decision.outcome}", row, decided, decision.reason, decision.stage)
+    action = f"claim.review.{decision.outcome}"
+    changed = _changed(reviewer.actor, action, row, decided, decision.reason, decision.stage)
+    record(work.connection, [changed], work.at)
     return view_claim(work.connection, row.id)
 
 
 def resolve_hold(work: Work, reviewer: Reviewer, claim_id: UUID, hold_id: UUID, outcome: str, reason: str) -> ClaimView:
     """Clear one hold, or reject the claim for it; with the last hold cleared the claim goes to its first stage.
 
+    The cases in which the claim waits for this decision are decided with it.
+
     Raises:
         NotFound: there is no such claim or hold.
         Conflict: the hold is resolved, cannot be cleared by hand, or what it guards is still taken elsewhere.
     """
     row = lock_claim(work.connection, claim_id)
-    holds = holds_of(work.connection, [row.id])
-    hold = next((one for one in holds if one.id == hold_id), None)
+    hold = next((one for one in holds_of(work.connection, [row.id]) if one.id == hold_id), None)
     if hold is None:
         raise not_found("挂起事项", "hold")
+    decided = Resolved(hold.code, outcome, reason)
+    changes = close_waiting(work, row.id, reviewer.actor, decided.code_cleared, decided.case_outcome, reason)
+    _, change = decide_hold(work, reviewer, row, hold, decided)
+    record(work.connection, [change, *changes], work.at)
+    return view_claim(work.connection, row.id)
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """How a hold with this code is resolved: ``clear`` or ``reject``, and why."""
+
+    code: str
+    outcome: str
+    reason: str
+
+    @property
+    def code_cleared(self) -> str | None:
+        """The code whose cases are decided with it; ``None``: every case of the claim that ends with it."""
+        return self.code if self.outcome == "clear" else None
+
+    @property
+    def case_outcome(self) -> str:
+        """What becomes of those cases: no duplicate, or the other side stands."""
+        return "distinct" if self.outcome == "clear" else OTHER_STANDS
+
+
+def decide_hold(
+    work: Work, reviewer: Reviewer, row: ClaimRow, hold: HoldRow, decided: Resolved
+) -> tuple[ClaimRow, Change]:
+    """Decide one hold of a locked claim; the change is still to be recorded.
+
+    Raises:
+        Conflict: as for :func:`resolve_hold`.
+    """
     if hold.resolved_at is not None or row.state != "on_hold":
         raise Conflict("hold.resolved", "该挂起事项已处理。", "This hold has been resolved.")
-    if outcome == "clear" and hold.code in NEVER_CLEARED:
+    if decided.outcome == "clear" and hold.code in NEVER_CLEARED:
         raise Conflict("hold.not_clearable", NEVER_CLEARED[hold.code].zh, NEVER_CLEARED[hold.code].en)
-    open_after = [one for one in holds if one.resolved_at is None and one.id != hold_id]
-    _close_holds(work, row, [hold_id], outcome, reviewer.actor, reason)
-    decided = replace(row, changed_at=work.at)
-    if outcome == "reject":
-        _close_holds(work, row, [one.id for one in open_after], "superseded", reviewer.actor, reason)
-        decided = replace(decided, state="rejected", next_stage=None, award_fen=0, matching_fen=0)
+    holds = holds_of(work.connection, [row.id])
+    open_after = [one for one in holds if one.resolved_at is None and one.id != hold.id]
+    _close_holds(work, row, [hold.id], decided.outcome, reviewer.actor, decided.reason)
+    after = replace(row, changed_at=work.at)
+    if decided.outcome == "reject":
+        _close_holds(work, row, [one.id for one in open_after], "superseded", reviewer.actor, decided.reason)
+        after = replace(after, state="rejected", next_stage=None, award_fen=0, matching_fen=0)
         free(work, row, "hold rejected")
     elif not open_after:
-        decided = _unhold(work, reviewer, row, decided)
-    write_claims(work.connection, [decided])
-    _record(work, reviewer.actor, f"hold.{outcome}", row, decided, reason, hold.code)
-    return view_claim(work.connection, row.id)
+        after = _unhold(work, reviewer, row, after)
+    write_claims(work.connection, [after])
+    return after, _changed(reviewer.actor, f"hold.{decided.outcome}", row, after, decided.reason, hold.code)
 
 
 def withdraw(work: Work, actor: str, claim_id: UUID, reason: str | None) -> ClaimView:
@@ -136,6 +174,7 @@ def withdraw(work: Work, actor: str, claim_id: UUID, reason: str | None) -> Clai
             f"申请当前状态为 {view.state_now}，不能撤回。",
             f"The claim is {view.state_now} and cannot be withdrawn.",
         )
+    changes = close_waiting(work, row.id, actor, None, "ended", reason)
     open_holds = [hold.id for hold in view.holds if hold.resolved_at is None]
     _close_holds(work, row, open_holds, "withdrawn", actor, reason or "withdrawn")
     free(work, row, "withdrawn")
@@ -143,7 +182,7 @@ def withdraw(work: Work, actor: str, claim_id: UUID, reason: str | None) -> Clai
         row, state="withdrawn", next_stage=None, award_fen=0, matching_fen=0, changed_at=work.at, correction_due_on=None
     )
     write_claims(work.connection, [decided])
-    _record(work, actor, "claim.withdrawn", row, decided, reason, None)
+    record(work.connection, [_changed(actor, "claim.withdrawn", row, decided, reason, None), *changes], work.at)
     return view_claim(work.connection, row.id)
 
 
@@ -269,10 +308,10 @@ def _write_review(work: Work, row: ClaimRow, reviewer: Reviewer, decision: Decis
     )  # fmt: skip
 
 
-def _record(
-    work: Work, actor: str, action: str, before: ClaimRow, after: ClaimRow, reason: str | None, about: str | None
-) -> None:
-    change = Change(
+def _changed(
+    actor: str, action: str, before: ClaimRow, after: ClaimRow, reason: str | None, about: str | None
+) -> Change:
+    return Change(
         tenant=before.tenant,
         actor=actor,
         action=action,
@@ -288,4 +327,3 @@ def _record(
         },
         jobs=(claim_notice(after),),
     )
-    record(work.connection, [change], work.at)

@@ -6,6 +6,7 @@ from typing import Final
 from uuid import UUID
 
 from clearing.claims import registry
+from clearing.claims.collisions import Collisions, lock_claims_met
 from clearing.claims.fingerprint import canonical_contract, canonical_invoice, canonical_serial
 from clearing.claims.intake import DEFAULT_GROUP
 from clearing.claims.registry import Holder, Key, Locked, lock_keys
@@ -37,7 +38,13 @@ class Registered:
 def register_support(
     work: Work, vault: Vault, client_id: str, actor: str, records: Sequence[SupportRecord]
 ) -> list[Registered | Problem]:
-    """Register the records of one tenant and platform in their order; each external id may stand only once."""
+    """Register the records of one tenant and platform in their order; each external id may stand only once.
+
+    A record that meets claims here freezes those that are unpaid and opens a case between both sides for each.
+
+    Raises:
+        StartAgainError: another tenant's claims are met, see :func:`tenants.kernel.database.reach`.
+    """
     macs = [vault.content_mac(content(one)) for one in records]
     before = _stored(work, records)
     fresh: list[Fresh] = []
@@ -131,11 +138,14 @@ Fresh = tuple[SupportRecord, bytes, UUID, tuple[Key, ...]]
 def _take(work: Work, vault: Vault, client_id: str, actor: str, fresh: list[Fresh]) -> dict[UUID, Registered | Problem]:
     if not fresh:
         return {}
-    locked = lock_keys(work.connection, {DEFAULT_GROUP: [key for *_, keys in fresh for key in keys]})
+    wanted = [key for *_, keys in fresh for key in keys]
+    met = Collisions(work, actor, lock_claims_met(work, wanted, {one.tenant for one, *_ in fresh}))
+    locked = lock_keys(work.connection, {DEFAULT_GROUP: wanted})
     taken: dict[UUID, Registered | Problem] = {}
     for one, _, record_id, keys in fresh:
         holder = _holder(vault, one, record_id)
         collisions = tuple(_collision(locked, key, holder) for key in keys if locked.state_of(key, holder).uses)
+        met.meet(locked, holder, keys)
         locked.take(keys, holder)
         taken[record_id] = Registered(201, record_id, len(keys), collisions)
     stored = [
@@ -148,7 +158,8 @@ def _take(work: Work, vault: Vault, client_id: str, actor: str, fresh: list[Fres
         (
             Write("support_record", _COLUMNS, stored),
             registry.holding_write(locked.added),
-            *change_writes(work.connection, changes, work.at),
+            met.write,
+            *change_writes(work.connection, [*changes, *met.changes], work.at),
         ),
     )
     return taken

@@ -28,6 +28,7 @@ STEPS: Final[Mapping[str, tuple[frozenset[str | None], str]]] = {
     "batch.cut": (frozenset({None}), "cut"),
     "batch.published": (frozenset({"cut"}), "in_publicity"),
     "batch.objection": (frozenset({"in_publicity"}), "in_publicity"),
+    "batch.freeze": (frozenset({"cut", "in_publicity"}), ""),
     "batch.sealed": (frozenset({"in_publicity"}), "sealed"),
     "batch.released": (frozenset({"sealed"}), "released"),
     "batch.instructed": (frozenset({"released"}), "instructed"),
@@ -145,7 +146,7 @@ class BatchCheck:
 def _history(place: str, batch: Row, entries: list[Entry]) -> Iterator[Difference]:
     for entry in entries:
         froms, to = STEPS.get(entry.action, (frozenset(), ""))
-        if entry.from_state not in froms or entry.to_state != to:
+        if entry.from_state not in froms or entry.to_state != (to or entry.from_state):
             found = f"{entry.action}: {entry.from_state} → {entry.to_state}"
             yield differs("batch.step", f"{place}/entry/{entry.seq}", "a step that there is", found)
     for before, after in pairwise(entries):
@@ -208,7 +209,7 @@ def _notices(batch: Row, platforms: list[str], entries: list[Entry]) -> list[Not
     for entry in entries:
         if entry.action == "batch.released":
             notices.append(("batch.instruct", None, "{}", entry))
-        if entry.action == "batch.objection":
+        if entry.action in {"batch.objection", "batch.freeze"}:
             continue
         payload = canonical_bytes(
             {

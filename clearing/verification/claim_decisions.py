@@ -139,6 +139,8 @@ def _holds(dossier: Dossier) -> list[_Hold]:
                 holds += [] if row is None or entry.to_state != "on_hold" else _opened(row, entry)
             case "claim.objection":
                 holds.append(_objection(entry))
+            case "claim.frozen":
+                holds.append(_frozen(entry))
             case "hold.clear":
                 _resolve([each for each in waiting if each.code == entry.details.get("about")][:1], entry, "clear")
             case "hold.reject":
@@ -175,6 +177,25 @@ def _finding(said: dict[str, Any]) -> str:
     """What a finding says, and of the other side what may be known."""
     other_side = said["output"].get("other_side") or []
     return canonical_bytes({"message": said["message"], "other_side": other_side}).decode()
+
+
+FROZEN: Final = {
+    "duplicate.collision": {
+        "zh": "其他平台报告该支出已在别处获得支持，待人工核对。",
+        "en": "A platform states that this spending was supported elsewhere; a reviewer decides.",
+    },
+    "duplicate.suspected": {
+        "zh": "疑似重复，审核人员已暂停该申请。",
+        "en": "A duplicate is suspected; a reviewer has frozen the claim.",
+    },
+}
+"""What the hold of a frozen claim says."""
+
+
+def _frozen(entry: Entry) -> _Hold:
+    code = str(entry.details.get("about"))
+    said = {"message": FROZEN.get(code), "other_side": [entry.details.get("other_side")]}
+    return _Hold(code, "", canonical_bytes(said).decode(), entry)
 
 
 def _objection(entry: Entry) -> _Hold:

@@ -13,6 +13,8 @@ from tenants.kernel.canonical import canonical_bytes
 from tenants.kernel.money import Money
 
 CANCELLED: Final = "cancelled"
+TAKES_OUT: Final = frozenset({"claim.objection", "claim.frozen"})
+"""Acts that take a claim out of its batch."""
 _PAYEE: Final = b"payee-account\0"
 
 
@@ -95,7 +97,7 @@ def _items(dossier: Dossier, claim: Row, obligation: Row | None, context: Contex
             live += 1
             possible = set() if obligation is None else {obligation.amount_fen}
         elif item.removed_reason != CANCELLED:
-            objections = [each for each in dossier.entries if each.action == "claim.objection"]
+            objections = [each for each in dossier.entries if each.action in TAKES_OUT]
             if not any(each.witnesses(item.removed_at) and each.reason == item.removed_reason for each in objections):
                 found = (item.removed_at, item.removed_reason)
                 yield differs("item.removed", f"{place}/removed_at", "an objection of the chain", found)

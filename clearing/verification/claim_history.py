@@ -27,6 +27,7 @@ STEPS: Final[Mapping[str, _Step]] = {
     "hold.reject": (frozenset({"on_hold"}), frozenset({"rejected"})),
     "claim.withdrawn": (frozenset(_LIVE), frozenset({"withdrawn"})),
     "claim.objection": (frozenset({"approved"}), frozenset({"on_hold"})),
+    "claim.frozen": (frozenset({"in_review", "on_hold", "approved"}), frozenset({"on_hold"})),
     OVERDUE: (frozenset({"needs_correction"}), frozenset({"needs_correction"})),
 }
 """From which states each act leads to which."""

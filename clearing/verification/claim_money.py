@@ -23,6 +23,7 @@ ENDING: Final = {
     "hold.reject": "hold rejected",
     "claim.withdrawn": "withdrawn",
     "claim.objection": "objection",
+    "claim.frozen": "frozen",
 }
 """The reason for which an act that does not approve ends or reverses a transfer."""
 

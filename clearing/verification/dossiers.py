@@ -94,6 +94,15 @@ _SUPPORT: Final = """
 select tenant, id, platform, external_id, content_mac, supported_on, keys, client_id, received_at
   from support_record order by tenant, id
 """
+_CASES: Final = """
+select tenant, c.id, which, kind, code, opened_at, due_on, later_tenant, later_kind, later_id, later_platform,
+       later_month, later_owner, earlier_tenant, earlier_kind, earlier_id, earlier_platform, earlier_month,
+       earlier_owner, resolved_at, resolved_by, resolved_for, outcome, reason
+  from (select later_tenant as tenant, 'later' as which, * from duplicate_case
+        union all
+        select earlier_tenant, 'earlier', * from duplicate_case where earlier_tenant <> later_tenant) c
+ order by tenant, c.id
+"""
 
 _STREAMS: Final[Mapping[str, tuple[str, int]]] = {
     "claim": (_CLAIMS, ROWS_AT_ONCE),
@@ -110,6 +119,7 @@ _STREAMS: Final[Mapping[str, tuple[str, int]]] = {
     "outbox": (_NOTICES, ROWS_AT_ONCE),
     "reservation": (_RESERVATIONS, ROWS_AT_ONCE),
     "support_record": (_SUPPORT, ROWS_AT_ONCE),
+    "duplicate_case": (_CASES, ROWS_AT_ONCE),
     "batch": ("select tenant, id from batch order by tenant, id", ROWS_AT_ONCE),
 }
 """Each table's statement, ordered by tenant and subject, and how many of its rows are fetched at once."""

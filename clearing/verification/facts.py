@@ -10,7 +10,7 @@ from clearing.verification.amounts import fen_of
 from clearing.verification.context import Context
 from clearing.verification.difference import Difference, differs
 from clearing.verification.entries import Entry
-from clearing.verification.identities import Spending, letters_and_digits
+from clearing.verification.identities import Spending, project_number
 from tenants.kernel.money import Money
 
 MEMBERS: Final = frozenset(
@@ -50,7 +50,7 @@ def facts_differences(
         yield differs("facts.form", place, MEMBERS, set(facts))
         return
     submission = assessed.submission
-    number = letters_and_digits(submission["contract"]["number"])
+    number = project_number(submission["contract"]["number"])
     if facts["contract_number"] != number:
         yield differs("facts.contract", f"{place}/contract_number", number, facts["contract_number"])
     yield from _keys(f"{place}/keys", facts["keys"], assessed)

@@ -6,6 +6,7 @@ that are drawn as Latin ones as these. Words such as 发票号码 or No before a
 
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
 from clearing.verification.amounts import fen_of
@@ -22,6 +23,22 @@ _NUMBER: Final = ("编号", "編號", "号码", "號碼", "代码", "代碼", "�
 _WORDS: Final = tuple(sorted((of + number for of in _OF for number in _NUMBER), key=len, reverse=True))
 _NUMERO: Final = tuple(letter + sign for letter in "NnＮｎ" for sign in "°˚")
 """No as it is printed in some alphabets: N and a raised ring."""
+_PAIRS: Final = (
+    "號号 編编 碼码 協协 議议 術术 開开 發发 轉转 讓让 諮咨 詢询 測测 檢检 試试 驗验 務务 採采 "
+    "購购 項项 補补 書书 簽签 訂订 單单 種种 類类 證证 計计 設设 備备 電电 機机 學学 軟软 體体 "
+    "數数 據据 網网 絡络 醫医 藥药 華华 東东 長长 區区 國国 蘇苏 滬沪 寧宁 陽阳 馬马 吳吴 縣县 "
+    "鎮镇 廣广 龍龙 錫锡 興兴 紹绍 溫温 麗丽 蕪芜 銅铜 黃黄 慶庆 運运 臨临 晉晋 瓊琼 島岛 揚扬 "
+    "鹽盐 連连 雲云 許许 認认 質质 標标 準准 環环 監监 實实 創创"
+)
+_TODAY: Final = {ord(pair[0]): pair[1] for pair in _PAIRS.split()}
+"""Characters of contract numbers as they were written, and as they are."""
+_QR_FIELDS: Final = (8, 9)
+"""The ninth is what follows a comma at the end, and empty."""
+_QR_LENGTHS: Final = frozenset({(2, 10, 8), (2, 12, 8), (2, 0, 20)})
+"""Digits of kind, code and number."""
+_QR_YUAN_DIGITS: Final = 12
+_QR_SUM: Final = 16
+_FEN_DIGITS: Final = 2
 _SHORT: Final = 8
 _CODES: Final = (10, 12)
 _WHOLE: Final = (18, 20)
@@ -72,18 +89,24 @@ def serial(text: str) -> str:
     return rest if stripped and rest[:1].isascii() and rest[:1].isalnum() else bare
 
 
+def project_number(text: str) -> str:
+    """A contract's number without anything but letters and digits, its characters as they are written today."""
+    return letters_and_digits(text).translate(_TODAY)
+
+
 def contract_text(enterprise_uscc: str, provider_uscc: str, number: str) -> str | None:
     """A project's identity; ``None`` where the number holds no letter or digit."""
-    bare = letters_and_digits(number)
+    bare = project_number(number)
     return f"{enterprise_uscc}|{provider_uscc}|{bare}" if bare else None
 
 
 def invoice_texts(invoice: Mapping[str, Any]) -> set[str]:
     """Every identity of an invoice: its own digits, its legacy ones, and seller, day and last eight digits."""
-    number = serial(invoice["number"])
+    scanned = _printed_code(invoice["number"])
+    number = serial(invoice["number"] if scanned is None else scanned[1])
     if not number.isdecimal():
         return _of_code(invoice)
-    code = serial(invoice["code"] or "")
+    code = serial(invoice["code"] or "") if scanned is None else scanned[0]
     texts = set(_of_code(invoice))
     if len(number) in _WHOLE:
         texts.add(number)
@@ -98,6 +121,37 @@ def invoice_texts(invoice: Mapping[str, Any]) -> set[str]:
 def _of_code(invoice: Mapping[str, Any]) -> set[str]:
     code = serial(invoice["code"] or "")
     return {code} if code.isdecimal() and len(code) in _WHOLE else set()
+
+
+def _printed_code(number: str) -> tuple[str, str] | None:
+    """Code and number of a QR code's text: 01, kind, code, number, amount, day, check code, checksum."""
+    plain = "".join(unicodedata.normalize("NFKC", number).split())
+    fields = plain.split(",")
+    if not plain.isascii() or len(fields) not in _QR_FIELDS or fields[0] != "01" or any(fields[8:]):
+        return None
+    kind, code, printed, amount, day, check, checksum = fields[1:8]
+    lengths = (len(kind), len(code), len(printed))
+    whole_yuan, _, fen = amount.partition(".")
+    fits = (
+        lengths in _QR_LENGTHS
+        and all(each.isdecimal() for each in (kind, printed, whole_yuan, day))
+        and (whole_yuan == "0" or not whole_yuan.startswith("0"))
+        and len(whole_yuan) <= _QR_YUAN_DIGITS
+        and ("." not in amount or (fen.isdecimal() and len(fen) <= _FEN_DIGITS))
+        and (code == "" or code.isdecimal())
+        and (check == "" or (check.isdecimal() and len(check) <= _WHOLE[1]))
+        and (checksum == "" or (checksum.isalnum() and checksum == checksum.upper() and len(checksum) <= _QR_SUM))
+        and _is_day(day)
+    )
+    return (code, printed) if fits else None
+
+
+def _is_day(text: str) -> bool:
+    try:
+        datetime.strptime(text, "%Y%m%d").replace(tzinfo=UTC)
+    except ValueError:
+        return False
+    return len(text) == len("20240805")
 
 
 def receipt_texts(receipt: Mapping[str, Any], payer_account: str | None) -> set[str]:

@@ -11,7 +11,7 @@ from clearing.verification.claim_keys import GROUP_WITHOUT_POLICY
 from clearing.verification.context import Context
 from clearing.verification.difference import Difference, compared, differs
 from clearing.verification.dossiers import Dossier
-from clearing.verification.identities import letters_and_digits
+from clearing.verification.identities import project_number
 from clearing.verification.notices import notice_differences, reservation_notices
 from clearing.verification.snapshot import Row
 from tenants.kernel.money import Money
@@ -65,7 +65,7 @@ def _request(place: str, dossier: Dossier, row: Row) -> Iterator[Difference]:
         "enterprise_name": said["enterprise"]["name"],
         "provider_uscc": said["provider"]["uscc"],
         "provider_name": said["provider"]["name"],
-        "contract_number": letters_and_digits(said["contract"]["number"]),
+        "contract_number": project_number(said["contract"]["number"]),
         "requested_at": datetime.fromisoformat(said["requested_at"]),
         "quota_year": on.year,
         "expires_on": date(on.year, 12, 31),
@@ -128,13 +128,18 @@ def _set_aside(dossier: Dossier, row: Row) -> Iterator[Difference]:
             yield differs("transfer.witness", f"{where}/at", "the time of one of its acts", each.at)
 
 
+_SUPPORTED: Final = (("support_record.registered",), ("support_record.registered", "support_record.set_aside"))
+"""A record blocks from its registration on, until a case decides that it does not stand."""
+
+
 def support_differences(dossier: Dossier, row: Row, context: Context) -> Iterator[Difference]:
     """What is wrong with one support record and its holdings."""
     place = f"support_record/{row.tenant}/{row.id}"
-    entry = dossier.entries[0] if len(dossier.entries) == 1 else None
-    if entry is None or entry.action != "support_record.registered":
-        yield differs("support.witness", place, "one entry of the audit chain", [e.action for e in dossier.entries])
+    actions = tuple(each.action for each in dossier.entries)
+    if actions not in _SUPPORTED:
+        yield differs("support.witness", place, "one entry of the audit chain", actions)
         return
+    entry = dossier.entries[0]
     expected = {name: entry.details.get(name) for name in ("platform", "external_id", "keys")}
     yield from compared("support.witness", place, expected, row)
     if not entry.witnesses(row.received_at):
@@ -143,8 +148,9 @@ def support_differences(dossier: Dossier, row: Row, context: Context) -> Iterato
     if client is None or (client.person or client.client_id) != entry.actor:
         yield differs("support.witness", f"{place}/client_id", f"a client: {entry.actor}", row.client_id)
     holdings = dossier["registry_holding"]
-    if len(holdings) != row.keys:
-        yield differs("support.keys", f"registry_holding/{row.tenant}/{row.id}", row.keys, len(holdings))
+    keys = row.keys if len(actions) == 1 else 0
+    if len(holdings) != keys:
+        yield differs("support.keys", f"registry_holding/{row.tenant}/{row.id}", keys, len(holdings))
     columns: dict[str, Any] = {
         "exclusion_group": GROUP_WITHOUT_POLICY,
         "holder_kind": "support",

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from clearing.verification.batches import BatchCheck
+from clearing.verification.cases import case_differences
 from clearing.verification.chain import KEPT
 from clearing.verification.claim_award import Award
 from clearing.verification.claim_content import Content
@@ -25,6 +26,7 @@ _SUBJECTS: Final = {
     "batch.": "batch",
     "reservation.": "reservation",
     "support_record.": "support_record",
+    "case.": "duplicate_case",
 }
 """Which table's row an act is about."""
 _NUMBERS: Final = ("claim_no", "reservation_no", "batch_no")
@@ -48,6 +50,10 @@ def subject_differences(snapshot: Snapshot, context: Context) -> Iterator[Differ
             snapshot.tally["support records"] += 1
             place = place_of("support_record", support.tenant, support.id)
             yield from guarded(place, support_differences(dossier, support, context))
+        elif dossier["duplicate_case"]:
+            case = dossier["duplicate_case"][0]
+            snapshot.tally["sides of cases"] += 1
+            yield from guarded(f"duplicate_case/{dossier.tenant}/{case.id}", case_differences(dossier, case))
         elif dossier["batch"]:
             snapshot.tally["batches"] += 1
             place = place_of("batch", dossier.tenant, dossier.subject_id)

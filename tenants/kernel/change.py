@@ -4,7 +4,7 @@ Entry ``n`` of a tenant is ``SHA-256(prefix || hash of entry n-1 || body)``; ``b
 The chain's head is locked last, just before commit, so that the lock is held for the shortest time.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -47,6 +47,13 @@ class Change:
 def record(connection: Connection, changes: Sequence[Change], at: datetime) -> None:
     """Append the changes to their tenants' chains, in order, with their outbox rows."""
     write_all(connection, change_writes(connection, changes, at))
+
+
+def lock_chains(connection: Connection, tenants: Iterable[str]) -> None:
+    """Lock the chains of several tenants in the one order, where a use case records more than once."""
+    connection.exec_driver_sql(
+        "select 1 from audit_head where tenant = any(%s) order by tenant for no key update", (sorted(set(tenants)),)
+    )
 
 
 def change_writes(connection: Connection, changes: Sequence[Change], at: datetime) -> tuple[Write, Write, Write]:

@@ -1,6 +1,6 @@
 """The database: engines, and the one place where a transaction begins, is bound, and commits."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -50,10 +50,37 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """One running transaction: its connection and the business time at which it began."""
+    """One running transaction: its connection, the business time at which it began, and what it may touch."""
 
     connection: Connection
     at: datetime
+    scope: Scope
+
+
+class StartAgainError(Exception):
+    """The use case found more to be concerned than it may touch, or has locked: it is run again from the start.
+
+    ``tenants``: whose things it has to touch as well.
+    """
+
+    def __init__(self, tenants: frozenset[str] = frozenset()) -> None:
+        super().__init__(", ".join(sorted(tenants)))
+        self.tenants = tenants
+
+
+def reach(work: Work, tenants: Iterable[str], *, every_platform: bool = False) -> None:
+    """Make sure that the transaction may touch what belongs to the tenants, if need be every platform's claims.
+
+    A use case calls it once it knows that other tenants are concerned; whom it acts for, and that they may, it has
+    checked within its first, narrow scope.
+
+    Raises:
+        StartAgainError: it may not; :func:`run` then runs the use case again where it may.
+    """
+    wanted = frozenset(tenants)
+    blinkered = every_platform and bool(wanted) and work.scope.platform is not None
+    if blinkered or not wanted <= set(work.scope.tenants):
+        raise StartAgainError(wanted)
 
 
 def open_engine(url: str) -> Engine:
@@ -83,7 +110,7 @@ def transaction(engine: Engine, scope: Scope, machine: Clock) -> Iterator[Work]:
         with engine.begin() as connection:
             anchor = read(connection, _bind(scope))
             clock = machine if anchor is None else OffsetClock(lambda: anchor, machine)
-            yield Work(connection, clock.now())
+            yield Work(connection, clock.now(), scope)
     except (DBAPIError, PoolTimeout) as error:
         if is_away(error):
             raise database_away() from error
@@ -109,6 +136,7 @@ def run(
     """Run a use case in one transaction, again from the start after a deadlock, at most ``ATTEMPTS`` times.
 
     ``raced`` names constraints that only a race can break: the use case looked before another transaction committed.
+    A use case that finds other tenants concerned (:func:`reach`) starts again in the wider scope.
 
     Raises:
         Unavailable: the database is away or the conflict did not clear.
@@ -118,6 +146,9 @@ def run(
         try:
             with transaction(engine, scope, machine) as work:
                 return use_case(work)
+        except StartAgainError as found:
+            if found.tenants:
+                scope = Scope(tuple(sorted(found.tenants.union(scope.tenants))))
         except DBAPIError as error:
             transient = isinstance(error.orig, _TRANSIENT)
             if not transient and (attempt == ATTEMPTS or broken_constraint(error) not in raced):

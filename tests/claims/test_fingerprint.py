@@ -21,6 +21,7 @@ from clearing.claims.fingerprint import (
     invoice_identities,
     receipt_identity,
 )
+from clearing.claims.invoice_qr import read_invoice_qr
 from clearing.demonstration.claims import generate
 from connectors.reading import read_submission
 from connectors.submission import Document, Invoice, Receipt, Submission
@@ -230,8 +231,77 @@ def test_another_letter_or_digit_is_another_contract(number: str) -> None:
     assert canonical_contract_number(number) != "KD2024017"
 
 
-def test_a_traditional_character_is_left_to_the_search_of_near_duplicates() -> None:
-    assert canonical_contract_number("技術合同１號") == "技術合同1號"
+@pytest.mark.parametrize(
+    ("traditional", "today"),
+    [
+        ("技術合同１號", "技术合同1号"),
+        ("檢測協議（2024）第17號", "检测协议[2024]第17号"),
+        ("蘇採購〔2024〕編號017", "苏采购 2024 编号 017"),
+        ("技術開發（轉讓）合同", "技术开发·转让合同"),
+    ],
+)
+def test_a_traditional_character_makes_no_other_contract(traditional: str, today: str) -> None:
+    assert canonical_contract_number(traditional) == canonical_contract_number(today)
+
+
+def test_a_character_that_stands_for_several_is_left_to_the_search_of_near_duplicates() -> None:
+    assert canonical_contract_number("乾字1號") == "乾字1号" != canonical_contract_number("干字1號")
+
+
+OF_TODAY = "01,32,,24322000000736996550,1000.00,20240805,,3B2F"
+OF_PAPER = "01,10,032002400111,12345678,884.96,20240805,12345678901234567890,9A7C,"
+
+
+@pytest.mark.parametrize(
+    ("text", "identity"),
+    [
+        (OF_TODAY, DIGITAL),
+        (f"{OF_TODAY},", DIGITAL),
+        (f" {OF_TODAY.replace(',', ', ')} ", DIGITAL),
+        (OF_TODAY.replace(",", "，"), DIGITAL),
+        (OF_PAPER, CODE + NUMBER),
+        (OF_PAPER.replace(CODE, OLD_CODE).replace("01,10", "01,04"), OLD_CODE + NUMBER),
+    ],
+)
+def test_the_text_of_a_qr_code_is_its_invoice(text: str, identity: str) -> None:
+    assert invoice_identities(_invoice(text)) == (identity,)
+    seller = f"{SELLER}|2024-08-05|{identity[-8:]}"
+    assert invoice_identities(_invoice(text, seller=SELLER)) == (identity, seller)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        OF_TODAY.replace("01,", "02,", 1),
+        OF_TODAY.replace("20240805", "20240835"),
+        OF_TODAY.replace("1000.00", "-1000.00"),
+        OF_TODAY.replace(DIGITAL, DIGITAL[:-1]),
+        OF_TODAY.replace(",,", ",0320024001,", 1),
+        OF_PAPER.replace(CODE, ""),
+        f"{OF_TODAY},{OF_TODAY}",
+        f"发票二维码：{OF_TODAY}",
+    ],
+)
+def test_what_is_not_certainly_a_qr_code_is_no_identity(text: str) -> None:
+    assert invoice_identities(_invoice(text)) == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "issued_on", "fen", "differs"),
+    [
+        (OF_TODAY, ISSUED, 100_000, False),
+        (OF_TODAY, ISSUED, 100_001, True),
+        (OF_TODAY, ISSUED, 99_999, True),
+        (OF_TODAY, date(2024, 8, 6), 100_000, True),
+        (OF_PAPER, ISSUED, 100_000, False),
+        (OF_PAPER, ISSUED, 88_495, True),
+        (OF_PAPER, date(2024, 8, 4), 100_000, True),
+    ],
+)
+def test_a_qr_code_tells_the_day_and_bounds_the_amount(text: str, issued_on: date, fen: int, *, differs: bool) -> None:
+    scanned = read_invoice_qr(text)
+    assert scanned is not None
+    assert scanned.differs(issued_on, Money(fen)) is differs
 
 
 def test_a_contract_belongs_to_its_two_parties() -> None:

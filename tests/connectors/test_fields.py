@@ -170,7 +170,7 @@ REFUSED: dict[tuple[str, str], list[Any]] = {
     (NAME, "text.too_long"): ["公司" * 101],
     (NAME, "text.expected"): [91, True, [], {}],
     (NUMBER, "text.blank"): ["", "\u3000", "--", "\u200b", "（）"],
-    (NUMBER, "text.too_long"): ["1" * 65, "1" * 10_000],
+    (NUMBER, "text.too_long"): ["1" * 129, "1" * 10_000],
     (NUMBER, "text.expected"): [24322000000002658959],
     (NUMBER, "text.control_character"): ["2432\x002"],
 }
@@ -206,7 +206,7 @@ ACCEPTED: dict[str, list[Any]] = {
     "/payee/account_number": ["110601", "1" * 34, "NRA1106014019", "3205-0161-8636"],
     NAME: ["AT&T <中国> 有限公司", "𠮷野家", "O'Brien·李", "Ａ公司\u3000（筹）"],
     TITLE: ["=1+1", "标题\u200b", "a" * 500, "\ue000"],
-    NUMBER: ["1", "12345678", "ＮＯ．１", "\u200b1\u200b", "1" * 64, "甲"],
+    NUMBER: ["1", "12345678", "ＮＯ．１", "\u200b1\u200b", "1" * 128, "甲"],
     "/enterprise/types": [["tech_sme", "high_tech", "a_type_of_a_later_policy"]],
     "/enterprise/type_proofs": [{"talent": {}}],
 }

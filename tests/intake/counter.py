@@ -4,10 +4,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar
+from uuid import UUID
 
 from sqlalchemy import Engine
 
-from clearing.claims import intake, reservations, review, support
+from clearing.claims import deciding, intake, reservations, review, support, suspicions
 from clearing.claims.case import Desk, Outcome
 from clearing.claims.listing import traces_of
 from clearing.claims.records import ClaimView, claim_json, view_claim
@@ -15,6 +16,8 @@ from clearing.claims.review import Decision, Reviewer
 from clearing.claims.vault import Vault
 from connectors.claim_schema import ReservationSchema, SupportRecordSchema
 from connectors.reading import read_submission
+from settlement.batch import Batch
+from settlement.batch_steps import CutOrder, cut
 from tenants.kernel.clock import FixedClock
 from tenants.kernel.database import Scope, Work, run, transaction
 from tenants.kernel.errors import Problem
@@ -132,6 +135,46 @@ class Counter:
         assert isinstance(found, support.Registered), found
         return found
 
+    def cases(self, tenant: str, claim: ClaimView | None = None) -> list[Any]:
+        """The tenant's cases, or those about one claim, as the interface shows them to its people."""
+        wanted = suspicions.Wanted((tenant,), subject_id=None if claim is None else claim.row.id)
+        found: list[Any] = self.do(
+            lambda work: [
+                suspicions.case_json(row, (tenant,), work.at.date())
+                for row in suspicions.list_cases(work.connection, wanted, None, 100)
+            ],
+            tenant,
+        )
+        return found
+
+    def decide(self, case: Any, outcome: str, tenants: Sequence[str] = ()) -> Any:
+        """Decide a case for its tenant, or for these."""
+        mine, verdict = tuple(tenants) or (case["tenant"],), deciding.Verdict(outcome, "已核实")
+        row = run(
+            self.app,
+            Scope(mine),
+            FixedClock(self.at or _LATE),
+            lambda work: deciding.resolve(work, self.reviewer("case-reviewer"), mine, UUID(case["id"]), verdict),
+        )
+        return suspicions.case_json(row, mine, _LATE.date())
+
+    def hold_own(self, case: Any) -> None:
+        """Freeze the own side of a case."""
+        mine = (case["tenant"],)
+        self.do(
+            lambda work: deciding.hold_own_side(work, "case-reviewer", mine, UUID(case["id"]), "待核实"), case["tenant"]
+        )
+
+    def assign(self, case: Any, owner: str) -> None:
+        """Give a case to somebody of its tenant."""
+        mine = (case["tenant"],)
+        self.do(lambda work: deciding.assign(work, "case-reviewer", mine, UUID(case["id"]), owner), case["tenant"])
+
+    def cut(self, tenant: str = "jiangsu", scheme: str = "provincial") -> Batch:
+        """Cut a batch of all that is approved."""
+        order = CutOrder(tenant, scheme, "common_use", _CUT)
+        return self.do(lambda work: cut(work.connection, order, "maker", _CUT), tenant)
+
     def reserve(self, body: Body, platform: str) -> reservations.ReservationRow:
         """Ask for quota."""
         request: Any = ReservationSchema().load(body)
@@ -155,6 +198,7 @@ class Counter:
             return list(work.connection.exec_driver_sql(statement, values))
 
 
+_CUT: Final = datetime.fromisoformat("2024-09-02T08:00:00+08:00")
 _LATE: Final = datetime.fromisoformat("2024-09-02T09:00:00+08:00")
 """When something is done that follows no claim."""
 

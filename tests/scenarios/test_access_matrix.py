@@ -38,6 +38,11 @@ MATRIX: dict[tuple[str, str], set[str]] = {
     ("post", "/v1/reservations/{reservation_id}/cancel"): {"claims:write", "reviews:write"},
     ("post", "/v1/support-records"): {"support:write"},
     ("post", "/v1/support-records/bulk"): {"support:write"},
+    ("get", "/v1/cases"): {"reviews:write", "audit:read"},
+    ("get", "/v1/cases/{case_id}"): {"reviews:write", "audit:read"},
+    ("post", "/v1/cases/{case_id}/assignment"): {"reviews:write"},
+    ("post", "/v1/cases/{case_id}/hold"): {"reviews:write"},
+    ("post", "/v1/cases/{case_id}/resolution"): {"reviews:write"},
     ("get", f"{SCHEME}/policies"): TENANT_READERS,
     ("get", f"{SCHEME}/policies/{{version}}"): TENANT_READERS,
     ("get", f"{SCHEME}/budgets/{{year}}"): TENANT_READERS,
@@ -82,19 +87,21 @@ class Things:
     hold_id: str
     batch_id: str
     reservation_id: str
+    case_id: str
 
     def place(self, path: str) -> str:
         """The path with these ids in it."""
         values = {
             "tenant": self.tenant, "scheme": self.scheme, "claim_id": self.claim_id, "hold_id": self.hold_id,
-            "batch_id": self.batch_id, "reservation_id": self.reservation_id, "version": "2024-01-01", "year": "2024",
+            "batch_id": self.batch_id, "reservation_id": self.reservation_id, "case_id": self.case_id,
+            "version": "2024-01-01", "year": "2024",
             "name": "manifest.json", "batch_no": "nothing",
         }  # fmt: skip
         return path.format(**values)
 
 
 def absent(tenant: str = "jiangsu") -> Things:
-    return Things(tenant, "provincial", *(str(uuid4()) for _ in range(4)))
+    return Things(tenant, "provincial", *(str(uuid4()) for _ in range(5)))
 
 
 def operations(service: RunningService) -> list[tuple[str, str]]:
@@ -180,7 +187,10 @@ def foreign(callers: Callers, delta: Api) -> Things:
     finance = callers.person("钱会", "batches:write", tenants=("wujiang",))
     batch = finance.post("/v1/tenants/wujiang/batches", {"scheme": "delta", "mode": "common_use"})
     assert batch.status == 201, batch
-    return Things("wujiang", "delta", held["id"], held["holds"][0]["id"], batch.json["id"], reservation.json["id"])
+    reviewer = callers.person("吴审", "reviews:write", tenants=("wujiang",))
+    [case] = reviewer.get(f"/v1/cases?subject={held['id']}").json["items"]
+    ids = (held["id"], held["holds"][0]["id"], batch.json["id"], reservation.json["id"], case["id"])
+    return Things("wujiang", "delta", *ids)
 
 
 BODIES: dict[str, Any] = {
@@ -188,6 +198,9 @@ BODIES: dict[str, Any] = {
     "/v1/claims/{claim_id}/reviews": {"stage": "center", "outcome": "reject", "reason": "试探"},
     "/v1/claims/{claim_id}/holds/{hold_id}/resolution": {"outcome": "reject", "reason": "试探"},
     "/v1/claims/{claim_id}/objections": {"reason": "试探试探试探"},
+    "/v1/cases/{case_id}/assignment": {"owner": "试探"},
+    "/v1/cases/{case_id}/hold": {"reason": "试探"},
+    "/v1/cases/{case_id}/resolution": {"outcome": "distinct", "reason": "试探"},
     f"{SCHEME}/budgets/{{year}}": {"amount": "0.00"},
     f"{TENANT}/linked-regions/{{year}}": {"regions": {}},
     f"{TENANT}/payout-account": {
@@ -215,7 +228,9 @@ def test_a_foreign_id_under_the_own_tenant_is_absent(
     clients: tuple[Api, ...], foreign: Things, method: str, path: str
 ) -> None:
     lost = absent()
-    mixed = Things("jiangsu", "provincial", lost.claim_id, lost.hold_id, foreign.batch_id, lost.reservation_id)
+    mixed = Things(
+        "jiangsu", "provincial", lost.claim_id, lost.hold_id, foreign.batch_id, lost.reservation_id, lost.case_id
+    )
     answers = [tried(clients[1], method, path, things) for things in (mixed, lost)]
     assert [(answer.status, answer.code) for answer in answers] == [(404, "not_found")] * 2
     assert answers[0].body == answers[1].body
@@ -241,6 +256,8 @@ def test_lists_and_counts_hold_nothing_of_a_foreign_tenant(clients: tuple[Api, .
         for path in ("/v1/claims?limit=500", "/v1/reservations?limit=500"):
             assert {item["tenant"] for item in caller.get(path).json["items"]} <= {"jiangsu"}
         assert caller.get("/v1/claims?tenant=wujiang").json["items"] == []
+        assert caller.get("/v1/cases?tenant=wujiang").json["items"] == []
+        assert caller.get(f"/v1/cases?subject={foreign.claim_id}").json["items"] == []
     uscc = claim(JIANGSU)["enterprise"]["uscc"]
     for tenant in set(TENANTS) - {"jiangsu"}:
         query = f"scheme=delta&enterprise={uscc}&year=2024"

@@ -299,12 +299,38 @@ def _first_batches(story: Story) -> None:
             path = f"/v1/claims/{held['id']}/holds/{hold['id']}/resolution"
             story.call("reviewer of center", "POST", path, {"outcome": "clear", "reason": "异议不成立"})
             story.approve(story.claim(held["id"]), "second reviewer")
+    _collide(story, [item["claim_id"] for item in items[2:4]])
     story.jobs()
     story.move("2024-10-11T09:00:00+08:00")
     for tenant, each in (("jiangsu", batch), ("shanxi-hainan", shanxi), ("wujiang", crossing)):
         story.step("maker", tenant, each, "seal")
         story.step("releaser", tenant, each, "release")
     story.jobs()
+
+
+def _collide(story: Story, claim_ids: list[str]) -> None:
+    """What a platform states as paid elsewhere freezes claims in publicity; one record is set aside, one stands."""
+    for number, claim_id in enumerate(claim_ids):
+        claim = story.claim(claim_id)
+        keys = [
+            {"kind": "invoice", "value": invoice["number"], "amount": invoice["amount"]}
+            for invoice in claim["invoices"]
+            if len(invoice["number"]) == 20
+        ]
+        body = {
+            "platform": "wujiang-local", "external_id": f"support-collides-{number}", "tenant": "wujiang",
+            "enterprise_uscc": claim["enterprise"]["uscc"], "supported_on": "2024-06-03", "keys": keys,
+        }  # fmt: skip
+        told = story.call("wujiang-local", "POST", "/v1/support-records", body).get_json()
+        assert told["collisions"], "the record meets no claim"
+        assert story.claim(claim_id)["state"] == "on_hold"
+        reviewer = "reviewer of center"
+        [case] = story.call(reviewer, "GET", f"/v1/cases?state=open&subject={claim_id}").get_json()["items"]
+        path = f"/v1/cases/{case['id']}"
+        story.call(reviewer, "POST", f"{path}/assignment", {"owner": "李审"})
+        outcome = ("earlier_stands", "later_stands")[number]
+        story.call(reviewer, "POST", f"{path}/resolution", {"outcome": outcome, "reason": "已向平台核实"})
+        story.approve(story.claim(claim_id), "second reviewer")
 
 
 def _later_batches(story: Story) -> None:

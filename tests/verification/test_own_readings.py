@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from clearing.claims.fingerprint import Identity, canonical_contract_number, canonical_serial, identities
 from clearing.verification.amounts import fen_of
 from clearing.verification.claim_content import _content, mask
-from clearing.verification.identities import letters_and_digits, serial, spendings_of
+from clearing.verification.identities import project_number, serial, spendings_of
 from clearing.verification.merkle import tree_hash
 from clearing.verification.numerals import in_capitals
 from clearing.verification.payout_lines import _reference
@@ -34,9 +34,15 @@ from tests.claims.claims_of_cases import CASES, claim_of, read_case, submission_
 
 PIECES = st.sampled_from(
     ["0", "1", "12345678", "24322000", "No.", "№", "NO", "号", "号码", "发票号码", "编号", "回单", "Ａ", "O", "０", "１", "-",
-     "—", " ", "\u3000", "А", "Β", "ß", "①", "²", "°", "ﬁ", "（", "甲", "壹", "a", "Z", "٣", ""]
+     "—", " ", "\u3000", "А", "Β", "ß", "①", "²", "°", "ﬁ", "（", "甲", "壹", "號", "编", "术", "a", "Z", "٣", ""]
 )  # fmt: skip
 NUMBERS = st.lists(PIECES, min_size=1, max_size=6).map("".join).filter(bool) | st.text(min_size=1, max_size=24)
+SCANNED = st.from_regex(
+    r"[0 ]?1,(01|10|31|32),([0-9]{10}|[0-9]{12}|),([0-9]{8}|[0-9]{20}),[0-9]{1,3}(\\.[0-9]{1,3})?,202[0-9](08|13)[0-3][0-9],"
+    r"[0-9]{0,21},[0-9A-Fa]{0,4}[,，]?",
+    fullmatch=True,
+)
+"""What may come as the text of a QR code."""
 AMOUNTS = st.integers(1, 10**9).map(Money)
 
 
@@ -44,7 +50,7 @@ AMOUNTS = st.integers(1, 10**9).map(Money)
 def invoices(draw: Any) -> Invoice:
     amount = draw(AMOUNTS)
     return Invoice(
-        number=draw(NUMBERS),
+        number=draw(NUMBERS | SCANNED),
         issued_on=draw(st.dates(date(2020, 1, 1), date(2025, 1, 1))),
         amount=amount,
         claimed=Money(draw(st.integers(1, amount.fen))),
@@ -87,8 +93,8 @@ def test_the_identities_of_a_submission_are_those_of_the_registry(
 
 @settings(max_examples=500, deadline=None)
 @given(st.text(max_size=30) | NUMBERS)
-def test_letters_and_digits_are_kept_alike(text: str) -> None:
-    assert letters_and_digits(text) == canonical_contract_number(text)
+def test_numbers_of_contracts_are_kept_alike(text: str) -> None:
+    assert project_number(text) == canonical_contract_number(text)
     assert serial(text) == canonical_serial(text)
 
 

@@ -4,6 +4,7 @@ import sys
 from typing import Final
 
 from clearing.claims.fingerprint import invoice_identities
+from clearing.claims.invoice_qr import read_invoice_qr
 from clearing.claims.rules.finding import CORRECT, PASS, Fault, Finding, Label, Ruling, Wording
 from clearing.claims.rules.parties import document_label
 from clearing.claims.rules.provider import stands_on_platform
@@ -50,6 +51,12 @@ CODE_MISSING: Final = Wording(
     "发票无法识别（{places}）：须为 20 位数电票号码，或 8 位号码并填报 10、12 位发票代码或销售方统一社会信用代码。",
     "The invoice cannot be told apart ({places}): it needs a number of 20 digits, or one of 8 digits with its code of "
     "10 or 12 digits or the seller's USCC.",
+    ("place", "places"),
+)
+
+QR_DIFFERS: Final = Wording(
+    "发票二维码所载开票日期或金额与所填的不一致，请核对后补正（{places}）。",
+    "The invoice's QR code says another day or amount than the claim does; please check and correct ({places}).",
     ("place", "places"),
 )
 
@@ -150,15 +157,23 @@ def _form_fault(need: EvidenceNeed, document: Document, index: int) -> Fault:
 
 
 def invoice_code(policy: Policy) -> Rule:
-    """Rule 13 as well: an invoice without an identity, such as 8 digits alone, could be claimed twice unseen."""
-    unknown = Ruling("invoice.code_missing", CORRECT, policy.duplicates.exclusion_group.cite, CODE_MISSING)
+    """Rule 13 as well: an invoice without an identity, such as 8 digits alone, could be claimed twice unseen.
+
+    Where a platform sends the text of the QR code, day and amount that are not the code's are another invoice's.
+    """
+    cite = policy.duplicates.exclusion_group.cite
+    unknown = Ruling("invoice.code_missing", CORRECT, cite, CODE_MISSING)
+    another = Ruling("invoice.qr_differs", CORRECT, cite, QR_DIFFERS)
 
     def rule(sheet: Sheet) -> tuple[Finding, ...]:
         places: tuple[str, ...] = ()
+        differing: tuple[str, ...] = ()
         for index, invoice in enumerate(sheet.claim.invoices):
             if not _has_identity(invoice):
                 places = (*places, f"/invoices/{index}")
-        return ((unknown, (places[0], places)),) if places else ()
+            elif _contradicts_its_code(invoice):
+                differing = (*differing, f"/invoices/{index}")
+        return tuple((ruling, (at[0], at)) for ruling, at in ((unknown, places), (another, differing)) if at)
 
     return rule
 
@@ -168,6 +183,11 @@ def _has_identity(invoice: Invoice) -> bool:
     if len(number) == DIGITAL_NUMBER_DIGITS and number.isdecimal() and number.isascii():
         return True
     return bool(invoice_identities(invoice))
+
+
+def _contradicts_its_code(invoice: Invoice) -> bool:
+    scanned = read_invoice_qr(invoice.number)
+    return scanned is not None and scanned.differs(invoice.issued_on, invoice.amount)
 
 
 def dates(policy: Policy) -> Rule:
