@@ -23,6 +23,7 @@ COMMANDS: Final = {
     "client": ("clients", "接口客户端 / clients of the interface"),
     "tenant": ("tenants", "区域 / tenants"),
     "key": ("keys", "签名密钥 / signing keys"),
+    "ledger": ("ledger", "账本 / the ledger"),
     "outbox": ("outbox", "待办任务 / work that waits"),
     "verify": ("verification", "核验整个数据库 / verify the whole database"),
     "verify-batch": ("verification", "离线核验一个批次 / verify one batch offline"),
