@@ -10,10 +10,13 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from clearing.api import (
     address,
+    agreements,
+    batch_clearing,
     batches,
     bulk,
     cases,
     claims,
+    cycles,
     demo_clock,
     docs,
     edge,
@@ -47,6 +50,9 @@ NOUNS: Final[tuple[ModuleType, ...]] = (
     tenants,
     payout_account,
     batches,
+    batch_clearing,
+    agreements,
+    cycles,
     ledger,
     events,
     notices,

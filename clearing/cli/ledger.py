@@ -78,7 +78,9 @@ def statement(
 @click.option("--format", "dialect", type=click.Choice(["hledger", "beancount"]), default="hledger", show_default=True)
 @_FROM
 @_THROUGH
-@click.option("--out", type=click.File("w", encoding="utf-8", atomic=True, lazy=False), default="-", help="Where to write it.")
+@click.option(
+    "--out", type=click.File("w", encoding="utf-8", atomic=True, lazy=False), default="-", help="Where to write it."
+)
 @click.pass_obj
 def journal(
     data_dir: Path, tenant: str, dialect: str, from_on: datetime | None, through_on: datetime | None, out: IO[str]

@@ -24,6 +24,8 @@ COMMANDS: Final = {
     "tenant": ("tenants", "区域 / tenants"),
     "key": ("keys", "签名密钥 / signing keys"),
     "ledger": ("ledger", "账本 / the ledger"),
+    "agreement": ("cycles", "结算协议 / agreements between tenants"),
+    "cycle": ("cycles", "清算周期 / clearing cycles"),
     "outbox": ("outbox", "待办任务 / work that waits"),
     "verify": ("verification", "核验整个数据库 / verify the whole database"),
     "verify-batch": ("verification", "离线核验一个批次 / verify one batch offline"),
