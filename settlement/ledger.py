@@ -56,6 +56,21 @@ def matching_payable_account(scheme: str, year: int, division: str) -> str:
     return f"matching-payable/{scheme}/{year}/{division}"
 
 
+def clearing_account(scheme: str, year: int, tenant: str) -> str:
+    """What stands between this tenant and another: credits are owed to the other, debits are owed by it."""
+    return f"clearing/{scheme}/{year}/{tenant}"
+
+
+def netted_account(scheme: str, year: int) -> str:
+    """What was taken over by clearing cycles: credits were owed to others, debits by others."""
+    return f"netted/{scheme}/{year}"
+
+
+def agent_account(scheme: str, year: int, batch_no: str) -> str:
+    """What was paid in to the settlement agent for one batch, and not paid out by it yet."""
+    return f"agent/{scheme}/{year}/{batch_no}"
+
+
 @dataclass(frozen=True, slots=True)
 class Transfer:
     """One row of the ledger. ``kind``: ``pending``; ``post`` or ``void`` of a pending one; or ``posted`` at once."""

@@ -14,8 +14,8 @@ from settlement.formats.pain001 import schema_faults, write_pain001
 from settlement.instruction import InstructionError
 from settlement.keys import ensure_payout_key, public_keys, refuse_revoked
 from settlement.office import Office
+from settlement.paying_account import paying_account
 from settlement.payments import Signing, instructions, payout_batch, prepare_for_whole_batch, root_of
-from settlement.payout_account import debtor_account
 from settlement.publicity import calendar_of, require_publicity_over
 from settlement.signing import SEAL as SEAL_TYPE
 from settlement.signing import SigningKey, compact_signer, verify_compact
@@ -110,7 +110,7 @@ def _payable_root(connection: Connection, batch: Batch, key: SigningKey, office:
     try:
         root = root_of(connection, batch, office)
         if batch.item_count:
-            signing = Signing(root, debtor_account(connection, batch.tenant, office), at, key.kid)
+            signing = Signing(root, paying_account(connection, batch, office), at, key.kid)
             _rehearse(connection, batch, signing, office)
     except InstructionError as error:
         raise _unpayable(batch, str(error)) from error

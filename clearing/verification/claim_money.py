@@ -67,12 +67,19 @@ def _taken(claim: Row, result: Json | None) -> list[Flow]:
 
 
 def _in_transit(dossier: Dossier, claim: Row, context: Context) -> list[Flow]:
+    """Where the money of a released batch went: to the bank, to the home region, or to and through an agent."""
     year = f"{claim.scheme}/{claim.quota_year}"
-    return [
-        (f"obligations/{year}", f"in-transit/{year}", item.amount_fen)
-        for item in dossier["batch_item"]
-        if item.removed_at is None and _released(dossier, item, context) is not None
-    ]
+    flows: list[Flow] = []
+    for item in dossier["batch_item"]:
+        batch = _released(dossier, item, context)
+        if item.removed_at is not None or batch is None:
+            continue
+        paid_by = {"home_region": f"clearing/{year}/{batch.counterparty}", "agent": f"agent/{year}/{batch.batch_no}"}
+        through = paid_by.get(batch.form, f"in-transit/{year}")
+        flows.append((f"obligations/{year}", through, item.amount_fen))
+        if batch.form == "agent" and batch.instructed_at is not None:
+            flows.append((through, f"in-transit/{year}", item.amount_fen))
+    return flows
 
 
 def _released(dossier: Dossier, item: Row, context: Context) -> Row | None:
@@ -82,6 +89,11 @@ def _released(dossier: Dossier, item: Row, context: Context) -> Row | None:
 
 def _witnessed(dossier: Dossier, row: Row, context: Context) -> Iterator[Difference]:
     """Each transfer was made when an act of the claim was, for the reason of that act and for the award it left."""
+    if row.debit.startswith("agent/"):
+        batches = [_released(dossier, item, context) for item in dossier["batch_item"]]
+        if not any(b is not None and (b.instructed_at, b.batch_no) == (row.at, row.reason) for b in batches):
+            yield differs("transfer.witness", _place(row), "the instructing of its batch", (row.at, row.reason))
+        return
     if row.debit.startswith("obligations/") and row.reverses is None:
         batches = [_released(dossier, item, context) for item in dossier["batch_item"]]
         if not any(b is not None and (b.released_at, b.batch_no) == (row.at, row.reason) for b in batches):

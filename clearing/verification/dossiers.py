@@ -69,7 +69,7 @@ select h.tenant, h.holder_id, h.digest, h.exclusion_group, h.holder_kind, h.sche
 _OBLIGATIONS: Final = """
 select tenant, id, claim_no, platform, scheme, mode, quota_year, enterprise_name, provider_name, provider_uscc,
        payee_name, account_name, account_sealed, payee_digest, bank_name, cnaps, amount_fen, approved_at, released_at,
-       batch_id
+       batch_id, provider_division, kind, funder, origin_id, due_on
   from obligation order by tenant, id
 """
 _ITEMS: Final = """

@@ -4,10 +4,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from clearing.verification.agreements import agreement_differences, read_agreements
 from clearing.verification.batches import read_batches
 from clearing.verification.chain import Chains
 from clearing.verification.checkpoints import Checkpoint, read_checkpoints
 from clearing.verification.context import Context
+from clearing.verification.cycles import cycle_differences
+from clearing.verification.debts import debt_differences
 from clearing.verification.difference import Difference, differs, guarded
 from clearing.verification.files import file_differences
 from clearing.verification.keys import KeyCheck
@@ -82,11 +85,14 @@ def row_differences(
     policies = PolicyCheck(snapshot, chains.settings)
     yield from guarded("policy_version", policies.differences())
     yield from guarded("setting", settings_differences(snapshot, chains.settings, secrets))
+    agreements = read_agreements(snapshot)
+    yield from guarded("agreement", agreement_differences(snapshot, agreements, chains.settings, secrets))
     context = Context(
         policies=policies.terms,
         keys=keys.keys,
         settings=chains.settings,
         batches=read_batches(snapshot),
+        agreements=agreements,
         clients={row.client_id: row for row in snapshot.rows("select client_id, platform, person from client")},
         payout_accounts={row.tenant: row for row in snapshot.rows(_PAYOUT_ACCOUNTS)},
         on_record=on_record(snapshot),
@@ -94,6 +100,8 @@ def row_differences(
     )
     yield from _by_table(snapshot, context)
     yield from subject_differences(snapshot, context)
+    yield from guarded("clearing_debt", debt_differences(snapshot, context))
+    yield from guarded("clearing_cycle", cycle_differences(snapshot, context))
     yield from guarded("batch", seal_differences(snapshot, context))
     yield from guarded("instruction", payout_differences(snapshot, context))
     yield from guarded("batch", manifest_chain_differences(snapshot, context))

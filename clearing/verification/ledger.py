@@ -16,6 +16,9 @@ ACCOUNTS: Final[Mapping[str, tuple[str, bool]]] = {
     "quota-used": ("quota-used/[a-z][a-z0-9-]*/[0-9]{4}", False),
     "obligations": ("obligations/[a-z][a-z0-9-]*/[0-9]{4}", False),
     "in-transit": ("in-transit/[a-z][a-z0-9-]*/[0-9]{4}", False),
+    "clearing": ("clearing/[a-z][a-z0-9-]*/[0-9]{4}/[a-z][a-z0-9-]{1,30}", False),
+    "netted": ("netted/[a-z][a-z0-9-]*/[0-9]{4}", False),
+    "agent": ("agent/[a-z][a-z0-9-]*/[0-9]{4}/BT-[A-Z]{2,5}-[0-9]{4}-[0-9]{4,}", True),
     "matching": ("matching/[a-z][a-z0-9-]*/[0-9]{4}/[0-9]{6}/[0-9A-Z]{18}", True),
     "matching-payable": ("matching-payable/[a-z][a-z0-9-]*/[0-9]{4}/[0-9]{6}", False),
 }
@@ -26,6 +29,12 @@ FLOWS: Final = (
     ("budget", "obligations", "pending"),
     ("matching", "matching-payable", "pending"),
     ("obligations", "in-transit", "posted"),
+    ("obligations", "clearing", "posted"),
+    ("clearing", "obligations", "posted"),
+    ("clearing", "netted", "posted"),
+    ("netted", "clearing", "posted"),
+    ("obligations", "agent", "posted"),
+    ("agent", "in-transit", "posted"),
     ("treasury", "budget", "posted"),
     ("budget", "treasury", "posted"),
 )

@@ -14,6 +14,7 @@ from clearing.verification.claim_history import history_differences
 from clearing.verification.claim_keys import key_differences
 from clearing.verification.claim_money import money_differences
 from clearing.verification.context import Context
+from clearing.verification.derived import derived_differences
 from clearing.verification.difference import Difference, differs, guarded
 from clearing.verification.dossiers import Dossier, dossiers, place_of
 from clearing.verification.notices import claim_notices, notice_differences
@@ -58,6 +59,11 @@ def subject_differences(snapshot: Snapshot, context: Context) -> Iterator[Differ
             snapshot.tally["batches"] += 1
             place = place_of("batch", dossier.tenant, dossier.subject_id)
             yield from guarded(place, batches.differences(dossier))
+        elif dossier["obligation"]:
+            snapshot.tally["obligations without a claim"] += 1
+            for obligation in dossier["obligation"]:
+                place = place_of("obligation", dossier.tenant, dossier.subject_id)
+                yield from guarded(place, derived_differences(dossier, obligation, context))
         else:
             yield from _stray(dossier)
 
@@ -79,9 +85,9 @@ def _claim(dossier: Dossier, claim: Row, context: Context) -> Iterator[Differenc
 
 
 def _stray(dossier: Dossier) -> Iterator[Difference]:
-    """Settings have entries and nothing else; a budget has transfers too, which are checked with it."""
+    """Settings have entries and nothing else; budgets and cycles have transfers too, which are checked with them."""
     for table, rows in dossier.rows.items():
-        if table == "ledger_transfer" and all("treasury" in {row.debit, row.credit} for row in rows):
+        if table == "ledger_transfer" and all(_is_settings(row) for row in rows):
             continue
         for row in rows:
             name = getattr(row, "id", None) or getattr(row, "revision", None) or getattr(row, "seq", None) or ""
@@ -91,3 +97,8 @@ def _stray(dossier: Dossier) -> Iterator[Difference]:
         table = next((name for word, name in _SUBJECTS.items() if entry.action.startswith(word)), "audit_entry")
         name = next((entry.details[number] for number in _NUMBERS if number in entry.details), dossier.subject_id)
         yield differs("stray.entry", f"{table}/{dossier.tenant}/{name}", f"one row: {entry.action}", None)
+
+
+def _is_settings(transfer: Row) -> bool:
+    sides = {transfer.debit, transfer.credit}
+    return "treasury" in sides or any(side.startswith("netted/") for side in sides)

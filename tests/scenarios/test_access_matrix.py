@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -20,6 +20,9 @@ ANYBODY = set(SCOPES) | {""}
 
 TENANT, BATCH = "/v1/tenants/{tenant}", "/v1/tenants/{tenant}/batches/{batch_id}"
 SCHEME = "/v1/tenants/{tenant}/schemes/{scheme}"
+AGREEMENT, CYCLE = "/v1/tenants/{tenant}/agreements/{agreement_id}", "/v1/clearing/cycles/{cycle_id}"
+AGREEMENT_READERS = {"policies:write", "policies:approve", *BATCH_READERS}
+CYCLE_READERS = {"clearing:operate", *BATCH_READERS}
 MATRIX: dict[tuple[str, str], set[str]] = {
     ("post", "/v1/claims"): {"claims:write"},
     ("get", "/v1/claims"): CLAIM_READERS,
@@ -63,6 +66,26 @@ MATRIX: dict[tuple[str, str], set[str]] = {
     ("post", f"{BATCH}/close"): {"batches:write"},
     ("get", f"{BATCH}/files"): BATCH_READERS,
     ("get", f"{BATCH}/files/{{name}}"): BATCH_READERS,
+    ("get", f"{TENANT}/exposure-holds"): BATCH_READERS,
+    ("post", f"{BATCH}/exposure-hold/lift"): {"batches:release"},
+    ("get", f"{BATCH}/pay-in"): {"batches:write", "batches:release"},
+    ("get", f"{TENANT}/agreements"): AGREEMENT_READERS,
+    ("put", f"{TENANT}/agreements"): {"policies:write"},
+    ("get", AGREEMENT): AGREEMENT_READERS,
+    ("post", f"{AGREEMENT}/approve"): {"policies:approve"},
+    ("post", f"{AGREEMENT}/refuse"): {"policies:approve"},
+    ("post", "/v1/clearing/cycles"): {"clearing:operate"},
+    ("get", "/v1/clearing/cycles"): CYCLE_READERS,
+    ("get", CYCLE): CYCLE_READERS,
+    ("post", f"{CYCLE}/close"): {"clearing:operate"},
+    ("post", f"{CYCLE}/settle"): {"clearing:operate"},
+    ("post", f"{CYCLE}/confirmations"): {"batches:release"},
+    ("get", f"{CYCLE}/positions"): CYCLE_READERS,
+    ("get", f"{CYCLE}/debts"): CYCLE_READERS,
+    ("get", f"{CYCLE}/orders"): {"batches:write", "batches:release"},
+    ("get", f"{TENANT}/ledger/accounts"): BATCH_READERS,
+    ("get", f"{TENANT}/ledger/statement"): BATCH_READERS,
+    ("get", f"{TENANT}/ledger/journal"): BATCH_READERS,
     ("get", "/v1/events"): {"claims:read"},
     ("get", "/notices"): ANYBODY,
     ("get", "/notices/style.css"): ANYBODY,
@@ -96,6 +119,9 @@ class Things:
             "batch_id": self.batch_id, "reservation_id": self.reservation_id, "case_id": self.case_id,
             "version": "2024-01-01", "year": "2024",
             "name": "manifest.json", "batch_no": "nothing",
+            "batch_id": self.batch_id, "reservation_id": self.reservation_id, "version": "2024-01-01", "year": "2024",
+            "name": "manifest.json", "batch_no": "nothing", "agreement_id": str(UUID(int=1)),
+            "cycle_id": str(UUID(int=2)),
         }  # fmt: skip
         return path.format(**values)
 
@@ -207,6 +233,12 @@ BODIES: dict[str, Any] = {
         "account_name": "试探", "account_number": "6222000011112222", "bank_name": "试探", "cnaps": "102100099996",
     },
     f"{TENANT}/batches": {"scheme": "delta", "mode": "common_use"},
+    f"{BATCH}/exposure-hold/lift": {"reason": "试探"},
+    f"{TENANT}/agreements": {
+        "counterparty": "jiashan", "form": "direct", "effective_on": "2099-01-01", "document": "试探",
+    },
+    f"{AGREEMENT}/refuse": {"reason": "试探"},
+    f"{CYCLE}/confirmations": {"tenant": "wujiang", "net": "0.00"},
 }  # fmt: skip
 OF_A_TENANT = [(method, path) for method, path in MATRIX if "{" in path and not path.startswith(("/notices", "/.well"))]
 

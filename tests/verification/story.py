@@ -125,10 +125,28 @@ class Story:
         """One step of a batch."""
         return dict(self.call(who, "POST", f"/v1/tenants/{tenant}/batches/{batch['id']}/{step}", {}).get_json())
 
-    def cut(self, tenant: str, scheme: str, mode: str = "common_use") -> Body:
+    def cut(self, tenant: str, scheme: str, mode: str = "common_use", **more: str) -> Body:
         """A batch of what is approved."""
         path = f"/v1/tenants/{tenant}/batches"
-        return dict(self.call("maker", "POST", path, {"scheme": scheme, "mode": mode}).get_json())
+        return dict(self.call("maker", "POST", path, {"scheme": scheme, "mode": mode, **more}).get_json())
+
+    def cross(self, *seeds: int) -> None:
+        """Approved claims of Wujiang's for providers of Jiashan, one for each seed."""
+        for seed in seeds:
+            given = cross_redemption(SEED + seed, None, Money(300_000))
+            made = self.call("delta", "POST", "/v1/reservations", _reservation(given.body, f"cross-{seed}")).get_json()
+            self.call("reviewer of center", "POST", f"/v1/reservations/{made['id']}/confirm", {})
+            given = cross_redemption(SEED + seed, UUID(made["id"]), Money.parse(made["amount"]))
+            assert self.approve(self.submit(given))["state"] == "approved"
+
+    def agree(self, form: str, effective_on: str, counterparty: str = "jiashan", **more: Any) -> Body:
+        """An agreement of Wujiang's that both sides have approved."""
+        body = {"counterparty": counterparty, "form": form, "effective_on": effective_on, "document": "协〔2024〕1号"}
+        made = self.call("administrator", "PUT", "/v1/tenants/wujiang/agreements", body | more).get_json()
+        for who, side in (("approver", "wujiang"), ("accepter", counterparty)):
+            made = self.call(who, "POST", f"/v1/tenants/{side}/agreements/{made['id']}/approve").get_json()
+        assert made["state"] == "approved"
+        return dict(made)
 
 
 @contextmanager
@@ -160,13 +178,15 @@ def _tell(story: Story) -> None:
     _review(story)
     _first_batches(story)
     _later_batches(story)
+    _clear(story)
+    _revoke(story)
     Checkpoints.of(story.service.settings).write(story.service.engine)
 
 
 def _enrol(story: Story) -> None:
     for platform in ("jssic", "delta", "shanxi-inno", "wujiang-local"):
         story.enrol(platform, platform)
-    for person in ("auditor", "administrator", "maker", "releaser"):
+    for person in ("auditor", "administrator", "maker", "releaser", "approver", "accepter", "operator"):
         story.enrol(person, person=True)
     for stage in ("center", "authority", "city", "province"):
         story.enrol(f"reviewer of {stage}", person=True)
@@ -231,13 +251,7 @@ def _report(body: Body) -> Body:
 def _reserve(story: Story) -> None:
     """A reservation that a claim uses, one that is cancelled, and one that waits."""
     for number, name in enumerate(("used", "cancelled", "waiting")):
-        draft = cross_redemption(SEED + number, None, Money(300_000)).body
-        body = {
-            "external_id": f"reservation-{name}", "tenant": draft["tenant"], "scheme": draft["scheme"],
-            "mode": draft["mode"], "requested_at": "2024-09-26T09:00:00+08:00",
-            "enterprise": {k: draft["enterprise"][k] for k in ("uscc", "name", "division", "types", "type_proofs", "prior_year_revenue", "established_on", "resident_of") if k in draft["enterprise"]},
-            "provider": draft["provider"], "contract": draft["contract"], "amount": "3000.00",
-        }  # fmt: skip
+        body = _reservation(cross_redemption(SEED + number, None, Money(300_000)).body, f"reservation-{name}")
         made = story.call("delta", "POST", "/v1/reservations", body).get_json()
         if name != "waiting":
             story.call("reviewer of center", "POST", f"/v1/reservations/{made['id']}/confirm", {})
@@ -246,6 +260,15 @@ def _reserve(story: Story) -> None:
         if name == "used":
             given = cross_redemption(SEED, UUID(made["id"]), Money.parse(made["amount"]))
             assert story.submit(given)["state"] == "in_review"
+
+
+def _reservation(draft: Body, external_id: str) -> Body:
+    return {
+        "external_id": external_id, "tenant": draft["tenant"], "scheme": draft["scheme"],
+        "mode": draft["mode"], "requested_at": "2024-09-26T09:00:00+08:00",
+        "enterprise": {k: draft["enterprise"][k] for k in ("uscc", "name", "division", "types", "type_proofs", "prior_year_revenue", "established_on", "resident_of") if k in draft["enterprise"]},
+        "provider": draft["provider"], "contract": draft["contract"], "amount": "3000.00",
+    }  # fmt: skip
 
 
 def _decide_holds(story: Story) -> None:
@@ -350,9 +373,73 @@ def _later_batches(story: Story) -> None:
     story.move("2024-11-05T09:00:00+08:00")
     overdue = story.do(release_overdue)
     assert overdue > 0, "no correction is overdue"
+
+
+def _revoke(story: Story) -> None:
     kid = story.do(
         lambda work: work.connection.exec_driver_sql(
             "select kid from signing_key where tenant = 'wujiang'"
         ).scalar_one()
     )
     story.do(lambda work: revoke_key(work.connection, "wujiang", kid, "operator", "演练", work.at))
+
+
+def _clear(story: Story) -> None:
+    """Wujiang's providers in Jiashan are paid by an agent, then by Jiashan: two windows with debts, one without."""
+    refused = {"counterparty": "qingpu", "form": "direct", "effective_on": "2025-01-01", "document": "协〔2024〕2号"}
+    made = story.call("administrator", "PUT", "/v1/tenants/wujiang/agreements", refused).get_json()
+    path = f"/v1/tenants/qingpu/agreements/{made['id']}/refuse"
+    story.call("accepter", "POST", path, {"reason": "条件未谈妥"})
+    agent = {
+        "account_name": "演示结算代理", "account_number": "0000111122223333", "bank_name": "演示银行", "cnaps": "102301000017",
+    }  # fmt: skip
+    story.agree("agent", "2024-11-05", agent=agent)
+    story.cross(10, 11)
+    by_agent = story.cut("wujiang", "delta", "cross_redemption", counterparty="jiashan")
+    story.step("maker", "wujiang", by_agent, "publish")
+    story.agree("home_region", "2024-11-06", exposure_limit="5000.00", exposure_approver="approver")
+    story.move("2024-11-06T09:00:00+08:00")
+    story.cross(12, 13)
+    first = story.cut("wujiang", "delta", "cross_redemption", counterparty="jiashan")
+    story.step("maker", "wujiang", first, "publish")
+    story.cross(14)
+    second = story.cut("wujiang", "delta", "cross_redemption", counterparty="jiashan")
+    story.step("maker", "wujiang", second, "publish")
+    story.move("2024-11-18T09:00:00+08:00")
+    for batch in (by_agent, first, second):
+        story.step("maker", "wujiang", batch, "seal")
+    story.step("releaser", "wujiang", by_agent, "release")
+    held = story.step("releaser", "wujiang", first, "release")
+    assert held["exposure_hold"] is not None, "the batch passed the limit"
+    path = f"/v1/tenants/wujiang/batches/{first['id']}/exposure-hold/lift"
+    story.call("approver", "POST", path, {"reason": "年末集中兑付"})
+    assert story.step("releaser", "wujiang", first, "release")["state"] == "released"
+    story.jobs()
+    _pay_for_wujiang(story)
+    _close_window(story, "6000.00")
+    assert story.step("maker", "wujiang", first, "close")["state"] == "closed"
+    assert story.step("releaser", "wujiang", second, "release")["state"] == "released"
+    _close_window(story, "3000.00")
+    window = story.call("operator", "POST", "/v1/clearing/cycles", {}).get_json()
+    assert story.call("operator", "POST", f"/v1/clearing/cycles/{window['id']}/close").get_json()["state"] == "settled"
+
+
+def _pay_for_wujiang(story: Story) -> None:
+    """Jiashan pays its own providers."""
+    batch = story.cut("jiashan", "delta", "cross_redemption", kind="home_region")
+    assert batch["count"] == 2, batch
+    story.step("maker", "jiashan", batch, "publish")
+    story.move("2024-11-20T09:00:00+08:00")
+    story.step("maker", "jiashan", batch, "seal")
+    story.step("releaser", "jiashan", batch, "release")
+    story.jobs()
+
+
+def _close_window(story: Story, owed: str) -> None:
+    window = story.call("operator", "POST", "/v1/clearing/cycles", {}).get_json()
+    path = f"/v1/clearing/cycles/{window['id']}"
+    story.call("operator", "POST", f"{path}/close")
+    for tenant, net in (("wujiang", f"-{owed}"), ("jiashan", owed)):
+        story.call("releaser", "POST", f"{path}/confirmations", {"tenant": tenant, "net": net})
+    assert len(story.call("releaser", "GET", f"{path}/orders").get_json()["items"]) == 2
+    story.call("operator", "POST", f"{path}/settle")
