@@ -77,8 +77,12 @@ class WithdrawalSchema(Schema):
 )
 def submit_claim() -> Response:
     """Submit one claim, or a new revision of one that needs correction."""
+    return take_claim(read_submission(json_body(MAX_CLAIM_BYTES)))
+
+
+def take_claim(claim: Submission) -> Response:
+    """Take in the claim that this request submits, in whatever form it came."""
     caller = principal()
-    claim = read_submission(json_body(MAX_CLAIM_BYTES))
     desk = desk_for(caller, claim)
     if "Idempotency-Key" not in request.headers:
         return respond(_answer(shared_intake().take_in(Scope(caller.tenants, caller.platform), desk, claim)))

@@ -34,8 +34,19 @@ _LINES = {"required": True, "content": {"application/x-ndjson": {"schema": {"typ
 @needs("support:write")
 def submit_record() -> Response:
     """Register one support record."""
+    return take_record(load(SupportRecordSchema(), json_body(MAX_BODY_BYTES)))
+
+
+def take_record(given: SupportRecord) -> Response:
+    """Register the support record that this request makes, in whatever form it came.
+
+    Raises:
+        Forbidden: the caller is no platform's client.
+        Invalid: platform or tenant are not the caller's.
+        Conflict: the external id came before with other content.
+    """
     caller = principal()
-    one = _checked(caller, load(SupportRecordSchema(), json_body(MAX_BODY_BYTES)))
+    one = _checked(caller, given)
 
     def use_case(work: Work) -> Answer:
         done = register_support(work, current().vault, caller.client_id, caller.subject, [one])[0]

@@ -14,6 +14,7 @@ from connectors.printing import request_json, submission_json, support_record_js
 from connectors.submission import ReservationRequest, Submission, SupportRecord
 
 CLAIMS: Final = "/v1/claims"
+FORMS: Final = "/v1/forms"
 SUPPORT_RECORDS: Final = "/v1/support-records"
 EVENTS_AT_ONCE: Final = 200
 
@@ -49,6 +50,24 @@ class Platform:
             UnansweredError: no answer came; the claims without an answer may be submitted again, or all.
         """
         return send_lines(self.caller, f"{CLAIMS}/bulk", (json_line(_claim(claim)) for claim in claims))
+
+    def submit_form(self, form: Form) -> ClaimAnswer:
+        """Submit one claim as this platform's own form.
+
+        Raises:
+            CallError: as for :meth:`submit`; the faults' pointers name places in the form.
+            UnansweredError: no answer came; submitting again is safe.
+        """
+        return ClaimAnswer.of(self.caller.post(f"{FORMS}/claims", dict(form)))
+
+    def submit_all_forms(self, forms: Iterable[Form]) -> Iterator[LineAnswer]:
+        """Submit any number of claims as this platform's own forms, as :meth:`submit_all` does.
+
+        Raises:
+            CallError: the service refused a whole request.
+            UnansweredError: no answer came; all may be submitted again.
+        """
+        return send_lines(self.caller, f"{FORMS}/claims/bulk", map(json_line, forms))
 
     def claim(self, claim_id: UUID) -> ClaimAnswer:
         """The claim as it is now.
@@ -94,6 +113,23 @@ class Platform:
             CallError: 422 or 409 as for a claim.
         """
         return SupportAnswer.of(self.caller.post(SUPPORT_RECORDS, _record(record)))
+
+    def reserve_by_form(self, form: Form) -> dict[str, Any]:
+        """Ask for quota with this platform's own form of an intended contract; the reservation as JSON.
+
+        Raises:
+            CallError: as for :meth:`submit_form`.
+        """
+        answer: dict[str, Any] = self.caller.post(f"{FORMS}/reservations", dict(form))
+        return answer
+
+    def register_support_form(self, form: Form) -> SupportAnswer:
+        """State with this platform's own form what it paid itself.
+
+        Raises:
+            CallError: as for :meth:`submit_form`.
+        """
+        return SupportAnswer.of(self.caller.post(f"{FORMS}/support-records", dict(form)))
 
     def register_all_support(self, records: Iterable[SupportRecord | Form]) -> Iterator[LineAnswer]:
         """State any number of supports; one answer each, in order, as they come.

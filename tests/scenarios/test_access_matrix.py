@@ -43,6 +43,11 @@ MATRIX: dict[tuple[str, str], set[str]] = {
     ("post", "/v1/cases/{case_id}/assignment"): {"reviews:write"},
     ("post", "/v1/cases/{case_id}/hold"): {"reviews:write"},
     ("post", "/v1/cases/{case_id}/resolution"): {"reviews:write"},
+    ("get", "/v1/forms"): {"claims:write", "support:write"},
+    ("post", "/v1/forms/claims"): {"claims:write"},
+    ("post", "/v1/forms/claims/bulk"): {"claims:write"},
+    ("post", "/v1/forms/reservations"): {"claims:write"},
+    ("post", "/v1/forms/support-records"): {"support:write"},
     ("get", f"{SCHEME}/policies"): TENANT_READERS,
     ("get", f"{SCHEME}/policies/{{version}}"): TENANT_READERS,
     ("get", f"{SCHEME}/budgets/{{year}}"): TENANT_READERS,
@@ -74,7 +79,7 @@ MATRIX: dict[tuple[str, str], set[str]] = {
     ("put", "/v1/demo/clock"): {"clearing:operate"},
 }
 METHODS = {"get", "post", "put", "delete", "patch"}
-NDJSON = ("/v1/claims/bulk", "/v1/support-records/bulk")
+NDJSON = ("/v1/claims/bulk", "/v1/support-records/bulk", "/v1/forms/claims/bulk")
 
 
 @dataclass(frozen=True)
