@@ -62,7 +62,7 @@ def map_form(document: FormDocument, form: Json) -> Mapped:
 def placed_in_form(document: FormDocument, mapped: Mapped, problem: Invalid) -> Invalid:
     """The problem with its pointers turned to the form's own places."""
     moved = tuple(
-        FieldError(pointer(_origin(document, mapped, _parts(error.pointer))), error.code, error.message)
+        FieldError(pointer(_origin(document, mapped, path_of(error.pointer))), error.code, error.message)
         for error in problem.errors
     )
     return Invalid(problem.code, problem.text.zh, problem.text.en, errors=moved)
@@ -201,7 +201,8 @@ def _refuse_unknown(inner: Any, known: Known, at: Path, mapped: Mapped) -> None:
                 mapped.fault((*at, name), "field.unknown")
 
 
-def _parts(text: str) -> Path:
+def path_of(text: str) -> Path:
+    """The place that an RFC 6901 pointer names; digits are places in lists, for no field is named so."""
     parts = [part.replace("~1", "/").replace("~0", "~") for part in text.split("/")[1:]]
     return tuple(int(part) if part.isdigit() else part for part in parts)
 
