@@ -82,11 +82,11 @@ class ClaimAnswer:
 
 @dataclass(frozen=True, slots=True)
 class SupportAnswer:
-    """A support record as registered; ``collisions`` are keys that were taken before."""
+    """A support record as registered; ``collisions`` tell of keys that others hold."""
 
     id: UUID
     keys: int
-    collisions: tuple[str, ...]
+    collisions: tuple[Mapping[str, Any], ...]
 
     @classmethod
     def of(cls, body: Mapping[str, Any]) -> Self:
