@@ -27,6 +27,7 @@ from clearing.api import (
     reservations,
     support_records,
     tenants,
+    webhooks,
 )
 from clearing.api.frame import open_frame
 from clearing.api.limits import limit_open_calls
@@ -49,6 +50,7 @@ NOUNS: Final[tuple[ModuleType, ...]] = (
     payout_account,
     batches,
     events,
+    webhooks,
     notices,
     jwks,
 )

@@ -69,6 +69,11 @@ MATRIX: dict[tuple[str, str], set[str]] = {
     ("get", f"{BATCH}/files"): BATCH_READERS,
     ("get", f"{BATCH}/files/{{name}}"): BATCH_READERS,
     ("get", "/v1/events"): {"claims:read"},
+    ("post", "/v1/webhooks"): {"claims:write"},
+    ("get", "/v1/webhooks"): {"claims:read", "claims:write"},
+    ("get", "/v1/webhooks/{endpoint_id}"): {"claims:read", "claims:write"},
+    ("post", "/v1/webhooks/{endpoint_id}/disable"): {"claims:write"},
+    ("post", "/v1/webhooks/{endpoint_id}/replay"): {"claims:write"},
     ("get", "/notices"): ANYBODY,
     ("get", "/notices/style.css"): ANYBODY,
     ("get", "/notices/{tenant}/{batch_no}"): ANYBODY,
@@ -100,6 +105,8 @@ class Things:
             "tenant": self.tenant, "scheme": self.scheme, "claim_id": self.claim_id, "hold_id": self.hold_id,
             "batch_id": self.batch_id, "reservation_id": self.reservation_id, "case_id": self.case_id,
             "version": "2024-01-01", "year": "2024",
+            "batch_id": self.batch_id, "endpoint_id": self.claim_id,
+            "reservation_id": self.reservation_id, "version": "2024-01-01", "year": "2024",
             "name": "manifest.json", "batch_no": "nothing",
         }  # fmt: skip
         return path.format(**values)

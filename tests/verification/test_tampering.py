@@ -49,6 +49,11 @@ UNWITNESSED: Final = {
     ("tenant", "divisions"): "shipped data, of which no entry tells",
     ("tenant", "name_en"): "shipped data, of which no entry tells",
     ("tenant", "name_zh"): "shipped data, of which no entry tells",
+    ("webhook_message", "attempts"): "how often a message was tried, nothing else tells",
+    ("webhook_message", "done_at"): "when a message was answered, nothing else tells",
+    ("webhook_message", "last_answer"): "what a platform answered last, nothing else tells",
+    ("webhook_message", "next_attempt_at"): "when a message is due, nothing else tells",
+    ("webhook_message", "queued_at"): "when a message was queued, or was to be told again, nothing else tells",
 }
 """Columns without a second witness in the database, and why: a change of one of these alone is not seen."""
 
