@@ -105,9 +105,10 @@ def post(target: Target, body: bytes, headers: Mapping[str, str]) -> int:
         plain = socket.create_connection((address, target.port), CONNECT_SECONDS)
     except OSError as error:
         raise TargetError(f"no connection to {target.host}: {error.strerror or error}") from error
-    ended = threading.Timer(DEADLINE_SECONDS, _hang_up, (plain,))
-    ended.daemon = True
-    ended.start()
+    too_late = threading.Event()
+    deadline = threading.Timer(DEADLINE_SECONDS, _hang_up, (plain, too_late))
+    deadline.daemon = True
+    deadline.start()
     try:
         plain.settimeout(DEADLINE_SECONDS)
         tls = target.url.scheme == "https"
@@ -120,12 +121,15 @@ def post(target: Target, body: bytes, headers: Mapping[str, str]) -> int:
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise TargetError(f"{type(error).__name__}: {error}"[:MAX_URL_CHARACTERS]) from error
     finally:
-        ended.cancel()
+        deadline.cancel()
         plain.close()
+    if too_late.is_set():  # an answer that was cut off may look like a whole one
+        raise TargetError(f"no answer within {DEADLINE_SECONDS} seconds")
     return status
 
 
-def _hang_up(connection: socket.socket) -> None:
+def _hang_up(connection: socket.socket, too_late: threading.Event) -> None:
+    too_late.set()
     try:
         connection.shutdown(socket.SHUT_RDWR)
     except OSError:
