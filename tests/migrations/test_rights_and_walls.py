@@ -47,6 +47,8 @@ MAY_UPDATE = {
         "outcome",
         "reason",
     },
+    "webhook_endpoint": {"fed_through_seq", "disabled_by", "disabled_at"},
+    "webhook_message": {"queued_at", "next_attempt_at", "attempts", "last_answer", "done_at", "gave_up"},
 }
 """What the application may change, by column; ``None`` for every column."""
 

@@ -219,6 +219,7 @@ BODIES: dict[str, Any] = {
         "account_name": "试探", "account_number": "6222000011112222", "bank_name": "试探", "cnaps": "102100099996",
     },
     f"{TENANT}/batches": {"scheme": "delta", "mode": "common_use"},
+    "/v1/webhooks/{endpoint_id}/replay": {"after": 0},
 }  # fmt: skip
 OF_A_TENANT = [(method, path) for method, path in MATRIX if "{" in path and not path.startswith(("/notices", "/.well"))]
 
