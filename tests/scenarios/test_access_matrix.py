@@ -104,9 +104,7 @@ class Things:
         values = {
             "tenant": self.tenant, "scheme": self.scheme, "claim_id": self.claim_id, "hold_id": self.hold_id,
             "batch_id": self.batch_id, "reservation_id": self.reservation_id, "case_id": self.case_id,
-            "version": "2024-01-01", "year": "2024",
-            "batch_id": self.batch_id, "endpoint_id": self.claim_id,
-            "reservation_id": self.reservation_id, "version": "2024-01-01", "year": "2024",
+            "version": "2024-01-01", "year": "2024", "endpoint_id": self.claim_id,
             "name": "manifest.json", "batch_no": "nothing",
         }  # fmt: skip
         return path.format(**values)
