@@ -21,6 +21,7 @@ from clearing.api import (
     docs,
     edge,
     events,
+    forms,
     health,
     jwks,
     ledger,
@@ -30,6 +31,7 @@ from clearing.api import (
     reservations,
     support_records,
     tenants,
+    webhooks,
 )
 from clearing.api.frame import open_frame
 from clearing.api.limits import limit_open_calls
@@ -47,6 +49,7 @@ NOUNS: Final[tuple[ModuleType, ...]] = (
     reservations,
     support_records,
     cases,
+    forms,
     tenants,
     payout_account,
     batches,
@@ -55,6 +58,7 @@ NOUNS: Final[tuple[ModuleType, ...]] = (
     cycles,
     ledger,
     events,
+    webhooks,
     notices,
     jwks,
 )

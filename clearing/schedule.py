@@ -12,6 +12,7 @@ from clearing.claims.corrections import release_overdue
 from clearing.relay import POLL_SECONDS, Relay
 from clearing.service import Service
 from clearing.stopping import until_told
+from clearing.webhooks.courier import Courier
 from clearing.workers import JOB_KINDS, queue_of
 from tenants.kernel.database import Scope, Work, run
 
@@ -19,6 +20,7 @@ CHECKPOINT_SECONDS: Final = 60
 SEAL_LOOK_SECONDS: Final = 2
 OVERDUE_SECONDS: Final = 60
 CLEANUP_SECONDS: Final = 3600
+WEBHOOK_SECONDS: Final = 1
 STOP_SECONDS: Final = 2
 
 _log = structlog.get_logger()
@@ -72,6 +74,7 @@ def scheduler_of(service: Service) -> Scheduler:
     relay = Relay(JOB_KINDS, queue.wake, queue.wake_for_notices)
     checkpoints = Checkpoints.of(service.settings)
     seals = _SealWatch(service, checkpoints)
+    courier = Courier(service)
 
     def poll() -> int:
         return run(service.engine, Scope(()), service.machine, relay.poll)
@@ -82,6 +85,7 @@ def scheduler_of(service: Service) -> Scheduler:
             Task("checkpoints", CHECKPOINT_SECONDS, lambda: checkpoints.write(service.engine)),
             Task("seals", SEAL_LOOK_SECONDS, seals.look),
             Task("overdue", OVERDUE_SECONDS, lambda: _release_overdue(service)),
+            Task("webhooks", WEBHOOK_SECONDS, courier.round),
             Task("tokens", CLEANUP_SECONDS, lambda: _drop_tokens(service)),
         )
     )

@@ -28,6 +28,7 @@ from clearing.verification.snapshot import Snapshot, open_snapshot
 from clearing.verification.structure import is_migrated, structure_differences
 from clearing.verification.subjects import subject_differences
 from clearing.verification.unsealing import OpenedSecrets, SecretsError
+from clearing.verification.webhooks import webhook_differences
 
 _PAYOUT_ACCOUNTS: Final = "select tenant, account_name, bank_name, cnaps, set_at from payout_account"
 _USED_ONCE: Final = """
@@ -108,6 +109,7 @@ def row_differences(
     yield from guarded("batch_file", file_differences(snapshot, context))
     yield from guarded("outbox", outbox_differences(snapshot))
     yield from guarded("idempotency_key", idempotency_differences(snapshot))
+    yield from guarded("webhook_endpoint", webhook_differences(snapshot, chains.settings, secrets))
 
 
 def _by_table(snapshot: Snapshot, context: Context) -> Iterator[Difference]:

@@ -229,5 +229,9 @@ MEANINGS: Final[Mapping[str, Text]] = {
     "transfer.award": Text("预留金额与当时的核定金额不符", "the transfer is not for the award of its time"),
     "transfer.reason": Text("分录的事由与其行为不符", "the transfer's reason is not that of its act"),
     "transfer.witness": Text("分录没有对应的审计记录", "no act of the audit chain made this transfer"),
+    "webhook.cursor": Text("推送进度超出平台事件的范围", "the endpoint was fed past what there is"),
+    "webhook.form": Text("推送消息的记录互相矛盾", "the message's record contradicts itself"),
+    "webhook.late": Text("推送消息超过期限仍无结果", "the message is past its deadline"),
+    "webhook.message": Text("推送消息缺少、多余或与平台事件不符", "the message is not what the feed gives"),
 }
 """By subject, the first part of which names what was looked at."""

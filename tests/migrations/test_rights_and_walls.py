@@ -55,6 +55,9 @@ MAY_UPDATE = {
     "clearing_position": {"confirmed_by", "confirmed_at"},
     "exposure_hold": {"lifted_by", "lifted_at", "reason"},
 }  # fmt: skip
+    "webhook_endpoint": {"fed_through_seq", "disabled_by", "disabled_at"},
+    "webhook_message": {"queued_at", "next_attempt_at", "attempts", "last_answer", "done_at", "gave_up"},
+}
 """What the application may change, by column; ``None`` for every column."""
 
 NEVER_CHANGED = {

@@ -46,6 +46,11 @@ MATRIX: dict[tuple[str, str], set[str]] = {
     ("post", "/v1/cases/{case_id}/assignment"): {"reviews:write"},
     ("post", "/v1/cases/{case_id}/hold"): {"reviews:write"},
     ("post", "/v1/cases/{case_id}/resolution"): {"reviews:write"},
+    ("get", "/v1/forms"): {"claims:write", "support:write"},
+    ("post", "/v1/forms/claims"): {"claims:write"},
+    ("post", "/v1/forms/claims/bulk"): {"claims:write"},
+    ("post", "/v1/forms/reservations"): {"claims:write"},
+    ("post", "/v1/forms/support-records"): {"support:write"},
     ("get", f"{SCHEME}/policies"): TENANT_READERS,
     ("get", f"{SCHEME}/policies/{{version}}"): TENANT_READERS,
     ("get", f"{SCHEME}/budgets/{{year}}"): TENANT_READERS,
@@ -87,6 +92,11 @@ MATRIX: dict[tuple[str, str], set[str]] = {
     ("get", f"{TENANT}/ledger/statement"): BATCH_READERS,
     ("get", f"{TENANT}/ledger/journal"): BATCH_READERS,
     ("get", "/v1/events"): {"claims:read"},
+    ("post", "/v1/webhooks"): {"claims:write"},
+    ("get", "/v1/webhooks"): {"claims:read", "claims:write"},
+    ("get", "/v1/webhooks/{endpoint_id}"): {"claims:read", "claims:write"},
+    ("post", "/v1/webhooks/{endpoint_id}/disable"): {"claims:write"},
+    ("post", "/v1/webhooks/{endpoint_id}/replay"): {"claims:write"},
     ("get", "/notices"): ANYBODY,
     ("get", "/notices/style.css"): ANYBODY,
     ("get", "/notices/{tenant}/{batch_no}"): ANYBODY,
@@ -97,7 +107,7 @@ MATRIX: dict[tuple[str, str], set[str]] = {
     ("put", "/v1/demo/clock"): {"clearing:operate"},
 }
 METHODS = {"get", "post", "put", "delete", "patch"}
-NDJSON = ("/v1/claims/bulk", "/v1/support-records/bulk")
+NDJSON = ("/v1/claims/bulk", "/v1/support-records/bulk", "/v1/forms/claims/bulk")
 
 
 @dataclass(frozen=True)
@@ -117,7 +127,7 @@ class Things:
         values = {
             "tenant": self.tenant, "scheme": self.scheme, "claim_id": self.claim_id, "hold_id": self.hold_id,
             "batch_id": self.batch_id, "reservation_id": self.reservation_id, "case_id": self.case_id,
-            "version": "2024-01-01", "year": "2024",
+            "version": "2024-01-01", "year": "2024", "endpoint_id": self.claim_id,
             "name": "manifest.json", "batch_no": "nothing",
             "batch_id": self.batch_id, "reservation_id": self.reservation_id, "version": "2024-01-01", "year": "2024",
             "name": "manifest.json", "batch_no": "nothing", "agreement_id": str(UUID(int=1)),
@@ -239,6 +249,7 @@ BODIES: dict[str, Any] = {
     },
     f"{AGREEMENT}/refuse": {"reason": "试探"},
     f"{CYCLE}/confirmations": {"tenant": "wujiang", "net": "0.00"},
+    "/v1/webhooks/{endpoint_id}/replay": {"after": 0},
 }  # fmt: skip
 OF_A_TENANT = [(method, path) for method, path in MATRIX if "{" in path and not path.startswith(("/notices", "/.well"))]
 

@@ -21,6 +21,7 @@ from clearing.embedded import Addresses
 from clearing.preparation import migrate_schema, prepare
 from clearing.service import Service, open_service
 from clearing.settings import Settings
+from clearing.webhooks.courier import Courier
 from clearing.workers import deliver_notices, do_job
 from settlement.keys import revoke_key, rotate_key
 from settlement.office import Office
@@ -171,6 +172,7 @@ def told(addresses: Addresses, data_dir: Path) -> Iterator[Story]:
 def _tell(story: Story) -> None:
     _enrol(story)
     _set_up(story)
+    _register_webhooks(story)
     _submit(story)
     _plant(story)
     _reserve(story)
@@ -180,6 +182,7 @@ def _tell(story: Story) -> None:
     _later_batches(story)
     _clear(story)
     _revoke(story)
+    _send_webhooks(story)
     Checkpoints.of(story.service.settings).write(story.service.engine)
 
 
@@ -206,6 +209,38 @@ def _set_up(story: Story) -> None:
         "administrator", "PUT", "/v1/tenants/jiangsu/linked-regions/2024",
         {"regions": {"320300": ["tech_sme"], "320700": ["tech_sme", "high_tech"], "320900": ["tech_sme"]}},
     )  # fmt: skip
+
+
+def _register_webhooks(story: Story) -> None:
+    """One that answers, one that never does, and one that is disabled; nothing is sent before the story's end."""
+    made = [
+        story.call(platform, "POST", "/v1/webhooks", {"tenant": tenant, "url": f"http://127.0.0.1:{port}/told"})
+        for platform, tenant, port in (
+            ("jssic", "jiangsu", 2000),
+            ("delta", "wujiang", 2001),
+            ("delta", "wujiang", 2002),
+        )
+    ]
+    story.call("delta", "POST", f"/v1/webhooks/{made[-1].get_json()['id']}/disable")
+
+
+def _send_webhooks(story: Story) -> None:
+    """One round with nobody there; then Jiangsu's platform is there for some of what is due, and has it told again."""
+    courier = Courier(story.service)
+    assert courier.round() > 0
+    endpoint = story.call("jssic", "GET", "/v1/webhooks").get_json()["items"][0]
+    with story.service.engine.begin() as connection:
+        connection.exec_driver_sql("select bind_scope(%s, null)", (",".join(story.tenants),))
+        told = connection.exec_driver_sql(  # as the courier records what was answered
+            "update webhook_message set attempts = attempts + 1, last_answer = '200', done_at = next_attempt_at "
+            "where endpoint_id = %s and seq in (select seq from webhook_message where endpoint_id = %s order by seq limit 9)",
+            (endpoint["id"], endpoint["id"]),
+        )
+        assert told.rowcount == 9
+    again = story.call(
+        "jssic", "POST", f"/v1/webhooks/{endpoint['id']}/replay", {"after": endpoint["starts_after"] + 6}
+    )
+    assert again.get_json()["messages"] > 0
 
 
 def _submit(story: Story) -> None:

@@ -49,6 +49,10 @@ UNWITNESSED: Final = {
     ("tenant", "divisions"): "shipped data, of which no entry tells",
     ("tenant", "name_en"): "shipped data, of which no entry tells",
     ("tenant", "name_zh"): "shipped data, of which no entry tells",
+    ("webhook_message", "attempts"): "how often a message was tried, nothing else tells",
+    ("webhook_message", "done_at"): "when a message was answered, nothing else tells",
+    ("webhook_message", "next_attempt_at"): "when a message is due, nothing else tells",
+    ("webhook_message", "queued_at"): "when a message was queued, or was to be told again, nothing else tells",
 }
 """Columns without a second witness in the database, and why: a change of one of these alone is not seen."""
 
@@ -70,6 +74,7 @@ CHOSEN: Final = {
     "batch_item": "removed_at is null",
     "registry_holding": "holder_id in (select id from claim where state = 'in_review')",
     "tenant": "tenant = 'jiangsu'",
+    "webhook_endpoint": "platform = 'jssic'",
 }
 """Which rows of a table the change is made to, where any would do for the others."""
 
