@@ -24,6 +24,7 @@ from clearing.api import (
     objections,
     payout_account,
     reservations,
+    sending,
     support_records,
     tenants,
 )
@@ -46,6 +47,7 @@ NOUNS: Final[tuple[ModuleType, ...]] = (
     tenants,
     payout_account,
     batches,
+    sending,
     events,
     notices,
     jwks,

@@ -101,7 +101,7 @@ _AWAY: Final = frozenset({"OperationalError", "RedisError"})
 _CODES: Final = {
     UNAVAILABLE: _AWAY | {"EmbeddedError", "ServingError", "Unavailable"},
     FINDINGS: frozenset({"SeedError", "CheckpointError"}),
-    USAGE: frozenset({"SettingsError", "PreparationError", "Problem"}),
+    USAGE: frozenset({"SettingsError", "PreparationError", "ConnectionsError", "Problem"}),
 }
 """By the names of error classes, so that no command imports what it does not need; the first that fits holds."""
 

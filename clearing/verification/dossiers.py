@@ -104,6 +104,18 @@ select tenant, c.id, which, kind, code, opened_at, due_on, later_tenant, later_k
  order by tenant, c.id
 """
 
+_SUBMISSIONS: Final = """
+select tenant, id, batch_id, message_id, method, file_name, file_sha256, ordered_by, ordered_at
+  from bank_submission order by tenant, id
+"""
+_CALLS: Final = """
+select tenant, submission_id, id, seq, kind, cleared_by, made_at from bank_call order by tenant, submission_id, seq, id
+"""
+_ANSWERS: Final = """
+select tenant, submission_id, call_id, kind, outcome, detail, answered_at
+  from bank_answer order by tenant, submission_id, answered_at, call_id
+"""
+
 _STREAMS: Final[Mapping[str, tuple[str, int]]] = {
     "claim": (_CLAIMS, ROWS_AT_ONCE),
     "claim_revision": (_REVISIONS, WIDE_ROWS_AT_ONCE),
@@ -120,6 +132,9 @@ _STREAMS: Final[Mapping[str, tuple[str, int]]] = {
     "reservation": (_RESERVATIONS, ROWS_AT_ONCE),
     "support_record": (_SUPPORT, ROWS_AT_ONCE),
     "duplicate_case": (_CASES, ROWS_AT_ONCE),
+    "bank_submission": (_SUBMISSIONS, ROWS_AT_ONCE),
+    "bank_call": (_CALLS, ROWS_AT_ONCE),
+    "bank_answer": (_ANSWERS, ROWS_AT_ONCE),
     "batch": ("select tenant, id from batch order by tenant, id", ROWS_AT_ONCE),
 }
 """Each table's statement, ordered by tenant and subject, and how many of its rows are fetched at once."""

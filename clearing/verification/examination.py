@@ -20,6 +20,7 @@ from clearing.verification.policies import PolicyCheck
 from clearing.verification.quotas import quota_differences
 from clearing.verification.registry import registry_differences
 from clearing.verification.seals import seal_differences
+from clearing.verification.sendings import sent_file_differences
 from clearing.verification.settings import on_record, settings_differences
 from clearing.verification.snapshot import Snapshot, open_snapshot
 from clearing.verification.structure import is_migrated, structure_differences
@@ -108,6 +109,7 @@ def _by_table(snapshot: Snapshot, context: Context) -> Iterator[Difference]:
     yield from guarded("ledger_account", quota_differences(snapshot, context.policies))
     yield from guarded("registry_key", registry_differences(snapshot))
     yield from guarded("number_series", number_differences(snapshot))
+    yield from guarded("bank_submission", sent_file_differences(snapshot))
     for row in snapshot.rows(_USED_ONCE):
         place = f"reservation/{row.tenant}/{row.reservation_no}/state"
         yield differs("reservation.used", place, f"{row.claims} claims use it", row.state)

@@ -18,6 +18,7 @@ from clearing.verification.difference import Difference, differs, guarded
 from clearing.verification.dossiers import Dossier, dossiers, place_of
 from clearing.verification.notices import claim_notices, notice_differences
 from clearing.verification.reservations import reservation_differences, support_differences
+from clearing.verification.sendings import sending_differences
 from clearing.verification.snapshot import Row, Snapshot
 
 _SUBJECTS: Final = {
@@ -27,6 +28,7 @@ _SUBJECTS: Final = {
     "reservation.": "reservation",
     "support_record.": "support_record",
     "case.": "duplicate_case",
+    "bank.": "bank_submission",
 }
 """Which table's row an act is about."""
 _NUMBERS: Final = ("claim_no", "reservation_no", "batch_no")
@@ -54,6 +56,11 @@ def subject_differences(snapshot: Snapshot, context: Context) -> Iterator[Differ
             case = dossier["duplicate_case"][0]
             snapshot.tally["sides of cases"] += 1
             yield from guarded(f"duplicate_case/{dossier.tenant}/{case.id}", case_differences(dossier, case))
+        elif dossier["bank_submission"]:
+            snapshot.tally["sent files"] += 1
+            sent = dossier["bank_submission"][0]
+            place = place_of("bank_submission", sent.tenant, sent.id)
+            yield from guarded(place, sending_differences(dossier, sent, context))
         elif dossier["batch"]:
             snapshot.tally["batches"] += 1
             place = place_of("batch", dossier.tenant, dossier.subject_id)

@@ -62,6 +62,8 @@ MATRIX: dict[tuple[str, str], set[str]] = {
     ("post", f"{BATCH}/cancel"): {"batches:write"},
     ("post", f"{BATCH}/close"): {"batches:write"},
     ("get", f"{BATCH}/files"): BATCH_READERS,
+    ("post", f"{BATCH}/sending"): {"batches:release"},
+    ("get", f"{BATCH}/sending"): BATCH_READERS,
     ("get", f"{BATCH}/files/{{name}}"): BATCH_READERS,
     ("get", "/v1/events"): {"claims:read"},
     ("get", "/notices"): ANYBODY,

@@ -1,5 +1,6 @@
 """A small but whole history, made over the service's own interface: every state of a claim and of a batch occurs."""
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
@@ -22,6 +23,8 @@ from clearing.preparation import migrate_schema, prepare
 from clearing.service import Service, open_service
 from clearing.settings import Settings
 from clearing.workers import deliver_notices, do_job
+from settlement.bank.connections import BankConnection
+from settlement.bank.simulator import BankServer, Books
 from settlement.keys import revoke_key, rotate_key
 from settlement.office import Office
 from settlement.signing import Purpose
@@ -33,6 +36,7 @@ from tenants.principal import SCOPES
 START: Final = datetime.fromisoformat("2024-09-26T09:00:00+08:00")
 SEED: Final = 7
 CLAIMS: Final = 30
+ATTEMPTS: Final = 6
 Body = dict[str, Any]
 
 
@@ -44,6 +48,7 @@ class Story:
     addresses: Addresses = field(repr=False)
     app: Flask = field(repr=False)
     tenants: tuple[str, ...]
+    books: Books = field(repr=False)
     tokens: dict[str, str] = field(default_factory=dict, repr=False)
     claims: dict[str, Body] = field(default_factory=dict, repr=False)
 
@@ -113,13 +118,25 @@ class Story:
         return claim
 
     def jobs(self) -> None:
-        """Do what the outbox holds."""
-        with self.service.engine.connect() as connection:
-            rows = connection.exec_driver_sql("select id from outbox where done_at is null and kind = 'batch.instruct'")
-            waiting: list[UUID] = list(rows.scalars())
-        for outbox_id in waiting:
+        """Do what the outbox holds; a call that the bank did not answer is tried again at once."""
+        for outbox_id in self._waiting("batch.instruct"):
             assert do_job(self.service, outbox_id)
+        for _ in range(ATTEMPTS):
+            for outbox_id in self._waiting("bank.send"):
+                do_job(self.service, outbox_id)
+        assert self._waiting("bank.send") == []
         deliver_notices(self.service)
+
+    def _waiting(self, kind: str) -> list[UUID]:
+        def use_case(work: Work) -> list[UUID]:
+            rows = work.connection.exec_driver_sql(
+                "update outbox set next_attempt_at = case when attempts = 0 then next_attempt_at else %s end "
+                "where done_at is null and kind = %s returning id",
+                (work.at, kind),
+            )
+            return list(rows.scalars())
+
+        return list(self.do(use_case))
 
     def step(self, who: str, tenant: str, batch: Body, step: str) -> Body:
         """One step of a batch."""
@@ -138,10 +155,19 @@ def told(addresses: Addresses, data_dir: Path) -> Iterator[Story]:
     folder = data_dir.resolve()
     settings = Settings(addresses.app_url, addresses.redis_url, folder / "secrets", checkpoints=folder / "checkpoints")
     prepared = prepare(settings, START)
-    service = open_service(prepared.settings)
+    books = Books(seed=SEED, script=deque(["lose_request", "lose_answer"]))
+    with BankServer(books) as bank:
+        connection = BankConnection("http", bank.address)
+        service = replace(
+            open_service(prepared.settings), banks=dict.fromkeys(("jiangsu", "shanxi-hainan"), connection)
+        )
+        yield from _told(service, addresses, books)
+
+
+def _told(service: Service, addresses: Addresses, books: Books) -> Iterator[Story]:
     with service.engine.connect() as connection:
         tenants = tuple(connection.exec_driver_sql("select tenant from tenant order by tenant").scalars())
-    story = Story(service, addresses, create_app(service), tenants)
+    story = Story(service, addresses, create_app(service), tenants, books)
     try:
         _tell(story)
         yield story
@@ -305,6 +331,9 @@ def _first_batches(story: Story) -> None:
     for tenant, each in (("jiangsu", batch), ("shanxi-hainan", shanxi), ("wujiang", crossing)):
         story.step("maker", tenant, each, "seal")
         story.step("releaser", tenant, each, "release")
+    story.jobs()
+    for tenant, each in (("jiangsu", batch), ("shanxi-hainan", shanxi)):
+        story.call("releaser", "POST", f"/v1/tenants/{tenant}/batches/{each['id']}/sending")
     story.jobs()
 
 

@@ -15,7 +15,7 @@ from clearing.verification.structure import EXPECTED, expected_structure, struct
 from tests.verification.story import Story
 
 APPEND_ONLY = (
-    "assessment", "audit_entry", "batch_file", "batch_file_part", "claim_revision", "instruction", "instruction_claim",
+    "assessment", "audit_entry", "bank_answer", "bank_call", "bank_submission", "batch_file", "batch_file_part", "claim_revision", "instruction", "instruction_claim",
     "ledger_transfer", "objection", "platform_feed", "review", "support_record",
 )  # fmt: skip
 NO_TENANT_OF_ITS_OWN = {
