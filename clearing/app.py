@@ -25,6 +25,7 @@ from clearing.api import (
     payout_account,
     reservations,
     sending,
+    statements,
     support_records,
     tenants,
 )
@@ -48,6 +49,7 @@ NOUNS: Final[tuple[ModuleType, ...]] = (
     payout_account,
     batches,
     sending,
+    statements,
     events,
     notices,
     jwks,

@@ -67,12 +67,18 @@ def _taken(claim: Row, result: Json | None) -> list[Flow]:
 
 
 def _in_transit(dossier: Dossier, claim: Row, context: Context) -> list[Flow]:
+    """What its released item put in transit, and where the bank's word took it from there."""
     year = f"{claim.scheme}/{claim.quota_year}"
-    return [
-        (f"obligations/{year}", f"in-transit/{year}", item.amount_fen)
-        for item in dossier["batch_item"]
-        if item.removed_at is None and _released(dossier, item, context) is not None
-    ]
+    came = {row.outcome for row in dossier["instruction_outcome"]}
+    flows = []
+    for item in dossier["batch_item"]:
+        if item.removed_at is None and _released(dossier, item, context) is not None:
+            flows.append((f"obligations/{year}", f"in-transit/{year}", item.amount_fen))
+            if came & {"returned", "rejected"}:
+                flows.append((f"in-transit/{year}", f"returned/{year}", item.amount_fen))
+            elif "paid" in came:
+                flows.append((f"in-transit/{year}", f"paid/{year}", item.amount_fen))
+    return flows
 
 
 def _released(dossier: Dossier, item: Row, context: Context) -> Row | None:
@@ -86,6 +92,11 @@ def _witnessed(dossier: Dossier, row: Row, context: Context) -> Iterator[Differe
         batches = [_released(dossier, item, context) for item in dossier["batch_item"]]
         if not any(b is not None and (b.released_at, b.batch_no) == (row.at, row.reason) for b in batches):
             yield differs("transfer.witness", _place(row), "the release of its batch", (row.at, row.reason))
+        return
+    if row.debit.startswith(("in-transit/", "paid/")):
+        came = {(outcome.at, outcome.outcome) for outcome in dossier["instruction_outcome"]}
+        if (row.at, row.reason) not in came or (row.reverses is not None) != row.debit.startswith("paid/"):
+            yield differs("transfer.witness", _place(row), "an outcome of its instruction", (row.at, row.reason))
         return
     acts = [entry for entry in dossier.entries if entry.witnesses(row.at)]
     if not acts:

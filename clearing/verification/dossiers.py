@@ -115,6 +115,15 @@ _ANSWERS: Final = """
 select tenant, submission_id, call_id, kind, outcome, detail, answered_at
   from bank_answer order by tenant, submission_id, answered_at, call_id
 """
+_STATEMENTS: Final = """
+select tenant, id, batch_id, format, sha256, size_bytes, line_count, lines_sha256, imported_by, imported_at
+  from bank_statement order by tenant, id
+"""
+_OUTCOMES: Final = """
+select c.tenant, c.claim_id, o.instruction_id as id, o.outcome, o.at
+  from instruction_claim c join instruction_outcome o on o.tenant = c.tenant and o.instruction_id = c.instruction_id
+ order by c.tenant, c.claim_id, o.at
+"""
 
 _STREAMS: Final[Mapping[str, tuple[str, int]]] = {
     "claim": (_CLAIMS, ROWS_AT_ONCE),
@@ -135,6 +144,8 @@ _STREAMS: Final[Mapping[str, tuple[str, int]]] = {
     "bank_submission": (_SUBMISSIONS, ROWS_AT_ONCE),
     "bank_call": (_CALLS, ROWS_AT_ONCE),
     "bank_answer": (_ANSWERS, ROWS_AT_ONCE),
+    "bank_statement": (_STATEMENTS, ROWS_AT_ONCE),
+    "instruction_outcome": (_OUTCOMES, ROWS_AT_ONCE),
     "batch": ("select tenant, id from batch order by tenant, id", ROWS_AT_ONCE),
 }
 """Each table's statement, ordered by tenant and subject, and how many of its rows are fetched at once."""

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from clearing.verification.bank_statements import bank_file_differences, bank_line_differences, outcome_differences
 from clearing.verification.batches import read_batches
 from clearing.verification.chain import Chains
 from clearing.verification.checkpoints import Checkpoint, read_checkpoints
@@ -110,6 +111,9 @@ def _by_table(snapshot: Snapshot, context: Context) -> Iterator[Difference]:
     yield from guarded("registry_key", registry_differences(snapshot))
     yield from guarded("number_series", number_differences(snapshot))
     yield from guarded("bank_submission", sent_file_differences(snapshot))
+    yield from guarded("bank_line", bank_line_differences(snapshot))
+    yield from guarded("bank_statement_part", bank_file_differences(snapshot, context.secrets))
+    yield from guarded("instruction_outcome", outcome_differences(snapshot))
     for row in snapshot.rows(_USED_ONCE):
         place = f"reservation/{row.tenant}/{row.reservation_no}/state"
         yield differs("reservation.used", place, f"{row.claims} claims use it", row.state)

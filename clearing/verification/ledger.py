@@ -16,6 +16,10 @@ ACCOUNTS: Final[Mapping[str, tuple[str, bool]]] = {
     "quota-used": ("quota-used/[a-z][a-z0-9-]*/[0-9]{4}", False),
     "obligations": ("obligations/[a-z][a-z0-9-]*/[0-9]{4}", False),
     "in-transit": ("in-transit/[a-z][a-z0-9-]*/[0-9]{4}", False),
+    "paid": ("paid/[a-z][a-z0-9-]*/[0-9]{4}", False),
+    "returned": ("returned/[a-z][a-z0-9-]*/[0-9]{4}", False),
+    "bank": ("bank", False),
+    "suspense": ("suspense", False),
     "matching": ("matching/[a-z][a-z0-9-]*/[0-9]{4}/[0-9]{6}/[0-9A-Z]{18}", True),
     "matching-payable": ("matching-payable/[a-z][a-z0-9-]*/[0-9]{4}/[0-9]{6}", False),
 }
@@ -26,6 +30,10 @@ FLOWS: Final = (
     ("budget", "obligations", "pending"),
     ("matching", "matching-payable", "pending"),
     ("obligations", "in-transit", "posted"),
+    ("in-transit", "paid", "posted"),
+    ("in-transit", "returned", "posted"),
+    ("bank", "suspense", "posted"),
+    ("suspense", "bank", "posted"),
     ("treasury", "budget", "posted"),
     ("budget", "treasury", "posted"),
 )

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
+from clearing.verification.bank_statements import statement_differences
 from clearing.verification.batches import BatchCheck
 from clearing.verification.cases import case_differences
 from clearing.verification.chain import KEPT
@@ -29,6 +30,7 @@ _SUBJECTS: Final = {
     "support_record.": "support_record",
     "case.": "duplicate_case",
     "bank.": "bank_submission",
+    "statement.": "bank_statement",
 }
 """Which table's row an act is about."""
 _NUMBERS: Final = ("claim_no", "reservation_no", "batch_no")
@@ -61,6 +63,11 @@ def subject_differences(snapshot: Snapshot, context: Context) -> Iterator[Differ
             sent = dossier["bank_submission"][0]
             place = place_of("bank_submission", sent.tenant, sent.id)
             yield from guarded(place, sending_differences(dossier, sent, context))
+        elif dossier["bank_statement"]:
+            snapshot.tally["bank statements"] += 1
+            statement = dossier["bank_statement"][0]
+            place = place_of("bank_statement", statement.tenant, statement.id)
+            yield from guarded(place, statement_differences(dossier, statement, context))
         elif dossier["batch"]:
             snapshot.tally["batches"] += 1
             place = place_of("batch", dossier.tenant, dossier.subject_id)

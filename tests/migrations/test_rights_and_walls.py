@@ -53,7 +53,8 @@ MAY_UPDATE = {
 NEVER_CHANGED = {
     "audit_entry", "ledger_transfer", "support_record", "claim_revision", "assessment", "review", "platform_feed",
     "objection", "instruction", "instruction_claim", "batch_file", "batch_file_part",
-    "bank_submission", "bank_call", "bank_answer",
+    "bank_submission", "bank_call", "bank_answer", "bank_statement", "bank_statement_part", "bank_line",
+    "instruction_outcome",
 }  # fmt: skip
 
 

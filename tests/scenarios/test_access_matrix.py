@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -64,6 +64,10 @@ MATRIX: dict[tuple[str, str], set[str]] = {
     ("get", f"{BATCH}/files"): BATCH_READERS,
     ("post", f"{BATCH}/sending"): {"batches:release"},
     ("get", f"{BATCH}/sending"): BATCH_READERS,
+    ("post", f"{BATCH}/statements"): {"batches:write"},
+    ("get", f"{BATCH}/statements"): BATCH_READERS,
+    ("get", f"{BATCH}/statements/{{statement_id}}"): BATCH_READERS,
+    ("get", f"{BATCH}/statements/{{statement_id}}/lines"): BATCH_READERS,
     ("get", f"{BATCH}/files/{{name}}"): BATCH_READERS,
     ("get", "/v1/events"): {"claims:read"},
     ("get", "/notices"): ANYBODY,
@@ -98,6 +102,8 @@ class Things:
             "batch_id": self.batch_id, "reservation_id": self.reservation_id, "case_id": self.case_id,
             "version": "2024-01-01", "year": "2024",
             "name": "manifest.json", "batch_no": "nothing",
+            "batch_id": self.batch_id, "reservation_id": self.reservation_id, "version": "2024-01-01", "year": "2024",
+            "name": "manifest.json", "batch_no": "nothing", "statement_id": str(UUID(int=1)),
         }  # fmt: skip
         return path.format(**values)
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
@@ -25,8 +25,10 @@ from clearing.settings import Settings
 from clearing.workers import deliver_notices, do_job
 from settlement.bank.connections import BankConnection
 from settlement.bank.simulator import BankServer, Books
+from settlement.bank.simulator.answers import camt053, camt054, entries_of, pain002
 from settlement.keys import revoke_key, rotate_key
 from settlement.office import Office
+from settlement.payout_account import debtor_account
 from settlement.signing import Purpose
 from tenants.credentials import create_client, revoke_client
 from tenants.kernel.database import Scope, Work, run
@@ -141,6 +143,21 @@ class Story:
     def step(self, who: str, tenant: str, batch: Body, step: str) -> Body:
         """One step of a batch."""
         return dict(self.call(who, "POST", f"/v1/tenants/{tenant}/batches/{batch['id']}/{step}", {}).get_json())
+
+    def account(self, tenant: str) -> str:
+        """The number of the account that the tenant pays from."""
+        office = self.service.office
+        return str(self.do(lambda work: debtor_account(work.connection, tenant, office).account_number))
+
+    def hand_in(self, tenant: str, batch: Body, content: bytes) -> Body:
+        """A bank's answer."""
+        answer = self.app.test_client().post(
+            f"/v1/tenants/{tenant}/batches/{batch['id']}/statements",
+            data=content,
+            headers={"Authorization": f"Bearer {self.tokens['maker']}"},
+        )
+        assert answer.status_code == 201, answer.get_data(as_text=True)
+        return dict(answer.get_json())
 
     def cut(self, tenant: str, scheme: str, mode: str = "common_use") -> Body:
         """A batch of what is approved."""
@@ -335,6 +352,21 @@ def _first_batches(story: Story) -> None:
     for tenant, each in (("jiangsu", batch), ("shanxi-hainan", shanxi)):
         story.call("releaser", "POST", f"/v1/tenants/{tenant}/batches/{each['id']}/sending")
     story.jobs()
+    _hear_from_the_bank(story, batch, shanxi)
+
+
+def _hear_from_the_bank(story: Story, jiangsu: Body, shanxi: Body) -> None:
+    """Jiangsu's payments arrive, one comes back, one differs, a stranger's is there too; Shanxi's are refused."""
+    paid = story.books.execute()
+    first, second, *others = [each for each in paid if each.message_id == jiangsu["batch_no"]]
+    stray = replace(first, end_to_end_id="A" * 26, amount=Money(777))
+    wrong = replace(second, amount=second.amount + Money(1))
+    day, account = date(2024, 10, 11), story.account("jiangsu")
+    notified = entries_of([replace(first, state="returned"), wrong, *others[:2]])
+    story.hand_in("jiangsu", jiangsu, camt054(account, notified, day))
+    story.move("2024-10-11T11:00:00+08:00")
+    story.hand_in("jiangsu", jiangsu, camt053(account, [*notified, *entries_of([*others[2:], stray])], day))
+    story.hand_in("shanxi-hainan", shanxi, pain002(shanxi["batch_no"], [], "RJCT"))
 
 
 def _collide(story: Story, claim_ids: list[str]) -> None:

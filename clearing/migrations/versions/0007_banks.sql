@@ -79,3 +79,124 @@ begin
         execute format('grant select on %I to clearing_auditor', t);
     end loop;
 end $$;
+
+-- --------------------------------------------------------------------------------------------------- reconciliation
+
+-- A bank's answer as it was imported: the same file is one row for ever; its parts hold account numbers, so are sealed.
+create table bank_statement (
+    tenant       text not null,
+    id           uuid not null,
+    batch_id     uuid not null,
+    format       text not null check (format in ('pain.002', 'camt.053', 'camt.054', 'mt940', 'csv', 'xlsx')),
+    sha256       text not null check (sha256 ~ '^[0-9a-f]{64}$'),
+    size_bytes   bigint not null check (size_bytes > 0),
+    line_count   integer not null check (line_count >= 0),
+    lines_sha256 text not null,
+    imported_by  text not null,
+    imported_at  timestamptz not null,
+    primary key (tenant, id),
+    constraint bank_statement_once unique (tenant, sha256),
+    foreign key (tenant, batch_id) references batch (tenant, id)
+);
+comment on column bank_statement.batch_id is 'the batch at which it was handed in; its lines may be about others';
+comment on column bank_statement.lines_sha256 is 'over the lines as they were read and classed; the audit chain says it too';
+
+create table bank_statement_part (
+    tenant       text not null,
+    statement_id uuid not null,
+    part         integer not null check (part > 0),
+    sealed       bytea not null,
+    primary key (tenant, statement_id, part),
+    foreign key (tenant, statement_id) references bank_statement (tenant, id) deferrable initially deferred
+);
+
+create table bank_line (
+    tenant         text not null,
+    statement_id   uuid not null,
+    line           integer not null check (line > 0),
+    kind           text not null check (kind in ('status', 'debit', 'credit')),
+    line_class     text not null check (line_class in ('matched', 'differs', 'unknown', 'duplicate', 'returned')),
+    status         text,
+    reference      text,
+    instruction_id uuid,
+    amount_fen     bigint check (amount_fen > 0),
+    payee          text,
+    account_tail   text,
+    booked_on      date,
+    bank_reference text,
+    reason         text,
+    outcome        text check (outcome in ('accepted', 'rejected', 'paid', 'returned')),
+    to_suspense    boolean not null check (not to_suspense or (kind <> 'status' and amount_fen is not null)),
+    disagreements  text not null,
+    primary key (tenant, statement_id, line),
+    unique (tenant, statement_id, line, instruction_id, outcome),
+    foreign key (tenant, statement_id) references bank_statement (tenant, id) deferrable initially deferred,
+    foreign key (tenant, instruction_id) references instruction (tenant, id),
+    check (outcome is null or line_class in ('matched', 'returned')),
+    check ((line_class = 'differs') = (disagreements <> '[]')),
+    check (not to_suspense or outcome is null)
+);
+create index bank_line_movement on bank_line (tenant, bank_reference) where bank_reference is not null;
+create index bank_line_explain on bank_line (tenant, statement_id, line) where line_class <> 'matched';
+
+-- What became of an instruction: each outcome once, paid or rejected and never both, returned only what was paid, and
+-- always its whole amount.
+alter table instruction add constraint instruction_amount unique (tenant, id, amount_fen);
+create table instruction_outcome (
+    tenant         text not null,
+    instruction_id uuid not null,
+    outcome        text not null check (outcome in ('accepted', 'rejected', 'paid', 'returned')),
+    amount_fen     bigint not null,
+    statement_id   uuid,
+    line           integer,
+    call_id        uuid,
+    of_paid        text generated always as (case when outcome = 'returned' then 'paid' end) stored,
+    at             timestamptz not null,
+    primary key (tenant, instruction_id, outcome),
+    foreign key (tenant, instruction_id, amount_fen) references instruction (tenant, id, amount_fen),
+    foreign key (tenant, instruction_id, of_paid) references instruction_outcome (tenant, instruction_id, outcome),
+    foreign key (tenant, statement_id) references bank_statement (tenant, id) deferrable initially deferred,
+    foreign key (tenant, statement_id, line, instruction_id, outcome)
+        references bank_line (tenant, statement_id, line, instruction_id, outcome),
+    foreign key (tenant, call_id) references bank_answer (tenant, call_id),
+    check (num_nulls(statement_id, call_id) = 1),
+    check (line is null or statement_id is not null)
+);
+create unique index instruction_outcome_decided on instruction_outcome (tenant, instruction_id)
+    where outcome in ('paid', 'rejected');
+create index instruction_outcome_source on instruction_outcome (tenant, statement_id, line);
+comment on column instruction_outcome.line is 'null where the bank rejected the whole message';
+
+do $$
+declare t text;
+begin
+    foreach t in array array['bank_statement', 'bank_statement_part', 'bank_line', 'instruction_outcome'] loop
+        execute format('create trigger %I before update or delete on %I for each row execute function refuse_change()',
+                       t || '_append_only', t);
+        execute format('create trigger %I before truncate on %I for each statement execute function refuse_change()',
+                       t || '_never_emptied', t);
+        execute format('alter table %I enable row level security, force row level security', t);
+        execute format('create policy tenant_only on %I to clearing_app, clearing_owner using (tenant = any ((select bound_tenants())::text[]))', t);
+        execute format('revoke all on %I from public', t);
+        execute format('grant select, insert on %I to clearing_app', t);
+        execute format('grant select on %I to clearing_auditor', t);
+    end loop;
+end $$;
+
+-- what became of a claim once its batch is instructed: the bank's word on its instruction
+create or replace view claim_now with (security_invoker = true) as
+select c.*, o.batch_id,
+       case when c.state <> 'approved' or o.batch_id is null then c.state
+            else case b.state when 'cut' then 'batched' when 'in_publicity' then 'in_publicity'
+                              when 'sealed' then 'payable' when 'released' then 'payable'
+                              when 'instructed' then coalesce(
+                                  (select case when bool_or(s.outcome in ('returned', 'rejected')) then 'returned'
+                                               when bool_or(s.outcome = 'paid') then 'paid' end
+                                     from instruction_claim i join instruction_outcome s
+                                       on s.tenant = i.tenant and s.instruction_id = i.instruction_id
+                                    where i.tenant = c.tenant and i.claim_id = c.id), 'instructed')
+                              when 'closed' then 'paid' end
+       end as state_now
+  from claim c
+  left join obligation o on o.tenant = c.tenant and o.id = c.id and o.released_at is null
+  left join batch b on b.tenant = o.tenant and b.id = o.batch_id;
