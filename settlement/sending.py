@@ -21,6 +21,8 @@ from settlement.batch_states import STATES
 from settlement.formats.pain001 import PAIN001
 from settlement.instruction import end_to_end_id
 from settlement.office import Office
+from settlement.outcomes import reject_message
+from settlement.payments import prepare_for_whole_batch
 from tenants.kernel.canonical import Json, plain
 from tenants.kernel.change import Change, Job, record
 from tenants.kernel.database import Work
@@ -231,6 +233,7 @@ def _next_call(connection: Connection, submission_id: UUID, at: datetime) -> tup
 
 
 def _record_answer(connection: Connection, submission: Submission, call: Call, answer: Answer, at: datetime) -> None:
+    """Store the answer; where the bank rejects the message, so is every instruction of it."""
     before = state_of([call])
     insert_rows(
         connection,
@@ -238,6 +241,9 @@ def _record_answer(connection: Connection, submission: Submission, call: Call, a
         ("tenant", "call_id", "submission_id", "kind", "outcome", "detail", "answered_at"),
         [(submission.tenant, call.id, submission.id, call.kind, answer.outcome, answer.detail, at)],
     )
+    if answer.outcome == REJECTED:
+        prepare_for_whole_batch(connection)
+        reject_message(connection, submission.tenant, submission.batch_id, at, call_id=call.id)
     after = _AFTER.get(answer.outcome, UNKNOWN)
     _record(connection, submission, "bank.answered", before, after, call, at, answer)
 

@@ -12,33 +12,31 @@ from tenants.kernel.canonical import Json, plain
 MODES: Final = tuple(PAYEE_KIND)
 
 
-def text(about: str, **more: object) -> fields.String:
-    """A text of an answer, described in both languages."""
+def _text(about: str, **more: object) -> fields.String:
     return fields.String(metadata={"description": about, **more})
 
 
 def _day(about: str) -> fields.String:
-    return text(about, format="date")
+    return _text(about, format="date")
 
 
-def instant(about: str) -> fields.String:
-    """An instant of an answer."""
-    return text(about, format="date-time")
+def _instant(about: str) -> fields.String:
+    return _text(about, format="date-time")
 
 
 def _yuan(about: str) -> fields.String:
-    return text(about, examples=["408000.00"])
+    return _text(about, examples=["408000.00"])
 
 
 class FileSchema(Schema):
     """One file of a batch."""
 
-    name = text("文件名 / name")
-    media_type = text("媒体类型 / media type")
+    name = _text("文件名 / name")
+    media_type = _text("媒体类型 / media type")
     bytes = fields.Integer(metadata={"description": "大小（字节） / size in bytes"})
-    sha256 = text("SHA-256, hexadecimal")
-    sm3 = text("SM3 (GB/T 32905), hexadecimal")
-    href = text("下载地址 / where to download it")
+    sha256 = _text("SHA-256, hexadecimal")
+    sm3 = _text("SM3 (GB/T 32905), hexadecimal")
+    href = _text("下载地址 / where to download it")
 
 
 class KindTotalSchema(Schema):
@@ -52,40 +50,40 @@ class BatchSchema(Schema):
     """A batch (兑付批次)."""
 
     id = fields.UUID()
-    batch_no = text("批次号 / number for people", examples=["BT-JS-2024-0001"])
-    tenant = text("区域 / tenant")
-    scheme = text("券种 / scheme")
-    mode = text("通用或通兑 / who is paid", enum=list(MODES))
-    kind = text("批次类别 / kind")
-    state = text("状态 / state", enum=list(STATES))
+    batch_no = _text("批次号 / number for people", examples=["BT-JS-2024-0001"])
+    tenant = _text("区域 / tenant")
+    scheme = _text("券种 / scheme")
+    mode = _text("通用或通兑 / who is paid", enum=list(MODES))
+    kind = _text("批次类别 / kind")
+    state = _text("状态 / state", enum=list(STATES))
     possible_steps = fields.List(fields.String(), metadata={"description": "可进行的操作 / steps the state allows"})
-    cut_off = instant("截止时刻 / claims approved up to here are in")
+    cut_off = _instant("截止时刻 / claims approved up to here are in")
     count = fields.Integer(metadata={"description": "笔数 / number of claims"})
     total = _yuan("合计（元） / sum in yuan")
     totals = fields.Dict(
         fields.String(), fields.Nested(KindTotalSchema), metadata={"description": "按收款方 / by kind of payee"}
     )
-    cut_by = text("切批人 / who cut it")
-    cut_at = instant("切批时刻 / when it was cut")
-    published_by = text("公示人 / who published it")
+    cut_by = _text("切批人 / who cut it")
+    cut_at = _instant("切批时刻 / when it was cut")
+    published_by = _text("公示人 / who published it")
     published_on = _day("公示发布日 / first day of the notice")
     publicity_through = _day("公示截止日 / last day of the notice")
     publicity_provisional = fields.Boolean(
         metadata={"description": "截止日是否暂定 / whether the last day is provisional; then it cannot be sealed"}
     )
     publicity_working_days = fields.Integer(metadata={"description": "公示工作日数 / working days of the notice"})
-    calendar_version = text("所用日历版本 / calendar that the last day was counted by")
-    notice = text("公示网址 / address of the public notice")
-    sealed_by = text("封存人 / who sealed it")
-    sealed_at = instant("封存时刻 / when it was sealed")
-    merkle_root = text("明细的默克尔根 / Merkle root (RFC 6962) over its items, hexadecimal")
-    previous_seal = text("上一封存的 seal_sha256 / of the tenant's seal before it; zeros for the first")
-    seal_sha256 = text("封存记录的 SHA-256 / SHA-256 of the seal")
-    seal = text("封存记录（JWS） / the seal, a compact JWS")
-    released_by = text("放行人 / who released it")
-    released_at = instant("放行时刻 / when it was released")
-    instructed_at = instant("指令生成时刻 / when its instructions were signed")
-    manifest_sha256 = text(
+    calendar_version = _text("所用日历版本 / calendar that the last day was counted by")
+    notice = _text("公示网址 / address of the public notice")
+    sealed_by = _text("封存人 / who sealed it")
+    sealed_at = _instant("封存时刻 / when it was sealed")
+    merkle_root = _text("明细的默克尔根 / Merkle root (RFC 6962) over its items, hexadecimal")
+    previous_seal = _text("上一封存的 seal_sha256 / of the tenant's seal before it; zeros for the first")
+    seal_sha256 = _text("封存记录的 SHA-256 / SHA-256 of the seal")
+    seal = _text("封存记录（JWS） / the seal, a compact JWS")
+    released_by = _text("放行人 / who released it")
+    released_at = _instant("放行时刻 / when it was released")
+    instructed_at = _instant("指令生成时刻 / when its instructions were signed")
+    manifest_sha256 = _text(
         "清单哈希（不含签名），下一清单引用它 / hash of the manifest without its signatures, which the next one names"
     )
     files = fields.List(fields.Nested(FileSchema))
@@ -105,17 +103,17 @@ class ItemSchema(Schema):
 
     line = fields.Integer(metadata={"description": "序号 / line"})
     claim_id = fields.UUID()
-    claim_no = text("申请编号 / number of the claim")
-    enterprise = text("企业 / enterprise")
-    provider = text("服务机构 / provider")
-    payee = text("收款方 / who is paid")
+    claim_no = _text("申请编号 / number of the claim")
+    enterprise = _text("企业 / enterprise")
+    provider = _text("服务机构 / provider")
+    payee = _text("收款方 / who is paid")
     amount = _yuan("金额（元） / amount in yuan")
-    removed_at = instant("移出时刻 / when it was taken out")
-    removed_reason = text("移出原因 / why it was taken out")
+    removed_at = _instant("移出时刻 / when it was taken out")
+    removed_reason = _text("移出原因 / why it was taken out")
 
 
 class _PageSchema(Schema):
-    next_cursor = text("下一页游标，末页为 null / cursor of the next page; null on the last")
+    next_cursor = _text("下一页游标，末页为 null / cursor of the next page; null on the last")
 
 
 class BatchPageSchema(_PageSchema):

@@ -6,8 +6,8 @@ from uuid import UUID
 from flask import Response
 from marshmallow import Schema, fields
 
-from clearing.api.batch_form import instant, text
 from clearing.api.batches import READERS, blueprint
+from clearing.api.described import instant, text
 from clearing.api.frame import Answer, current, in_transaction, needs, principal
 from settlement.batch import find_batch
 from settlement.sending import Submission, calls_of, find_submission, order_sending, submission_json

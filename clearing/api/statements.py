@@ -11,8 +11,8 @@ from uuid import UUID
 from flask import Response, request
 from marshmallow import Schema, fields, validate
 
-from clearing.api.batch_form import instant, text
 from clearing.api.batches import READERS, blueprint, line_of
+from clearing.api.described import instant, text
 from clearing.api.frame import Answer, current, in_transaction, needs, principal, streamed
 from clearing.api.noun import IDENTITY, PageSchema, cursor_id, page, read_cursor, too_large
 from settlement.batch import find_batch

@@ -24,6 +24,7 @@ COMMANDS: Final = {
     "tenant": ("tenants", "区域 / tenants"),
     "key": ("keys", "签名密钥 / signing keys"),
     "outbox": ("outbox", "待办任务 / work that waits"),
+    "bank": ("banks", "银行：发送与对账 / banks: sending and reconciliation"),
     "verify": ("verification", "核验整个数据库 / verify the whole database"),
     "verify-batch": ("verification", "离线核验一个批次 / verify one batch offline"),
     "bench": ("benchmarks", "性能测量 / benchmarks"),

@@ -69,6 +69,13 @@ select i.tenant, i.id, 'rejected' from bank_line l join batch b on b.tenant = l.
  where l.reference = '*' and not exists (
        select 1 from instruction_outcome o where o.tenant = i.tenant and o.instruction_id = i.id
           and o.outcome in ('paid', 'rejected'))
+union all
+select i.tenant, i.id, 'rejected' from bank_answer a
+  join bank_submission s on s.tenant = a.tenant and s.id = a.submission_id
+  join instruction i on i.tenant = s.tenant and i.batch_id = s.batch_id
+ where a.outcome = 'rejected' and not exists (
+       select 1 from instruction_outcome o where o.tenant = i.tenant and o.instruction_id = i.id
+          and o.outcome in ('paid', 'rejected'))
 """
 _TWICE: Final = """
 select tenant, instruction_id, array_agg(outcome order by outcome) as outcomes from instruction_outcome

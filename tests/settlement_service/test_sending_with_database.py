@@ -124,6 +124,8 @@ def test_whatever_is_lost_the_bank_is_asked_before_anything_is_sent_again(
     calls = told(bench, submission)
     for before, after in itertools.pairwise(calls):
         assert after[0] == "inquiry" or before == ("inquiry", "absent")
+    rejected = bench.rows("select outcome from instruction_outcome where tenant = %s", bench.tenant)
+    assert [row.outcome for row in rejected] == ["rejected"] * (states[-1] == "rejected")
     assert len(books.execute()) == (states[-1] == "accepted")
     assert books.execute() == []
 
