@@ -36,20 +36,27 @@ Flow = tuple[str, str, int]
 def money_differences(dossier: Dossier, claim: Row, result: Json | None, context: Context) -> Iterator[Difference]:
     """Where the ledger holds something else for the claim than its state, award and batch say."""
     place = place_of("ledger_transfer", dossier.tenant, claim.claim_no)
-    transfers = dossier["ledger_transfer"]
-    ended = {row.pending_id for row in transfers} | {row.reverses for row in transfers}
-    live = [row for row in transfers if row.id not in ended]
-    pending = sorted(_flow(row) for row in live if row.kind == "pending")
-    standing = sorted(_flow(row) for row in live if row.kind in {"post", "posted"} and row.reverses is None)
+    pending, standing = sorted(_flow(row) for row in _live(dossier) if row.kind == "pending"), standing_flows(dossier)
     taken = _taken(claim, result)
     reserved = sorted(taken) if claim.state in RESERVED else []
-    owed = sorted((taken if claim.state in OWED else []) + _in_transit(dossier, claim, context))
+    owed = sorted((taken if claim.state in OWED else []) + in_transit(dossier, claim, context))
     if pending != reserved:
-        yield differs("claim.reserved", place, _shown(reserved), _shown(pending))
+        yield differs("claim.reserved", place, shown_flows(reserved), shown_flows(pending))
     if standing != owed:
-        yield differs("claim.owed", place, _shown(owed), _shown(standing))
-    for row in transfers:
-        yield from _witnessed(dossier, row, context)
+        yield differs("claim.owed", place, shown_flows(owed), shown_flows(standing))
+    for row in dossier["ledger_transfer"]:
+        yield from witnessed(dossier, row, context)
+
+
+def standing_flows(dossier: Dossier) -> list[Flow]:
+    """What was posted and not taken back."""
+    return sorted(_flow(row) for row in _live(dossier) if row.kind in {"post", "posted"} and row.reverses is None)
+
+
+def _live(dossier: Dossier) -> list[Row]:
+    transfers = dossier["ledger_transfer"]
+    ended = {row.pending_id for row in transfers} | {row.reverses for row in transfers}
+    return [row for row in transfers if row.id not in ended]
 
 
 def _taken(claim: Row, result: Json | None) -> list[Flow]:
@@ -66,7 +73,7 @@ def _taken(claim: Row, result: Json | None) -> list[Flow]:
     return [flow for flow in flows if flow[2]]
 
 
-def _in_transit(dossier: Dossier, claim: Row, context: Context) -> list[Flow]:
+def in_transit(dossier: Dossier, claim: Row, context: Context) -> list[Flow]:
     """What its released item put in transit, and where the bank's word took it from there."""
     year = f"{claim.scheme}/{claim.quota_year}"
     came = {row.outcome for row in dossier["instruction_outcome"]}
@@ -86,32 +93,35 @@ def _released(dossier: Dossier, item: Row, context: Context) -> Row | None:
     return None if batch is None or batch.released_at is None else batch
 
 
-def _witnessed(dossier: Dossier, row: Row, context: Context) -> Iterator[Difference]:
+def witnessed(dossier: Dossier, row: Row, context: Context) -> Iterator[Difference]:
     """Each transfer was made when an act of the claim was, for the reason of that act and for the award it left."""
     if row.debit.startswith("obligations/") and row.reverses is None:
         batches = [_released(dossier, item, context) for item in dossier["batch_item"]]
         if not any(b is not None and (b.released_at, b.batch_no) == (row.at, row.reason) for b in batches):
-            yield differs("transfer.witness", _place(row), "the release of its batch", (row.at, row.reason))
+            yield differs("transfer.witness", place_of_transfer(row), "the release of its batch", (row.at, row.reason))
         return
     if row.debit.startswith(("in-transit/", "paid/")):
         came = {(outcome.at, outcome.outcome) for outcome in dossier["instruction_outcome"]}
         if (row.at, row.reason) not in came or (row.reverses is not None) != row.debit.startswith("paid/"):
-            yield differs("transfer.witness", _place(row), "an outcome of its instruction", (row.at, row.reason))
+            yield differs(
+                "transfer.witness", place_of_transfer(row), "an outcome of its instruction", (row.at, row.reason)
+            )
         return
     acts = [entry for entry in dossier.entries if entry.witnesses(row.at)]
     if not acts:
-        yield differs("transfer.witness", f"{_place(row)}/at", "the time of one of its acts", row.at)
+        yield differs("transfer.witness", f"{place_of_transfer(row)}/at", "the time of one of its acts", row.at)
         return
     expected = {reason for entry in acts for reason in _reasons(row, entry)}
     if row.reason not in expected:
-        yield differs("transfer.reason", f"{_place(row)}/reason", expected, row.reason)
+        yield differs("transfer.reason", f"{place_of_transfer(row)}/reason", expected, row.reason)
     if row.kind == "pending" and row.reason != "matching":
         awards = {dossier.awards[entry.seq] for entry in acts}
         if row.amount_fen not in awards:
-            yield differs("transfer.award", f"{_place(row)}/amount_fen", awards, row.amount_fen)
+            yield differs("transfer.award", f"{place_of_transfer(row)}/amount_fen", awards, row.amount_fen)
 
 
-def _place(row: Row) -> str:
+def place_of_transfer(row: Row) -> str:
+    """Where a transfer is."""
     return f"ledger_transfer/{row.tenant}/{row.id}"
 
 
@@ -128,5 +138,6 @@ def _flow(row: Row) -> Flow:
     return row.debit, row.credit, row.amount_fen
 
 
-def _shown(flows: list[Flow]) -> str:
+def shown_flows(flows: list[Flow]) -> str:
+    """Flows as a person reads them in a report."""
     return "; ".join(f"{debit} → {credit} {Money(fen)}" for debit, credit, fen in flows) or "nothing"

@@ -119,6 +119,19 @@ _STATEMENTS: Final = """
 select tenant, id, batch_id, format, sha256, size_bytes, line_count, lines_sha256, imported_by, imported_at
   from bank_statement order by tenant, id
 """
+_CORRECTIONS: Final = """
+select tenant, id, obligation_id, instruction_id, came_back, account_name, account_sealed, account_tail, payee_digest,
+       bank_name, cnaps, reason, proposed_by, proposed_at
+  from account_correction order by tenant, id
+"""
+_DECISIONS: Final = """
+select tenant, correction_id, proposed_by, outcome, reason, cooling_through_on, decided_by, decided_at
+  from account_correction_decision order by tenant, correction_id
+"""
+_REISSUES: Final = """
+select tenant, obligation_id, of_obligation, correction_id, cooling_through_on, made_by, made_at
+  from reissue order by tenant, obligation_id
+"""
 _OUTCOMES: Final = """
 select c.tenant, c.claim_id, o.instruction_id as id, o.outcome, o.at
   from instruction_claim c join instruction_outcome o on o.tenant = c.tenant and o.instruction_id = c.instruction_id
@@ -145,6 +158,9 @@ _STREAMS: Final[Mapping[str, tuple[str, int]]] = {
     "bank_call": (_CALLS, ROWS_AT_ONCE),
     "bank_answer": (_ANSWERS, ROWS_AT_ONCE),
     "bank_statement": (_STATEMENTS, ROWS_AT_ONCE),
+    "account_correction": (_CORRECTIONS, ROWS_AT_ONCE),
+    "account_correction_decision": (_DECISIONS, ROWS_AT_ONCE),
+    "reissue": (_REISSUES, ROWS_AT_ONCE),
     "instruction_outcome": (_OUTCOMES, ROWS_AT_ONCE),
     "batch": ("select tenant, id from batch order by tenant, id", ROWS_AT_ONCE),
 }

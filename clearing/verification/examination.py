@@ -20,6 +20,7 @@ from clearing.verification.payouts import payout_differences
 from clearing.verification.policies import PolicyCheck
 from clearing.verification.quotas import quota_differences
 from clearing.verification.registry import registry_differences
+from clearing.verification.reissues import link_differences
 from clearing.verification.seals import seal_differences
 from clearing.verification.sendings import sent_file_differences
 from clearing.verification.settings import on_record, settings_differences
@@ -114,6 +115,7 @@ def _by_table(snapshot: Snapshot, context: Context) -> Iterator[Difference]:
     yield from guarded("bank_line", bank_line_differences(snapshot))
     yield from guarded("bank_statement_part", bank_file_differences(snapshot, context.secrets))
     yield from guarded("instruction_outcome", outcome_differences(snapshot))
+    yield from guarded("reissue", link_differences(snapshot))
     for row in snapshot.rows(_USED_ONCE):
         place = f"reservation/{row.tenant}/{row.reservation_no}/state"
         yield differs("reservation.used", place, f"{row.claims} claims use it", row.state)

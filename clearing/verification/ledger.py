@@ -32,6 +32,7 @@ FLOWS: Final = (
     ("obligations", "in-transit", "posted"),
     ("in-transit", "paid", "posted"),
     ("in-transit", "returned", "posted"),
+    ("returned", "obligations", "posted"),
     ("bank", "suspense", "posted"),
     ("suspense", "bank", "posted"),
     ("treasury", "budget", "posted"),

@@ -18,6 +18,7 @@ from clearing.verification.context import Context
 from clearing.verification.difference import Difference, differs, guarded
 from clearing.verification.dossiers import Dossier, dossiers, place_of
 from clearing.verification.notices import claim_notices, notice_differences
+from clearing.verification.reissues import correction_differences, reissue_differences
 from clearing.verification.reservations import reservation_differences, support_differences
 from clearing.verification.sendings import sending_differences
 from clearing.verification.snapshot import Row, Snapshot
@@ -31,6 +32,8 @@ _SUBJECTS: Final = {
     "case.": "duplicate_case",
     "bank.": "bank_submission",
     "statement.": "bank_statement",
+    "correction.": "account_correction",
+    "reissue.": "reissue",
 }
 """Which table's row an act is about."""
 _NUMBERS: Final = ("claim_no", "reservation_no", "batch_no")
@@ -68,6 +71,16 @@ def subject_differences(snapshot: Snapshot, context: Context) -> Iterator[Differ
             statement = dossier["bank_statement"][0]
             place = place_of("bank_statement", statement.tenant, statement.id)
             yield from guarded(place, statement_differences(dossier, statement, context))
+        elif dossier["account_correction"]:
+            snapshot.tally["corrected accounts"] += 1
+            corrected = dossier["account_correction"][0]
+            place = place_of("account_correction", corrected.tenant, corrected.id)
+            yield from guarded(place, correction_differences(dossier, corrected, context))
+        elif dossier["reissue"]:
+            snapshot.tally["payments issued again"] += 1
+            again = dossier["reissue"][0]
+            place = place_of("reissue", again.tenant, again.obligation_id)
+            yield from guarded(place, reissue_differences(dossier, again, context))
         elif dossier["batch"]:
             snapshot.tally["batches"] += 1
             place = place_of("batch", dossier.tenant, dossier.subject_id)

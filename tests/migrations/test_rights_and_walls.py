@@ -54,7 +54,7 @@ NEVER_CHANGED = {
     "audit_entry", "ledger_transfer", "support_record", "claim_revision", "assessment", "review", "platform_feed",
     "objection", "instruction", "instruction_claim", "batch_file", "batch_file_part",
     "bank_submission", "bank_call", "bank_answer", "bank_statement", "bank_statement_part", "bank_line",
-    "instruction_outcome",
+    "instruction_outcome", "account_correction", "account_correction_decision", "reissue",
 }  # fmt: skip
 
 
@@ -145,7 +145,7 @@ def test_nothing_is_left_to_the_public(catalogue: Connection) -> None:
         "select proname from pg_proc where pronamespace = 'public'::regnamespace "
         "and has_function_privilege('clearing_app', oid, 'EXECUTE')"
     ).scalars()
-    assert set(callable_by_app) == {"bind_scope", "bound_tenants", "bound_platform"}
+    assert set(callable_by_app) == {"bind_scope", "bound_tenants", "bound_platform", "payout_state"}
     for right in ("CREATE", "TEMPORARY"):
         kind = "schema" if right == "CREATE" else "database"
         name = "public" if right == "CREATE" else "clearing"

@@ -30,6 +30,10 @@ MATRIX: dict[tuple[str, str], set[str]] = {
     ("post", "/v1/claims/{claim_id}/reviews"): {"reviews:write"},
     ("post", "/v1/claims/{claim_id}/holds/{hold_id}/resolution"): {"reviews:write"},
     ("post", "/v1/claims/{claim_id}/objections"): {"reviews:write"},
+    ("post", "/v1/claims/{claim_id}/payee-corrections"): {"batches:write"},
+    ("get", "/v1/claims/{claim_id}/payee-corrections"): {*BATCH_READERS, "reviews:write"},
+    ("post", "/v1/claims/{claim_id}/payee-corrections/{correction_id}/decision"): {"batches:release"},
+    ("post", "/v1/claims/{claim_id}/reissue"): {"batches:write"},
     ("post", "/v1/claims/bulk"): {"claims:write"},
     ("post", "/v1/reservations"): {"claims:write"},
     ("get", "/v1/reservations"): CLAIM_READERS,
@@ -104,6 +108,7 @@ class Things:
             "name": "manifest.json", "batch_no": "nothing",
             "batch_id": self.batch_id, "reservation_id": self.reservation_id, "version": "2024-01-01", "year": "2024",
             "name": "manifest.json", "batch_no": "nothing", "statement_id": str(UUID(int=1)),
+            "correction_id": str(UUID(int=1)),
         }  # fmt: skip
         return path.format(**values)
 
@@ -209,6 +214,13 @@ BODIES: dict[str, Any] = {
     "/v1/cases/{case_id}/assignment": {"owner": "试探"},
     "/v1/cases/{case_id}/hold": {"reason": "试探"},
     "/v1/cases/{case_id}/resolution": {"outcome": "distinct", "reason": "试探"},
+    "/v1/claims/{claim_id}/payee-corrections": {
+        "payee": {
+            "account_name": "试探", "account_number": "6222000011112222", "bank_name": "试探", "cnaps": "102100099996",
+        },
+        "reason": "试探",
+    },
+    "/v1/claims/{claim_id}/payee-corrections/{correction_id}/decision": {"outcome": "approve"},
     f"{SCHEME}/budgets/{{year}}": {"amount": "0.00"},
     f"{TENANT}/linked-regions/{{year}}": {"regions": {}},
     f"{TENANT}/payout-account": {

@@ -91,12 +91,13 @@ class Desk:
 
 def open_desk(bench: Bench, folder: Path, *amounts: str, **how: Any) -> Desk:
     batch = bench.instruct(bench.released(*amounts, **how))
-    content = bench.do(lambda c: _file(c, batch))
+    content = bench.do(lambda c: batch_file(c, batch))
     books = Books()
     books.receive(batch.batch_no, content)
     return Desk(bench, folder, batch, books.execute())
 
 
-def _file(connection: Any, batch: Batch) -> bytes:
+def batch_file(connection: Any, batch: Batch) -> bytes:
+    """The payment file of the batch."""
     file = find_file(connection, batch.tenant, batch.id, "pain.001.xml")
     return b"".join(read_part(connection, batch, file.name, part, OFFICE.sealer) for part in range(1, file.parts + 1))

@@ -53,6 +53,7 @@ class Story:
     books: Books = field(repr=False)
     tokens: dict[str, str] = field(default_factory=dict, repr=False)
     claims: dict[str, Body] = field(default_factory=dict, repr=False)
+    again: Body = field(default_factory=dict, repr=False)
 
     @property
     def secrets_folder(self) -> Path:
@@ -394,6 +395,29 @@ def _collide(story: Story, claim_ids: list[str]) -> None:
         story.approve(story.claim(claim_id), "second reviewer")
 
 
+def _issue_again(story: Story) -> None:
+    """What came back gets another account, one that is refused and one that is approved, and is owed again."""
+    backs = [*story.in_state("jiangsu", "returned"), *story.in_state("shanxi-hainan", "returned")]
+    assert [back["tenant"] for back in backs] == ["jiangsu", "shanxi-hainan"]
+    for back in backs:
+        _correct(story, back, "6222000099990001", "refuse")
+        _correct(story, back, "6222000099990002", "approve")
+    story.move("2024-10-26T09:00:00+08:00")
+    for back in backs:
+        story.call("maker", "POST", f"/v1/claims/{back['id']}/reissue")
+    story.again = story.cut("jiangsu", "provincial")
+    story.step("maker", "jiangsu", story.again, "publish")
+
+
+def _correct(story: Story, back: Body, number: str, outcome: str) -> None:
+    name = back["enterprise"]["name"]
+    payee = {"account_name": name, "account_number": number, "bank_name": "工商银行", "cnaps": "102301000017"}
+    path = f"/v1/claims/{back['id']}/payee-corrections"
+    made = story.call("maker", "POST", path, {"payee": payee, "reason": "账号有误"}).get_json()
+    body = {"outcome": outcome, "reason": "已电话核实"}
+    story.call("releaser", "POST", f"{path}/{made['id']}/decision", body)
+
+
 def _later_batches(story: Story) -> None:
     """A cancelled batch, one that is sealed with a rotated key, an empty one that is closed, one only published."""
     story.step("maker", "jiangsu", story.cut("jiangsu", "provincial"), "cancel")
@@ -408,7 +432,11 @@ def _later_batches(story: Story) -> None:
     story.step("maker", "jiangsu", again, "seal")
     story.step("releaser", "jiangsu", again, "release")
     story.jobs()
+    _issue_again(story)
     story.move("2024-11-05T09:00:00+08:00")
+    for step, who in (("seal", "maker"), ("release", "releaser")):
+        story.step(who, "jiangsu", story.again, step)
+    story.jobs()
     overdue = story.do(release_overdue)
     assert overdue > 0, "no correction is overdue"
     kid = story.do(

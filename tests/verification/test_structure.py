@@ -15,6 +15,7 @@ from clearing.verification.structure import EXPECTED, expected_structure, struct
 from tests.verification.story import Story
 
 APPEND_ONLY = (
+    "account_correction", "account_correction_decision", "reissue",
     "assessment", "audit_entry", "bank_answer", "bank_call", "bank_line", "bank_statement",
     "bank_statement_part", "bank_submission", "batch_file", "batch_file_part", "claim_revision", "instruction", "instruction_claim", "instruction_outcome",
     "ledger_transfer", "objection", "platform_feed", "review", "support_record",

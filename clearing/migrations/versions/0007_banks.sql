@@ -183,19 +183,114 @@ begin
     end loop;
 end $$;
 
--- what became of a claim once its batch is instructed: the bank's word on its instruction
+-- ------------------------------------------------------------------------------------- returned, and issued again
+
+-- Another account for an obligation whose payment came back: proposed by one, decided by another, and paid to only
+-- after working days in which the payee and its region can object.
+create table account_correction (
+    tenant         text not null,
+    id             uuid not null,
+    obligation_id  uuid not null,
+    instruction_id uuid not null,
+    came_back      text not null check (came_back in ('returned', 'rejected')),
+    account_name   text not null,
+    account_sealed bytea not null,
+    account_tail   text not null,
+    payee_digest   bytea not null check (length(payee_digest) = 32),
+    bank_name      text not null,
+    cnaps          text not null,
+    reason         text not null,
+    proposed_by    text not null,
+    proposed_at    timestamptz not null,
+    primary key (tenant, id),
+    unique (tenant, id, proposed_by),
+    unique (tenant, id, obligation_id),
+    foreign key (tenant, obligation_id) references obligation (tenant, id),
+    foreign key (tenant, instruction_id, came_back) references instruction_outcome (tenant, instruction_id, outcome)
+);
+create index account_correction_of on account_correction (tenant, obligation_id);
+
+create table account_correction_decision (
+    tenant         text not null,
+    correction_id  uuid not null,
+    proposed_by    text not null,
+    outcome        text not null check (outcome in ('approve', 'refuse')),
+    reason         text,
+    cooling_through_on date check ((cooling_through_on is not null) = (outcome = 'approve')),
+    decided_by     text not null,
+    decided_at     timestamptz not null,
+    primary key (tenant, correction_id),
+    unique (tenant, correction_id, outcome, cooling_through_on),
+    foreign key (tenant, correction_id, proposed_by) references account_correction (tenant, id, proposed_by),
+    constraint account_correction_four_eyes check (decided_by <> proposed_by),
+    check (cooling_through_on > (decided_at at time zone 'Asia/Shanghai')::date),
+    check (outcome = 'approve' or reason is not null)
+);
+
+-- The obligation that takes a returned one up again: one for each, so that there is one net subsidy.
+create table reissue (
+    tenant             text not null,
+    obligation_id      uuid not null,
+    of_obligation      uuid not null,
+    correction_id      uuid not null,
+    of_approved        text generated always as ('approve') stored,
+    cooling_through_on date not null,
+    made_by            text not null,
+    made_at            timestamptz not null,
+    primary key (tenant, obligation_id),
+    constraint reissue_once unique (tenant, of_obligation),
+    foreign key (tenant, obligation_id) references obligation (tenant, id),
+    foreign key (tenant, correction_id, of_obligation) references account_correction (tenant, id, obligation_id),
+    foreign key (tenant, correction_id, of_approved, cooling_through_on)
+        references account_correction_decision (tenant, correction_id, outcome, cooling_through_on),
+    check (obligation_id <> of_obligation),
+    constraint reissue_cooled_off check ((made_at at time zone 'Asia/Shanghai')::date > cooling_through_on)
+);
+
+do $$
+declare t text;
+begin
+    foreach t in array array['account_correction', 'account_correction_decision', 'reissue'] loop
+        execute format('create trigger %I before update or delete on %I for each row execute function refuse_change()',
+                       t || '_append_only', t);
+        execute format('create trigger %I before truncate on %I for each statement execute function refuse_change()',
+                       t || '_never_emptied', t);
+        execute format('alter table %I enable row level security, force row level security', t);
+        execute format('create policy tenant_only on %I to clearing_app, clearing_owner using (tenant = any ((select bound_tenants())::text[]))', t);
+        execute format('revoke all on %I from public', t);
+        execute format('grant select, insert on %I to clearing_app', t);
+        execute format('grant select on %I to clearing_auditor', t);
+    end loop;
+end $$;
+
+-- What became of an obligation that is in a batch; one that came back and was issued again is what the later one is.
+create function payout_state(wanted_tenant text, wanted_id uuid) returns text language sql stable as $$
+    select case b.state
+               when 'cut' then 'batched' when 'in_publicity' then 'in_publicity'
+               when 'sealed' then 'payable' when 'released' then 'payable'
+               when 'instructed' then
+                   case when s.back then coalesce(public.payout_state(o.tenant, r.obligation_id), 'returned')
+                        when s.paid then 'paid' else 'instructed' end
+               when 'closed' then 'paid' end
+      from public.obligation o
+      join public.batch b on b.tenant = o.tenant and b.id = o.batch_id
+      left join public.reissue r on r.tenant = o.tenant and r.of_obligation = o.id
+      left join lateral (
+           select bool_or(x.outcome in ('returned', 'rejected')) as back, bool_or(x.outcome = 'paid') as paid
+             from public.instruction_claim i join public.instruction_outcome x
+               on x.tenant = i.tenant and x.instruction_id = i.instruction_id
+            where i.tenant = o.tenant and i.claim_id = o.id) s on b.state = 'instructed'
+     where o.tenant = wanted_tenant and o.id = wanted_id and o.released_at is null
+$$;
+revoke all on function payout_state(text, uuid) from public;
+grant execute on function payout_state(text, uuid) to clearing_app, clearing_auditor;
+
 create or replace view claim_now with (security_invoker = true) as
 select c.*, o.batch_id,
        case when c.state <> 'approved' or o.batch_id is null then c.state
             else case b.state when 'cut' then 'batched' when 'in_publicity' then 'in_publicity'
                               when 'sealed' then 'payable' when 'released' then 'payable'
-                              when 'instructed' then coalesce(
-                                  (select case when bool_or(s.outcome in ('returned', 'rejected')) then 'returned'
-                                               when bool_or(s.outcome = 'paid') then 'paid' end
-                                     from instruction_claim i join instruction_outcome s
-                                       on s.tenant = i.tenant and s.instruction_id = i.instruction_id
-                                    where i.tenant = c.tenant and i.claim_id = c.id), 'instructed')
-                              when 'closed' then 'paid' end
+                              else payout_state(c.tenant, c.id) end
        end as state_now
   from claim c
   left join obligation o on o.tenant = c.tenant and o.id = c.id and o.released_at is null
