@@ -1,6 +1,6 @@
 """One pass over everything that belongs to one subject at a time: claims, reservations, support records, batches."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 from clearing.verification.bank_statements import statement_differences
@@ -23,6 +23,8 @@ from clearing.verification.reservations import reservation_differences, support_
 from clearing.verification.sendings import sending_differences
 from clearing.verification.snapshot import Row, Snapshot
 
+Check = Callable[[Dossier, Row, Context], Iterator[Difference]]
+
 _SUBJECTS: Final = {
     "claim.": "claim",
     "hold.": "claim",
@@ -36,6 +38,13 @@ _SUBJECTS: Final = {
     "reissue.": "reissue",
 }
 """Which table's row an act is about."""
+_OF_BANKS: Final[Mapping[str, tuple[str, Check]]] = {
+    "bank_submission": ("sent files", sending_differences),
+    "bank_statement": ("bank statements", statement_differences),
+    "account_correction": ("corrected accounts", correction_differences),
+    "reissue": ("payments issued again", reissue_differences),
+}
+"""What passes between the service and banks: the table of each subject, its name in the tally, and its check."""
 _NUMBERS: Final = ("claim_no", "reservation_no", "batch_no")
 
 
@@ -61,26 +70,11 @@ def subject_differences(snapshot: Snapshot, context: Context) -> Iterator[Differ
             case = dossier["duplicate_case"][0]
             snapshot.tally["sides of cases"] += 1
             yield from guarded(f"duplicate_case/{dossier.tenant}/{case.id}", case_differences(dossier, case))
-        elif dossier["bank_submission"]:
-            snapshot.tally["sent files"] += 1
-            sent = dossier["bank_submission"][0]
-            place = place_of("bank_submission", sent.tenant, sent.id)
-            yield from guarded(place, sending_differences(dossier, sent, context))
-        elif dossier["bank_statement"]:
-            snapshot.tally["bank statements"] += 1
-            statement = dossier["bank_statement"][0]
-            place = place_of("bank_statement", statement.tenant, statement.id)
-            yield from guarded(place, statement_differences(dossier, statement, context))
-        elif dossier["account_correction"]:
-            snapshot.tally["corrected accounts"] += 1
-            corrected = dossier["account_correction"][0]
-            place = place_of("account_correction", corrected.tenant, corrected.id)
-            yield from guarded(place, correction_differences(dossier, corrected, context))
-        elif dossier["reissue"]:
-            snapshot.tally["payments issued again"] += 1
-            again = dossier["reissue"][0]
-            place = place_of("reissue", again.tenant, again.obligation_id)
-            yield from guarded(place, reissue_differences(dossier, again, context))
+        elif (table := next((name for name in _OF_BANKS if dossier[name]), None)) is not None:
+            name, check = _OF_BANKS[table]
+            snapshot.tally[name] += 1
+            place = place_of(table, dossier.tenant, dossier.subject_id)
+            yield from guarded(place, check(dossier, dossier[table][0], context))
         elif dossier["batch"]:
             snapshot.tally["batches"] += 1
             place = place_of("batch", dossier.tenant, dossier.subject_id)
