@@ -14,7 +14,8 @@ from settlement.batch import Batch, change_batch, lock_batch, next_number, recor
 from settlement.batch_files import store_files
 from settlement.batch_states import INSTRUCT, require_start
 from settlement.clearing_order import make_pay_in
-from settlement.formats.folder import MANIFEST, Chain, write_folder
+from settlement.formats.bank_table import PRESETS
+from settlement.formats.folder import MANIFEST, Chain, FileChoices, write_folder
 from settlement.formats.manifest import FIRST_PREVIOUS, manifest_hash
 from settlement.formats.payout_batch import PayoutBatch
 from settlement.keys import ensure_payout_key, jwks, refuse_revoked
@@ -62,6 +63,7 @@ def instruct(connection: Connection, tenant: str, batch_id: UUID, office: Office
             lambda: instructions(connection, batch, signing, office),
             key,
             Chain(str(batch.seal_jws), previous, number),
+            _choices(office, tenant),
         )
         _verify(connection, batch, folder, previous)
         manifest_sha256 = manifest_hash((folder / MANIFEST).read_bytes())
@@ -86,6 +88,14 @@ def _through_agent(connection: Connection, batch: Batch, signing: Signing, offic
     if batch.form == "agent":
         pay_on(connection, batch, signing.created_at)
         make_pay_in(connection, batch, signing.debtor, office, signing.created_at)
+
+
+def _choices(office: Office, tenant: str) -> FileChoices:
+    """What the tenant's bank wants its files to be."""
+    chosen = office.banks.get(tenant)
+    if chosen is None:
+        return FileChoices()
+    return FileChoices(chosen.pain_version, PRESETS[chosen.table], chosen.csv_encoding)
 
 
 def _require_released(connection: Connection, batch: Batch, totals: PayoutBatch) -> None:

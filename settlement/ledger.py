@@ -21,6 +21,12 @@ TREASURY: Final = "treasury"
 """The public purse outside this ledger, from which appropriations come."""
 
 
+BANK: Final = "bank"
+"""The account at the bank, outside this ledger: what moved there without an explanation."""
+SUSPENSE: Final = "suspense"
+"""What moved at the bank and waits for a person's explanation."""
+
+
 def quota_account(scheme: str, year: int, uscc: str) -> str:
     """What one enterprise takes of its annual cap in a scheme and quota year."""
     return f"quota/{scheme}/{year}/{uscc}"
@@ -44,6 +50,16 @@ def obligations_account(scheme: str, year: int) -> str:
 def in_transit_account(scheme: str, year: int) -> str:
     """Instructed, the bank's word not yet in."""
     return f"in-transit/{scheme}/{year}"
+
+
+def paid_account(scheme: str, year: int) -> str:
+    """Arrived, by the bank's statement."""
+    return f"paid/{scheme}/{year}"
+
+
+def returned_account(scheme: str, year: int) -> str:
+    """Sent back or refused by the bank: still owed, to be issued again."""
+    return f"returned/{scheme}/{year}"
 
 
 def matching_account(scheme: str, year: int, division: str, uscc: str) -> str:

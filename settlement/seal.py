@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from settlement.batch import Batch, change_batch, control_totals, lock_batch, next_number, record_step
 from settlement.batch_states import SEAL, already_done, require_start
-from settlement.formats.pain001 import schema_faults, write_pain001
+from settlement.formats.pain001 import VERSIONS, schema_faults, write_pain001
 from settlement.instruction import InstructionError
 from settlement.keys import ensure_payout_key, public_keys, refuse_revoked
 from settlement.office import Office
@@ -118,11 +118,13 @@ def _payable_root(connection: Connection, batch: Batch, key: SigningKey, office:
 
 
 def _rehearse(connection: Connection, batch: Batch, signing: Signing, office: Office) -> None:
+    chosen = office.banks.get(batch.tenant)
+    version = VERSIONS[0] if chosen is None else chosen.pain_version
     with tempfile.TemporaryFile() as file:
         payments = instructions(connection, batch, signing, office)
-        write_pain001(file, payout_batch(connection, batch, signing), payments)
+        write_pain001(file, payout_batch(connection, batch, signing), payments, version)
         file.seek(0)
-        if faults := schema_faults(file):
+        if faults := schema_faults(file, version):
             raise _unpayable(batch, faults[0])
 
 

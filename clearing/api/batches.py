@@ -278,7 +278,7 @@ def get_file(tenant: str, batch_id: UUID, name: str) -> Response:
 
 def office() -> Office:
     """What settlement needs of this service."""
-    return Office(current().secrets, current().settings.demonstration)
+    return current().office
 
 
 def etag_of(batch: Batch) -> str:

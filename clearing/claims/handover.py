@@ -36,6 +36,11 @@ def hand_over(connection: Connection, vault: Vault, tenant: str, claim_ids: Sequ
     open_obligations(connection, tenant, [_obligation(vault, tenant, row) for row in rows], vault.sealer, at)
 
 
+def payee_digest(vault: Vault, payee: Account) -> bytes:
+    """The keyed digest by which claims paid to one account are found to be so."""
+    return vault.content_mac(_PAYEE + canonical_bytes(payee.payload()))
+
+
 def revision_place(tenant: str, claim_id: UUID, revision: int) -> Place:
     """Where a revision's account numbers are sealed."""
     return Place("claim_revision", "sealed", tenant, f"{claim_id}/{revision}")
@@ -56,7 +61,7 @@ def _obligation(vault: Vault, tenant: str, row: Any) -> Obligation:  # noqa: ANN
         provider_uscc=row.provider_uscc,
         payee_name=row.enterprise_name if row.mode == "common_use" else row.provider_name,
         payee=payee,
-        payee_digest=vault.content_mac(_PAYEE + canonical_bytes(payee.payload())),
+        payee_digest=payee_digest(vault, payee),
         amount=Money(row.award_fen),
         provider_division=row.provider_division,
     )

@@ -30,6 +30,7 @@ COMMANDS: Final = {
     "agreement": ("cycles", "结算协议 / agreements between tenants"),
     "cycle": ("cycles", "清算周期 / clearing cycles"),
     "outbox": ("outbox", "待办任务 / work that waits"),
+    "bank": ("banks", "银行：发送与对账 / banks: sending and reconciliation"),
     "verify": ("verification", "核验整个数据库 / verify the whole database"),
     "verify-batch": ("verification", "离线核验一个批次 / verify one batch offline"),
     "bench": ("benchmarks", "性能测量 / benchmarks"),
@@ -107,7 +108,7 @@ _AWAY: Final = frozenset({"OperationalError", "RedisError"})
 _CODES: Final = {
     UNAVAILABLE: _AWAY | {"EmbeddedError", "ServingError", "Unavailable"},
     FINDINGS: frozenset({"SeedError", "CheckpointError"}),
-    USAGE: frozenset({"SettingsError", "PreparationError", "Problem", "WorksheetError"}),
+    USAGE: frozenset({"SettingsError", "PreparationError", "ConnectionsError", "Problem", "WorksheetError"}),
 }
 """By the names of error classes, so that no command imports what it does not need; the first that fits holds."""
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from clearing.verification.agreements import agreement_differences, read_agreements
+from clearing.verification.bank_statements import bank_file_differences, bank_line_differences, outcome_differences
 from clearing.verification.batches import read_batches
 from clearing.verification.chain import Chains
 from clearing.verification.checkpoints import Checkpoint, read_checkpoints
@@ -22,7 +23,9 @@ from clearing.verification.payouts import payout_differences
 from clearing.verification.policies import PolicyCheck
 from clearing.verification.quotas import quota_differences
 from clearing.verification.registry import registry_differences
+from clearing.verification.reissues import link_differences
 from clearing.verification.seals import seal_differences
+from clearing.verification.sendings import sent_file_differences
 from clearing.verification.settings import on_record, settings_differences
 from clearing.verification.snapshot import Snapshot, open_snapshot
 from clearing.verification.structure import is_migrated, structure_differences
@@ -118,6 +121,11 @@ def _by_table(snapshot: Snapshot, context: Context) -> Iterator[Difference]:
     yield from guarded("ledger_account", quota_differences(snapshot, context.policies))
     yield from guarded("registry_key", registry_differences(snapshot))
     yield from guarded("number_series", number_differences(snapshot))
+    yield from guarded("bank_submission", sent_file_differences(snapshot))
+    yield from guarded("bank_line", bank_line_differences(snapshot))
+    yield from guarded("bank_statement_part", bank_file_differences(snapshot, context.secrets))
+    yield from guarded("instruction_outcome", outcome_differences(snapshot))
+    yield from guarded("reissue", link_differences(snapshot))
     for row in snapshot.rows(_USED_ONCE):
         place = f"reservation/{row.tenant}/{row.reservation_no}/state"
         yield differs("reservation.used", place, f"{row.claims} claims use it", row.state)

@@ -19,6 +19,10 @@ ACCOUNTS: Final[Mapping[str, tuple[str, bool]]] = {
     "clearing": ("clearing/[a-z][a-z0-9-]*/[0-9]{4}/[a-z][a-z0-9-]{1,30}", False),
     "netted": ("netted/[a-z][a-z0-9-]*/[0-9]{4}", False),
     "agent": ("agent/[a-z][a-z0-9-]*/[0-9]{4}/BT-[A-Z]{2,5}-[0-9]{4}-[0-9]{4,}", True),
+    "paid": ("paid/[a-z][a-z0-9-]*/[0-9]{4}", False),
+    "returned": ("returned/[a-z][a-z0-9-]*/[0-9]{4}", False),
+    "bank": ("bank", False),
+    "suspense": ("suspense", False),
     "matching": ("matching/[a-z][a-z0-9-]*/[0-9]{4}/[0-9]{6}/[0-9A-Z]{18}", True),
     "matching-payable": ("matching-payable/[a-z][a-z0-9-]*/[0-9]{4}/[0-9]{6}", False),
 }
@@ -35,6 +39,11 @@ FLOWS: Final = (
     ("netted", "clearing", "posted"),
     ("obligations", "agent", "posted"),
     ("agent", "in-transit", "posted"),
+    ("in-transit", "paid", "posted"),
+    ("in-transit", "returned", "posted"),
+    ("returned", "obligations", "posted"),
+    ("bank", "suspense", "posted"),
+    ("suspense", "bank", "posted"),
     ("treasury", "budget", "posted"),
     ("budget", "treasury", "posted"),
 )

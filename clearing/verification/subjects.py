@@ -1,8 +1,9 @@
 """One pass over everything that belongs to one subject at a time: claims, reservations, support records, batches."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
+from clearing.verification.bank_statements import statement_differences
 from clearing.verification.batches import BatchCheck
 from clearing.verification.cases import case_differences
 from clearing.verification.chain import KEPT
@@ -18,8 +19,12 @@ from clearing.verification.derived import derived_differences
 from clearing.verification.difference import Difference, differs, guarded
 from clearing.verification.dossiers import Dossier, dossiers, place_of
 from clearing.verification.notices import claim_notices, notice_differences
+from clearing.verification.reissues import correction_differences, reissue_differences
 from clearing.verification.reservations import reservation_differences, support_differences
+from clearing.verification.sendings import sending_differences
 from clearing.verification.snapshot import Row, Snapshot
+
+Check = Callable[[Dossier, Row, Context], Iterator[Difference]]
 
 _SUBJECTS: Final = {
     "claim.": "claim",
@@ -28,8 +33,19 @@ _SUBJECTS: Final = {
     "reservation.": "reservation",
     "support_record.": "support_record",
     "case.": "duplicate_case",
+    "bank.": "bank_submission",
+    "statement.": "bank_statement",
+    "correction.": "account_correction",
+    "reissue.": "reissue",
 }
 """Which table's row an act is about."""
+_OF_BANKS: Final[Mapping[str, tuple[str, Check]]] = {
+    "bank_submission": ("sent files", sending_differences),
+    "bank_statement": ("bank statements", statement_differences),
+    "account_correction": ("corrected accounts", correction_differences),
+    "reissue": ("payments issued again", reissue_differences),
+}
+"""What passes between the service and banks: the table of each subject, its name in the tally, and its check."""
 _NUMBERS: Final = ("claim_no", "reservation_no", "batch_no")
 
 
@@ -55,6 +71,11 @@ def subject_differences(snapshot: Snapshot, context: Context) -> Iterator[Differ
             case = dossier["duplicate_case"][0]
             snapshot.tally["sides of cases"] += 1
             yield from guarded(f"duplicate_case/{dossier.tenant}/{case.id}", case_differences(dossier, case))
+        elif (table := next((name for name in _OF_BANKS if dossier[name]), None)) is not None:
+            name, check = _OF_BANKS[table]
+            snapshot.tally[name] += 1
+            place = place_of(table, dossier.tenant, dossier.subject_id)
+            yield from guarded(place, check(dossier, dossier[table][0], context))
         elif dossier["batch"]:
             snapshot.tally["batches"] += 1
             place = place_of("batch", dossier.tenant, dossier.subject_id)

@@ -54,16 +54,17 @@ MAY_UPDATE = {
     "clearing_cycle": {"state", "closed_by", "closed_at", "confirmed_at", "settled_by", "settled_at"},
     "clearing_position": {"confirmed_by", "confirmed_at"},
     "exposure_hold": {"lifted_by", "lifted_at", "reason"},
-}  # fmt: skip
     "webhook_endpoint": {"fed_through_seq", "disabled_by", "disabled_at"},
     "webhook_message": {"queued_at", "next_attempt_at", "attempts", "last_answer", "done_at", "gave_up"},
-}
+}  # fmt: skip
 """What the application may change, by column; ``None`` for every column."""
 
 NEVER_CHANGED = {
     "audit_entry", "ledger_transfer", "support_record", "claim_revision", "assessment", "review", "platform_feed",
     "objection", "instruction", "instruction_claim", "batch_file", "batch_file_part", "clearing_debt", "clearing_cell",
     "clearing_order",
+    "bank_submission", "bank_call", "bank_answer", "bank_statement", "bank_statement_part", "bank_line",
+    "instruction_outcome", "account_correction", "account_correction_decision", "reissue",
 }  # fmt: skip
 
 BETWEEN_TENANTS = {
@@ -160,7 +161,7 @@ def test_nothing_is_left_to_the_public(catalogue: Connection) -> None:
         "select proname from pg_proc where pronamespace = 'public'::regnamespace "
         "and has_function_privilege('clearing_app', oid, 'EXECUTE')"
     ).scalars()
-    assert set(callable_by_app) == {"bind_scope", "bound_tenants", "bound_platform"}
+    assert set(callable_by_app) == {"bind_scope", "bound_tenants", "bound_platform", "payout_state"}
     for right in ("CREATE", "TEMPORARY"):
         kind = "schema" if right == "CREATE" else "database"
         name = "public" if right == "CREATE" else "clearing"

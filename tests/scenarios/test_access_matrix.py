@@ -1,8 +1,9 @@
 """Every operation of the interface with every scope, without a token, and with another tenant's things."""
 
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
 
@@ -33,6 +34,10 @@ MATRIX: dict[tuple[str, str], set[str]] = {
     ("post", "/v1/claims/{claim_id}/reviews"): {"reviews:write"},
     ("post", "/v1/claims/{claim_id}/holds/{hold_id}/resolution"): {"reviews:write"},
     ("post", "/v1/claims/{claim_id}/objections"): {"reviews:write"},
+    ("post", "/v1/claims/{claim_id}/payee-corrections"): {"batches:write"},
+    ("get", "/v1/claims/{claim_id}/payee-corrections"): {*BATCH_READERS, "reviews:write"},
+    ("post", "/v1/claims/{claim_id}/payee-corrections/{correction_id}/decision"): {"batches:release"},
+    ("post", "/v1/claims/{claim_id}/reissue"): {"batches:write"},
     ("post", "/v1/claims/bulk"): {"claims:write"},
     ("post", "/v1/reservations"): {"claims:write"},
     ("get", "/v1/reservations"): CLAIM_READERS,
@@ -70,6 +75,12 @@ MATRIX: dict[tuple[str, str], set[str]] = {
     ("post", f"{BATCH}/cancel"): {"batches:write"},
     ("post", f"{BATCH}/close"): {"batches:write"},
     ("get", f"{BATCH}/files"): BATCH_READERS,
+    ("post", f"{BATCH}/sending"): {"batches:release"},
+    ("get", f"{BATCH}/sending"): BATCH_READERS,
+    ("post", f"{BATCH}/statements"): {"batches:write"},
+    ("get", f"{BATCH}/statements"): BATCH_READERS,
+    ("get", f"{BATCH}/statements/{{statement_id}}"): BATCH_READERS,
+    ("get", f"{BATCH}/statements/{{statement_id}}/lines"): BATCH_READERS,
     ("get", f"{BATCH}/files/{{name}}"): BATCH_READERS,
     ("get", f"{TENANT}/exposure-holds"): BATCH_READERS,
     ("post", f"{BATCH}/exposure-hold/lift"): {"batches:release"},
@@ -124,16 +135,12 @@ class Things:
 
     def place(self, path: str) -> str:
         """The path with these ids in it."""
-        values = {
-            "tenant": self.tenant, "scheme": self.scheme, "claim_id": self.claim_id, "hold_id": self.hold_id,
-            "batch_id": self.batch_id, "reservation_id": self.reservation_id, "case_id": self.case_id,
-            "version": "2024-01-01", "year": "2024", "endpoint_id": self.claim_id,
+        known = {
+            "tenant": self.tenant, "scheme": self.scheme, "hold_id": self.hold_id, "batch_id": self.batch_id,
+            "reservation_id": self.reservation_id, "case_id": self.case_id, "version": "2024-01-01", "year": "2024",
             "name": "manifest.json", "batch_no": "nothing",
-            "batch_id": self.batch_id, "reservation_id": self.reservation_id, "version": "2024-01-01", "year": "2024",
-            "name": "manifest.json", "batch_no": "nothing", "agreement_id": str(UUID(int=1)),
-            "cycle_id": str(UUID(int=2)),
         }  # fmt: skip
-        return path.format(**values)
+        return path.format_map(defaultdict(lambda: self.claim_id, known))
 
 
 def absent(tenant: str = "jiangsu") -> Things:
@@ -237,6 +244,13 @@ BODIES: dict[str, Any] = {
     "/v1/cases/{case_id}/assignment": {"owner": "试探"},
     "/v1/cases/{case_id}/hold": {"reason": "试探"},
     "/v1/cases/{case_id}/resolution": {"outcome": "distinct", "reason": "试探"},
+    "/v1/claims/{claim_id}/payee-corrections": {
+        "payee": {
+            "account_name": "试探", "account_number": "6222000011112222", "bank_name": "试探", "cnaps": "102100099996",
+        },
+        "reason": "试探",
+    },
+    "/v1/claims/{claim_id}/payee-corrections/{correction_id}/decision": {"outcome": "approve"},
     f"{SCHEME}/budgets/{{year}}": {"amount": "0.00"},
     f"{TENANT}/linked-regions/{{year}}": {"regions": {}},
     f"{TENANT}/payout-account": {

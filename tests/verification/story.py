@@ -1,10 +1,11 @@
 """A small but whole history, made over the service's own interface: every state of a claim and of a batch occurs."""
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
@@ -23,8 +24,12 @@ from clearing.service import Service, open_service
 from clearing.settings import Settings
 from clearing.webhooks.courier import Courier
 from clearing.workers import deliver_notices, do_job
+from settlement.bank.connections import BankConnection
+from settlement.bank.simulator import BankServer, Books
+from settlement.bank.simulator.answers import camt053, camt054, entries_of, pain002
 from settlement.keys import revoke_key, rotate_key
 from settlement.office import Office
+from settlement.payout_account import debtor_account
 from settlement.signing import Purpose
 from tenants.credentials import create_client, revoke_client
 from tenants.kernel.database import Scope, Work, run
@@ -34,6 +39,7 @@ from tenants.principal import SCOPES
 START: Final = datetime.fromisoformat("2024-09-26T09:00:00+08:00")
 SEED: Final = 7
 CLAIMS: Final = 30
+ATTEMPTS: Final = 6
 Body = dict[str, Any]
 
 
@@ -45,8 +51,10 @@ class Story:
     addresses: Addresses = field(repr=False)
     app: Flask = field(repr=False)
     tenants: tuple[str, ...]
+    books: Books = field(repr=False)
     tokens: dict[str, str] = field(default_factory=dict, repr=False)
     claims: dict[str, Body] = field(default_factory=dict, repr=False)
+    again: Body = field(default_factory=dict, repr=False)
 
     @property
     def secrets_folder(self) -> Path:
@@ -114,17 +122,44 @@ class Story:
         return claim
 
     def jobs(self) -> None:
-        """Do what the outbox holds."""
-        with self.service.engine.connect() as connection:
-            rows = connection.exec_driver_sql("select id from outbox where done_at is null and kind = 'batch.instruct'")
-            waiting: list[UUID] = list(rows.scalars())
-        for outbox_id in waiting:
+        """Do what the outbox holds; a call that the bank did not answer is tried again at once."""
+        for outbox_id in self._waiting("batch.instruct"):
             assert do_job(self.service, outbox_id)
+        for _ in range(ATTEMPTS):
+            for outbox_id in self._waiting("bank.send"):
+                do_job(self.service, outbox_id)
+        assert self._waiting("bank.send") == []
         deliver_notices(self.service)
+
+    def _waiting(self, kind: str) -> list[UUID]:
+        def use_case(work: Work) -> list[UUID]:
+            rows = work.connection.exec_driver_sql(
+                "update outbox set next_attempt_at = case when attempts = 0 then next_attempt_at else %s end "
+                "where done_at is null and kind = %s returning id",
+                (work.at, kind),
+            )
+            return list(rows.scalars())
+
+        return list(self.do(use_case))
 
     def step(self, who: str, tenant: str, batch: Body, step: str) -> Body:
         """One step of a batch."""
         return dict(self.call(who, "POST", f"/v1/tenants/{tenant}/batches/{batch['id']}/{step}", {}).get_json())
+
+    def account(self, tenant: str) -> str:
+        """The number of the account that the tenant pays from."""
+        office = self.service.office
+        return str(self.do(lambda work: debtor_account(work.connection, tenant, office).account_number))
+
+    def hand_in(self, tenant: str, batch: Body, content: bytes) -> Body:
+        """A bank's answer."""
+        answer = self.app.test_client().post(
+            f"/v1/tenants/{tenant}/batches/{batch['id']}/statements",
+            data=content,
+            headers={"Authorization": f"Bearer {self.tokens['maker']}"},
+        )
+        assert answer.status_code == 201, answer.get_data(as_text=True)
+        return dict(answer.get_json())
 
     def cut(self, tenant: str, scheme: str, mode: str = "common_use", **more: str) -> Body:
         """A batch of what is approved."""
@@ -157,10 +192,19 @@ def told(addresses: Addresses, data_dir: Path) -> Iterator[Story]:
     folder = data_dir.resolve()
     settings = Settings(addresses.app_url, addresses.redis_url, folder / "secrets", checkpoints=folder / "checkpoints")
     prepared = prepare(settings, START)
-    service = open_service(prepared.settings)
+    books = Books(seed=SEED, script=deque(["lose_request", "lose_answer"]))
+    with BankServer(books) as bank:
+        connection = BankConnection("http", bank.address)
+        service = replace(
+            open_service(prepared.settings), banks=dict.fromkeys(("jiangsu", "shanxi-hainan"), connection)
+        )
+        yield from _told(service, addresses, books)
+
+
+def _told(service: Service, addresses: Addresses, books: Books) -> Iterator[Story]:
     with service.engine.connect() as connection:
         tenants = tuple(connection.exec_driver_sql("select tenant from tenant order by tenant").scalars())
-    story = Story(service, addresses, create_app(service), tenants)
+    story = Story(service, addresses, create_app(service), tenants, books)
     try:
         _tell(story)
         yield story
@@ -364,6 +408,24 @@ def _first_batches(story: Story) -> None:
         story.step("maker", tenant, each, "seal")
         story.step("releaser", tenant, each, "release")
     story.jobs()
+    for tenant, each in (("jiangsu", batch), ("shanxi-hainan", shanxi)):
+        story.call("releaser", "POST", f"/v1/tenants/{tenant}/batches/{each['id']}/sending")
+    story.jobs()
+    _hear_from_the_bank(story, batch, shanxi)
+
+
+def _hear_from_the_bank(story: Story, jiangsu: Body, shanxi: Body) -> None:
+    """Jiangsu's payments arrive, one comes back, one differs, a stranger's is there too; Shanxi's are refused."""
+    paid = story.books.execute()
+    first, second, *others = [each for each in paid if each.message_id == jiangsu["batch_no"]]
+    stray = replace(first, end_to_end_id="A" * 26, amount=Money(777))
+    wrong = replace(second, amount=second.amount + Money(1))
+    day, account = date(2024, 10, 11), story.account("jiangsu")
+    notified = entries_of([replace(first, state="returned"), wrong, *others[:2]])
+    story.hand_in("jiangsu", jiangsu, camt054(account, notified, day))
+    story.move("2024-10-11T11:00:00+08:00")
+    story.hand_in("jiangsu", jiangsu, camt053(account, [*notified, *entries_of([*others[2:], stray])], day))
+    story.hand_in("shanxi-hainan", shanxi, pain002(shanxi["batch_no"], [], "RJCT"))
 
 
 def _collide(story: Story, claim_ids: list[str]) -> None:
@@ -391,6 +453,29 @@ def _collide(story: Story, claim_ids: list[str]) -> None:
         story.approve(story.claim(claim_id), "second reviewer")
 
 
+def _issue_again(story: Story) -> None:
+    """What came back gets another account, one that is refused and one that is approved, and is owed again."""
+    backs = [*story.in_state("jiangsu", "returned"), *story.in_state("shanxi-hainan", "returned")]
+    assert [back["tenant"] for back in backs] == ["jiangsu", "shanxi-hainan"]
+    for back in backs:
+        _correct(story, back, "6222000099990001", "refuse")
+        _correct(story, back, "6222000099990002", "approve")
+    story.move("2024-10-26T09:00:00+08:00")
+    for back in backs:
+        story.call("maker", "POST", f"/v1/claims/{back['id']}/reissue")
+    story.again = story.cut("jiangsu", "provincial")
+    story.step("maker", "jiangsu", story.again, "publish")
+
+
+def _correct(story: Story, back: Body, number: str, outcome: str) -> None:
+    name = back["enterprise"]["name"]
+    payee = {"account_name": name, "account_number": number, "bank_name": "工商银行", "cnaps": "102301000017"}
+    path = f"/v1/claims/{back['id']}/payee-corrections"
+    made = story.call("maker", "POST", path, {"payee": payee, "reason": "账号有误"}).get_json()
+    body = {"outcome": outcome, "reason": "已电话核实"}
+    story.call("releaser", "POST", f"{path}/{made['id']}/decision", body)
+
+
 def _later_batches(story: Story) -> None:
     """A cancelled batch, one that is sealed with a rotated key, an empty one that is closed, one only published."""
     story.step("maker", "jiangsu", story.cut("jiangsu", "provincial"), "cancel")
@@ -405,7 +490,11 @@ def _later_batches(story: Story) -> None:
     story.step("maker", "jiangsu", again, "seal")
     story.step("releaser", "jiangsu", again, "release")
     story.jobs()
+    _issue_again(story)
     story.move("2024-11-05T09:00:00+08:00")
+    for step, who in (("seal", "maker"), ("release", "releaser")):
+        story.step(who, "jiangsu", story.again, step)
+    story.jobs()
     overdue = story.do(release_overdue)
     assert overdue > 0, "no correction is overdue"
 

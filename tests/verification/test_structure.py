@@ -17,6 +17,9 @@ from tests.verification.story import Story
 APPEND_ONLY = (
     "assessment", "audit_entry", "batch_file", "batch_file_part", "claim_revision", "clearing_cell", "clearing_debt",
     "clearing_order", "instruction", "instruction_claim",
+    "account_correction", "account_correction_decision", "reissue",
+    "assessment", "audit_entry", "bank_answer", "bank_call", "bank_line", "bank_statement",
+    "bank_statement_part", "bank_submission", "batch_file", "batch_file_part", "claim_revision", "instruction", "instruction_claim", "instruction_outcome",
     "ledger_transfer", "objection", "platform_feed", "review", "support_record",
 )  # fmt: skip
 NO_TENANT_OF_ITS_OWN = {
