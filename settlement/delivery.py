@@ -47,8 +47,7 @@ def instruct(connection: Connection, tenant: str, batch_id: UUID, office: Office
         return batch
     require_start(batch, INSTRUCT)
     prepare_for_whole_batch(connection)
-    root = root_of(connection, batch, office)
-    if root != batch.merkle_root:
+    if (root := root_of(connection, batch, office)) != batch.merkle_root:
         raise _differs(batch)
     key = ensure_payout_key(connection, tenant, office, at)
     signing = Signing(root, paying_account(connection, batch, office), at, key.kid)
