@@ -218,14 +218,17 @@ class Policy:
     sanction_years: Term[int | Unset]
     reward: Reward | None = None
     demonstration: bool = False
+    correction: int = 0
+    """Which correction of the version of that day this is; the first version has none."""
 
     def __hash__(self) -> int:
-        return hash((self.tenant, self.scheme, self.effective.value, self.demonstration))
+        return hash((self.tenant, self.scheme, self.effective.value, self.demonstration, self.correction))
 
     @property
     def version(self) -> str:
-        """The version's name, such as ``jiangsu/provincial/2024-01-01``; a demonstration says so."""
+        """The version's name, such as ``jiangsu/provincial/2024-01-01``; a correction is numbered behind a point."""
         name = f"{self.tenant}/{self.scheme}/{self.effective.value}"
+        name = f"{name}.{self.correction}" if self.correction else name
         return f"{name}-demonstration" if self.demonstration else name
 
     @property
@@ -263,10 +266,13 @@ class Policy:
 def in_force(policies: Iterable[Policy], on: date) -> Policy | None:
     """The version in force on the day: the latest that had begun, of the versions of one scheme.
 
-    Where a demonstration begins on the same day as a version of law, the law is in force.
+    Where a demonstration begins on the same day as a version of law, the law is in force; of a version and its
+    corrections the last.
     """
     begun = [policy for policy in policies if policy.effective_on <= on]
-    return max(begun, key=lambda policy: (policy.effective_on, not policy.demonstration), default=None)
+    return max(
+        begun, key=lambda policy: (policy.effective_on, not policy.demonstration, policy.correction), default=None
+    )
 
 
 def lies_in(division: str, prefixes: tuple[str, ...]) -> bool:

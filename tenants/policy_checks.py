@@ -23,6 +23,8 @@ LAST_YEAR: Final = 2100
 MAX_AGE_YEARS: Final = 100
 MAX_MONTHS: Final = 120
 MAX_CORRECTION_DAYS: Final = 366
+MAX_CORRECTIONS: Final = 99
+"""Corrections of one version."""
 
 _CODE: Final = re.compile(r"[a-z][a-z0-9_-]{0,40}", re.ASCII)
 _ITEM: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,40}", re.ASCII)
@@ -73,6 +75,8 @@ def _identity(policy: Policy) -> Iterator[tuple[str, str]]:
             yield f"/{name}", "not_a_code"
     if not FIRST_YEAR <= policy.effective_on.year <= LAST_YEAR:
         yield "/effective/value", "impossible_day"
+    if policy.correction > MAX_CORRECTIONS:
+        yield "/correction", "out_of_range"
     if policy.demonstration != (policy.source == DEMONSTRATION_SOURCE):
         yield "/source", "source_of_demonstration"
 

@@ -1,4 +1,4 @@
-"""What a tenant administrator reads and sets: policies, budgets, linked regions; and the enterprises' quotas."""
+"""What a tenant administrator reads and sets: budgets, linked regions; and the enterprises' quotas."""
 
 from typing import Any
 from uuid import UUID
@@ -9,7 +9,6 @@ from marshmallow import Schema, fields, validate
 from clearing.api.frame import Answer, current, in_transaction, needs, principal
 from clearing.api.noun import MAX_BODY_BYTES, Noun, WholeNumber, json_body
 from clearing.tenancy import budgets, linked_regions, quotas
-from clearing.tenancy.policies import list_versions, read_version
 from connectors.fields import MoneyField, UsccField
 from tenants.kernel.change import Change, record
 from tenants.kernel.database import Work
@@ -36,22 +35,6 @@ class QuotaQuerySchema(Schema):
     scheme = fields.String(required=True)
     enterprise = UsccField()
     year = WholeNumber(required=True, validate=validate.Range(*YEARS))
-
-
-@blueprint.get(f"{SCHEME}/policies")
-@needs(*READERS)
-def get_policies(tenant: str, scheme: str) -> Response:
-    """The scheme's policy versions, the earliest first."""
-    return in_transaction(
-        lambda work: Answer({"items": list_versions(work.connection, tenant, scheme), "next_cursor": None}), (tenant,)
-    )
-
-
-@blueprint.get(f"{SCHEME}/policies/<path:version>")
-@needs(*READERS)
-def get_policy(tenant: str, scheme: str, version: str) -> Response:
-    """One version with its document, word for word."""
-    return in_transaction(lambda work: Answer(read_version(work.connection, tenant, scheme, version)), (tenant,))
 
 
 @blueprint.get(f"{SCHEME}/budgets/{YEAR}")

@@ -28,6 +28,7 @@ from settlement.signing import Purpose
 from tenants.credentials import create_client, revoke_client
 from tenants.kernel.database import Scope, Work, run
 from tenants.kernel.money import Money
+from tenants.policy_document import load_shipped
 from tenants.principal import SCOPES
 
 START: Final = datetime.fromisoformat("2024-09-26T09:00:00+08:00")
@@ -153,6 +154,7 @@ def told(addresses: Addresses, data_dir: Path) -> Iterator[Story]:
 def _tell(story: Story) -> None:
     _enrol(story)
     _set_up(story)
+    _draft(story)
     _submit(story)
     _plant(story)
     _reserve(story)
@@ -160,13 +162,14 @@ def _tell(story: Story) -> None:
     _review(story)
     _first_batches(story)
     _later_batches(story)
+    _set_the_rate(story)
     Checkpoints.of(story.service.settings).write(story.service.engine)
 
 
 def _enrol(story: Story) -> None:
     for platform in ("jssic", "delta", "shanxi-inno", "wujiang-local"):
         story.enrol(platform, platform)
-    for person in ("auditor", "administrator", "maker", "releaser"):
+    for person in ("auditor", "administrator", "second administrator", "maker", "releaser"):
         story.enrol(person, person=True)
     for stage in ("center", "authority", "city", "province"):
         story.enrol(f"reviewer of {stage}", person=True)
@@ -186,6 +189,45 @@ def _set_up(story: Story) -> None:
         "administrator", "PUT", "/v1/tenants/jiangsu/linked-regions/2024",
         {"regions": {"320300": ["tech_sme"], "320700": ["tech_sme", "high_tech"], "320900": ["tech_sme"]}},
     )  # fmt: skip
+
+
+def _draft(story: Story) -> None:
+    """A scheme of Ma'anshan's own whose rate is unset: rejected, drafted anew, approved; a claim waits for the rate."""
+    policies = "/v1/tenants/maanshan/schemes/local/policies"
+    for rate, outcome in (("unset", "reject"), ("unset", "approve")):
+        body = {"effective_on": "2024-09-26", "document": _local("2024-09-26", rate)}
+        story.call("administrator", "POST", policies, body)
+        story.call("administrator", "POST", f"{policies}/2024-09-26/submit")
+        story.call(
+            "second administrator",
+            "POST",
+            f"{policies}/2024-09-26/{outcome}",
+            {"reason": "先核对文号"} if outcome == "reject" else None,
+        )
+    late = {"effective_on": "2025-01-01", "document": _local("2025-01-01", "0.40"), "reason": "明年的比例"}
+    story.call("administrator", "POST", policies, late)
+    given = next(each for each in generate(SEED + 3, 200) if each.body["tenant"] == "maanshan" and each.planted is None)
+    given.body.update({"scheme": "local", "submitted_at": "2024-09-26T09:00:00+08:00"})
+    held = story.submit(given)
+    assert held["state"] == "on_hold", held["assessment"]["findings"]
+
+
+def _local(on: str, rate: str) -> str:
+    text = next(each.text for each in load_shipped() if each.policy.tenant == "maanshan")
+    text = text.replace('scheme = "delta"', 'scheme = "local"').replace("2021-01-09", on)
+    return text.replace('rate = { value = "unset"', f'rate = {{ value = "{rate}"')
+
+
+def _set_the_rate(story: Story) -> None:
+    """The rate is set, and the claim that waited for it is assessed."""
+    story.move("2024-11-06T09:00:00+08:00")
+    policies = "/v1/tenants/maanshan/schemes/local/policies"
+    story.call(
+        "administrator", "POST", policies, {"effective_on": "2024-11-06", "document": _local("2024-11-06", "0.30")}
+    )
+    story.call("administrator", "POST", f"{policies}/2024-11-06/submit")
+    approved = story.call("second administrator", "POST", f"{policies}/2024-11-06/approve").get_json()
+    assert approved["assessed_claims"] == 1
 
 
 def _submit(story: Story) -> None:
