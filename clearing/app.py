@@ -18,6 +18,7 @@ from clearing.api import (
     docs,
     edge,
     events,
+    explanations,
     health,
     jwks,
     notices,
@@ -39,6 +40,7 @@ from clearing.settings import settings_from
 
 NOUNS: Final[tuple[ModuleType, ...]] = (
     claims,
+    explanations,
     bulk,
     objections,
     reservations,

@@ -7,6 +7,8 @@ from sqlalchemy import Connection
 
 from tenants.kernel.canonical import Json, plain
 from tenants.kernel.errors import not_found
+from tenants.policy_document import read_policy
+from tenants.policy_words import differences
 
 _COLUMNS: Final = (
     "version", "effective_on", "state", "kind", "correction", "demonstration", "content_sha256", "author", "submitter",
@@ -48,6 +50,34 @@ def read_version(
     if row is None:
         raise not_found("政策版本", "policy version")
     return _summary(row) | {"document": row[-1]}
+
+
+def diff(
+    connection: Connection, tenant: str, scheme: str, version: str, against: str | None, *, unapproved: bool
+) -> dict[str, Json]:
+    """What the version says otherwise than ``against``, or than the approved version before it.
+
+    Raises:
+        NotFound: there is no such version, or none before it.
+    """
+    later = read_version(connection, tenant, scheme, version, unapproved=unapproved)
+    if against is None:
+        before = connection.exec_driver_sql(
+            "select version from policy_version where tenant = %s and scheme = %s and state = 'approved' "
+            "and not demonstration and version <> %s and (effective_on, correction) < (%s::date, %s) "
+            "order by effective_on desc, correction desc limit 1",
+            (tenant, scheme, later["version"], later["effective_on"], later["correction"]),
+        ).scalar_one_or_none()
+        if before is None:
+            raise not_found("更早的政策版本", "earlier policy version")
+        against = str(before)
+    earlier = read_version(connection, tenant, scheme, against, unapproved=unapproved)
+    found = differences(read_policy(str(earlier["document"])), read_policy(str(later["document"])))
+    return {
+        "version": later["version"],
+        "against": earlier["version"],
+        "items": [each.json() for each in found],
+    }
 
 
 def _summary(row: Any) -> dict[str, Json]:  # noqa: ANN401 - a row of the driver

@@ -7,6 +7,7 @@ from typing import Any, Final, cast
 from flask import Flask
 from werkzeug.test import TestResponse
 
+from clearing.demonstration.parties import Party
 from clearing.service import Service
 from tenants.credentials import create_client
 from tenants.kernel.clock import FixedClock
@@ -103,13 +104,15 @@ class Office:
         self.got("drafter", "POST", f"{self.policies}/{name}/submit")
         return self.got("approver", "POST", f"{self.policies}/{name}/approve")
 
-    def claim(self, amount: str = "10000.00", on: str = "2024-08-29", **members: Any) -> Body:
+    def claim(self, amount: str = "10000.00", on: str = "2024-08-29", by: Party | None = None, **members: Any) -> Body:
         """A claim without fault of an enterprise of the region."""
-        body = claim(WUJIANG, amount, on=date.fromisoformat(on))
+        body = claim(WUJIANG, amount, on=date.fromisoformat(on), by=by)
         return body | {"tenant": self.tenant} | members
 
-    def submitted(self, amount: str = "10000.00", on: str = "2024-08-29", **members: Any) -> Body:
-        return self.got("platform", "POST", "/v1/claims", self.claim(amount, on, **members))
+    def submitted(
+        self, amount: str = "10000.00", on: str = "2024-08-29", by: Party | None = None, **members: Any
+    ) -> Body:
+        return self.got("platform", "POST", "/v1/claims", self.claim(amount, on, by, **members))
 
     def stands(self, given: Body) -> Body:
         """The claim as it is now."""

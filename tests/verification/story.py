@@ -228,6 +228,15 @@ def _set_the_rate(story: Story) -> None:
     story.call("administrator", "POST", f"{policies}/2024-11-06/submit")
     approved = story.call("second administrator", "POST", f"{policies}/2024-11-06/approve").get_json()
     assert approved["assessed_claims"] == 1
+    back = {
+        "effective_on": "2024-09-25",
+        "document": _local("2024-09-25", "0.20"),
+        "kind": "retroactive",
+        "reason": "补录",
+    }
+    story.call("administrator", "POST", policies, back)
+    story.call("administrator", "POST", f"{policies}/2024-09-25/submit")
+    story.call("second administrator", "POST", f"{policies}/2024-09-25/approve")
 
 
 def _submit(story: Story) -> None:
