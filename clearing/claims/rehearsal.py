@@ -183,6 +183,12 @@ class Rehearsal:
     def _carry_on(self, accounts: Accounts, past: Past, after: Figures) -> None:
         """Take what the claim would have taken from its accounts, and give back what it in fact took from its own."""
         before = past.before
+        if _takes_as_before(past, accounts, after):
+            self._accounts[accounts.quota].taken_fen += after.taken_fen
+            self._accounts[accounts.budget].taken_fen += after.taken_fen
+            if accounts.matching is not None:
+                self._accounts[accounts.matching].taken_fen += after.matched_fen
+            return
         own = accounts
         if before.quota_year != accounts.year and before.quota_year is not None:
             own = replace(accounts, year=before.quota_year)
@@ -208,6 +214,17 @@ class Rehearsal:
                 kept_fen = award_fen
         if past.state_now in ENDED and past.before.state in TAKES_MONEY:
             account.end(past.changed_at, sign * kept_fen, 0 if was else kept_fen)
+
+
+def _takes_as_before(past: Past, accounts: Accounts, after: Figures) -> bool:
+    """Whether it takes the same from the same accounts, and still holds it."""
+    before = past.before
+    return (
+        before.quota_year == accounts.year
+        and (before.taken_fen, before.matched_fen) == (after.taken_fen, after.matched_fen)
+        and past.state_now not in ENDED
+        and not past.lowered
+    )
 
 
 def figures_of(verdict: Assessment) -> Figures:

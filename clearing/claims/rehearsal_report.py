@@ -32,6 +32,15 @@ class _Sums:
         self.matching_before_fen += before.matched_fen
         self.matching_after_fen += after.matched_fen
 
+    def merge(self, other: "_Sums") -> None:
+        """Count another group's claims too."""
+        self.claims += other.claims
+        self.changed += other.changed
+        self.before_fen += other.before_fen
+        self.after_fen += other.after_fen
+        self.matching_before_fen += other.matching_before_fen
+        self.matching_after_fen += other.matching_after_fen
+
     def json(self) -> dict[str, Json]:
         """The group as it is shown."""
         return {
@@ -47,13 +56,11 @@ class Report:
     """The sums of one rehearsal, as far as it has come."""
 
     policy: Policy
-    whole: _Sums = field(default_factory=_Sums)
+    cells: dict[tuple[str, str, str], _Sums] = field(default_factory=lambda: defaultdict(_Sums))
+    """By zone, type and month."""
     standing_fen: list[int] = field(default_factory=lambda: [0, 0])
     states: Counter[tuple[str, str]] = field(default_factory=Counter)
     cuts: dict[str, list[int]] = field(default_factory=lambda: defaultdict(lambda: [0, 0, 0, 0]))
-    zones: dict[str, _Sums] = field(default_factory=lambda: defaultdict(_Sums))
-    types: dict[str, _Sums] = field(default_factory=lambda: defaultdict(_Sums))
-    months: dict[str, _Sums] = field(default_factory=lambda: defaultdict(_Sums))
     years: dict[int, list[int]] = field(default_factory=lambda: defaultdict(lambda: [0, 0]))
 
     def add(self, one: Rehearsed) -> None:
@@ -61,10 +68,7 @@ class Report:
         if not one.counts:
             return
         before, after = one.past.before, one.after
-        self.whole.add(one)
-        self.zones[one.zone].add(one)
-        self.types[after.enterprise_type or before.enterprise_type or "none"].add(one)
-        self.months[one.month].add(one)
+        self.cells[one.zone, after.enterprise_type or before.enterprise_type or "none", one.month].add(one)
         if before.state != after.state:
             self.states[before.state, after.state] += 1
         held, would = one.standing_fen
@@ -84,10 +88,11 @@ class Report:
 
     def json(self, budgets: Mapping[int, Mapping[str, Json]]) -> dict[str, Json]:
         """The report; ``budgets`` are the years' appropriations and what is left of them."""
+        whole, zones, types, months = self._groups()
         return {
             "version": self.policy.version,
-            **self.whole.json(),
-            "unchanged": self.whole.claims - self.whole.changed,
+            **whole.json(),
+            "unchanged": whole.claims - whole.changed,
             "standing": _change(*self.standing_fen),
             "states": [
                 {"before": before, "after": after, "claims": claims}
@@ -102,10 +107,19 @@ class Report:
                 for name, cut in sorted(self.cuts.items())
             ],
             "budgets": [_budget(year, taken, budgets.get(year, {})) for year, taken in sorted(self.years.items())],
-            "zones": _groups("zone", self.zones, {zone.code: (zone.zh, zone.en) for zone in self.policy.zones}),
-            "types": _groups("type", self.types, {k.code: (k.zh, k.en) for k in self.policy.enterprise.types}),
-            "months": _groups("month", self.months, {}),
+            "zones": _groups("zone", zones, {zone.code: (zone.zh, zone.en) for zone in self.policy.zones}),
+            "types": _groups("type", types, {k.code: (k.zh, k.en) for k in self.policy.enterprise.types}),
+            "months": _groups("month", months, {}),
         }
+
+    def _groups(self) -> tuple[_Sums, dict[str, _Sums], dict[str, _Sums], dict[str, _Sums]]:
+        """All claims, and these by zone, by type and by month."""
+        whole, groups = _Sums(), (dict[str, _Sums](), dict[str, _Sums](), dict[str, _Sums]())
+        for codes, sums in self.cells.items():
+            whole.merge(sums)
+            for group, code in zip(groups, codes, strict=True):
+                group.setdefault(code, _Sums()).merge(sums)
+        return whole, *groups
 
 
 def changed_json(one: Rehearsed) -> dict[str, Json]:

@@ -33,6 +33,8 @@ from tenants.kernel.rate import Rate, parse_rate
 
 DAYS_KEPT: Final = 4_096
 RATES_KEPT: Final = 256
+AMOUNTS_KEPT: Final = 16_384
+"""A claim says most of its amounts several times."""
 Json = Mapping[str, Any]
 
 
@@ -213,6 +215,7 @@ def _standing(said: Json) -> Standing:
 _UNKNOWN: Final = Standing()
 
 
+@lru_cache(maxsize=AMOUNTS_KEPT)
 def _money(text: str) -> Money:
     """An amount in its canonical form: digits, a point, two digits."""
     return Money(int(text[:-3] + text[-2:]))
