@@ -87,6 +87,8 @@ WORDS: Final[Mapping[str, Text]] = {
     "sanction_years": Text("惩戒年数", "years of a sanction"),
     "reward": Text("服务机构奖励", "provider's reward"),
     "cap": Text("奖励上限", "cap of the reward"),
+    "full_support_through": Text("全额支持的首段金额", "first amount supported in full"),
+    "service_classes": Text("服务类别", "class of services"),
     "demonstration": Text("演示政策", "demonstration"),
     "correction": Text("更正序号", "number of the correction"),
     "cite": Text("依据", "clause"),

@@ -8,6 +8,7 @@ from marshmallow import Schema, fields, validate
 
 from clearing.api.frame import Answer, current, in_transaction, needs, principal
 from clearing.api.noun import MAX_BODY_BYTES, Noun, WholeNumber, json_body
+from clearing.claims.division import Order, divide_budget
 from clearing.tenancy import budgets, linked_regions, quotas
 from connectors.fields import MoneyField, UsccField
 from tenants.kernel.change import Change, record
@@ -57,6 +58,19 @@ def put_budget(body: dict[str, Any], tenant: str, scheme: str, year: int) -> Res
         subject = budgets.budget_id(tenant, scheme, year)
         _record(work, tenant, "budget.set", subject, {"before": before, "after": after}, body["reason"])
         return Answer(after)
+
+    return in_transaction(use_case, (tenant,))
+
+
+@blueprint.post(f"{SCHEME}/budgets/{YEAR}/division")
+@needs("policies:approve")
+def post_division(tenant: str, scheme: str, year: int) -> Response:
+    """Divide what is left of the year's budget among the claims that wait for it (兑完为止, largest remainder)."""
+    service, order = current(), Order(tenant, scheme, year, principal().subject)
+
+    def use_case(work: Work) -> Answer:
+        demonstration = service.settings.demonstration
+        return Answer(divide_budget(work, service.vault, order, demonstration=demonstration))
 
     return in_transaction(use_case, (tenant,))
 

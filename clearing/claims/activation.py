@@ -3,7 +3,7 @@
 They are assessed in the order in which they came, each seeing what those before it took.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 from uuid import UUID
@@ -69,7 +69,7 @@ def assess_some(
     if not ids:
         return Passed(0, None)
     policies = approved_policies(work.connection, tenant, [scheme], demonstration=demonstration)
-    waiting = _read(work, policies, ids)
+    waiting = read_waiting(work, ids, lambda row: _governing(work, policies, row))
     assessed = _assess_in_order(work, vault, tenant, waiting) if waiting else 0
     return Passed(assessed, ids[-1] if len(ids) == CLAIMS_AT_ONCE else None)
 
@@ -94,11 +94,11 @@ def _held(work: Work, tenant: str, scheme: str, after: UUID | None) -> list[UUID
     return list(rows.scalars())
 
 
-def _read(work: Work, policies: Policies, ids: Sequence[UUID]) -> list[Waiting]:
-    """The claims that another version than their own could complete, locked, in the order in which they came."""
+def read_waiting(work: Work, ids: Sequence[UUID], governing: Callable[[ClaimRow], Policy | None]) -> list[Waiting]:
+    """The claims on hold that a version governs, locked, in the order in which they came."""
     by_id: dict[UUID, tuple[ClaimRow, Policy]] = {}
     for row in lock_claims(work.connection, ids):
-        policy = _governing(work, policies, row)
+        policy = governing(row)
         if row.state == "on_hold" and policy is not None:
             by_id[row.id] = (row, policy)
     rows: Any = work.connection.exec_driver_sql(
@@ -125,7 +125,8 @@ def _governing(work: Work, policies: Policies, row: ClaimRow) -> Policy | None:
     return None
 
 
-def _assess_in_order(work: Work, vault: Vault, tenant: str, waiting: Sequence[Waiting]) -> int:
+def lock_accounts(work: Work, tenant: str, waiting: Sequence[Waiting]) -> tuple[Surroundings, list[Accounts], Purse]:
+    """Lock what the claims touch, in the order of the house: their accounts, their keys, budgets."""
     claims = [one.submission for one in waiting]
     standings = read(work.connection, standing_query(tenant, claims, sorted({one.year for one in waiting})))
     around = read_surroundings(work.connection, tenant, [], standings)
@@ -137,11 +138,16 @@ def _assess_in_order(work: Work, vault: Vault, tenant: str, waiting: Sequence[Wa
     ]
     own_states = read(work.connection, purse_query(tenant, caps))
     registry.lock_keys_of(work.connection, [one.row.id for one in waiting])
-    purse = Purse(own_states, read(work.connection, lock_limited(tenant, {own.budget for own in accounts})))
+    budgets = read(work.connection, lock_limited(tenant, {own.budget for own in accounts}))
+    return around, accounts, Purse(own_states, budgets)
+
+
+def _assess_in_order(work: Work, vault: Vault, tenant: str, waiting: Sequence[Waiting]) -> int:
+    around, accounts, purse = lock_accounts(work, tenant, waiting)
     holds = holds_of(work.connection, [one.row.id for one in waiting])
     assessed = 0
     for one, own in zip(waiting, accounts, strict=True):
-        facts = _facts(around, purse, own, one)
+        facts = facts_of(around, purse, own, one)
         verdict = assess(one.submission, one.policy, facts)
         if any(ruling.rule == INCOMPLETE for ruling, _ in verdict.findings):
             continue
@@ -164,7 +170,7 @@ def _accounts(around: Surroundings, one: Waiting) -> Accounts:
     return Accounts(one.row.scheme, one.year, enterprise.uscc, None if linked is None else linked.division)
 
 
-def _facts(around: Surroundings, purse: Purse, accounts: Accounts, one: Waiting) -> Facts:
+def facts_of(around: Surroundings, purse: Purse, accounts: Accounts, one: Waiting) -> Facts:
     """What was known of the spending when the claim came, with the money and the standing of now."""
     claim, on = one.submission, shanghai_day(one.submission.submitted_at)
     return replace(

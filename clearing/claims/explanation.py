@@ -121,6 +121,8 @@ def _rate(entry: Entry) -> Said | None:
     numbers = {**entry["inputs"], **entry["output"]}
     if "computed" not in numbers:
         return None
+    if "blended" in numbers:
+        return _by_class(numbers)
     services, invoices, base, computed = (numbers[name] for name in ("services", "invoices", "base", "computed"))
     rate = _percent(numbers["rate"])
     return Text(
@@ -129,6 +131,21 @@ def _rate(entry: Entry) -> Said | None:
         f"Base: the smaller of services {services} and invoices {invoices} = {base} yuan; {base} × {rate} = {computed} "
         "yuan (rounded down to the fen).",
     ), computed
+
+
+def _by_class(numbers: Entry) -> Said:
+    """The first amount in full and the rest at the blended rate, whose parts are said too."""
+    classes = [(part["amount"], _percent(part["rate"])) for part in numbers["classes"]]
+    services, invoices, base, full = (numbers[name] for name in ("services", "invoices", "base", "full"))
+    sums = " + ".join(f"{amount} × {rate}" for amount, rate in classes)
+    rest, blended, computed = (numbers[name] for name in ("rest", "blended", "computed"))
+    return Text(
+        f"基数：服务 {services} 元与本年度发票 {invoices} 元取小 = {base} 元；首段 {full} 元全额；"
+        f"混合比例 = （{sums}）÷ {services} = {blended}；{full} + {rest} × {blended} = {computed} 元（分以下舍去）。",
+        f"Base: the smaller of services {services} and invoices {invoices} = {base} yuan; the first {full} in full; "
+        f"blended rate = ({sums}) / {services} = {blended}; {full} + {rest} × {blended} = {computed} yuan (down to the "
+        "fen).",
+    ), str(computed)
 
 
 def _claim_cap(entry: Entry) -> Said | None:
@@ -166,6 +183,8 @@ def _annual_cap(entry: Entry) -> Said | None:
 
 def _budget(entry: Entry) -> Said | None:
     inputs, output = entry["inputs"], entry["output"]
+    if "share" in inputs and entry["verdict"] in {"pass", "info"}:
+        return _share(inputs)
     if "left" not in inputs or entry["verdict"] not in {"pass", "info"}:
         return None
     before = inputs.get("before", inputs.get("award"))
@@ -173,6 +192,15 @@ def _budget(entry: Entry) -> Said | None:
     return Text(
         f"年度预算余 {inputs['left']} 元：{before} 与 {inputs['left']} 取小 = {after} 元。",
         f"Of the year's budget {inputs['left']} are left: the smaller of {before} and {inputs['left']} = {after} yuan.",
+    ), after
+
+
+def _share(inputs: Entry) -> Said:
+    before, share = inputs.get("before", inputs.get("award")), inputs["share"]
+    after = str(min(Money.parse(before), Money.parse(share)))
+    return Text(
+        f"年度预算按比例分配，分得 {share} 元：{before} 与 {share} 取小 = {after} 元。",
+        f"The year's budget is divided; the share is {share}: the smaller of {before} and {share} = {after} yuan.",
     ), after
 
 

@@ -87,6 +87,7 @@ def read_stored_facts(text: str | bytes) -> Facts:
         reservation=None if reserved is None else _reservation(reserved),
         enterprise=_standing(said["enterprise"]),
         provider=_standing(said["provider"]),
+        budget_share=_optional_money(said.get("budget_share")),
     )
 
 

@@ -29,6 +29,7 @@ MEANINGS: Final[Mapping[str, Text]] = {
     "batch.unwitnessed": Text("审计链中没有该批次", "the audit chain knows nothing of the batch"),
     "batch.witness": Text("批次记录与审计链不一致", "the batch is not as the audit chain tells"),
     "budget.appropriation": Text("预算与审计链所记不一致", "the appropriation is not the one last set"),
+    "budget.division": Text("预算分配与最大余数法的结果不符", "the shares are not those of the largest remainder"),
     "budget.limit": Text("预算账户的限额不对", "the budget's limit is not what it has to be"),
     "budget.witness": Text("预算分录没有对应的审计记录", "no act of the audit chain made this transfer"),
     "case.step": Text("疑似重复的状态变化不合规定", "the case went a step that there is not"),
@@ -78,6 +79,7 @@ MEANINGS: Final[Mapping[str, Text]] = {
         "核定依据中的联动地区与当时的设置不符", "the linked region is not the one set at the time"
     ),
     "facts.reservation": Text("核定依据中的额度确认不符", "the facts name another reservation"),
+    "facts.share": Text("核定依据中的分配金额与分配记录不符", "the share is not the one that the division gave"),
     "facts.standing": Text("核定依据中的登记情况没有来由", "nothing on record says so of this party"),
     "feed.gap": Text("平台事件的序号不连续", "the platform's feed has a gap"),
     "feed.row": Text("平台事件与待发消息不一致", "the platform was told something else, or nothing"),

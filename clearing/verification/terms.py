@@ -45,6 +45,10 @@ class Terms:
     correction_days: int
     publicity_days: int
     claim_cap_fen: int | None
+    full_support_fen: int
+    """The first so much of a claim's base is supported in full."""
+    class_rates: Mapping[str, Fraction]
+    """The rate of each service item that has one of its own."""
     budget_rule: str
     items: frozenset[str]
     """The codes of the service catalogue."""
@@ -132,6 +136,10 @@ def read_terms(version: str, document: str) -> Terms:
         correction_days=review["correction_days"]["value"],
         publicity_days=said["payout"]["publicity_days"]["value"],
         claim_cap_fen=None if cap is None else fen_of(cap["value"]),
+        full_support_fen=fen_of(limits.get("full_support_through", {}).get("value", "0.00")),
+        class_rates={
+            item: rate_of(each["rate"]["value"]) for each in said.get("service_classes", ()) for item in each["items"]
+        },
         budget_rule=limits["budget_rule"]["value"],
         items=frozenset(service["code"] for service in said["services"]),
         by_invoice_date=year["basis"]["value"] == "invoice_date",

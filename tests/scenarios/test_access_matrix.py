@@ -55,6 +55,7 @@ MATRIX: dict[tuple[str, str], set[str]] = {
     ("post", f"{SCHEME}/policies/{{version}}/reject"): {"policies:approve"},
     ("get", f"{SCHEME}/budgets/{{year}}"): TENANT_READERS,
     ("put", f"{SCHEME}/budgets/{{year}}"): {"policies:write"},
+    ("post", f"{SCHEME}/budgets/{{year}}/division"): {"policies:approve"},
     ("get", f"{TENANT}/linked-regions/{{year}}"): TENANT_READERS,
     ("put", f"{TENANT}/linked-regions/{{year}}"): {"policies:write"},
     ("get", "/v1/quotas"): TENANT_READERS,

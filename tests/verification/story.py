@@ -155,6 +155,7 @@ def _tell(story: Story) -> None:
     _enrol(story)
     _set_up(story)
     _draft(story)
+    _divide(story)
     _submit(story)
     _plant(story)
     _reserve(story)
@@ -216,6 +217,28 @@ def _local(on: str, rate: str) -> str:
     text = next(each.text for each in load_shipped() if each.policy.tenant == "maanshan")
     text = text.replace('scheme = "delta"', 'scheme = "local"').replace("2021-01-09", on)
     return text.replace('rate = { value = "unset"', f'rate = {{ value = "{rate}"')
+
+
+def _divide(story: Story) -> None:
+    """A scheme of Qingpu's own with rates by class, whose short budget is divided among three claims."""
+    path = "/v1/tenants/qingpu/schemes/local"
+    text = next(each.text for each in load_shipped() if each.policy.tenant == "qingpu")
+    text = text.replace('scheme = "delta"', 'scheme = "local"').replace("2021-01-09", "2024-09-26")
+    text = text.replace('rate = { value = "unset"', 'rate = { value = "0.30"').replace('"waitlist"', '"pro_rata"')
+    text = text.replace("[limits]\n", '[limits]\nfull_support_through = { value = "500.00", cite = "测" }\n')
+    text += '\n[[service_classes]]\ncode = "t"\nzh = "测"\nen = "t"\ncite = "测"\nitems = ["testing"]\n'
+    text += 'rate = { value = "0.45", cite = "测" }\n'
+    story.call("administrator", "POST", f"{path}/policies", {"effective_on": "2024-09-26", "document": text})
+    story.call("administrator", "POST", f"{path}/policies/2024-09-26/submit")
+    story.call("second administrator", "POST", f"{path}/policies/2024-09-26/approve")
+    drawn = [each for each in generate(SEED + 4, 300) if each.body["tenant"] == "qingpu" and each.planted is None]
+    for given in drawn[:3]:
+        given.body.update({"scheme": "local", "submitted_at": "2024-09-26T09:00:00+08:00"})
+        held = story.submit(given)
+        assert held["state"] == "on_hold", held["assessment"]["findings"]
+    story.call("administrator", "PUT", f"{path}/budgets/2024", {"amount": "1000.01"})
+    divided = story.call("second administrator", "POST", f"{path}/budgets/2024/division").get_json()
+    assert divided["shared"] == "1000.01"
 
 
 def _set_the_rate(story: Story) -> None:
