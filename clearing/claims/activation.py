@@ -18,10 +18,12 @@ from clearing.claims.stored import read_stored_facts, read_stored_submission
 from clearing.claims.surroundings import Surroundings, read_surroundings, standing_query
 from clearing.claims.vault import Vault
 from connectors.submission import Submission
+from settlement import ledger
 from settlement.ledger import lock_limited
 from tenants.kernel.clock import shanghai_day
 from tenants.kernel.database import Work
-from tenants.kernel.statements import read
+from tenants.kernel.money import Money
+from tenants.kernel.statements import read, read_all
 from tenants.policy import Policy
 from tenants.policy_store import Policies, approved_policies
 
@@ -29,6 +31,9 @@ INCOMPLETE: Final = "policy.incomplete"
 CLAIMS_AT_ONCE: Final = 500
 ACTOR: Final = "service"
 REASON: Final = "policy version in force"
+ONE_FEN: Final = Money(1)
+NOBODY: Final = UUID(int=0)
+"""For transfers that are never made, of which only the accounts are wanted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +143,9 @@ def lock_accounts(work: Work, tenant: str, waiting: Sequence[Waiting]) -> tuple[
     ]
     own_states = read(work.connection, purse_query(tenant, caps))
     registry.lock_keys_of(work.connection, [one.row.id for one in waiting])
-    budgets = read(work.connection, lock_limited(tenant, {own.budget for own in accounts}))
+    drawn = [one for own in accounts for one in own.reserve(ONE_FEN, ONE_FEN, NOBODY)]
+    budget_codes = {own.budget for own in accounts}
+    *_, budgets = read_all(work.connection, *ledger.ready(tenant, drawn), lock_limited(tenant, budget_codes))
     return around, accounts, Purse(own_states, budgets)
 
 

@@ -15,9 +15,10 @@ from clearing.claims.assessment import Assessment, result_bytes
 from clearing.claims.case import TAKES_MONEY
 from clearing.claims.facts import Facts
 from clearing.claims.filing import ASSESSMENT_COLUMNS, hold_rows_of, hold_write, next_seq
-from clearing.claims.quota import Accounts, transfer_writes
+from clearing.claims.quota import Accounts
 from clearing.claims.records import ClaimRow, HoldRow, claim_write
 from clearing.claims.vault import Vault
+from settlement import ledger
 from settlement.ledger import Transfer
 from tenants.kernel.canonical import canonical_bytes, sha256
 from tenants.kernel.change import Change, record
@@ -57,7 +58,8 @@ class Again:
 def file_again(work: Work, vault: Vault, actor: str, again: Again) -> ClaimRow | None:
     """Write the new assessment with all that follows; ``None``, with nothing written, where fen are still contended.
 
-    The claim holds no money before: what it was on hold for granted none.
+    The claim holds no money before: what it was on hold for granted none. The caller has locked what it draws on, and
+    opened its accounts, before the first of such acts.
     """
     row, holds = again.row, again.holds
     open_before = [hold for hold in holds if hold.resolved_at is None and hold.code != again.settles]
@@ -80,7 +82,7 @@ def file_again(work: Work, vault: Vault, actor: str, again: Again) -> ClaimRow |
             claim_write([decided]),
             _assessment(work, again),
             hold_write(row.tenant, new if stays else []),
-            *transfer_writes(row.tenant, again.reserved(decided), work.at),
+            ledger.transfer_write(row.tenant, again.reserved(decided), work.at),
         ),
     )
     if decided.state == "approved":
