@@ -25,6 +25,7 @@ SHIPPED: Final = {each.policy.tenant: each.policy for each in load_shipped()}
 JIANGSU, SHANXI_POLICY, DELTA = SHIPPED["jiangsu"], SHIPPED["shanxi-hainan"], SHIPPED["wujiang"]
 NORTHERN, OTHER = JIANGSU.zone("320312", ()), JIANGSU.zone("320115", ())
 VALLEY, OUTSIDE = SHANXI_POLICY.zone("140802", ("jinchuang_valley",)), SHANXI_POLICY.zone("140802", ())
+REWARD: Final[Any] = JIANGSU.reward
 MEGABYTE: Final = 1024 * 1024
 
 
@@ -38,8 +39,8 @@ def evidence(policy: Policy, kind: str) -> Any:
 
 Said = Term[Any] | None
 TERMS: Final[list[tuple[str, Said, Any, str]]] = [
-    ("苏科统发〔2021〕1号 五、1 最高不超过5%", JIANGSU.reward and JIANGSU.reward.rate, Rate(5, 100), "苏科统发〔2021〕1号"),
-    ("苏科统发〔2021〕1号 五、1 不超过50万元", JIANGSU.reward and JIANGSU.reward.cap, yuan("500000"), "苏科统发〔2021〕1号"),
+    ("苏科统发〔2021〕1号 五、1 最高不超过5%", REWARD.rate, Rate(5, 100), "苏科统发〔2021〕1号"),
+    ("苏科统发〔2021〕1号 五、1 不超过50万元", REWARD.cap, yuan("500000"), "苏科统发〔2021〕1号"),
     ("苏科统发〔2021〕1号 附件2 不低于1比1", OTHER.provincial_to_local, Rate(1), "苏科规范〔2024〕2号"),
     ("苏科统发〔2021〕1号 附件2 3个月内拨付", JIANGSU.payout.matching_due_months, 3, "苏科统发〔2021〕1号"),
     ("苏科规范〔2024〕2号 支持额度 苏北35%", NORTHERN.rate, Rate(35, 100), "苏科规范〔2024〕2号"),
