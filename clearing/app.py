@@ -21,6 +21,7 @@ from clearing.api import (
     docs,
     edge,
     events,
+    explanations,
     forms,
     health,
     jwks,
@@ -28,6 +29,7 @@ from clearing.api import (
     notices,
     objections,
     payout_account,
+    policies,
     reissues,
     reservations,
     sending,
@@ -47,6 +49,7 @@ from clearing.settings import settings_from
 
 NOUNS: Final[tuple[ModuleType, ...]] = (
     claims,
+    explanations,
     bulk,
     objections,
     reservations,
@@ -54,6 +57,7 @@ NOUNS: Final[tuple[ModuleType, ...]] = (
     cases,
     forms,
     tenants,
+    policies,
     payout_account,
     batches,
     batch_clearing,

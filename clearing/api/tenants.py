@@ -1,4 +1,4 @@
-"""What a tenant administrator reads and sets: policies, budgets, linked regions; and the enterprises' quotas."""
+"""What a tenant administrator reads and sets: budgets, linked regions; and the enterprises' quotas."""
 
 from typing import Any
 from uuid import UUID
@@ -8,8 +8,8 @@ from marshmallow import Schema, fields, validate
 
 from clearing.api.frame import Answer, current, in_transaction, needs, principal
 from clearing.api.noun import MAX_BODY_BYTES, Noun, WholeNumber, json_body
+from clearing.claims.division import Order, divide_budget
 from clearing.tenancy import budgets, linked_regions, quotas
-from clearing.tenancy.policies import list_versions, read_version
 from connectors.fields import MoneyField, UsccField
 from tenants.kernel.change import Change, record
 from tenants.kernel.database import Work
@@ -38,22 +38,6 @@ class QuotaQuerySchema(Schema):
     year = WholeNumber(required=True, validate=validate.Range(*YEARS))
 
 
-@blueprint.get(f"{SCHEME}/policies")
-@needs(*READERS)
-def get_policies(tenant: str, scheme: str) -> Response:
-    """The scheme's policy versions, the earliest first."""
-    return in_transaction(
-        lambda work: Answer({"items": list_versions(work.connection, tenant, scheme), "next_cursor": None}), (tenant,)
-    )
-
-
-@blueprint.get(f"{SCHEME}/policies/<path:version>")
-@needs(*READERS)
-def get_policy(tenant: str, scheme: str, version: str) -> Response:
-    """One version with its document, word for word."""
-    return in_transaction(lambda work: Answer(read_version(work.connection, tenant, scheme, version)), (tenant,))
-
-
 @blueprint.get(f"{SCHEME}/budgets/{YEAR}")
 @needs(*READERS)
 def get_budget(tenant: str, scheme: str, year: int) -> Response:
@@ -74,6 +58,19 @@ def put_budget(body: dict[str, Any], tenant: str, scheme: str, year: int) -> Res
         subject = budgets.budget_id(tenant, scheme, year)
         _record(work, tenant, "budget.set", subject, {"before": before, "after": after}, body["reason"])
         return Answer(after)
+
+    return in_transaction(use_case, (tenant,))
+
+
+@blueprint.post(f"{SCHEME}/budgets/{YEAR}/division")
+@needs("policies:approve")
+def post_division(tenant: str, scheme: str, year: int) -> Response:
+    """Divide what is left of the year's budget among the claims that wait for it (兑完为止, largest remainder)."""
+    service, order = current(), Order(tenant, scheme, year, principal().subject)
+
+    def use_case(work: Work) -> Answer:
+        demonstration = service.settings.demonstration
+        return Answer(divide_budget(work, service.vault, order, demonstration=demonstration))
 
     return in_transaction(use_case, (tenant,))
 

@@ -25,6 +25,7 @@ COMMANDS: Final = {
     "import": ("transfers", "导入申请或支持记录 / claims or support records from a file"),
     "export": ("transfers", "导出申请 / claims to a file"),
     "tenant": ("tenants", "区域 / tenants"),
+    "policy": ("policies", "政策版本 / policy versions"),
     "key": ("keys", "签名密钥 / signing keys"),
     "ledger": ("ledger", "账本 / the ledger"),
     "agreement": ("cycles", "结算协议 / agreements between tenants"),
