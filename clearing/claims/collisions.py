@@ -69,7 +69,8 @@ class Collisions:
             live = {holder_id: one for holder_id, one in others.items() if self.claims[holder_id].state in _LIVE}
             met |= live
             unpaid = frozenset(one for one in live if not is_sealed(self.work, self.claims[one]))
-            registry.contend(self.work.connection, locked.give_way(key, holder, unpaid))
+            if unpaid:
+                registry.contend(self.work.connection, locked.give_way(key, holder, unpaid))
         for claim_id, other in met.items():
             case = opened(COLLISION, COLLISION_CODE, holder, other, self.work.at)
             self.cases.append(case)

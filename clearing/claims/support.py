@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
+from sqlalchemy.exc import IntegrityError
+
 from clearing.claims import registry
 from clearing.claims.collisions import Collisions, lock_claims_met
 from clearing.claims.fingerprint import canonical_contract, canonical_invoice, canonical_serial
@@ -14,7 +16,7 @@ from clearing.claims.vault import Vault
 from connectors.submission import SupportKey, SupportRecord
 from tenants.kernel.canonical import Json, canonical_bytes
 from tenants.kernel.change import Change, change_writes
-from tenants.kernel.database import Work
+from tenants.kernel.database import Work, broken_constraint
 from tenants.kernel.errors import Conflict, FieldError, Invalid, Problem, Text
 from tenants.kernel.ids import new_id
 from tenants.kernel.money import ZERO
@@ -38,7 +40,7 @@ class Registered:
 def register_support(
     work: Work, vault: Vault, client_id: str, actor: str, records: Sequence[SupportRecord]
 ) -> list[Registered | Problem]:
-    """Register the records of one tenant and platform in their order; each external id may stand only once.
+    """Register the records of one tenant and platform in their order; one that stands among them again is known.
 
     A record that meets claims here freezes those that are unpaid and opens a case between both sides for each.
 
@@ -59,9 +61,25 @@ def register_support(
             answers.append(Invalid("support_record.invalid", "支持记录有误。", "The record has faults.", errors=faults))
             continue
         fresh.append((one, mac, new_id(), keys))
+        before[one.external_id] = (fresh[-1][2], mac, len(keys))
         answers.append(fresh[-1][2])
     taken = _take(work, vault, client_id, actor, fresh)
     return [taken[one] if isinstance(one, UUID) else one for one in answers]
+
+
+def taken_id(error: IntegrityError) -> Problem:
+    """The answer where the platform used the external id before, for a tenant that this client does not speak for.
+
+    Raises:
+        IntegrityError: the error is another one.
+    """
+    if broken_constraint(error) != "support_record_external_id":
+        raise error
+    return Conflict(
+        "support_record.content_differs",
+        "此 external_id 已用于内容不同的支持记录。",
+        "This external_id came before with other content.",
+    )
 
 
 def content(one: SupportRecord) -> bytes:
