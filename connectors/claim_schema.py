@@ -230,7 +230,9 @@ class SupportKeySchema(PartSchema):
 
     makes = submission.SupportKey
     kind = ChoiceField(("invoice", "contract", "receipt", "document"))
-    value = TextField(TITLE_CHARACTERS, about="发票号码（旧版发票为代码加号码）、合同编号、回单流水号或文件 SHA-256")
+    value = NumberTextField(
+        TITLE_CHARACTERS, about="发票号码（旧版发票为代码加号码）、合同编号、回单流水号或文件 SHA-256"
+    )
     amount = MoneyField(optional=True, about="该项已获支持的金额 / the amount of it that was supported")
     provider_uscc = UsccField(optional=True, about="合同的服务单位 / the contract's provider")
 
