@@ -110,4 +110,4 @@ def _take_part(counter: Counter, calls: list[Call], barrier: Barrier, answers: l
         try:
             answers.append(call.function(counter, *call.arguments))
         except Exception as error:  # noqa: BLE001 - what goes wrong is the answer
-            answers.append(RuntimeError(f"{type(error).__name__}: {error}"))
+            answers.append(RuntimeError(f"{type(error).__name__}: {error}; {error.__cause__}"))
