@@ -183,8 +183,9 @@ def _take(work: Work, vault: Vault, client_id: str, actor: str, fresh: list[Fres
     taken: dict[UUID, Registered | Problem] = {}
     for one, _, record_id, keys in fresh:
         holder = _holder(vault, one, record_id)
-        collisions = tuple(_collision(locked, key, holder) for key in keys if locked.state_of(key, holder).uses)
-        met.meet(locked, holder, keys)
+        held = [key for key in keys if locked.holders_of(key, holder)]
+        collisions = tuple(_collision(locked, key, holder) for key in held if locked.state_of(key, holder).uses)
+        met.meet(locked, holder, held)
         locked.take(keys, holder)
         taken[record_id] = Registered(201, record_id, len(keys), collisions)
     stored = [

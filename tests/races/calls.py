@@ -13,7 +13,7 @@ from clearing.claims.support import RACED, register_support
 from connectors.reading import read_support_record
 from tenants.kernel.clock import FixedClock
 from tenants.kernel.database import Scope, broken_constraint, run
-from tenants.kernel.errors import Problem
+from tenants.kernel.errors import Problem, Unavailable
 from tenants.kernel.money import Money
 from tests.intake.bodies import Body
 from tests.intake.counter import TENANTS, Counter, award, codes
@@ -78,9 +78,14 @@ STATED_AT: Final = datetime.fromisoformat("2024-09-02T09:00:00+08:00")
 
 
 def attempt(counter: Counter, what: str, bodies: list[Body], platform: str) -> list[Seen]:
-    """Claim or state spending; what only the database refuses is answered as a conflict of its constraint."""
+    """Claim or state spending; what only the database refuses is answered as a conflict of its constraint.
+
+    Where the database is busy for longer than anybody waits, nothing is stored and the answer is 503, as over HTTP.
+    """
     try:
         return support_all(counter, bodies) if what == "support" else submit_all(counter, bodies, platform)
+    except Unavailable as problem:
+        return [Seen(problem.status, codes=frozenset({problem.code}))] * len(bodies)
     except IntegrityError as error:
         broken = broken_constraint(error)
         if broken not in RACED:
