@@ -72,7 +72,7 @@ def import_(
 
 @contextmanager
 def _collision_report(file: Path) -> "Iterator[Callable[[Item, Registered], None]]":
-    """Writes each support record that meets what is here to FILE.collisions.ndjson: its line, id, and the other side."""
+    """Writes every support record that meets what is here to FILE.collisions.ndjson: line, id, and the other side."""
     import json
     from contextlib import ExitStack
 

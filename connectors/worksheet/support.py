@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from connectors.worksheet.cells import Row, said
+from connectors.worksheet.cells import EXACT_DIGITS, Cell, Row, said
 from connectors.worksheet.errors import WorksheetError
 from tenants.kernel.canonical import Json
 from tenants.kernel.errors import FieldError, Invalid
@@ -55,7 +55,7 @@ def stated_records(rows: Iterator[Row], platform: str, tenant: str | None) -> It
     for row in filled:
         fault = _fault(row, len(names))
         cells = {} if fault else {name: cell.text for name, cell in zip(names, row.cells, strict=False) if name}
-        given = {name: text for name, text in cells.items() if text and name is not None}
+        given: dict[str, str] = {name: text for name, text in cells.items() if text}
         head = _head(given, platform, tenant)
         if waiting is not None and (fault or head != waiting | {"keys": []} or len(waiting["keys"]) >= MAX_KEYS):
             yield Stated(begun, waiting)
@@ -70,10 +70,10 @@ def stated_records(rows: Iterator[Row], platform: str, tenant: str | None) -> It
         yield Stated(begun, waiting)
 
 
-def _names(row: Row | None) -> list[str | None]:
-    """The field of each column, ``None`` for one that is not ours."""
-    names = [] if row is None else [_NAMES.get(cell.text.strip()) for cell in row.cells]
-    known = [name for name in names if name is not None]
+def _names(row: Row | None) -> list[str]:
+    """The field of each column, empty for one that is not ours."""
+    names = [] if row is None else [_NAMES.get(cell.text.strip(), "") for cell in row.cells]
+    known = [name for name in names if name]
     missing = [name for name in NEEDED if name not in known]
     if missing:
         titles = "、".join(COLUMNS[name][0] for name in missing)
@@ -85,7 +85,7 @@ def _names(row: Row | None) -> list[str | None]:
 
 def _fault(row: Row, width: int) -> Invalid | None:
     """What makes the row unreadable: a number that lost digits, a formula, cells without a column."""
-    found = [row.fault] if row.fault else [cell.fault for cell in row.cells[:width] if cell.fault]
+    found = [row.fault] if row.fault else [fault for cell in row.cells[:width] if (fault := _cell_fault(cell))]
     if not found and any(not cell.is_blank for cell in row.cells[width:]):
         found = ["row.too_many_cells"]
     if not found:
@@ -94,9 +94,16 @@ def _fault(row: Row, width: int) -> Invalid | None:
     return Invalid("support_record.invalid", text.zh, text.en, errors=(FieldError("", code, text),))
 
 
+def _cell_fault(cell: Cell) -> str | None:
+    """What makes the cell unreadable; a long number is a text, or it has lost its last digits."""
+    if cell.fault is None and cell.is_number and sum(map(str.isdigit, cell.text)) > EXACT_DIGITS:
+        return f"cell.digits_lost|{cell.text}"
+    return cell.fault
+
+
 def _head(cells: dict[str, str], platform: str, tenant: str | None) -> dict[str, Any]:
-    named = {name: cells[name] for name in _OF_RECORD if name in cells}
-    return {"platform": platform, "tenant": tenant, **named, "keys": []}
+    head: dict[str, Any] = {"platform": platform, "tenant": tenant, "keys": []}
+    return head | {name: cells[name] for name in _OF_RECORD if name in cells}
 
 
 def _key(cells: dict[str, str]) -> dict[str, Json]:

@@ -24,10 +24,12 @@ from clearing.claims.vault import open_vault
 from clearing.embedded import EmbeddedServers
 from clearing.service import Service
 from clearing.settings import Settings
-from clearing.support_import import Importer, Tally, import_records, stated_in
+from clearing.transfers.importing import Importer, Summary
+from clearing.transfers.sources import open_source
 from tenants.kernel.clock import SystemClock
 from tenants.kernel.database import open_engine
 from tenants.kernel.secrets import load_secrets
+from tenants.principal import Principal
 from tests.benchmarks.baselines import Server, copy_and_keys, machine, no_figure
 from tests.intake.prepared import prepared
 
@@ -35,7 +37,7 @@ RECORDS: Final = 50_000
 GOAL: Final = 0.50
 GOAL_MEBIBYTES: Final = 256
 SEED: Final = 20_241_126
-IMPORTER: Final = Importer("bench", "bench", "wujiang-local", ("wujiang",), "wujiang")
+CALLER: Final = Principal("bench", "bench", "wujiang-local", ("wujiang",), frozenset({"support:write"}))
 
 
 def write_file(path: Path, records: int) -> None:
@@ -51,12 +53,12 @@ def write_file(path: Path, records: int) -> None:
             file.write(json.dumps(record) + "\n")
 
 
-def imported(service: Service, path: Path) -> tuple[float, Tally]:
+def imported(service: Service, path: Path) -> tuple[float, Summary]:
     """Seconds of one import of the file, and its counts."""
-    tally = Tally()
     begun = time.perf_counter()
-    import_records(service, IMPORTER, stated_in(path, "ndjson", IMPORTER), tally)
-    return time.perf_counter() - begun, tally
+    with open_source(path, path.with_suffix(".errors"), None, support=True, caller=CALLER) as source:
+        summary = Importer(service, CALLER).run(source, lambda _: None)
+    return time.perf_counter() - begun, summary
 
 
 def baseline(server: Server, records: int) -> float:
@@ -88,12 +90,12 @@ def measured(service: Service, server: Server, path: Path, records: int) -> None
     idle = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     write_file(path, records)
     seconds, tally = imported(service, path)
-    if (tally.new, tally.refused, tally.colliding) != (records, 0, 0):
-        no_figure(f"{tally.new} of {records} stored, {tally.refused} refused, {tally.colliding} collide")
+    if (tally.stored, tally.refused, tally.colliding) != (records, 0, 0):
+        no_figure(f"{tally.stored} of {records} stored, {tally.refused} refused, {tally.colliding} collide")
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - idle) / 1024
     again, known = imported(service, path)
-    if (known.new, known.known) != (0, records):
-        no_figure(f"the second time {known.new} were new")
+    if (known.stored, known.stored_before) != (0, records):
+        no_figure(f"the second time {known.stored} were new")
     bare = baseline(server, records)
     lines = [
         f"P3  support records, {records} from a file ({machine()})",
