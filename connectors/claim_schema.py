@@ -57,6 +57,9 @@ DOCUMENT_KINDS: Final = (
     "other",
 )
 
+SUPPORT_KINDS: Final = ("invoice", "contract", "receipt", "document", "red_letter")
+"""``red_letter``: an invoice of which a red-letter invoice (红字发票) has cancelled the amount."""
+
 MAX_ROWS: Final = 500
 """Services, invoices, receipts or documents of one claim; a body of 256 KiB holds few more."""
 MAX_CODES: Final = 20
@@ -226,11 +229,13 @@ class ReservationSchema(PartSchema):
 
 
 class SupportKeySchema(PartSchema):
-    """One identity of spending that was supported elsewhere."""
+    """One identity of spending that was supported elsewhere, or an invoice that a red-letter invoice cancels."""
 
     makes = submission.SupportKey
-    kind = ChoiceField(("invoice", "contract", "receipt", "document"))
-    value = TextField(TITLE_CHARACTERS, about="发票号码（旧版发票为代码加号码）、合同编号、回单流水号或文件 SHA-256")
+    kind = ChoiceField(SUPPORT_KINDS)
+    value = NumberTextField(
+        TITLE_CHARACTERS, about="发票号码（旧版发票为代码加号码）、合同编号、回单流水号或文件 SHA-256"
+    )
     amount = MoneyField(optional=True, about="该项已获支持的金额 / the amount of it that was supported")
     provider_uscc = UsccField(optional=True, about="合同的服务单位 / the contract's provider")
 

@@ -30,6 +30,7 @@ _CLAIM: Final = ClaimSchema()
 _READ: Final = compiled(_CLAIM)
 _RESERVATION: Final = ReservationSchema()
 _SUPPORT_RECORD: Final = SupportRecordSchema()
+_READ_SUPPORT_RECORD: Final = compiled(_SUPPORT_RECORD)
 _OF_WHOLE_OBJECT: Final = "_schema"
 
 
@@ -65,9 +66,10 @@ def read_support_record(data: Json) -> SupportRecord:
     Raises:
         Invalid: ``support_record.invalid``, with one entry of ``errors`` for each fault.
     """
-    record: SupportRecord = _read_slowly(
-        _SUPPORT_RECORD, data, "support_record.invalid", Text("支持记录", "The support record")
-    )
+    try:
+        record: SupportRecord = _READ_SUPPORT_RECORD(data)
+    except (Fault, TypeError):
+        record = _read_slowly(_SUPPORT_RECORD, data, "support_record.invalid", Text("支持记录", "The support record"))
     return record
 
 

@@ -21,7 +21,7 @@ from tenants.kernel.errors import not_found
 blueprint = Noun("cases", __name__, url_prefix="/v1/cases", description="疑似重复 / suspected duplicates")
 
 READERS: Final = ("reviews:write", "audit:read")
-KINDS: Final = ("hold", "collision")
+KINDS: Final = ("hold", "collision", "red_letter")
 
 
 class CaseQuerySchema(PageSchema):

@@ -10,13 +10,14 @@ from clearing.api.frame import Answer, current, in_transaction, needs, principal
 from clearing.api.ndjson import Line, answer_lines, read_lines, refused_line, require_ndjson
 from clearing.api.noun import MAX_BODY_BYTES, Noun, json_body, load, too_large
 from clearing.api.problems import wants_english
-from clearing.claims.support import RACED, Registered, register_support
+from clearing.claims.support import RACED, Registered, register_support, taken_id
 from clearing.service import Service
 from connectors.claim_schema import SupportRecordSchema
+from connectors.reading import read_support_record
 from connectors.submission import SupportRecord
 from tenants.kernel.canonical import Json
-from tenants.kernel.database import Scope, Work, broken_constraint, run
-from tenants.kernel.errors import Conflict, FieldError, Forbidden, Invalid, Problem, Text
+from tenants.kernel.database import Scope, Work, run
+from tenants.kernel.errors import FieldError, Forbidden, Invalid, Problem, Text
 from tenants.kernel.strict_json import decode
 from tenants.principal import Principal
 
@@ -57,7 +58,7 @@ def take_record(given: SupportRecord) -> Response:
     try:
         return in_transaction(use_case, raced=RACED)
     except IntegrityError as error:
-        raise _taken_id(error) from error
+        raise taken_id(error) from error
 
 
 @blueprint.post("/bulk")
@@ -79,29 +80,27 @@ def _read(lines: Iterator[Line], caller: Principal) -> Iterator[tuple[int, Suppo
         try:
             if line.content is None:
                 raise too_large(MAX_BODY_BYTES)
-            yield line.number, checked(caller, load(SupportRecordSchema(), decode(line.content, MAX_BODY_BYTES)))
+            yield line.number, checked(caller, read_support_record(decode(line.content, MAX_BODY_BYTES)))
         except Problem as problem:
             yield line.number, problem
 
 
 def gathered(lines: Iterator[Line], caller: Principal) -> Iterator[Chunk]:
-    """The lines in chunks: consecutive records of one tenant, each external id once."""
+    """The lines in chunks: consecutive records of one tenant."""
     return in_chunks(_read(lines, caller))
 
 
 def in_chunks(lines: Iterator[tuple[int, SupportRecord | Problem]]) -> Iterator[Chunk]:
-    """Consecutive records of one tenant, each external id once."""
+    """Consecutive records of one tenant."""
     chunk: Chunk = []
-    seen: set[str] = set()
     tenant: str | None = None
     for number, one in lines:
-        meets = isinstance(one, SupportRecord) and (one.external_id in seen or (seen and one.tenant != tenant))
-        if len(chunk) >= RECORDS_AT_ONCE or meets:
+        other_tenant = isinstance(one, SupportRecord) and tenant not in {None, one.tenant}
+        if len(chunk) >= RECORDS_AT_ONCE or other_tenant:
             yield chunk
-            chunk, seen = [], set()
+            chunk, tenant = [], None
         if isinstance(one, SupportRecord):
             tenant = one.tenant
-            seen.add(one.external_id)
         chunk.append((number, one))
     yield chunk
 
@@ -117,7 +116,7 @@ def _take(service: Service, caller: Principal, chunk: Chunk, *, english: bool) -
 
 
 def registered(service: Service, caller: Principal, records: list[SupportRecord]) -> list[Registered | Problem]:
-    """What became of each of the records, which are of one tenant, each external id once."""
+    """What became of each of the records, which are of one tenant."""
     if not records:
         return []
 
@@ -131,7 +130,7 @@ def registered(service: Service, caller: Principal, records: list[SupportRecord]
     except IntegrityError as error:
         if len(records) > 1:
             return [answer for one in records for answer in registered(service, caller, [one])]
-        return [_taken_id(error)]
+        return [taken_id(error)]
 
 
 def checked(caller: Principal, loaded: Any) -> SupportRecord:  # noqa: ANN401 - what the schema makes
@@ -154,16 +153,6 @@ def checked(caller: Principal, loaded: Any) -> SupportRecord:  # noqa: ANN401 - 
     if faults:
         raise Invalid("support_record.invalid", "支持记录有误。", "The record has faults.", errors=tuple(faults))
     return one
-
-
-def _taken_id(error: IntegrityError) -> Problem:
-    if broken_constraint(error) != "support_record_external_id":
-        raise error
-    return Conflict(
-        "support_record.content_differs",
-        "此 external_id 已用于内容不同的支持记录。",
-        "This external_id came before with other content.",
-    )
 
 
 def _json(done: Registered) -> dict[str, Json]:

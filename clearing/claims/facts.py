@@ -33,7 +33,8 @@ class KeyState:
     ``kind`` is ``invoice``, ``receipt``, ``contract`` or ``document`` (service reports and invoice images). ``place``
     is the RFC 6901 pointer of the invoice, receipt, document or contract. For invoices and receipts ``counted`` is the
     smallest face total stated so far (this claim's included), ``taken`` what other live claims use of it, and
-    ``claimed`` what this claim uses, all its mentions together. For the contract ``taken`` is what other live claims of
+    ``claimed`` what this claim uses, all its mentions together. ``cancelled`` is the part of ``taken`` that red-letter
+    invoices have cancelled, which is no use by anybody. For the contract ``taken`` is what other live claims of
     the same programme have invoiced under it, and ``counted`` the smallest amount stated for it, or zero where that is
     not kept.
     """
@@ -45,6 +46,7 @@ class KeyState:
     claimed: Money
     amount_conflict: bool
     uses: tuple[EarlierUse, ...] = ()
+    cancelled: Money = ZERO
 
 
 @dataclass(frozen=True, slots=True)

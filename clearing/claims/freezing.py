@@ -60,7 +60,7 @@ def freeze(work: Work, row: ClaimRow, suspicion: Suspicion, actor: str) -> tuple
         return None
     if row.state == "approved":
         reserve_again(work, row, "frozen")
-        if _is_batched(work, row):
+        if is_batched(work, row):
             lock_chains(work.connection, work.scope.tenants)  # its batch tells of it at once, in one of them
             take_out(work.connection, row.tenant, row.id, suspicion.reason, actor, work.at, FREEZE)
         else:
@@ -88,7 +88,8 @@ def freeze(work: Work, row: ClaimRow, suspicion: Suspicion, actor: str) -> tuple
     return held, change
 
 
-def _is_batched(work: Work, row: ClaimRow) -> bool:
+def is_batched(work: Work, row: ClaimRow) -> bool:
+    """Whether the approved claim is in a batch."""
     return (
         work.connection.exec_driver_sql(
             "select 1 from obligation where tenant = %s and id = %s and batch_id is not null and released_at is null",

@@ -129,10 +129,14 @@ def lock_claim(connection: Connection, claim_id: UUID) -> ClaimRow:
     return _claim_row(row)
 
 
-def lock_claims(connection: Connection, claim_ids: Sequence[UUID]) -> list[ClaimRow]:
-    """Those of the claims that are within the bound tenants and platform, locked in the order of their ids."""
+def lock_claims(connection: Connection, claim_ids: Sequence[UUID], *, waiting: bool = True) -> list[ClaimRow]:
+    """Those of the claims that are within the bound tenants and platform, locked in the order of their ids.
+
+    Without ``waiting`` those that somebody else has locked are left out.
+    """
     rows = connection.exec_driver_sql(
-        f"select {_LIST} from claim where id = any(%s) order by id for no key update",  # noqa: S608 - our own columns
+        f"select {_LIST} from claim where id = any(%s) order by id "  # noqa: S608 - our own columns
+        f"for no key update {'' if waiting else 'skip locked'}",
         (list(claim_ids),),
     )
     return [_claim_row(row) for row in rows]

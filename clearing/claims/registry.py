@@ -22,6 +22,8 @@ from tenants.kernel.statements import Query, Write, read_all
 Digests = Callable[[str, str], tuple[tuple[int, bytes], ...]]
 GUARDED: Final = frozenset({"invoice", "receipt"})
 """Kinds whose fen are counted against a face total."""
+RED_LETTER: Final = "red-letter"
+"""The scheme of a holder that uses nothing: it keeps the fen that a red-letter invoice (红字发票) has cancelled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,10 @@ class Holder:
     enterprise_digest: bytes
     month: str
     exclusion_group: str
+
+    def cancels_for(self, other: "Holder") -> bool:
+        """Whether it stands for a red-letter invoice of the other's enterprise, not for a use."""
+        return self.scheme == RED_LETTER and self.enterprise_digest == other.enterprise_digest
 
     def same_programme(self, other: "Holder") -> bool:
         """Whether both are of one tenant's scheme, stated through one platform."""
@@ -74,7 +80,8 @@ class Locked:
     def state_of(self, key: Key, holder: Holder) -> KeyState:
         """What the registry says of one key to this holder."""
         others = self._others(key, holder)
-        unique = {holding.holder.holder_id: holding for holding in others}.values()
+        cancelling = [one for one in others if one.holder.cancels_for(holder)]
+        unique = {one.holder.holder_id: one for one in others if not one.holder.cancels_for(holder)}.values()
         stated = [h.stated for h in unique if h.stated is not None] + ([] if key.stated is None else [key.stated])
         return KeyState(
             kind=key.kind,
@@ -93,6 +100,7 @@ class Locked:
                 )
                 for h in unique
             ),
+            cancelled=self._taken(key, holder, cancelling),
         )
 
     def holders(self) -> dict[UUID, Holder]:
@@ -114,6 +122,15 @@ class Locked:
                     given.append(held[position])
         return given
 
+    def drop(self, holder_id: UUID) -> None:
+        """Forget a holder whose keys were released."""
+        for held in self.holdings.values():
+            held[:] = [one for one in held if one.holder.holder_id != holder_id]
+
+    def fits(self, key: Key, holder: Holder) -> bool:
+        """Whether the fen that the holder wants are free."""
+        return self._fits(key, holder)
+
     def take(self, keys: Iterable[Key], holder: Holder) -> None:
         """Let the holder hold the keys: *taken* where the fen are free, else *contending* until a person decides."""
         for key in keys:
@@ -124,10 +141,13 @@ class Locked:
                 self.added.append(holding)
 
     def _fits(self, key: Key, holder: Holder) -> bool:
-        if key.kind not in GUARDED or key.stated is None:
+        if key.kind not in GUARDED:
             return True
         others = [h for h in self._others(key, holder) if h.status == "taken"]
-        counted = min([h.stated for h in others if h.stated is not None] + [key.stated])
+        stated = [one.stated for one in others if one.stated is not None]
+        counted = min(stated if key.stated is None else [*stated, key.stated], default=None)
+        if counted is None:
+            return True
         return self._taken(key, holder, others) + key.claimed <= counted
 
     def _taken(self, key: Key, holder: Holder, others: Sequence[Holding]) -> Money:
@@ -196,9 +216,9 @@ _HELD: Final = (
 )
 
 
-def lock_keys(connection: Connection, wanted: Mapping[str, Sequence[Key]]) -> Locked:
-    """Lock the keys and read who holds them, as :func:`key_queries` says."""
-    locked: Locked = read_all(connection, *key_queries(wanted))[1]
+def lock_keys(connection: Connection, wanted: Mapping[str, Sequence[Key]], met: Sequence[UUID] = ()) -> Locked:
+    """Lock the keys, and those that the holders ``met`` have, and read who holds them: see :func:`key_queries`."""
+    locked: Locked = read_all(connection, *key_queries(wanted, met))[1]
     return locked
 
 

@@ -1,20 +1,22 @@
 """Support records (支持记录): spending that a platform says was subsidised elsewhere takes its keys in the registry."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
+
+from sqlalchemy.exc import IntegrityError
 
 from clearing.claims import registry
 from clearing.claims.collisions import Collisions, lock_claims_met
 from clearing.claims.fingerprint import canonical_contract, canonical_invoice, canonical_serial
 from clearing.claims.intake import DEFAULT_GROUP
-from clearing.claims.registry import Holder, Key, Locked, lock_keys
+from clearing.claims.registry import RED_LETTER, Holder, Key, Locked, lock_keys
 from clearing.claims.vault import Vault
 from connectors.submission import SupportKey, SupportRecord
 from tenants.kernel.canonical import Json, canonical_bytes
 from tenants.kernel.change import Change, change_writes
-from tenants.kernel.database import Work
+from tenants.kernel.database import Work, broken_constraint
 from tenants.kernel.errors import Conflict, FieldError, Invalid, Problem, Text
 from tenants.kernel.ids import new_id
 from tenants.kernel.money import ZERO
@@ -38,7 +40,7 @@ class Registered:
 def register_support(
     work: Work, vault: Vault, client_id: str, actor: str, records: Sequence[SupportRecord]
 ) -> list[Registered | Problem]:
-    """Register the records of one tenant and platform in their order; each external id may stand only once.
+    """Register the records of one tenant and platform in their order; one that stands among them again is known.
 
     A record that meets claims here freezes those that are unpaid and opens a case between both sides for each.
 
@@ -59,9 +61,25 @@ def register_support(
             answers.append(Invalid("support_record.invalid", "支持记录有误。", "The record has faults.", errors=faults))
             continue
         fresh.append((one, mac, new_id(), keys))
+        before[one.external_id] = (fresh[-1][2], mac, len(keys))
         answers.append(fresh[-1][2])
     taken = _take(work, vault, client_id, actor, fresh)
     return [taken[one] if isinstance(one, UUID) else one for one in answers]
+
+
+def taken_id(error: IntegrityError) -> Problem:
+    """The answer where the platform used the external id before, for a tenant that this client does not speak for.
+
+    Raises:
+        IntegrityError: the error is another one.
+    """
+    if broken_constraint(error) != "support_record_external_id":
+        raise error
+    return Conflict(
+        "support_record.content_differs",
+        "此 external_id 已用于内容不同的支持记录。",
+        "This external_id came before with other content.",
+    )
 
 
 def content(one: SupportRecord) -> bytes:
@@ -101,14 +119,16 @@ def _again(known: tuple[UUID, bytes, int], mac: bytes) -> Registered | Problem:
 def _keys(vault: Vault, one: SupportRecord) -> tuple[tuple[Key, ...], tuple[FieldError, ...]]:
     """The record's keys, each identity once: of two mentions the amounts are added."""
     keys: dict[tuple[str, str], Key] = {}
-    faults = []
+    faults = list(_red_letter_faults(one))
     for position, key in enumerate(one.keys):
         text = _IDENTITY[key.kind](one, key)
+        kind = "invoice" if key.kind == "red_letter" else key.kind
         if text:
-            earlier = keys.get((key.kind, text))
+            earlier = keys.get((kind, text))
             place = f"/keys/{position}" if earlier is None else earlier.place
             amount = (key.amount or ZERO) + (ZERO if earlier is None else earlier.claimed)
-            keys[key.kind, text] = Key(key.kind, place, amount or None, amount, vault.digests(key.kind, text))
+            stated = None if key.kind == "red_letter" else amount or None
+            keys[kind, text] = Key(kind, place, stated, amount, vault.digests(kind, text))
         else:
             said = Text("无法识别的编号。", "This is no identity that can be read.")
             faults.append(FieldError(f"/keys/{position}/value", "key.unreadable", said))
@@ -117,12 +137,31 @@ def _keys(vault: Vault, one: SupportRecord) -> tuple[tuple[Key, ...], tuple[Fiel
     return tuple(keys.values()), tuple(faults)
 
 
+def is_red_letter(one: SupportRecord) -> bool:
+    """Whether the record tells of cancelled invoices, and of no support."""
+    return any(key.kind == "red_letter" for key in one.keys)
+
+
+def _red_letter_faults(one: SupportRecord) -> Iterator[FieldError]:
+    """What a record of cancelled invoices holds besides, and where it does not say how much is cancelled."""
+    if not is_red_letter(one):
+        return
+    for position, key in enumerate(one.keys):
+        if key.kind != "red_letter":
+            said = Text("红字发票须单独报送。", "Cancelled invoices are stated in a record of their own.")
+            yield FieldError(f"/keys/{position}/kind", "key.mixed", said)
+        elif not key.amount:
+            said = Text("请填写红冲金额。", "The amount that is cancelled is needed.")
+            yield FieldError(f"/keys/{position}/amount", "amount.missing", said)
+
+
 def _contract(one: SupportRecord, key: SupportKey) -> str:
     return "" if key.provider_uscc is None else canonical_contract(one.enterprise_uscc, key.provider_uscc, key.value)
 
 
 _IDENTITY: Final[Mapping[str, Callable[[SupportRecord, SupportKey], str]]] = {
     "invoice": lambda _, key: canonical_invoice(key.value),
+    "red_letter": lambda _, key: canonical_invoice(key.value),
     "contract": _contract,
     "receipt": lambda _, key: canonical_serial(key.value),
     "document": lambda _, key: key.value.lower(),
@@ -140,12 +179,13 @@ def _take(work: Work, vault: Vault, client_id: str, actor: str, fresh: list[Fres
         return {}
     wanted = [key for *_, keys in fresh for key in keys]
     met = Collisions(work, actor, lock_claims_met(work, wanted, {one.tenant for one, *_ in fresh}))
-    locked = lock_keys(work.connection, {DEFAULT_GROUP: wanted})
+    locked = lock_keys(work.connection, {DEFAULT_GROUP: wanted}, list(met.claims))
     taken: dict[UUID, Registered | Problem] = {}
     for one, _, record_id, keys in fresh:
         holder = _holder(vault, one, record_id)
-        collisions = tuple(_collision(locked, key, holder) for key in keys if locked.state_of(key, holder).uses)
-        met.meet(locked, holder, keys)
+        held = [key for key in keys if locked.holders_of(key, holder)]
+        collisions = tuple(_collision(locked, key, holder) for key in held if locked.state_of(key, holder).uses)
+        met.meet(locked, holder, held)
         locked.take(keys, holder)
         taken[record_id] = Registered(201, record_id, len(keys), collisions)
     stored = [
@@ -170,7 +210,7 @@ def _holder(vault: Vault, one: SupportRecord, record_id: UUID) -> Holder:
         holder_id=record_id,
         kind="support",
         tenant=one.tenant,
-        scheme=SCHEME,
+        scheme=RED_LETTER if is_red_letter(one) else SCHEME,
         platform=one.platform,
         enterprise_digest=vault.enterprise(one.enterprise_uscc),
         month=f"{one.supported_on:%Y-%m}",
@@ -185,11 +225,14 @@ def _collision(locked: Locked, key: Key, holder: Holder) -> dict[str, Json]:
 
 
 def _change(actor: str, one: SupportRecord, record_id: UUID, keys: int) -> Change:
+    details: dict[str, Json] = {"platform": one.platform, "external_id": one.external_id, "keys": keys}
+    if is_red_letter(one):
+        details["red_letter"] = True
     return Change(
         tenant=one.tenant,
         actor=actor,
         action="support_record.registered",
         subject_id=record_id,
         to_state="live",
-        details={"platform": one.platform, "external_id": one.external_id, "keys": keys},
+        details=details,
     )

@@ -1,7 +1,8 @@
 """The register of suspected duplicates (疑似重复): one row a pair of holders, seen from both sides, decided once.
 
 ``hold``: a claim met a live key and waits; ``collision``: what is stated to be paid elsewhere met a claim that was here
-before, which waits if it is unpaid. Of the other side a tenant learns platform, month and reference, and nothing else.
+before, which waits if it is unpaid; ``red_letter``: an invoice was cancelled after it was paid on, and nobody waits.
+Of the other side a tenant learns platform, month and reference, and nothing else.
 """
 
 import json
@@ -25,6 +26,8 @@ from tenants.kernel.statements import Write
 
 HOLD: Final = "hold"
 COLLISION: Final = "collision"
+RED_LETTER_CASE: Final = "red_letter"
+RED_LETTER_CODE: Final = "duplicate.red_letter"
 COLLISION_CODE: Final = "duplicate.collision"
 """The code of the hold by which a collision freezes a claim."""
 LATER: Final = "later"

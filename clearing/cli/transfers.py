@@ -4,13 +4,14 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
+    from clearing.claims.support import Registered
     from clearing.transfers.importing import Summary
-    from clearing.transfers.sources import Source
+    from clearing.transfers.sources import Item, Source
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 ENCODING = click.Choice(["utf-8", "gb18030"])
@@ -62,11 +63,30 @@ def import_(
         if caller is None or caller.platform is None or not caller.may(wanted):
             said = f"{client_id} 不是有 {wanted} 权限的平台客户端 / is no platform's live client with {wanted}"
             raise click.BadParameter(said, param_hint="--client")
-        source = open_source(file, target, encoding, support=what == "support-records")
-        with source, _progress(file, source, quiet=as_json) as told:
-            summary = Importer(service, caller).run(source, told)
+        source = open_source(file, target, encoding, support=what == "support-records", caller=caller)
+        with source, _progress(file, source, quiet=as_json) as told, _collision_report(file) as collided:
+            summary = Importer(service, caller, collided=collided).run(source, told)
     _show(summary, source, target, as_json=as_json)
-    return FINDINGS if summary.refused else OK
+    return FINDINGS if summary.refused or summary.colliding else OK
+
+
+@contextmanager
+def _collision_report(file: Path) -> "Iterator[Callable[[Item, Registered], None]]":
+    """Writes every support record that meets what is here to FILE.collisions.ndjson: line, id, and the other side."""
+    import json
+    from contextlib import ExitStack
+
+    path = file.with_name(f"{file.stem}.collisions.ndjson")
+    with ExitStack() as opened:
+        report: IO[str] | None = None
+
+        def collided(item: "Item", stored: "Registered") -> None:
+            nonlocal report
+            report = report or opened.enter_context(path.open("w", encoding="utf-8"))
+            said = {"line": item.number, "id": str(stored.record_id), "collisions": list(stored.collisions)}
+            report.write(json.dumps(said, ensure_ascii=False) + "\n")
+
+        yield collided
 
 
 @click.command("export")
@@ -149,11 +169,19 @@ def _show(summary: "Summary", source: "Source", target: Path, *, as_json: bool) 
     if as_json:
         errors = str(target) if summary.refused else None
         counts = {"read": summary.read, "stored": summary.stored, "stored_before": summary.stored_before}
-        more = {"refused": summary.refused, "states": dict(summary.states), "errors": errors, "notes": source.notes}
+        more = {
+            "refused": summary.refused,
+            "colliding": summary.colliding,
+            "states": dict(summary.states),
+            "errors": errors,
+            "notes": source.notes,
+        }
         show_json(counts | more)
         return
     click.echo(f"读取 {summary.read}，新收 {summary.stored}，已收过 {summary.stored_before}，未接收 {summary.refused}")
     click.echo(f"read, stored, stored before, refused; {dict(summary.states)}")
+    if summary.colliding:
+        click.echo(f"与在办申请或已有记录冲突 {summary.colliding}。 Collide with claims or records that are here.")
     for note in source.notes:
         click.echo(note, err=True)
     if summary.refused:

@@ -33,14 +33,23 @@ class Summary:
     stored: int = 0
     stored_before: int = 0
     refused: int = 0
+    colliding: int = 0
     states: Counter[str] = field(default_factory=Counter)
 
 
 class Importer:
     """Takes a file in for one client, within its platform, tenants and scopes."""
 
-    def __init__(self, service: Service, caller: Principal, patience: Patience | None = None) -> None:
+    def __init__(
+        self,
+        service: Service,
+        caller: Principal,
+        patience: Patience | None = None,
+        collided: Callable[[Item, Registered], None] = lambda _, __: None,
+    ) -> None:
+        """``collided`` hears of every support record that meets what is here already."""
         self._service = service
+        self._collided = collided
         self._caller = caller
         self._scope = Scope(caller.tenants, caller.platform)
         self._patience = patience or Patience()
@@ -143,5 +152,8 @@ class Importer:
         is_new = not isinstance(answer, Problem) and answer.status == STORED
         summary.stored += is_new
         summary.stored_before += not is_new
+        if isinstance(answer, Registered) and answer.collisions:
+            summary.colliding += 1
+            self._collided(item, answer)
         if isinstance(answer, Outcome) and answer.view is not None:
             summary.states[answer.view.state_now] += 1

@@ -17,9 +17,12 @@ from connectors.worksheet.csv_table import csv_rows, encoding_of
 from connectors.worksheet.errors import WorksheetError
 from connectors.worksheet.heading import Heading
 from connectors.worksheet.returned import ReturnedRows
+from connectors.worksheet.support import stated_records
 from connectors.worksheet.xlsx_table import hidden_sheets, more_sheets, xlsx_rows
+from tenants.kernel.canonical import Json
 from tenants.kernel.errors import Malformed, Problem, TooLarge
 from tenants.kernel.strict_json import decode
+from tenants.principal import Principal
 
 MAX_RECORD_BYTES: Final = 256 * 1024
 NDJSON_SUFFIXES: Final = (".ndjson", ".jsonl")
@@ -69,8 +72,7 @@ class NdjsonSource:
     def __init__(self, path: Path, errors: Path, *, support: bool) -> None:
         self.notes: list[str] = []
         self._file: IO[bytes] = path.open("rb")
-        self._errors_path = errors
-        self._errors: IO[bytes] | None = None
+        self._returned = ReturnedLines(errors)
         self._read = read_support_record if support else read_submission
 
     def items(self) -> Iterator[Item]:
@@ -96,10 +98,7 @@ class NdjsonSource:
 
     def give_back(self, item: Item, problem: Problem) -> None:
         """A line with its number, the problem in Chinese, and the record as it came."""
-        if self._errors is None:
-            self._errors = self._errors_path.open("wb")
-        told = {"line": item.number, "problem": problem_body(problem, english=False), "record": item.came_as}
-        self._errors.write(json.dumps(told, ensure_ascii=False).encode() + b"\n")
+        self._returned.add(item, problem)
 
     def position(self) -> int:
         """How many bytes are read."""
@@ -112,8 +111,7 @@ class NdjsonSource:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._file.close()
-        if self._errors is not None:
-            self._errors.close()
+        self._returned.close()
 
 
 class WorksheetSource:
@@ -170,6 +168,69 @@ class WorksheetSource:
         self._returned.__exit__(kind, error, trace)
 
 
+class SupportTableSource:
+    """Support records of a CSV or XLSX file; what is refused is given back as lines of JSON.
+
+    Raises:
+        WorksheetError: the file or its first row is at fault.
+    """
+
+    def __init__(self, path: Path, errors: Path, encoding: str | None, caller: Principal) -> None:
+        self.notes: list[str] = []
+        is_book = path.suffix.lower() == ".xlsx"
+        rows = xlsx_rows(path) if is_book else csv_rows(path, encoding or encoding_of(path))
+        tenant = caller.tenants[0] if len(caller.tenants) == 1 else None
+        self._stated = stated_records(rows, str(caller.platform), tenant)
+        self._returned = ReturnedLines(errors)
+
+    def items(self) -> Iterator[Item]:
+        """Every record, or what is wrong with its rows."""
+        for stated in self._stated:
+            yield Item(stated.number, stated.fault or self._read(stated.data), stated.data)
+
+    def _read(self, data: Json) -> SupportRecord | Problem:
+        try:
+            return read_support_record(data)
+        except Problem as problem:
+            return problem
+
+    def give_back(self, item: Item, problem: Problem) -> None:
+        """The record with the number of its first row, and the problem in Chinese."""
+        self._returned.add(item, problem)
+
+    def position(self) -> int:
+        """Nothing: a table's bytes say little of its rows."""
+        return 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._returned.close()
+
+
+class ReturnedLines:
+    """A file of lines to be corrected, made with the first of them, if any comes."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file: IO[bytes] | None = None
+
+    def add(self, item: Item, problem: Problem) -> None:
+        """A line with its number, the problem in Chinese, and the record as it came."""
+        if self._file is None:
+            self._file = self._path.open("wb")
+        told = {"line": item.number, "problem": problem_body(problem, english=False), "record": item.came_as}
+        self._file.write(json.dumps(told, ensure_ascii=False).encode() + b"\n")
+
+    def close(self) -> None:
+        """Close the file, where there is one."""
+        if self._file is not None:
+            self._file.close()
+
+
 class _Refused(Malformed):
     """Rows with faults at their cells."""
 
@@ -187,8 +248,8 @@ def _of_whole(row: int, problem: Problem) -> list[CellFault]:
     return errors or [CellFault(row, None, problem.code, problem.text)]
 
 
-def open_source(path: Path, errors: Path, encoding: str | None, *, support: bool) -> Source:
-    """The file, by the ending of its name.
+def open_source(path: Path, errors: Path, encoding: str | None, *, support: bool, caller: Principal) -> Source:
+    """The file, by the ending of its name; a table of support records belongs to the caller's one tenant.
 
     Raises:
         WorksheetError: the ending is unknown, or the file or its heading is at fault.
@@ -196,7 +257,9 @@ def open_source(path: Path, errors: Path, encoding: str | None, *, support: bool
     ending = path.suffix.lower()
     if ending in NDJSON_SUFFIXES:
         return NdjsonSource(path, errors, support=support)
-    if ending in (".csv", ".xlsx") and not support:
-        return WorksheetSource(path, errors, encoding)
-    known = "、".join(NDJSON_SUFFIXES if support else (*NDJSON_SUFFIXES, ".csv", ".xlsx"))
+    if ending in (".csv", ".xlsx"):
+        return (
+            SupportTableSource(path, errors, encoding, caller) if support else WorksheetSource(path, errors, encoding)
+        )
+    known = "、".join((*NDJSON_SUFFIXES, ".csv", ".xlsx"))
     raise WorksheetError(f"文件名须以 {known} 结尾。", f"The file's name ends in one of {known}.")

@@ -17,7 +17,7 @@ ELSEWHERE: Final = "other-side"
 
 _OPENED, _ASSIGNED, _RESOLVED = "case.opened", "case.assigned", "case.resolved"
 _STEPS: Final = {_OPENED: (None, "open"), _ASSIGNED: ("open", "open"), _RESOLVED: ("open", "resolved")}
-_WAITING: Final = {"hold": "later", "collision": "earlier"}
+_KINDS: Final = frozenset({"hold", "collision", "red_letter"})
 _OUTCOMES: Final = frozenset({"distinct", "later_stands", "earlier_stands", "ended"})
 
 
@@ -36,8 +36,8 @@ def case_differences(dossier: Dossier, row: Row) -> Iterator[Difference]:
     day = row.opened_at.astimezone(SHANGHAI).date() + timedelta(days=DAYS)
     if row.due_on != day:
         yield differs("case.witness", f"{place}/due_on", day, row.due_on)
-    if row.kind not in _WAITING:
-        yield differs("case.witness", f"{place}/kind", set(_WAITING), row.kind)
+    if row.kind not in _KINDS:
+        yield differs("case.witness", f"{place}/kind", _KINDS, row.kind)
     yield from _decision(place, row, last, _own_sides(dossier.tenant, row))
 
 

@@ -149,6 +149,8 @@ def _holds(dossier: Dossier) -> list[_Hold]:
                 named = [each for each in waiting if each.code == entry.details.get("about")][:1]
                 _resolve(named, entry, "reject")
                 _resolve([each for each in waiting if each not in named], entry, "superseded")
+            case "claim.red_letter":
+                _resolve(waiting, entry, "superseded")
             case "claim.withdrawn":
                 _resolve(waiting, entry, "withdrawn")
     return holds

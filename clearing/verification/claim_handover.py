@@ -13,7 +13,7 @@ from tenants.kernel.canonical import canonical_bytes
 from tenants.kernel.money import Money
 
 CANCELLED: Final = "cancelled"
-TAKES_OUT: Final = frozenset({"claim.objection", "claim.frozen"})
+TAKES_OUT: Final = frozenset({"claim.objection", "claim.frozen", "claim.red_letter"})
 """Acts that take a claim out of its batch."""
 _PAYEE: Final = b"payee-account\0"
 

@@ -17,6 +17,8 @@ REASSESSED: Final = "claim.reassessed"
 ASSESSED: Final = (*SUBMITTED, REASSESSED)
 """Acts that leave an assessment."""
 OVERDUE: Final = "claim.correction_overdue"
+RED_LETTER: Final = "claim.red_letter"
+"""An invoice of the claim was cancelled: it starts again, and holds no key until then."""
 
 _Step = tuple[frozenset[str | None], frozenset[str | None]]
 
@@ -31,6 +33,7 @@ STEPS: Final[Mapping[str, _Step]] = {
     "hold.reject": (frozenset({"on_hold"}), frozenset({"rejected"})),
     "claim.withdrawn": (frozenset(_LIVE), frozenset({"withdrawn"})),
     "claim.objection": (frozenset({"approved"}), frozenset({"on_hold"})),
+    RED_LETTER: (frozenset(_LIVE), frozenset({"needs_correction"})),
     "claim.frozen": (frozenset({"in_review", "on_hold", "approved"}), frozenset({"on_hold"})),
     OVERDUE: (frozenset({"needs_correction"}), frozenset({"needs_correction"})),
 }

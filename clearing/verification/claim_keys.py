@@ -7,7 +7,7 @@ from typing import Any, Final
 from clearing.verification.awards import GRANTING
 from clearing.verification.claim_award import SHANGHAI
 from clearing.verification.claim_content import Revision
-from clearing.verification.claim_history import OVERDUE
+from clearing.verification.claim_history import OVERDUE, RED_LETTER
 from clearing.verification.context import Context
 from clearing.verification.difference import Difference, compared, differs
 from clearing.verification.dossiers import Dossier, place_of
@@ -17,13 +17,15 @@ from clearing.verification.snapshot import Row
 STATUSES: Final = frozenset({"taken", "contending"})
 DECIDED: Final = frozenset({"in_review", "approved"})
 """States in which no fen is contended for any more."""
+FREED: Final = frozenset({OVERDUE, RED_LETTER})
+"""Acts after which a claim that is to be corrected holds no key."""
 GROUP_WITHOUT_POLICY: Final = "national"
 
 
 def key_differences(dossier: Dossier, claim: Row, revision: Revision, context: Context) -> Iterator[Difference]:
     """Holdings that the claim should have and has not, has and should not, or has otherwise."""
     holdings = dossier["registry_holding"]
-    live = claim.state in GRANTING or (claim.state == "needs_correction" and dossier.entries[-1].action != OVERDUE)
+    live = claim.state in GRANTING or (claim.state == "needs_correction" and dossier.entries[-1].action not in FREED)
     if not live:
         for row in holdings:
             yield differs("registry.dead", _place(row, claim), f"no holding in {claim.state}", row.status)

@@ -24,6 +24,7 @@ ENDING: Final = {
     "claim.withdrawn": "withdrawn",
     "claim.objection": "objection",
     "claim.frozen": "frozen",
+    "claim.red_letter": "red-lettered",
 }
 """The reason for which an act that does not approve ends or reverses a transfer."""
 

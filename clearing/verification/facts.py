@@ -19,7 +19,7 @@ MEMBERS: Final = frozenset(
         "enterprise", "provider",
     }
 )  # fmt: skip
-KEY: Final = frozenset({"kind", "place", "counted", "taken", "claimed", "amount_conflict", "uses"})
+KEY: Final = frozenset({"kind", "place", "counted", "taken", "claimed", "amount_conflict", "uses", "cancelled"})
 NOTHING_ON_RECORD: Final = {
     "sanctioned_through": None,
     "qualified": False,
@@ -97,7 +97,9 @@ def _keys(place: str, keys: list[Json], assessed: Assessed) -> Iterator[Differen
     for key in keys:
         bound = bounds[key["kind"], key["place"]]
         counted, taken = fen_of(key["counted"]), fen_of(key["taken"])
-        alone = not key["uses"] and (taken > 0 or key["amount_conflict"] or counted != (bound or 0))
+        alone = not key["uses"] and (
+            taken != fen_of(key["cancelled"]) or key["amount_conflict"] or counted != (bound or 0)
+        )
         if alone or (bound is not None and counted > bound):
             yield differs("facts.keys", f"{place}{key['place']}", bound, (counted, taken, key["amount_conflict"]))
 

@@ -23,6 +23,8 @@ STEPS: Final[Mapping[str, frozenset[str | None]]] = {
 }
 """From which states an act leads to each; ``used`` is told by the claim that uses it."""
 _SUPPORT_SCHEME: Final = "local"
+_RED_LETTER: Final = "red-letter"
+"""The scheme of a record that tells of cancelled invoices."""
 _ENDS: Final = {"reservation.confirmed": "quota", "reservation.cancelled": "void"}
 
 
@@ -148,18 +150,19 @@ def support_differences(dossier: Dossier, row: Row, context: Context) -> Iterato
     if client is None or (client.person or client.client_id) != entry.actor:
         yield differs("support.witness", f"{place}/client_id", f"a client: {entry.actor}", row.client_id)
     holdings = dossier["registry_holding"]
+    red_letter = entry.details.get("red_letter") is True
     keys = row.keys if len(actions) == 1 else 0
     if len(holdings) != keys:
         yield differs("support.keys", f"registry_holding/{row.tenant}/{row.id}", keys, len(holdings))
     columns: dict[str, Any] = {
         "exclusion_group": GROUP_WITHOUT_POLICY,
         "holder_kind": "support",
-        "scheme": _SUPPORT_SCHEME,
+        "scheme": _RED_LETTER if red_letter else _SUPPORT_SCHEME,
         "platform": row.platform,
         "month": f"{row.supported_on:%Y-%m}",
     }
     for held in holdings:
         where = f"registry_holding/{row.tenant}/{row.id}/{bytes(held.digest).hex()}"
         yield from compared("registry.holding", where, columns, held)
-        if held.claimed_fen != (held.stated_fen or 0):
+        if (held.stated_fen is not None) if red_letter else held.claimed_fen != (held.stated_fen or 0):
             yield differs("registry.holding", f"{where}/claimed_fen", held.stated_fen, held.claimed_fen)

@@ -24,10 +24,11 @@ _OPTIONS: Final = (
     | orjson.OPT_PASSTHROUGH_SUBCLASS
     | orjson.OPT_PASSTHROUGH_DATACLASS
 )
-_NUMBER: Final = re.compile(rb"[:\[,]-?[0-9][0-9.eE+-]*")
+_NUMBER: Final = re.compile(rb'(?:":|[\[,])(-?[0-9][0-9.eE+-]*)')
+"""A number stands behind a key or in a list; the colons of an instant's text stand behind digits."""
 _NO_FLOAT: Final = frozenset({str, int, bool, type(None)})
-_EXACT_BYTES: Final = 16
-"""A separator and at most fifteen digits are an integer below 2**53."""
+_EXACT_BYTES: Final = 15
+"""So many digits at most are an integer below 2**53."""
 _BELOW_ASTRAL: Final = bytes(range(0xF0))
 """UTF-8 needs bytes above these only for characters outside the basic multilingual plane."""
 

@@ -21,6 +21,9 @@ POOL_WAIT_SECONDS: Final = 10
 ATTEMPTS: Final = 5
 """How often a transaction is tried again after a deadlock or serialisation failure."""
 
+STARTS: Final = 20
+"""How often a use case may find that more is concerned than it has locked: others come while it looks."""
+
 _TRANSIENT: Final = (pg.DeadlockDetected, pg.SerializationFailure)
 _AWAY: Final = (
     pg.AdminShutdown,
@@ -142,14 +145,17 @@ def run(
         Unavailable: the database is away or the conflict did not clear.
         sqlalchemy.exc.IntegrityError: a constraint is broken, each time anew if it is one of ``raced``.
     """
-    for attempt in range(1, ATTEMPTS + 1):
+    attempt = again = 0
+    while attempt < ATTEMPTS and again < STARTS:
         try:
             with transaction(engine, scope, machine) as work:
                 return use_case(work)
         except StartAgainError as found:
+            again += 1
             if found.tenants:
                 scope = Scope(tuple(sorted(found.tenants.union(scope.tenants))))
         except DBAPIError as error:
+            attempt += 1
             transient = isinstance(error.orig, _TRANSIENT)
             if not transient and (attempt == ATTEMPTS or broken_constraint(error) not in raced):
                 raise

@@ -36,4 +36,5 @@ def owner(database: Addresses) -> Iterator[Engine]:
 
 @pytest.fixture
 def counter(app: Engine, data_dir: Path) -> Counter:
-    return Counter(app, open_vault(load_secrets(data_dir / "secrets")))
+    secrets = load_secrets(data_dir / "secrets")
+    return Counter(app, open_vault(secrets), secrets=secrets)

@@ -13,15 +13,21 @@ from clearing.claims.case import Desk, Outcome
 from clearing.claims.listing import traces_of
 from clearing.claims.records import ClaimView, claim_json, view_claim
 from clearing.claims.review import Decision, Reviewer
+from clearing.claims.support import Registered
 from clearing.claims.vault import Vault
 from connectors.claim_schema import ReservationSchema, SupportRecordSchema
 from connectors.reading import read_submission
 from settlement.batch import Batch
-from settlement.batch_steps import CutOrder, cut
+from settlement.batch_steps import CutOrder, cut, publish
+from settlement.office import Office
+from settlement.publicity import PublicityTerms
+from settlement.seal import seal
 from tenants.kernel.clock import FixedClock
 from tenants.kernel.database import Scope, Work, run, transaction
 from tenants.kernel.errors import Problem
 from tenants.kernel.money import Money
+from tenants.kernel.secrets import Secrets
+from tenants.kernel.workdays import official_calendar
 from tests.intake.bodies import Body
 
 T = TypeVar("T")
@@ -37,6 +43,7 @@ class Counter:
     app: Engine
     vault: Vault
     at: datetime | None = None
+    secrets: Secrets | None = None
     demonstration: bool = True
     may_import: bool = False
 
@@ -122,18 +129,42 @@ class Counter:
         """A reviewer, as a person or as a client that is no person."""
         return Reviewer(person or "test-reviewer", person, self.demonstration)
 
-    def support(self, body: Body) -> support.Registered:
-        """Register one support record."""
+    def support(self, body: Body) -> Registered:
+        """Register one support record, which is stored."""
+        found = self._support(body)
+        assert isinstance(found, Registered), found
+        return found
+
+    def refused_support(self, body: Body) -> Problem:
+        """Register one support record, which is not stored: why not."""
+        found = self._support(body)
+        assert isinstance(found, Problem), found
+        return found
+
+    def _support(self, body: Body) -> Registered | Problem:
         record: Any = SupportRecordSchema().load(body)
-        found = run(
+        return run(
             self.app,
             Scope((body["tenant"],), body["platform"]),
             FixedClock(self.at or _LATE),
             lambda work: support.register_support(work, self.vault, "test-client", "test-client", [record]),
             support.RACED,
         )[0]
-        assert isinstance(found, support.Registered), found
-        return found
+
+    def paid(self, body: Body) -> ClaimView:
+        """Submit a claim and bring it into a sealed batch; the rows of the batch are all that is looked at later."""
+        view = self.review(self.submit(body))
+        batch = self.cut()
+        terms = PublicityTerms(5, official_calendar())
+        tenant, office = view.row.tenant, Office(self.known_secrets(), demonstration=True)
+        self.do(lambda work: publish(work.connection, tenant, batch.id, terms, "maker", _CUT), tenant)
+        self.do(lambda work: seal(work.connection, tenant, batch.id, office, "maker", _SEALED), tenant)
+        return self.view(view)
+
+    def known_secrets(self) -> Secrets:
+        """The service's secrets, which a seal needs."""
+        assert self.secrets is not None
+        return self.secrets
 
     def cases(self, tenant: str, claim: ClaimView | None = None) -> list[Any]:
         """The tenant's cases, or those about one claim, as the interface shows them to its people."""
@@ -199,6 +230,7 @@ class Counter:
 
 
 _CUT: Final = datetime.fromisoformat("2024-09-02T08:00:00+08:00")
+_SEALED: Final = datetime.fromisoformat("2024-09-20T08:00:00+08:00")
 _LATE: Final = datetime.fromisoformat("2024-09-02T09:00:00+08:00")
 """When something is done that follows no claim."""
 

@@ -5,13 +5,15 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID, uuid4
 
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from clearing.claims.records import ClaimView, view_claim
 from clearing.claims.reservations import release_expired
+from clearing.claims.support import RACED, register_support
+from connectors.reading import read_support_record
 from tenants.kernel.clock import FixedClock
 from tenants.kernel.database import Scope, broken_constraint, run
-from tenants.kernel.errors import Problem
+from tenants.kernel.errors import Problem, Unavailable
 from tenants.kernel.money import Money
 from tests.intake.bodies import Body
 from tests.intake.counter import TENANTS, Counter, award, codes
@@ -51,6 +53,46 @@ def submit_all(counter: Counter, bodies: list[Body], platform: str) -> list[Seen
 def import_all(counter: Counter, bodies: list[Body], platform: str) -> list[Seen]:
     """Submit a chunk of history, of any years."""
     return submit_all(replace(counter, may_import=True), bodies, platform)
+
+
+def support_all(counter: Counter, bodies: list[Body]) -> list[Seen]:
+    """State a chunk of spending as paid elsewhere, as the import does."""
+    records: list[Any] = [read_support_record(body) for body in bodies]
+    scope, clock = Scope((records[0].tenant,), records[0].platform), FixedClock(STATED_AT)
+    told = run(
+        counter.app,
+        scope,
+        clock,
+        lambda work: register_support(work, counter.vault, "test-client", "test-client", records),
+        RACED,
+    )
+    return [
+        Seen(one.status, codes=frozenset({one.code}))
+        if isinstance(one, Problem)
+        else Seen(one.status, "live", claim_id=one.record_id)
+        for one in told
+    ]
+
+
+STATED_AT: Final = datetime.fromisoformat("2024-09-02T09:00:00+08:00")
+
+
+def attempt(counter: Counter, what: str, bodies: list[Body], platform: str) -> list[Seen]:
+    """Claim or state spending; what only the database refuses is answered as a conflict of its constraint.
+
+    Where the database is busy for longer than anybody waits, nothing is stored and the answer is 503, as over HTTP.
+    """
+    try:
+        return support_all(counter, bodies) if what == "support" else submit_all(counter, bodies, platform)
+    except Unavailable as problem:
+        return [Seen(problem.status, codes=frozenset({problem.code}))] * len(bodies)
+    except IntegrityError as error:
+        broken = broken_constraint(error)
+        if broken not in RACED:
+            raise
+        if len(bodies) > 1:
+            return [one for body in bodies for one in attempt(counter, what, [body], platform)]
+        return [Seen(409, codes=frozenset({str(broken)}))]
 
 
 def submit_late(counter: Counter, at: datetime, body: Body, platform: str) -> Seen:

@@ -14,6 +14,7 @@ from tenants.kernel.secrets import load_secrets
 from tests.intake.counter import Counter
 from tests.intake.prepared import prepared
 from tests.races.crowd import Crowd, Place
+from tests.races.unchecked import look_away
 
 
 @pytest.fixture(scope="session")
@@ -51,5 +52,13 @@ def auditor(place: Place, servers: Addresses) -> Iterator[Engine]:
 @pytest.fixture(scope="session")
 def crowd(place: Place) -> Iterator[Crowd]:
     people = Crowd(place)
+    yield people
+    people.end()
+
+
+@pytest.fixture(scope="session")
+def blind_crowd(place: Place) -> Iterator[Crowd]:
+    """Processes in which the application does not look at who holds a spending: only the database does."""
+    people = Crowd(place, look_away)
     yield people
     people.end()

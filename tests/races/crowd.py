@@ -15,7 +15,7 @@ from tenants.kernel.secrets import load_secrets
 from tests.intake.counter import Counter
 
 PROCESSES: Final = 4
-SIZES: Final = (4, 16, 32)
+SIZES: Final = (4, 16, 32, 64)
 """How many threads a crowd may have, in all processes together."""
 PATIENCE_SECONDS: Final = 120
 """A round that takes longer hangs: its barrier breaks, and the test fails."""
@@ -44,13 +44,14 @@ Round = Sequence[Call]
 class Crowd:
     """Processes that wait for rounds; each process has a database engine of its own."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Place, prepare: Callable[[], None] | None = None) -> None:
+        """Start the processes; each calls ``prepare``, a function of a module, before anything else."""
         context = multiprocessing.get_context("spawn")
         self._barriers = {size: context.Barrier(size) for size in SIZES}  # kept: the children find them by name
         self._members = []
         for _ in range(PROCESSES):
             ours, theirs = context.Pipe()
-            process = context.Process(target=_attend, args=(place, self._barriers, theirs))
+            process = context.Process(target=_attend, args=(place, self._barriers, theirs, prepare))
             process.start()
             theirs.close()
             self._members.append((process, ours))
@@ -78,7 +79,9 @@ class Crowd:
             assert process.exitcode == 0
 
 
-def _attend(place: Place, barriers: dict[int, Barrier], pipe: Connection) -> None:
+def _attend(place: Place, barriers: dict[int, Barrier], pipe: Connection, prepare: Callable[[], None] | None) -> None:
+    if prepare is not None:
+        prepare()
     engine = open_engine(place.app_url)
     counter = Counter(engine, open_vault(load_secrets(place.secrets)))
     while True:
@@ -107,4 +110,4 @@ def _take_part(counter: Counter, calls: list[Call], barrier: Barrier, answers: l
         try:
             answers.append(call.function(counter, *call.arguments))
         except Exception as error:  # noqa: BLE001 - what goes wrong is the answer
-            answers.append(RuntimeError(f"{type(error).__name__}: {error}"))
+            answers.append(RuntimeError(f"{type(error).__name__}: {error}; {error.__cause__}"))

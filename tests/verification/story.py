@@ -477,12 +477,18 @@ def _first_batches(story: Story) -> None:
             story.call("reviewer of center", "POST", path, {"outcome": "clear", "reason": "异议不成立"})
             story.approve(story.claim(held["id"]), "second reviewer")
     _collide(story, [item["claim_id"] for item in items[2:4]])
+    assert _cancel(story, items[-1]["claim_id"]) == "needs_correction"
     story.jobs()
     story.move("2024-10-11T09:00:00+08:00")
     for tenant, each in (("jiangsu", batch), ("shanxi-hainan", shanxi), ("wujiang", crossing)):
         story.step("maker", tenant, each, "seal")
         story.step("releaser", tenant, each, "release")
     story.jobs()
+    assert _cancel(story, items[-2]["claim_id"]) == "instructed"
+    [case] = story.call("auditor", "GET", f"/v1/cases?kind=red_letter&subject={items[-2]['claim_id']}").get_json()[
+        "items"
+    ]
+    assert case["state"] == "open"
     for tenant, each in (("jiangsu", batch), ("shanxi-hainan", shanxi)):
         story.call("releaser", "POST", f"/v1/tenants/{tenant}/batches/{each['id']}/sending")
     story.jobs()
@@ -549,6 +555,21 @@ def _correct(story: Story, back: Body, number: str, outcome: str) -> None:
     made = story.call("maker", "POST", path, {"payee": payee, "reason": "账号有误"}).get_json()
     body = {"outcome": outcome, "reason": "已电话核实"}
     story.call("releaser", "POST", f"{path}/{made['id']}/decision", body)
+
+
+def _cancel(story: Story, claim_id: str) -> str:
+    """The claim's invoices are cancelled by red-letter invoices: the state that it then has."""
+    claim = story.claim(claim_id)
+    keys = [
+        {"kind": "red_letter", "value": (invoice["code"] or "") + invoice["number"], "amount": invoice["amount"]}
+        for invoice in claim["invoices"]
+    ]
+    body = {
+        "platform": "wujiang-local", "external_id": f"red-letter-{claim['claim_no']}", "tenant": "wujiang",
+        "enterprise_uscc": claim["enterprise"]["uscc"], "supported_on": "2024-09-27", "keys": keys,
+    }  # fmt: skip
+    story.call("wujiang-local", "POST", "/v1/support-records", body)
+    return str(story.claim(claim_id)["state"])
 
 
 def _later_batches(story: Story) -> None:

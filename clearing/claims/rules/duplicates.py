@@ -42,6 +42,13 @@ WORDINGS: Final = {
         (*_READS, "counted_fen", "taken_fen", "claimed_fen"),
         ("excess_fen", "other_side"),
     ),
+    "duplicate.red_letter": Wording(
+        "发票已红冲：票面 {counted} 元，红冲及已用 {taken} 元，本次 {claimed} 元，超出 {excess} 元（{places}）。",
+        "A red-letter invoice cancels the invoice: face {counted} yuan, {taken} yuan cancelled or used, {claimed} yuan "
+        "now, {excess} yuan too much ({places}).",
+        (*_READS, "counted_fen", "taken_fen", "claimed_fen"),
+        ("excess_fen", "other_side"),
+    ),
     "duplicate.receipt_exhausted": Wording(
         "银行回单可用金额不足：回单 {counted} 元，已用 {taken} 元，本次 {claimed} 元，超出 {excess} 元，"
         "请补正（{places}）。",
@@ -92,6 +99,7 @@ VERDICTS: Final = {
     "duplicate.cross_scheme": REJECT,
     "duplicate.project": REJECT,
     "duplicate.invoice_exhausted": REJECT,
+    "duplicate.red_letter": REJECT,
     "duplicate.receipt_exhausted": CORRECT,
     "duplicate.explanation_missing": CORRECT,
     "duplicate.invoice_reuse": HOLD,
@@ -140,8 +148,12 @@ def _is_explained(sheet: Sheet) -> bool:
 
 def _invoice(key: KeyState, explained: bool) -> Iterable[str]:  # noqa: FBT001 - one form for all kinds
     own = [use for use in key.uses if use.same_enterprise]
+    if key.cancelled.fen and _excess_fen(key) > 0:
+        yield "duplicate.red_letter"
     if any(not use.same_programme for use in own):
         yield "duplicate.cross_scheme"
+    elif key.cancelled.fen and _excess_fen(key) > 0:
+        pass
     elif own:
         within = _excess_fen(key) <= 0
         reuse = "duplicate.invoice_reuse" if explained else "duplicate.explanation_missing"

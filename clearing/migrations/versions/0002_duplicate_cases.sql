@@ -2,7 +2,7 @@
 -- One row for both sides, so that deciding for one side decides the other: each side's tenant sees it, and no other.
 create table duplicate_case (
     id               uuid primary key,
-    kind             text not null check (kind in ('hold', 'collision')),
+    kind             text not null check (kind in ('hold', 'collision', 'red_letter')),
     code             text not null,
     opened_at        timestamptz not null,
     due_on           date not null,
@@ -29,10 +29,11 @@ create table duplicate_case (
     -- what was paid elsewhere can only be the earlier side of a hold, and collides only with a claim
     constraint duplicate_case_kinds check (case kind
         when 'hold' then later_kind = 'claim'
-        when 'collision' then later_kind = 'support' and earlier_kind = 'claim' end)
+        when 'collision' then later_kind = 'support' and earlier_kind = 'claim'
+        when 'red_letter' then later_kind = 'support' end)
 );
 create unique index duplicate_case_open_once on duplicate_case (later_id, earlier_id, code) where resolved_at is null;
-comment on column duplicate_case.kind is 'hold: the later claim is held; collision: the earlier claim is held or was paid';
+comment on column duplicate_case.kind is 'hold: the later claim is held; collision: the earlier claim is held or was paid; red_letter: the earlier was paid';
 comment on column duplicate_case.resolved_for is 'the side whose tenant decided';
 create index duplicate_case_later on duplicate_case (later_tenant, id);
 create index duplicate_case_earlier on duplicate_case (earlier_tenant, id);
