@@ -305,3 +305,13 @@ def test_a_claim_sent_back_by_the_new_version_is_corrected_in_a_second_revision(
     paper = {**body["documents"][0], "kind": "rd_evidence", "sha256": "0" * 64}
     again = office.got("platform", "POST", "/v1/claims", body | {"documents": [*body["documents"], paper]})
     assert (again["revision"], again["id"]) == (2, given["id"])
+
+
+def test_the_list_is_as_known_on_a_day(office: Office) -> None:
+    office.approved(office.rated(DAY), DAY)
+    office.move("2024-08-20T09:00:00+08:00")
+    office.approved(office.rated("2024-09-01", "0.40"), "2024-09-01")
+    for known_on, days in (("2024-07-31", []), ("2024-08-19", [DAY]), ("2024-08-20", [DAY, "2024-09-01"])):
+        items = office.got("reader", "GET", f"{office.policies}?known_on={known_on}")["items"]
+        assert [item["effective_on"] for item in items] == days
+    assert office.call("reader", "GET", f"{office.policies}?known_on=2024-02-30").status_code == 422
