@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
-from clearing.claims.activation import assess_waiting
+from clearing.schedule import assess_waiting
 from tenants.policy_document import read_document
 from tests.tenancy.office import Office
 
@@ -234,13 +234,10 @@ def test_a_version_of_a_later_day_assesses_nothing_before_it(office: Office) -> 
     assert office.approved(office.rated("2024-09-02"), "2024-09-02")["assessed_claims"] == 0
     assert office.stands(given)["state"] == "on_hold"
     office.move("2024-09-02T00:00:00+08:00")
-
-    def waiting(work: Any) -> int:
-        return assess_waiting(work, office.service.vault, office.tenant, "delta", demonstration=False)
-
-    assert office.do(waiting) == 1
-    assert office.do(waiting) == 0
-    assert office.stands(given)["state"] == "in_review"
+    for _ in range(2):
+        assess_waiting(office.service)
+        assert office.stands(given)["state"] == "in_review"
+    assert len(office.got("auditor", "GET", f"/v1/claims/{given['id']}/trace")["items"]) == 2
 
 
 def test_a_version_that_leaves_the_rate_unset_too_keeps_claims_waiting(office: Office) -> None:
