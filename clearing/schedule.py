@@ -91,7 +91,7 @@ def scheduler_of(service: Service) -> Scheduler:
             Task("seals", SEAL_LOOK_SECONDS, seals.look),
             Task("overdue", OVERDUE_SECONDS, lambda: _release_overdue(service)),
             Task("webhooks", WEBHOOK_SECONDS, courier.round),
-            Task("waiting", WAITING_SECONDS, lambda: _assess_waiting(service)),
+            Task("waiting", WAITING_SECONDS, lambda: assess_waiting(service)),
             Task("tokens", CLEANUP_SECONDS, lambda: _drop_tokens(service)),
         )
     )
@@ -132,7 +132,7 @@ def _release_overdue(service: Service) -> None:
         continue
 
 
-def _assess_waiting(service: Service) -> None:
+def assess_waiting(service: Service) -> None:
     """A version that was approved for a later day begins on it: what waited for it is assessed."""
     scope = Scope(_tenants(service))
     for tenant, scheme in run(service.engine, scope, service.machine, waiting_schemes):

@@ -11,6 +11,7 @@ from clearing.tenancy import policy_life
 from clearing.tenancy.approving import approve_version
 from clearing.tenancy.policies import diff, list_versions, read_version
 from clearing.tenancy.policy_life import KINDS, Draft, Place
+from clearing.tenancy.recomputation import end_of
 from clearing.tenancy.rehearsing import Wanted, read_only, read_set, rehearse
 from connectors.fields import DayField
 from tenants.kernel.canonical import Json
@@ -46,6 +47,12 @@ class DraftSchema(Schema):
     reason = fields.String(load_default=None, allow_none=True, validate=validate.Length(1, MAX_REASON))
 
 
+class KnownOnSchema(Schema):
+    """As known at the end of which day, in Asia/Shanghai."""
+
+    known_on = DayField(optional=True)
+
+
 class AgainstSchema(Schema):
     """With which version another is compared."""
 
@@ -72,12 +79,14 @@ class RejectionSchema(Schema):
 
 @blueprint.get("")
 @needs(*READERS)
-def get_policies(tenant: str, scheme: str) -> Response:
-    """The scheme's policy versions, the earliest first."""
-    unapproved = principal().may(*DRAFT_READERS)
+@blueprint.arguments(KnownOnSchema, location="query")
+def get_policies(query: dict[str, Any], tenant: str, scheme: str) -> Response:
+    """The scheme's policy versions, the earliest first; with ``known_on`` those that were approved by then."""
+    unapproved, known_on = principal().may(*DRAFT_READERS), query.get("known_on")
+    known_at = None if known_on is None else end_of(known_on)
 
     def use_case(work: Work) -> Answer:
-        items = list_versions(work.connection, tenant, scheme, unapproved=unapproved)
+        items = list_versions(work.connection, tenant, scheme, known_at, unapproved=unapproved)
         return Answer({"items": items, "next_cursor": None})
 
     return in_transaction(use_case, (tenant,))

@@ -56,6 +56,7 @@ class Report:
     """The sums of one rehearsal, as far as it has come."""
 
     policy: Policy
+    changed: int = 0
     cells: dict[tuple[str, str, str], _Sums] = field(default_factory=lambda: defaultdict(_Sums))
     """By zone, type and month."""
     standing_fen: list[int] = field(default_factory=lambda: [0, 0])
@@ -68,6 +69,7 @@ class Report:
         if not one.counts:
             return
         before, after = one.past.before, one.after
+        self.changed += one.changed
         self.cells[one.zone, after.enterprise_type or before.enterprise_type or "none", one.month].add(one)
         if before.state != after.state:
             self.states[before.state, after.state] += 1

@@ -163,15 +163,14 @@ def simulate(  # noqa: PLR0913, PLR0917 - the options of a command
     """预演 / Replay a version over past claims, exactly; nothing is changed."""
     from clearing.cli.opening import opened_service
     from clearing.cli.printing import show_json
-    from clearing.cli.rehearsal_pages import progress, show_report
+    from clearing.cli.rehearsal_pages import SHOWN, lines_into, progress, show_report
     from clearing.tenancy.policy_life import Place
-    from clearing.tenancy.rehearsing import ALL, Wanted, read_only, rehearse
-    from tenants.kernel.canonical import canonical_bytes
+    from clearing.tenancy.rehearsing import Wanted, read_only, rehearse
     from tenants.kernel.database import Scope, run
 
     days = [None if day is None else day.date() for day in (from_on, through_on)]
-    wanted = Wanted(days[0], days[1], governed_only, ALL)
-    with opened_service(data_dir) as service, progress() as tell:
+    wanted = Wanted(days[0], days[1], governed_only, SHOWN)
+    with opened_service(data_dir) as service, progress() as tell, lines_into(changed) as seen:
         report: Any = run(
             read_only(service.engine),
             Scope((tenant,)),
@@ -183,15 +182,13 @@ def simulate(  # noqa: PLR0913, PLR0917 - the options of a command
                 None,
                 demonstration=service.settings.demonstration,
                 tell=tell,
+                seen=seen,
             ),
         )
-    lines = report.pop("changed_claims")
-    if changed is not None:
-        changed.write_bytes(b"".join(canonical_bytes(line) + b"\n" for line in lines))
     if as_json:
-        show_json(report | ({} if changed is not None else {"changed_claims": lines}))
+        show_json(report)
     else:
-        show_report(report, lines)
+        show_report(report)
 
 
 @policy.command()

@@ -1,9 +1,10 @@
 """How a rehearsal looks in a terminal: its progress while it runs, and its report."""
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from pathlib import Path
+from typing import Any, BinaryIO
 
 import click
 
@@ -31,7 +32,24 @@ def progress() -> Iterator[Callable[[int, int], None]]:
         yield lambda done, of: shown.update(task, completed=done, total=of)
 
 
-def show_report(report: dict[str, Any], changed: Sequence[Any]) -> None:
+@contextmanager
+def lines_into(path: Path | None) -> Iterator[Callable[[dict[str, Any]], None]]:
+    """Writes each changed claim into the file as a line of canonical JSON, as it comes; nothing without a file."""
+    from clearing.tenancy.simulation import nothing
+    from tenants.kernel.canonical import canonical_bytes
+
+    if path is None:
+        yield nothing
+        return
+    with path.open("wb") as file:
+        yield lambda changed: _written(file, canonical_bytes(changed))
+
+
+def _written(file: BinaryIO, line: bytes) -> None:
+    file.write(line + b"\n")
+
+
+def show_report(report: dict[str, Any]) -> None:
     """Print the sums and the first changed claims."""
     from clearing.cli.printing import show_rows
 
@@ -56,11 +74,12 @@ def show_report(report: dict[str, Any], changed: Sequence[Any]) -> None:
             "after": f"{line['after']['state']} {line['after']['award']}",
             "difference": line["difference"],
         }
-        for line in changed[:SHOWN]
+        for line in report["changed_claims"]
     ]
     show_rows(rows, ("claim_no", "before", "after", "difference"))
-    if len(changed) > SHOWN:
-        click.echo(f"… 另有 {len(changed) - SHOWN} 笔 / {len(changed) - SHOWN} more")
+    if report["cut_off"]:
+        more = report["changed"] - SHOWN
+        click.echo(f"… 另有 {more} 笔，用 --changed 写出全部 / {more} more, all of them with --changed")
 
 
 def _flat(name: str, line: dict[str, Any]) -> dict[str, Any]:

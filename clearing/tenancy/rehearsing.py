@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from hashlib import sha256
 from typing import Any, Final
 
 from sqlalchemy import Engine
@@ -10,10 +11,10 @@ from sqlalchemy import Engine
 from clearing.claims.past_claims import Span
 from clearing.tenancy.policies import read_version
 from clearing.tenancy.policy_life import RETROACTIVE, Place, find_version
-from clearing.tenancy.simulation import Simulated, Told, nobody, simulate, simulate_set
+from clearing.tenancy.simulation import Seen, Simulated, Told, nobody, nothing, simulate, simulate_set
 from connectors.reading import read_submission
 from connectors.submission import Submission
-from tenants.kernel.canonical import Json, canonical_bytes, sha256
+from tenants.kernel.canonical import Json, canonical_bytes
 from tenants.kernel.clock import shanghai_day
 from tenants.kernel.database import Work
 from tenants.kernel.errors import FieldError, Invalid, Text
@@ -23,7 +24,6 @@ from tenants.policy_store import Policies, approved_policies
 
 IMPACT_CLAIMS: Final = 200
 """Changed claims that the audited report of a retroactive version names; its digest is over all."""
-ALL: Final = 10**9
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +49,9 @@ def rehearse(
     *,
     demonstration: bool,
     tell: Told = nobody,
+    seen: Seen = nothing,
 ) -> dict[str, Json]:
-    """The report of one version, and the changed claims.
+    """The report of one version, and the changed claims; ``seen`` learns of all of them, past claims only.
 
     Raises:
         NotFound: there is no such version.
@@ -62,13 +63,13 @@ def rehearse(
         return _shown(simulate_set(work.connection, policy, policies, claims, kept=wanted.kept))
     span = Span(where.tenant, where.scheme, wanted.from_on, wanted.through_on)
     governs = _governed_by(policy, policies) if wanted.governed_only else None
-    return _shown(simulate(work.connection, policy, span, kept=wanted.kept, tell=tell, governs=governs))
+    return _shown(simulate(work.connection, policy, span, kept=wanted.kept, tell=tell, seen=seen, governs=governs))
 
 
 def impact_of(work: Work, where: Place, *, demonstration: bool) -> dict[str, Json] | None:
     """What a retroactive version would have changed of the claims that it would have governed; ``None`` for others.
 
-    The report names the first changed claims, and the SHA-256 of all of them in canonical form.
+    The report names the first changed claims, and the SHA-256 of all of them: canonical JSON, one a line.
 
     Raises:
         NotFound: there is no such version.
@@ -79,9 +80,16 @@ def impact_of(work: Work, where: Place, *, demonstration: bool) -> dict[str, Jso
     policy = read_policy(version.document)
     policies = approved_policies(work.connection, where.tenant, [where.scheme], demonstration=demonstration)
     span = Span(where.tenant, where.scheme, policy.effective_on, None)
-    found = simulate(work.connection, policy, span, kept=ALL, governs=_governed_by(policy, policies))
-    digest = sha256(canonical_bytes(found.changed)).hex()
-    return found.report | {"changed_claims": found.changed[:IMPACT_CLAIMS], "changed_sha256": digest}
+    digest = sha256()
+    found = simulate(
+        work.connection,
+        policy,
+        span,
+        kept=IMPACT_CLAIMS,
+        seen=lambda changed: digest.update(canonical_bytes(changed) + b"\n"),
+        governs=_governed_by(policy, policies),
+    )
+    return found.report | {"changed_claims": found.changed, "changed_sha256": digest.hexdigest()}
 
 
 def read_set(given: Sequence[Any], tenant: str, scheme: str) -> list[Submission]:

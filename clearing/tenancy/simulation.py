@@ -23,6 +23,8 @@ from tenants.policy_store import Policies
 
 NOTHING: Final = Figures("absent", 0, 0, {}, None, None)
 """What an uploaded claim was before, where no version governs it."""
+Seen = Callable[[dict[str, Json]], None]
+"""Learns of each changed claim, however many there are."""
 Told = Callable[[int, int], None]
 """Learns how many assessments were gone through, and how many there are."""
 TELL_EVERY: Final = 500
@@ -41,6 +43,10 @@ def nobody(_done: int, _of: int) -> None:
     """For those who want no progress."""
 
 
+def nothing(_changed: dict[str, Json]) -> None:
+    """For those who want no more than are kept."""
+
+
 def simulate(
     connection: Connection,
     policy: Policy,
@@ -48,15 +54,19 @@ def simulate(
     *,
     kept: int,
     tell: Told = nobody,
+    seen: Seen = nothing,
     governs: Callable[[Submission], bool] | None = None,
 ) -> Simulated:
-    """Rehearse the version over the span's claims; ``governs`` leaves out those that it would not have governed."""
+    """Rehearse the version over the span's claims; ``governs`` leaves out those that it would not have governed.
+
+    At most ``kept`` changed claims are kept; ``seen`` learns of every one.
+    """
     rehearsal = Rehearsal(policy)
     keys = past_keys(connection, span)
     past = read_past(connection, span.tenant, keys)
     wanted = (one for one in past if governs is None or governs(one.submission))
     counted = _counted(wanted, len(keys), tell)
-    return _added_up(connection, policy, (rehearsal.take(one) for one in counted), kept)
+    return _added_up(connection, policy, (rehearsal.take(one) for one in counted), kept, seen)
 
 
 def simulate_set(
@@ -81,7 +91,7 @@ def simulate_set(
             stands = replace(one, before=before, state_now=before.state, award_now_fen=before.taken_fen)
             yield replace(would, past=stands)
 
-    return _added_up(connection, policy, rehearsed(), kept)
+    return _added_up(connection, policy, rehearsed(), kept, nothing)
 
 
 def _counted(past: Iterator[Past], total: int, tell: Told) -> Iterator[Past]:
@@ -93,15 +103,19 @@ def _counted(past: Iterator[Past], total: int, tell: Told) -> Iterator[Past]:
     tell(total if done else 0, total)
 
 
-def _added_up(connection: Connection, policy: Policy, rehearsed: Iterator[Rehearsed], kept: int) -> Simulated:
+def _added_up(
+    connection: Connection, policy: Policy, rehearsed: Iterator[Rehearsed], kept: int, seen: Seen
+) -> Simulated:
     report, changed, cut_off = Report(policy), list[Json](), False
     for one in rehearsed:
         report.add(one)
-        if one.counts and one.changed:
-            if len(changed) < kept:
-                changed.append(changed_json(one))
-            else:
-                cut_off = True
+        if not (one.counts and one.changed):
+            continue
+        if len(changed) < kept or seen is not nothing:
+            shown = changed_json(one)
+            seen(shown)
+            changed += [shown] if len(changed) < kept else []
+        cut_off = cut_off or len(changed) == kept < report.changed
     budgets = {year: read_budget(connection, policy.tenant, policy.scheme, year) for year in report.years}
     return Simulated(report.json(budgets), changed, cut_off)
 

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
-from clearing.claims.activation import assess_waiting
+from clearing.schedule import assess_waiting
 from tenants.policy_document import read_document
 from tests.tenancy.office import Office
 
@@ -234,13 +234,10 @@ def test_a_version_of_a_later_day_assesses_nothing_before_it(office: Office) -> 
     assert office.approved(office.rated("2024-09-02"), "2024-09-02")["assessed_claims"] == 0
     assert office.stands(given)["state"] == "on_hold"
     office.move("2024-09-02T00:00:00+08:00")
-
-    def waiting(work: Any) -> int:
-        return assess_waiting(work, office.service.vault, office.tenant, "delta", demonstration=False)
-
-    assert office.do(waiting) == 1
-    assert office.do(waiting) == 0
-    assert office.stands(given)["state"] == "in_review"
+    for _ in range(2):
+        assess_waiting(office.service)
+        assert office.stands(given)["state"] == "in_review"
+    assert len(office.got("auditor", "GET", f"/v1/claims/{given['id']}/trace")["items"]) == 2
 
 
 def test_a_version_that_leaves_the_rate_unset_too_keeps_claims_waiting(office: Office) -> None:
@@ -305,3 +302,13 @@ def test_a_claim_sent_back_by_the_new_version_is_corrected_in_a_second_revision(
     paper = {**body["documents"][0], "kind": "rd_evidence", "sha256": "0" * 64}
     again = office.got("platform", "POST", "/v1/claims", body | {"documents": [*body["documents"], paper]})
     assert (again["revision"], again["id"]) == (2, given["id"])
+
+
+def test_the_list_is_as_known_on_a_day(office: Office) -> None:
+    office.approved(office.rated(DAY), DAY)
+    office.move("2024-08-20T09:00:00+08:00")
+    office.approved(office.rated("2024-09-01", "0.40"), "2024-09-01")
+    for known_on, days in (("2024-07-31", []), ("2024-08-19", [DAY]), ("2024-08-20", [DAY, "2024-09-01"])):
+        items = office.got("reader", "GET", f"{office.policies}?known_on={known_on}")["items"]
+        assert [item["effective_on"] for item in items] == days
+    assert office.call("reader", "GET", f"{office.policies}?known_on=2024-02-30").status_code == 422

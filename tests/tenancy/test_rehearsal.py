@@ -1,7 +1,9 @@
 """Rehearsals, retroactive corrections and differences in words, over HTTP: exact, and without any effect."""
 
+from hashlib import sha256
 from typing import Any
 
+from tenants.kernel.canonical import canonical_bytes
 from tenants.kernel.money import Money
 from tests.intake.bodies import WUJIANG, buyer
 from tests.tenancy.office import Office
@@ -78,6 +80,8 @@ def test_a_draft_is_rehearsed_claim_by_claim_with_quota_carried_on(office: Offic
         ("10000.00", "0.00"),
     ]
     assert after == dict(zip((claim["claim_no"] for claim in claims), expected, strict=True))
+    few = simulated(office, "2024-09-02", limit=2)
+    assert (few["changed"], len(few["changed_claims"]), few["cut_off"], report["cut_off"]) == (8, 2, True, False)
     states = {(each["before"], each["after"]): each["claims"] for each in report["states"]}
     assert states == {("in_review", "rejected"): 2}
     before, would = (Money.parse(report["standing"][side]).fen for side in ("before", "after"))
@@ -156,6 +160,8 @@ def test_a_retroactive_correction_is_an_act_with_a_report_and_changes_no_claim(o
         ).scalar_one()
     )
     assert impact["changed_sha256"] in entry
+    lines = b"".join(canonical_bytes(line) + b"\n" for line in impact["changed_claims"])
+    assert impact["changed_sha256"] == sha256(lines).hexdigest()
     later = office.submitted(on="2024-08-30", submitted_at="2024-08-30T08:00:00+08:00")
     assert later["assessment"]["policy_version"].endswith(f"{DAY}.1")
     assert later["assessment"]["award"] == "3500.00"
