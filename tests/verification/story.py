@@ -256,7 +256,7 @@ def _set_up(story: Story) -> None:
         )  # fmt: skip
     story.call(
         "administrator", "PUT", "/v1/tenants/jiangsu/linked-regions/2024",
-        {"regions": {"320300": ["tech_sme"], "320700": ["tech_sme", "high_tech"], "320900": ["tech_sme"]}},
+        {"regions": {"320509": ["tech_sme", "high_tech", "incubated", "talent"], "320300": ["tech_sme"], "320700": ["tech_sme", "high_tech"], "320900": ["tech_sme"]}},
     )  # fmt: skip
 
 
@@ -593,6 +593,8 @@ def _clear(story: Story) -> None:
         "account_name": "演示结算代理", "account_number": "0000111122223333", "bank_name": "演示银行", "cnaps": "102301000017",
     }  # fmt: skip
     story.agree("agent", "2024-11-05", agent=agent)
+    for tenant, limit in (("wujiang", "7000.00"), ("wujiang", "3000.00"), ("jiashan", "100.00")):
+        story.call("administrator", "PUT", f"/v1/tenants/{tenant}/release-limit", {"limit": limit})
     story.cross(10, 11)
     by_agent = story.cut("wujiang", "delta", "cross_redemption", counterparty="jiashan")
     story.step("maker", "wujiang", by_agent, "publish")
@@ -607,7 +609,9 @@ def _clear(story: Story) -> None:
     story.move("2024-11-18T09:00:00+08:00")
     for batch in (by_agent, first, second):
         story.step("maker", "wujiang", batch, "seal")
-    story.step("releaser", "wujiang", by_agent, "release")
+    for batch in (by_agent, first):
+        assert story.step("accepter", "wujiang", batch, "release")["first_release"] is not None
+    assert story.step("releaser", "wujiang", by_agent, "release")["state"] == "released"
     held = story.step("releaser", "wujiang", first, "release")
     assert held["exposure_hold"] is not None, "the batch passed the limit"
     path = f"/v1/tenants/wujiang/batches/{first['id']}/exposure-hold/lift"
@@ -615,12 +619,53 @@ def _clear(story: Story) -> None:
     assert story.step("releaser", "wujiang", first, "release")["state"] == "released"
     story.jobs()
     _pay_for_wujiang(story)
+    _match(story)
     _close_window(story, "6000.00")
     assert story.step("maker", "wujiang", first, "close")["state"] == "closed"
     assert story.step("releaser", "wujiang", second, "release")["state"] == "released"
     _close_window(story, "3000.00")
+    _reward(story)
     window = story.call("operator", "POST", "/v1/clearing/cycles", {}).get_json()
     assert story.call("operator", "POST", f"/v1/clearing/cycles/{window['id']}/close").get_json()["state"] == "settled"
+
+
+def _reward(story: Story) -> None:
+    """Two providers are rewarded for the year that is over; the batch of it is in publicity."""
+    story.move("2025-01-06T09:00:00+08:00")
+    path = "/v1/tenants/jiangsu/schemes/provincial/rewards/2024"
+    for provider in story.call("maker", "GET", path).get_json()["items"][:2]:
+        payee = {
+            "account_name": provider["provider"],
+            "account_number": "6222000099998888",
+            "bank_name": "演示银行",
+            "cnaps": "102301000017",
+        }
+        body = {
+            "provider_uscc": provider["provider_uscc"],
+            "amount": provider["ceiling"],
+            "payee": payee,
+            "reason": "服务效益优秀",
+        }
+        story.call("maker", "POST", path, body)
+    batch = story.cut("jiangsu", "provincial", "cross_redemption", kind="incentive")
+    assert batch["count"] == 2
+    story.step("maker", "jiangsu", batch, "publish")
+
+
+def _match(story: Story) -> None:
+    """Wujiang pays its matching of Jiangsu's awards; Xuzhou, which is no tenant, reports one; the others are overdue."""
+    batch = story.cut("wujiang", "provincial", kind="matching")
+    assert batch["count"] > 0, "no enterprise of Wujiang was awarded anything by Jiangsu"
+    story.step("maker", "wujiang", batch, "publish")
+    story.move("2024-11-22T09:00:00+08:00")
+    story.step("maker", "wujiang", batch, "seal")
+    for who in ("accepter", "releaser"):
+        story.step(who, "wujiang", batch, "release")
+    story.jobs()
+    waiting = story.call("maker", "GET", "/v1/tenants/jiangsu/matching?limit=500").get_json()["items"]
+    assert all(each["linked_tenant"] is None for each in waiting)
+    path = f"/v1/tenants/jiangsu/matching/{waiting[0]['claim_id']}/payment"
+    story.call("maker", "POST", path, {"paid_on": "2024-11-20", "document": "徐财〔2024〕7号"})
 
 
 def _pay_for_wujiang(story: Story) -> None:
@@ -630,7 +675,8 @@ def _pay_for_wujiang(story: Story) -> None:
     story.step("maker", "jiashan", batch, "publish")
     story.move("2024-11-20T09:00:00+08:00")
     story.step("maker", "jiashan", batch, "seal")
-    story.step("releaser", "jiashan", batch, "release")
+    for who in ("operator", "releaser"):
+        story.step(who, "jiashan", batch, "release")
     story.jobs()
 
 
