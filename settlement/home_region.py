@@ -22,7 +22,7 @@ from settlement.instruction import Account
 from settlement.obligation import Obligation, account_place, open_obligations
 from settlement.office import Office
 from settlement.payments import ROWS_AT_ONCE, stream
-from tenants.kernel.change import Change, record
+from tenants.kernel.change import Change, hold_chains, record
 from tenants.kernel.errors import Conflict
 from tenants.kernel.ids import new_id
 from tenants.kernel.money import Money
@@ -70,6 +70,7 @@ def release_to_home_region(connection: Connection, batch: Batch, office: Office,
         details={"funder": batch.tenant, "batch_no": batch.batch_no, "count": batch.item_count,
                  "total": str(batch.total)},
     )  # fmt: skip
+    hold_chains(connection, (batch.tenant, batch.counterparty))
     record_step(connection, batch, released, "released", actor, at)
     record(connection, [received], at)
     return released

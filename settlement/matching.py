@@ -20,7 +20,7 @@ from settlement.obligation import Obligation, account_place, open_obligations
 from settlement.office import Office
 from settlement.payments import ROWS_AT_ONCE, stream
 from tenants.kernel.canonical import Json, plain
-from tenants.kernel.change import Change, record
+from tenants.kernel.change import Change, hold_chains, record
 from tenants.kernel.clock import shanghai_day
 from tenants.kernel.errors import Conflict, not_found
 from tenants.kernel.ids import new_id
@@ -128,6 +128,10 @@ def make_overlooked_due(connection: Connection, office: Office) -> bool:
     batch = lock_batch(connection, row.tenant, row.id)
     if batch.instructed_at is None:
         raise ValueError("the batch is not instructed")
+    if connection.exec_driver_sql(
+        "select 1 from matching_due where tenant = %s and batch_id = %s limit 1", (batch.tenant, batch.id)
+    ).first():
+        return True  # somebody else just did it; there may be another batch
     make_due(connection, batch, office, batch.instructed_at, demonstration=office.demonstration)
     return True
 
@@ -166,9 +170,12 @@ def settle_by_batch(connection: Connection, batch: Batch, at: datetime) -> None:
         "and d.paid_on is null order by d.tenant, d.claim_id",
         (batch.tenant, batch.id),
     ).all()
+    changes: list[Change] = []
     for tenant in sorted({row.tenant for row in rows}):
         ids = [row.claim_id for row in rows if row.tenant == tenant]
-        _settle(connection, tenant, ids, shanghai_day(at), batch.batch_no, "system", at)
+        changes += _settled(connection, tenant, ids, shanghai_day(at), batch.batch_no, "system", at)
+    hold_chains(connection, [batch.tenant, *(change.tenant for change in changes)])
+    record(connection, changes, at)
 
 
 def record_payment(
@@ -197,12 +204,13 @@ def record_payment(
             "联动地区在本系统内，其配套批次发出后自动登记。",
             "The linked region is a tenant here: its own matching batch records the payment.",
         )
-    _settle(connection, tenant, [claim_id], paid_on, document, actor, at)
+    record(connection, _settled(connection, tenant, [claim_id], paid_on, document, actor, at), at)
 
 
-def _settle(
+def _settled(
     connection: Connection, tenant: str, ids: Sequence[UUID], paid_on: date, document: str, actor: str, at: datetime
-) -> None:
+) -> list[Change]:
+    """Book the payment of the matchings; what the tenant's chain has to say of it."""
     rows = connection.exec_driver_sql(
         "select d.claim_id, d.division, d.amount_fen, o.scheme, o.quota_year from matching_due d "
         "join obligation o on o.tenant = d.tenant and o.id = d.claim_id where d.tenant = %s and d.claim_id = any(%s) "
@@ -224,7 +232,7 @@ def _settle(
         "where tenant = %s and claim_id = any(%s)",
         (paid_on, document, actor, at, tenant, list(ids)),
     )
-    changes = [
+    return [
         Change(
             tenant, actor, "matching.paid", matching_subject(tenant, row.claim_id),
             details={
@@ -234,7 +242,6 @@ def _settle(
         )
         for row in rows
     ]  # fmt: skip
-    record(connection, changes, at)
 
 
 def list_due(

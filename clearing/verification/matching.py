@@ -91,7 +91,7 @@ def _linked(place: str, row: Row, governed: list[tuple[str, str]], context: Cont
     if (row.obligation_id is None) != (linked is None):
         yield differs("matching.due", f"{place}/obligation_id", linked, row.obligation_id)
     made_on = row.made_at.astimezone(SHANGHAI).date()
-    terms = in_force(context.policies, row.tenant, row.o_scheme, made_on)
+    terms = in_force(context.policies, row.tenant, row.o_scheme, made_on, row.made_at)
     months = made_on.year * 12 + made_on.month - 1 + (3 if terms is None else terms.matching_months)
     last = monthrange(months // 12, months % 12 + 1)[1]
     due_on = date(months // 12, months % 12 + 1, min(made_on.day, last))

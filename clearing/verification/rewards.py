@@ -58,7 +58,7 @@ def reward_differences(snapshot: Snapshot, context: Context) -> Iterator[Differe
 
 def _terms(place: str, row: Row, context: Context) -> Iterator[Difference]:
     """The ceiling is the policy's share of the services, within the policy's cap."""
-    terms = in_force(context.policies, row.tenant, row.scheme, date(row.year, 12, 31))
+    terms = in_force(context.policies, row.tenant, row.scheme, date(row.year, 12, 31), row.granted_at)
     if terms is None or terms.reward is None:
         yield differs("reward.terms", place, "terms of the policy", None)
         return

@@ -13,7 +13,7 @@ from settlement import ledger
 from settlement.batch import Batch
 from settlement.batch_steps import CutOrder, cut, publish
 from settlement.delivery import instruct
-from settlement.matching import list_due, months_after, record_payment, who_owes
+from settlement.matching import list_due, make_overlooked_due, months_after, record_payment, who_owes
 from settlement.publicity import PublicityTerms
 from tenants.kernel.clock import FixedClock, shanghai_day
 from tenants.kernel.database import Scope, transaction
@@ -174,10 +174,11 @@ def test_a_region_that_is_no_tenant_is_recorded_as_having_paid_once(province: Pr
 
 
 def test_a_batch_that_was_paid_before_matching_was_followed_falls_due_from_its_day_on(province: Province) -> None:
-    from sqlalchemy import text
-
-    batch = province.pay_out()
-    _forget(province, batch)
+    province.bench.set_account()
+    province.claims = province.bench.approve("100.00", "200.00")
+    province.instruct(province.bench.release(province.bench.seal(province.bench.publish(province.bench.cut()))))
+    province.match(province.claims[0], province.own, 10_000)
+    province.match(province.claims[1], province.outside, 5_000)
     scope, clock = Scope(province.tenants), FixedClock(LATE)
     for expected in (True, False):
         with transaction(province.bench.app, scope, clock) as work:
