@@ -215,7 +215,7 @@ def _told(service: Service, addresses: Addresses, books: Books) -> Iterator[Stor
 
 
 def _tell(story: Story) -> None:
-    from tests.verification.clearing_story import clear_between_regions
+    from tests.verification.clearing_story import clear_between_regions, reward_the_year
 
     _enrol(story)
     _set_up(story)
@@ -233,6 +233,7 @@ def _tell(story: Story) -> None:
     _set_the_rate(story)
     _revoke(story)
     _send_webhooks(story)
+    reward_the_year(story)
     Checkpoints.of(story.service.settings).write(story.service.engine)
 
 
