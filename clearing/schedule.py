@@ -18,6 +18,7 @@ from clearing.service import Service
 from clearing.stopping import until_told
 from clearing.webhooks.courier import Courier
 from clearing.workers import JOB_KINDS, queue_of
+from settlement.office import Office
 from tenants.kernel.database import Scope, Work, run
 
 CHECKPOINT_SECONDS: Final = 60
@@ -25,6 +26,7 @@ SEAL_LOOK_SECONDS: Final = 2
 OVERDUE_SECONDS: Final = 60
 WAITING_SECONDS: Final = 60
 CLEANUP_SECONDS: Final = 3600
+MATCHING_SECONDS: Final = 86_400
 WEBHOOK_SECONDS: Final = 1
 STOP_SECONDS: Final = 2
 
@@ -92,6 +94,7 @@ def scheduler_of(service: Service) -> Scheduler:
             Task("overdue", OVERDUE_SECONDS, lambda: _release_overdue(service)),
             Task("webhooks", WEBHOOK_SECONDS, courier.round),
             Task("waiting", WAITING_SECONDS, lambda: assess_waiting(service)),
+            Task("matching", MATCHING_SECONDS, lambda: _catch_up_matching(service)),
             Task("tokens", CLEANUP_SECONDS, lambda: _drop_tokens(service)),
         )
     )
@@ -151,6 +154,20 @@ def _assess_some(
     vault: Vault, tenant: str, scheme: str, after: UUID | None, work: Work, *, demonstration: bool
 ) -> Passed:
     return assess_some(work, vault, tenant, scheme, after, demonstration=demonstration)
+
+
+def _catch_up_matching(service: Service) -> None:
+    """What was paid before matching was followed here falls due too, from the day on which it was paid."""
+    # the formats of payment files are the workers' alone: a start waits for none of them
+    from settlement.matching import make_overlooked_due  # noqa: PLC0415 - see above
+
+    office = Office(service.secrets, service.settings.demonstration)
+
+    def one_batch(work: Work) -> bool:
+        return make_overlooked_due(work.connection, office)
+
+    while run(service.engine, Scope(_tenants(service)), service.machine, one_batch):
+        continue
 
 
 def _drop_tokens(service: Service) -> None:

@@ -122,13 +122,20 @@ def do_job(service: Service, outbox_id: UUID) -> bool:
     try:
         if row.kind in CALLS and not CALLS[row.kind](service, row):
             return False
-        done = run(service.engine, Scope((row.tenant,)), service.machine, use_case)
+        # instructing reaches into the books of linked regions
+        tenants = _everyone(service) if row.kind == INSTRUCT_JOB else (row.tenant,)
+        done = run(service.engine, Scope(tenants), service.machine, use_case)
     except Exception as error:  # noqa: BLE001 - whatever it is belongs on the row, and the next attempt may pass
         _record_failure(service, row, error)
         return False
     if done:
         observe_job(row.kind, "done")
     return done
+
+
+def _everyone(service: Service) -> tuple[str, ...]:
+    with service.engine.connect() as connection:
+        return tuple(connection.exec_driver_sql("select tenant from tenant order by tenant").scalars())
 
 
 def deliver_notices(service: Service) -> int:

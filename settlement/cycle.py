@@ -93,9 +93,30 @@ def find_cycle(connection: Connection, cycle_id: UUID, *, lock: bool = False) ->
     return Cycle(*row)
 
 
+def shown_cycle(connection: Connection, cycle_id: UUID) -> Cycle:
+    """The cycle, which is of a set that one of the bound tenants is in.
+
+    Raises:
+        NotFound: there is none, or it concerns none of them: the answer is the same.
+    """
+    row = connection.exec_driver_sql(
+        f"select {_LIST} from clearing_cycle where id = %s and {_CONCERNED}",  # noqa: S608 - our own columns
+        (cycle_id,),
+    ).one_or_none()
+    if row is None:
+        raise not_found("清算周期", "clearing cycle")
+    return Cycle(*row)
+
+
+_CONCERNED: Final = (
+    "exists (select 1 from agreement a where a.agreement_set = clearing_cycle.agreement_set and a.state = 'approved')"
+)
+"""Row-level security shows of the agreements the bound tenants' own."""
+
+
 def list_cycles(connection: Connection, filters: dict[str, str], after: UUID | None, limit: int) -> list[Cycle]:
-    """At most ``limit`` cycles behind ``after``, newest first; ``filters``: any of state, agreement_set."""
-    where, values = ["true"], []
+    """At most ``limit`` cycles of the bound tenants' sets, newest first; ``filters``: any of state, agreement_set."""
+    where, values = [_CONCERNED], []
     for column in ("state", "agreement_set"):
         if column in filters:
             where.append(f"{column} = %s")
@@ -188,9 +209,8 @@ def cells_of(connection: Connection, cycle_id: UUID, tenants: Sequence[str]) -> 
 def cells_of_debts(connection: Connection, cycle_id: UUID, tenants: Sequence[str]) -> list[Cell]:
     """The gross matrix of the window's debts as they are now, as far as it concerns the tenants."""
     rows = connection.exec_driver_sql(
-        "select d.tenant, d.creditor, a.netting, count(*), sum(d.amount_fen)::bigint from clearing_debt d "
-        "join batch b on b.tenant = d.tenant and b.id = d.batch_id join agreement a on a.id = b.agreement_id "
-        "where d.cycle_id = %s and (d.tenant = any(%s) or d.creditor = any(%s)) group by 1, 2, 3 order by 1, 2, 3",
+        "select tenant, creditor, netting, count(*), sum(amount_fen)::bigint from clearing_debt "
+        "where cycle_id = %s and (tenant = any(%s) or creditor = any(%s)) group by 1, 2, 3 order by 1, 2, 3",
         (cycle_id, list(tenants), list(tenants)),
     )
     return [Cell(tenant, creditor, netting, debts, Money(fen)) for tenant, creditor, netting, debts, fen in rows]

@@ -19,6 +19,7 @@ from settlement.formats.folder import MANIFEST, Chain, FileChoices, write_folder
 from settlement.formats.manifest import FIRST_PREVIOUS, manifest_hash
 from settlement.formats.payout_batch import PayoutBatch
 from settlement.keys import ensure_payout_key, jwks, refuse_revoked
+from settlement.matching import MATCHING, make_due, settle_by_batch
 from settlement.office import Office
 from settlement.offline import verify_batch
 from settlement.paying_account import paying_account
@@ -67,7 +68,7 @@ def instruct(connection: Connection, tenant: str, batch_id: UUID, office: Office
         _verify(connection, batch, folder, previous)
         manifest_sha256 = manifest_hash((folder / MANIFEST).read_bytes())
         store_files(connection, batch, folder, files, office.sealer)
-    _through_agent(connection, batch, signing, office)
+    _follow_up(connection, batch, signing, office)
     instructed = change_batch(
         connection,
         batch,
@@ -82,11 +83,15 @@ def instruct(connection: Connection, tenant: str, batch_id: UUID, office: Office
     return instructed
 
 
-def _through_agent(connection: Connection, batch: Batch, signing: Signing, office: Office) -> None:
-    """Where an agent pays: order the batch's total to be paid in, and bring the agent's account back to zero."""
+def _follow_up(connection: Connection, batch: Batch, signing: Signing, office: Office) -> None:
+    """What follows from the payment: an agent is paid in, matching falls due, or is paid by this very batch."""
+    at = signing.created_at
     if batch.form == "agent":
-        pay_on(connection, batch, signing.created_at)
-        make_pay_in(connection, batch, signing.debtor, office, signing.created_at)
+        pay_on(connection, batch, at)
+        make_pay_in(connection, batch, signing.debtor, office, at)
+    make_due(connection, batch, office, at, demonstration=office.demonstration)
+    if batch.kind == MATCHING:
+        settle_by_batch(connection, batch, at)
 
 
 def _choices(office: Office, tenant: str) -> FileChoices:

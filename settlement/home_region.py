@@ -5,6 +5,7 @@ tenant's the claim on the funder becomes an obligation to its own provider, whic
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -21,13 +22,22 @@ from settlement.instruction import Account
 from settlement.obligation import Obligation, account_place, open_obligations
 from settlement.office import Office
 from settlement.payments import ROWS_AT_ONCE, stream
-from tenants.kernel.change import Change, record
+from tenants.kernel.change import Change, hold_chains, record
 from tenants.kernel.errors import Conflict
 from tenants.kernel.ids import new_id
 from tenants.kernel.money import Money
 from tenants.kernel.statements import insert_rows
 
 HOME_REGION: Final = "home_region"
+
+
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """Where the debts fall, and how they are netted there."""
+
+    cycle_id: UUID
+    netting: str
+
 
 _ITEMS: Final = (
     "select i.claim_id, o.claim_no, o.platform, o.quota_year, o.enterprise_name, o.provider_name, o.provider_uscc, "
@@ -49,17 +59,18 @@ def release_to_home_region(connection: Connection, batch: Batch, office: Office,
         raise ValueError("the batch goes by no agreement")
     # locked: of two batches that together pass the limit, the second sees what the first made the tenant owe
     agreement = find_agreement(connection, batch.tenant, batch.agreement_id, lock=True)
-    cycle_id = hold_open(connection, agreement.agreement_set)
+    window = _Window(hold_open(connection, agreement.agreement_set), agreement.netting)
     if held_at_limit(connection, batch, agreement, actor, at):
         return batch
     for rows in stream(connection, _ITEMS, (batch.tenant, batch.id)).partitions(ROWS_AT_ONCE):
-        _hand_on(connection, batch, batch.counterparty, cycle_id, rows, office, at)
+        _hand_on(connection, batch, batch.counterparty, window, rows, office, at)
     released = change_batch(connection, batch, state=RELEASE.ends, state_by=actor, released_by=actor, released_at=at)
     received = Change(
         batch.counterparty, actor, "obligations.received", batch.id,
         details={"funder": batch.tenant, "batch_no": batch.batch_no, "count": batch.item_count,
                  "total": str(batch.total)},
     )  # fmt: skip
+    hold_chains(connection, (batch.tenant, batch.counterparty))
     record_step(connection, batch, released, "released", actor, at)
     record(connection, [received], at)
     return released
@@ -90,7 +101,7 @@ def close_settled(connection: Connection, batch: Batch, actor: str, at: datetime
 
 
 def _hand_on(
-    connection: Connection, batch: Batch, home: str, cycle_id: UUID, rows: Sequence[Any], office: Office, at: datetime
+    connection: Connection, batch: Batch, home: str, window: _Window, rows: Sequence[Any], office: Office, at: datetime
 ) -> None:
     """Some items: the debt in the funder's books, its mirror and the obligation in the home tenant's."""
     handed = [(row, _obligation(batch, row, office)) for row in rows]
@@ -110,13 +121,13 @@ def _hand_on(
         connection,
         "clearing_debt",
         (
-            "tenant", "claim_id", "creditor", "obligation_id", "batch_id", "cycle_id", "scheme", "quota_year",
-            "amount_fen", "transfer_id", "creditor_transfer_id", "posted_at",
+            "tenant", "claim_id", "creditor", "obligation_id", "batch_id", "cycle_id", "netting", "scheme",
+            "quota_year", "amount_fen", "transfer_id", "creditor_transfer_id", "posted_at",
         ),
         [
             (
-                batch.tenant, row.claim_id, home, obligation.claim_id, batch.id, cycle_id, batch.scheme,
-                row.quota_year, obligation.amount.fen, debt.transfer_id, mirror.transfer_id, at,
+                batch.tenant, row.claim_id, home, obligation.claim_id, batch.id, window.cycle_id, window.netting,
+                batch.scheme, row.quota_year, obligation.amount.fen, debt.transfer_id, mirror.transfer_id, at,
             )
             for (row, obligation), debt, mirror in zip(handed, owing, owed, strict=True)
         ],

@@ -72,6 +72,16 @@ def matching_payable_account(scheme: str, year: int, division: str) -> str:
     return f"matching-payable/{scheme}/{year}/{division}"
 
 
+def matching_paid_account(scheme: str, year: int, division: str) -> str:
+    """What a linked region has paid of its matching."""
+    return f"matching-paid/{scheme}/{year}/{division}"
+
+
+def matching_expense_account(scheme: str, year: int) -> str:
+    """In a linked tenant's books: what matching a province's awards costs it."""
+    return f"matching-expense/{scheme}/{year}"
+
+
 def clearing_account(scheme: str, year: int, tenant: str) -> str:
     """What stands between this tenant and another: credits are owed to the other, debits are owed by it."""
     return f"clearing/{scheme}/{year}/{tenant}"

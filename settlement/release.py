@@ -14,6 +14,7 @@ from settlement.office import Office
 from settlement.payments import LIVE_ITEMS, prepare_for_whole_batch
 from settlement.seal import require_totals
 from settlement.transit import pay_in, put_in_transit
+from settlement.two_releasers import waits_for_second
 from tenants.kernel.change import Job
 from tenants.kernel.errors import Forbidden
 
@@ -38,6 +39,7 @@ def release(
 ) -> Batch:
     """Release the batch, once, by somebody who neither cut, published nor sealed it (I9, I10, I19).
 
+    Above the tenant's limit it takes two: after the first release the batch stays sealed and waits for the second.
     An empty batch has nothing to release and is closed. What the payees' home region pays makes no instructions but
     debts, for which the ``office`` is needed; above the exposure limit it stays sealed, see ``settlement.exposure``.
 
@@ -58,6 +60,9 @@ def release(
         )
     if not batch.item_count:
         return close(connection, tenant, batch_id, actor, at)
+    waiting = waits_for_second(connection, batch, actor, at)
+    if waiting is not None:
+        return waiting
     prepare_for_whole_batch(connection)
     require_totals(connection, batch)
     if batch.form == "home_region":

@@ -9,10 +9,12 @@ from marshmallow import Schema
 from clearing.api.batches import MAX_REASON_CHARACTERS, READERS, office
 from clearing.api.frame import Answer, in_transaction, needs, principal
 from clearing.api.noun import Noun
+from connectors.fields import MoneyField
 from connectors.leaf import TextField
 from settlement.batch import find_batch, lock_batch
 from settlement.clearing_order import pay_in_of
 from settlement.exposure import lift_hold, open_holds
+from settlement.two_releasers import release_limit, set_release_limit
 from tenants.kernel.database import Work
 
 blueprint = Noun(
@@ -24,6 +26,37 @@ class LiftSchema(Schema):
     """Why this batch may pass the limit."""
 
     reason = TextField(MAX_REASON_CHARACTERS)
+
+
+class LimitSchema(Schema):
+    """The sum of a batch up to which one releaser is enough."""
+
+    limit = MoneyField(zero=True, about="单人放行上限（元），超过须两人放行 / above it a batch takes two releasers")
+
+
+@blueprint.get("/release-limit")
+@needs(*READERS, "policies:write")
+def get_release_limit(tenant: str) -> Response:
+    """The sum up to which one releaser is enough; ``null`` where one always is."""
+
+    def use_case(work: Work) -> Answer:
+        limit = release_limit(work.connection, tenant)
+        return Answer({"tenant": tenant, "limit": None if limit is None else str(limit)})
+
+    return in_transaction(use_case, (tenant,))
+
+
+@blueprint.put("/release-limit")
+@needs("policies:write")
+@blueprint.arguments(LimitSchema)
+def put_release_limit(body: dict[str, Any], tenant: str) -> Response:
+    """Set the sum above which a batch is released by two people."""
+
+    def use_case(work: Work) -> Answer:
+        set_release_limit(work.connection, tenant, body["limit"], principal().subject, work.at)
+        return Answer({"tenant": tenant, "limit": str(body["limit"])})
+
+    return in_transaction(use_case, (tenant,))
 
 
 @blueprint.get("/exposure-holds")

@@ -90,6 +90,7 @@ class BatchSchema(Schema):
         "清单哈希（不含签名），下一清单引用它 / hash of the manifest without its signatures, which the next one names"
     )
     exposure_hold = fields.Dict(metadata={"description": "敞口超限暂停 / the hold at the exposure limit, if any"})
+    first_release = fields.Dict(metadata={"description": "双人放行的第一次放行 / the first of two releases"})
     files = fields.List(fields.Nested(FileSchema))
 
 
@@ -99,7 +100,7 @@ class BatchLineSchema(BatchSchema):
     class Meta:
         """Without what only the whole batch shows."""
 
-        exclude = ("seal", "exposure_hold", "files")
+        exclude = ("seal", "exposure_hold", "first_release", "files")
 
 
 class ItemSchema(Schema):

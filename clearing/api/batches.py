@@ -5,6 +5,7 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Any, Final
 from uuid import UUID
 
+import structlog
 from flask import Response, request
 from marshmallow import Schema, fields, validate
 
@@ -35,6 +36,7 @@ from settlement.office import Office
 from settlement.publicity import publicity_terms
 from settlement.release import release
 from settlement.seal import seal
+from settlement.two_releasers import first_release
 from tenants.kernel.clock import SHANGHAI
 from tenants.kernel.database import Scope, Work, run
 from tenants.kernel.errors import FieldError, Invalid, PreconditionFailed, Text
@@ -43,6 +45,8 @@ from tenants.policy_store import approved_policies
 blueprint = Noun(
     "batches", __name__, url_prefix="/v1/tenants/<tenant>/batches", description="兑付批次 / settlement batches"
 )
+
+_log = structlog.get_logger()
 
 READERS: Final = ("batches:write", "batches:release", "audit:read")
 MAX_REASON_CHARACTERS: Final = 1000
@@ -204,15 +208,20 @@ def seal_batch(tenant: str, batch_id: UUID) -> Response:
 def release_batch(tenant: str, batch_id: UUID) -> Response:
     """Release the sealed batch for payment; never by who cut, published or sealed it.
 
+    Above the tenant's limit it takes two people; after the first it stays sealed and shows its ``first_release``.
     What would pass the exposure limit of its agreement stays sealed; the answer then has an open ``exposure_hold``.
     """
-    both = (tenant, *_home_region(tenant, batch_id))
-    return _step(
-        tenant,
-        batch_id,
-        lambda work: release(work.connection, tenant, batch_id, principal().subject, work.at, office()),
-        both,
-    )
+
+    def step(work: Work) -> Batch:
+        batch = release(work.connection, tenant, batch_id, principal().subject, work.at, office())
+        hold = find_hold(work.connection, tenant, batch_id) if batch.form == HOME_REGION else None
+        if hold is not None and hold.lifted_at is None:
+            _log.warning(
+                "exposure_held", tenant=tenant, batch=batch.batch_no, owed=str(hold.owed), limit=str(hold.limit)
+            )
+        return batch
+
+    return _step(tenant, batch_id, step, (tenant, *_home_region(tenant, batch_id)))
 
 
 @blueprint.post("/<uuid:batch_id>/cancel")
@@ -352,7 +361,11 @@ def _kind(body: dict[str, Any]) -> str | None:
 def _shown(work: Work, batch: Batch) -> Answer:
     files = list_files(work.connection, batch.tenant, batch.id)
     hold = find_hold(work.connection, batch.tenant, batch.id) if batch.form == HOME_REGION else None
-    shown = batch_json(batch, files) | {"exposure_hold": None if hold is None else hold.json()}
+    first = first_release(work.connection, batch)
+    shown = batch_json(batch, files) | {
+        "exposure_hold": None if hold is None else hold.json(),
+        "first_release": None if first is None else first.json(),
+    }
     return Answer(shown, headers={"ETag": etag_of(batch)})
 
 

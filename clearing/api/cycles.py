@@ -23,6 +23,7 @@ from settlement.cycle import (
     find_cycle,
     list_cycles,
     positions_of,
+    shown_cycle,
 )
 from settlement.cycle_debts import Debt, list_debts
 from settlement.cycle_steps import close, confirm, settle
@@ -118,7 +119,7 @@ def get_cycles(query: dict[str, Any]) -> Response:
 @needs(*READERS)
 def get_cycle(cycle_id: UUID) -> Response:
     """One cycle."""
-    return in_transaction(lambda work: Answer(find_cycle(work.connection, cycle_id).json()))
+    return in_transaction(lambda work: Answer(shown_cycle(work.connection, cycle_id).json()))
 
 
 @blueprint.post("/cycles/<uuid:cycle_id>/close")
@@ -154,7 +155,7 @@ def get_positions(cycle_id: UUID) -> Response:
     tenants = principal().tenants
 
     def use_case(work: Work) -> Answer:
-        cycle = find_cycle(work.connection, cycle_id)
+        cycle = shown_cycle(work.connection, cycle_id)
         return Answer(_positions_json(work, cycle, tenants))
 
     return in_transaction(use_case)
@@ -168,7 +169,7 @@ def get_debts(query: dict[str, Any], cycle_id: UUID) -> Response:
     limit, after = query["limit"], _debt_place(query["cursor"])
 
     def use_case(work: Work) -> Answer:
-        find_cycle(work.connection, cycle_id)
+        shown_cycle(work.connection, cycle_id)
         debts = list_debts(
             work.connection, cycle_id, principal().tenants, query["debtor"], query["creditor"], after, limit + 1
         )
@@ -202,7 +203,7 @@ def get_orders(cycle_id: UUID) -> Response:
     """The caller's tenants' signed orders to pay in, pay out or pay each other; none before all have confirmed."""
 
     def use_case(work: Work) -> Answer:
-        find_cycle(work.connection, cycle_id)
+        shown_cycle(work.connection, cycle_id)
         orders = list_orders(work.connection, cycle_id, principal().tenants, office())
         return Answer({"items": [order.json() for order in orders], "next_cursor": None})
 

@@ -52,8 +52,10 @@ def list_of_cycles(data_dir: Path, agreement_set: str | None, as_json: bool) -> 
     from tenants.kernel.database import Scope, transaction
 
     filters = {} if agreement_set is None else {"agreement_set": agreement_set}
-    with opened_service(data_dir) as service, transaction(service.engine, Scope(()), service.machine) as work:
-        rows = [each.json() for each in list_cycles(work.connection, filters, None, _PAGE)]
+    with opened_service(data_dir) as service:
+        tenants = _tenants(service.engine)
+        with transaction(service.engine, Scope(tenants), service.machine) as work:
+            rows = [each.json() for each in list_cycles(work.connection, filters, None, _PAGE)]
     if as_json:
         show_json({"items": rows})
     else:

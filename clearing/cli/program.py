@@ -30,6 +30,7 @@ COMMANDS: Final = {
     "ledger": ("ledger", "账本 / the ledger"),
     "agreement": ("cycles", "结算协议 / agreements between tenants"),
     "cycle": ("cycles", "清算周期 / clearing cycles"),
+    "matching": ("matching", "联动配套 / matching by linked regions"),
     "outbox": ("outbox", "待办任务 / work that waits"),
     "bank": ("banks", "银行：发送与对账 / banks: sending and reconciliation"),
     "verify": ("verification", "核验整个数据库 / verify the whole database"),

@@ -30,6 +30,7 @@ STEPS: Final[Mapping[str, tuple[frozenset[str | None], str]]] = {
     "batch.objection": (frozenset({"in_publicity"}), "in_publicity"),
     "batch.freeze": (frozenset({"cut", "in_publicity"}), ""),
     "batch.sealed": (frozenset({"in_publicity"}), "sealed"),
+    "batch.first_release": (frozenset({"sealed"}), "sealed"),
     "batch.released": (frozenset({"sealed"}), "released"),
     "batch.instructed": (frozenset({"released"}), "instructed"),
     "batch.cancelled": (frozenset({"cut", "in_publicity"}), "cancelled"),
@@ -78,6 +79,10 @@ class BatchCheck:
 
     def __init__(self, snapshot: Snapshot, context: Context) -> None:
         self._context = context
+        self._firsts = {
+            (row.tenant, row.batch_id): row
+            for row in snapshot.rows("select tenant, batch_id, released_by, released_at from first_release")
+        }
         self._sums = {(row.tenant, row.id): row for row in snapshot.rows(_ITEMS)}
         self._years = {
             (row.tenant, row.year): row
@@ -95,10 +100,24 @@ class BatchCheck:
         entries = [entry for entry in dossier.entries if entry.action.startswith("batch.")]
         yield from _history(place, batch, entries)
         yield from _people(place, batch, entries[0])
+        yield from self._releasers(batch, entries)
         yield from self._agreement(place, batch, entries[0])
         yield from self._notice(place, batch, entries)
         yield from _items(place, batch, sums)
         yield from notice_differences(dossier, _notices(batch, sums.platforms or [], entries))
+
+    def _releasers(self, batch: Row, entries: list[Entry]) -> Iterator[Difference]:
+        """The first of two releases is the one of the chain, and another person's than everything else (I19)."""
+        place, row = f"first_release/{batch.tenant}/{batch.id}", self._firsts.get((batch.tenant, batch.id))
+        said = [entry for entry in entries if entry.action == "batch.first_release"]
+        if (row is None) != (not said) or len(said) > 1:
+            yield differs("batch.releasers", place, len(said), None if row is None else row.released_by)
+        if row is not None and said:
+            if row.released_by != said[0].actor or not said[0].witnesses(row.released_at):
+                expected, found = (said[0].actor, said[0].at), (row.released_by, row.released_at)
+                yield differs("batch.releasers", place, expected, found)
+            if row.released_by in {batch.cut_by, batch.published_by, batch.sealed_by, batch.released_by}:
+                yield differs("batch.releasers", f"{place}/released_by", "a person of its own", row.released_by)
 
     def _agreement(self, place: str, batch: Row, cut: Entry) -> Iterator[Difference]:
         """The batch goes by an agreement of its tenant's with the other side that was in force at the cut."""
@@ -237,7 +256,7 @@ def _notices(batch: Row, platforms: list[str], entries: list[Entry]) -> list[Not
     for entry in entries:
         if entry.action == "batch.released" and batch.form != "home_region":
             notices.append(("batch.instruct", None, "{}", entry))
-        if entry.action in {"batch.objection", "batch.freeze"}:
+        if entry.action in {"batch.objection", "batch.freeze", "batch.first_release"}:
             continue
         payload = canonical_bytes(
             {

@@ -26,6 +26,7 @@ KEPT: Final = (
     "policy.", "key.", "payout_account.", "budget.", "linked_regions.", "standing.", "calendar.", "tenant.",
     "agreement.", "cycle.", "exposure.", "obligations.",
     "policy.", "key.", "payout_account.", "budget.", "linked_regions.", "standing.", "calendar.", "tenant.", "webhook.",
+    "agreement.", "cycle.", "exposure.", "obligations.", "release_limit.", "matching.", "reward.",
 )  # fmt: skip
 """Beginnings of the actions that set things up: these entries are few, and are kept for the checks that follow."""
 

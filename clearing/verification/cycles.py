@@ -23,9 +23,8 @@ _POSITIONS: Final = (
     "select tenant, cycle_id, payable_fen, receivable_fen, net_fen, confirmed_by, confirmed_at from clearing_position"
 )
 _DEBTS: Final = """
-select d.tenant, d.cycle_id, d.creditor, a.netting, count(*) as debts, sum(d.amount_fen)::bigint as fen
-  from clearing_debt d left join batch b on b.tenant = d.tenant and b.id = d.batch_id
-  left join agreement a on a.id = b.agreement_id group by 1, 2, 3, 4
+select tenant, cycle_id, creditor, netting, count(*) as debts, sum(amount_fen)::bigint as fen
+  from clearing_debt group by 1, 2, 3, 4
 """
 _NETTED: Final = """
 with expected as (

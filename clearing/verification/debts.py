@@ -16,8 +16,8 @@ _COPIED: Final = (
 """What the home tenant's obligation says as the funder's does."""
 
 _DEBTS: Final = f"""
-select d.tenant, d.claim_id, d.creditor, d.obligation_id, d.batch_id, d.cycle_id, d.scheme, d.quota_year, d.amount_fen,
-       d.transfer_id, d.creditor_transfer_id, d.posted_at, d.moved, d.owed_account, d.clearing_account,
+select d.tenant, d.claim_id, d.creditor, d.obligation_id, d.batch_id, d.cycle_id, d.netting, d.scheme, d.quota_year,
+       d.amount_fen, d.transfer_id, d.creditor_transfer_id, d.posted_at, d.moved, d.owed_account, d.clearing_account,
        d.mirror_account,
        b.batch_no, b.scheme as b_scheme, b.counterparty as b_counterparty, b.released_at as b_released_at,
        b.agreement_id as b_agreement_id, i.amount_fen as i_amount_fen, o.quota_year as o_quota_year,
@@ -80,6 +80,7 @@ def _batch(place: str, row: Row, context: Context) -> Iterator[Difference]:
     """It is the item of a batch that was released by an agreement, in a window of the agreement's set."""
     agreement = context.agreements.get(row.b_agreement_id)
     wanted: dict[str, Any] = {
+        "netting": None if agreement is None else agreement.netting,
         "creditor": row.b_counterparty,
         "scheme": row.b_scheme,
         "quota_year": row.o_quota_year,

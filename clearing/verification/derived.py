@@ -2,13 +2,12 @@
 
 from collections.abc import Iterator
 
+from clearing.verification.claim_money import in_transit, place_of_transfer, shown_flows, standing_flows, witnessed
 from clearing.verification.context import Context
 from clearing.verification.difference import Difference, compared, differs
 from clearing.verification.dossiers import Dossier
 from clearing.verification.snapshot import Row
 from tenants.kernel.money import Money
-
-Flow = tuple[str, str, int]
 
 
 def derived_differences(dossier: Dossier, row: Row, context: Context) -> Iterator[Difference]:
@@ -38,29 +37,29 @@ def derived_differences(dossier: Dossier, row: Row, context: Context) -> Iterato
         yield differs("item.once", f"batch_item/{row.tenant}/{row.id}", 1, len(live))
     if row.batch_id != (live[0].id if live else None):
         yield differs("obligation.batch", f"{place}/batch_id", live[0].id if live else None, row.batch_id)
-    yield from _money(dossier, row, live)
+    yield from _money(dossier, row, context)
 
 
-def _money(dossier: Dossier, row: Row, live: list[Row]) -> Iterator[Difference]:
-    year = f"{row.scheme}/{row.quota_year}"
-    expected: list[Flow] = [(origin_account(row), f"obligations/{year}", row.amount_fen)]
-    released = [batch for batch in live if batch.released_at is not None]
-    expected += [(f"obligations/{year}", f"in-transit/{year}", row.amount_fen) for _ in released]
-    transfers = dossier["ledger_transfer"]
-    found = [(each.debit, each.credit, each.amount_fen) for each in transfers]
-    if sorted(found) != sorted(expected):
-        yield differs("obligation.money", f"ledger_transfer/{row.tenant}/{row.id}", sorted(expected), sorted(found))
-    for each in transfers:
-        if each.debit == f"obligations/{year}" and not any(
-            (batch.released_at, batch.batch_no) == (each.at, each.reason) for batch in released
-        ):
-            place = f"ledger_transfer/{each.tenant}/{each.id}"
-            yield differs("transfer.witness", place, "the release of its batch", (each.at, each.reason))
-        if each.kind != "posted":
-            yield differs("obligation.money", f"ledger_transfer/{each.tenant}/{each.id}/kind", "posted", each.kind)
+def _money(dossier: Dossier, row: Row, context: Context) -> Iterator[Difference]:
+    """What it comes from, and from there on what becomes of every payment."""
+    first = (origin_account(row), f"obligations/{row.scheme}/{row.quota_year}", row.amount_fen)
+    expected, found = sorted([first, *in_transit(dossier, row, context)]), standing_flows(dossier)
+    if found != expected:
+        place = f"ledger_transfer/{row.tenant}/{row.id}"
+        yield differs("obligation.money", place, shown_flows(expected), shown_flows(found))
+    for each in dossier["ledger_transfer"]:
+        if (each.debit, each.credit, each.amount_fen) != first:
+            yield from witnessed(dossier, each, context)
+        elif each.at != row.approved_at or each.kind != "posted":
+            yield differs("obligation.money", f"{place_of_transfer(each)}/at", row.approved_at, (each.at, each.kind))
 
 
 def origin_account(row: Row) -> str:
     """Where the money for an obligation of the kind comes from."""
     year = f"{row.scheme}/{row.quota_year}"
-    return {"home_region": f"clearing/{year}/{row.funder}"}.get(row.kind, "")
+    accounts = {
+        "home_region": f"clearing/{year}/{row.funder}",
+        "matching": f"matching-expense/{year}",
+        "incentive": f"budget/{year}",
+    }
+    return accounts.get(row.kind, "")

@@ -17,6 +17,7 @@ from clearing.verification.files import file_differences
 from clearing.verification.keys import KeyCheck
 from clearing.verification.ledger import ledger_differences
 from clearing.verification.manifests import manifest_chain_differences
+from clearing.verification.matching import matching_differences
 from clearing.verification.numbers import number_differences
 from clearing.verification.outbox import idempotency_differences, outbox_differences
 from clearing.verification.payouts import payout_differences
@@ -24,6 +25,7 @@ from clearing.verification.policies import PolicyCheck
 from clearing.verification.quotas import quota_differences
 from clearing.verification.registry import registry_differences
 from clearing.verification.reissues import link_differences
+from clearing.verification.rewards import reward_differences
 from clearing.verification.seals import seal_differences
 from clearing.verification.sendings import sent_file_differences
 from clearing.verification.settings import on_record, settings_differences
@@ -105,6 +107,8 @@ def row_differences(
     yield from _by_table(snapshot, context)
     yield from subject_differences(snapshot, context)
     yield from guarded("clearing_debt", debt_differences(snapshot, context))
+    yield from guarded("matching_due", matching_differences(snapshot, context))
+    yield from guarded("provider_reward", reward_differences(snapshot, context))
     yield from guarded("clearing_cycle", cycle_differences(snapshot, context))
     yield from guarded("batch", seal_differences(snapshot, context))
     yield from guarded("instruction", payout_differences(snapshot, context))

@@ -11,6 +11,9 @@ with numbered as (
     select 'claim' as series, tenant, regexp_match(claim_no, '^CL-([A-Z]{2,5})-([0-9]{4})-([0-9]{6,})$') as parts,
            claim_no as number from claim
     union all
+    select 'reward', tenant, regexp_match(claim_no, '^RW-([A-Z]{2,5})-([0-9]{4})-([0-9]{4,})$'), claim_no
+      from obligation where kind = 'incentive'
+    union all
     select 'batch', tenant, regexp_match(batch_no, '^BT-([A-Z]{2,5})-([0-9]{4})-([0-9]{4,})$'), batch_no from batch
     union all
     select 'reservation', tenant, regexp_match(reservation_no, '^RS-([A-Z]{2,5})-([0-9]{4})-([0-9]{6,})$'),

@@ -31,6 +31,9 @@ select 'instruction_claim', c.tenant, c.claim_id from instruction_claim c
                     where t.tenant = c.tenant and t.claim_id = c.claim_id and t.removed_at is null
                       and i.id = c.instruction_id)
 union all
+select 'first_release', f.tenant, f.batch_id from first_release f
+ where not exists (select 1 from batch b where b.tenant = f.tenant and b.id = f.batch_id)
+union all
 select 'batch_item', i.tenant, i.batch_id from batch_item i
  where not exists (select 1 from obligation o where o.tenant = i.tenant and o.id = i.claim_id)
     or not exists (select 1 from batch b where b.tenant = i.tenant and b.id = i.batch_id)

@@ -21,7 +21,10 @@ with live as (
 wanted as (
     select tenant, 'quota/' || year || '/' || uscc as code, sum(fen) as fen from live group by 1, 2
     union all
-    select tenant, 'budget/' || year, sum(fen) from live group by 1, 2),
+    select tenant, 'budget/' || year, sum(fen) from (
+        select tenant, year, fen from live
+        union all
+        select tenant, scheme || '/' || year, amount_fen from provider_reward) spent group by 1, 2),
 appropriated as (
     select tenant, case debit when 'treasury' then credit else debit end as code,
            sum(case debit when 'treasury' then amount_fen else -amount_fen end) as fen

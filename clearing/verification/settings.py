@@ -74,6 +74,7 @@ def settings_differences(snapshot: Snapshot, settings: Settings, secrets: Opened
     yield from _regions(snapshot, settings)
     yield from _budgets(snapshot, settings)
     yield from _divisions(settings)
+    yield from _release_limits(snapshot, settings)
     for row in snapshot.rows(_RECORDS):
         action = f"{row.what.split('_')[0]}."
         said = [
@@ -148,6 +149,25 @@ def _regions(snapshot: Snapshot, settings: Settings) -> Iterator[Difference]:
             )
             if not entry.witnesses(row.set_at):
                 yield differs("setting.witness", f"{place}/{division}/set_at", entry.at, row.set_at)
+
+
+def _release_limits(snapshot: Snapshot, settings: Settings) -> Iterator[Difference]:
+    """The sum above which a batch takes two releasers is what was last set."""
+    seen = set()
+    for row in snapshot.rows("select tenant, limit_fen, set_by, set_at from release_limit"):
+        entries = settings.get((row.tenant, uuid5(NAMESPACE_OID, f"release-limit/{row.tenant}")), [])
+        seen.add(row.tenant)
+        place = f"release_limit/{row.tenant}"
+        if not entries:
+            yield differs("setting.unwitnessed", place, "an entry of the audit chain", None)
+            continue
+        last = entries[-1]
+        yield from compared("setting.witness", place, {"set_by": last.actor}, row)
+        if last.details.get("limit") != str(Money(row.limit_fen)):
+            yield differs("setting.witness", f"{place}/limit_fen", last.details.get("limit"), Money(row.limit_fen))
+        if not last.witnesses(row.set_at):
+            yield differs("setting.witness", f"{place}/set_at", last.at, row.set_at)
+    yield from _absent(settings, "release_limit.", seen, "release_limit")
 
 
 def _budgets(snapshot: Snapshot, settings: Settings) -> Iterator[Difference]:

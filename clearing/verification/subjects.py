@@ -122,4 +122,4 @@ def _stray(dossier: Dossier) -> Iterator[Difference]:
 
 def _is_settings(transfer: Row) -> bool:
     sides = {transfer.debit, transfer.credit}
-    return "treasury" in sides or any(side.startswith("netted/") for side in sides)
+    return "treasury" in sides or any(side.startswith(("netted/", "matching-paid/")) for side in sides)

@@ -44,6 +44,10 @@ class Terms:
     trust_list: bool
     correction_days: int
     publicity_days: int
+    matching_months: int
+    """After how many months a linked region's matching is due; three where the version does not say."""
+    reward: tuple[tuple[int, int], int] | None
+    """A provider's yearly reward: its share of the services as a fraction, and its cap in fen."""
     claim_cap_fen: int | None
     full_support_fen: int
     """The first so much of a claim's base is supported in full."""
@@ -135,6 +139,8 @@ def read_terms(version: str, document: str) -> Terms:
         trust_list=review["trust_list"]["value"],
         correction_days=review["correction_days"]["value"],
         publicity_days=said["payout"]["publicity_days"]["value"],
+        matching_months=(said["payout"].get("matching_due_months") or {"value": 3})["value"],
+        reward=_reward(said.get("reward")),
         claim_cap_fen=None if cap is None else fen_of(cap["value"]),
         full_support_fen=fen_of(limits.get("full_support_through", {}).get("value", "0.00")),
         class_rates={
@@ -165,3 +171,10 @@ def _set(given: Mapping[str, Any], name: str) -> str | None:
     """The term's value, unless it is unset or absent."""
     value = given.get(name, {}).get("value", "unset")
     return None if value == "unset" else str(value)
+
+
+def _reward(said: Mapping[str, Any] | None) -> tuple[tuple[int, int], int] | None:
+    if said is None:
+        return None
+    share = Fraction(said["rate"]["value"])
+    return (share.numerator, share.denominator), fen_of(said["cap"]["value"])

@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import count
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -29,6 +30,8 @@ AGENT = Account("长三角结算代理（测试）", "95580000111122223333", "�
 AGREED = APPROVED
 """When agreements are made: before anything is cut."""
 OPERATOR = "operator-zhao"
+_DIVISIONS = count(800_000)
+"""Six digits that no real region and no other test has."""
 
 
 @dataclass
@@ -125,11 +128,10 @@ def pay_home(regions: Regions, home: str, scheme: str = "provincial", at: dateti
     return regions.do(lambda c: batch_steps.publish(c, home, batch.id, terms, MAKER, at), at)
 
 
-def new_regions(app: Engine, owner: Engine, count: int) -> Regions:
+def new_regions(app: Engine, owner: Engine, number: int) -> Regions:
     """So many tenants, with divisions that no other test uses."""
-    tenants = tuple(sorted(new_tenant(owner) for _ in range(count)))
-    start = 800000 + secrets.randbelow(19000) * 10
-    divisions = {tenant: str(start + number) for number, tenant in enumerate(tenants)}
+    tenants = tuple(sorted(new_tenant(owner) for _ in range(number)))
+    divisions = {tenant: str(next(_DIVISIONS)) for tenant in tenants}
     with owner.begin() as connection:
         for tenant, division in divisions.items():
             connection.exec_driver_sql("update tenant set divisions = %s where tenant = %s", ([division], tenant))

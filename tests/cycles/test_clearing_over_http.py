@@ -74,6 +74,7 @@ def test_a_cycle_is_closed_confirmed_and_settled_and_every_figure_opens_down(des
     path = f"/v1/clearing/cycles/{window['id']}"
     running = body(desk.get("a", f"{path}/positions"))
     assert running["positions"] == [{"tenant": a, "payable": "107.75", "receivable": "0.00", "net": "-107.75"}]
+    assert [each["net"] for each in body(desk.get("b", f"{path}/positions"))["positions"]] == ["107.75"]
     assert body(desk.post("operator", f"{path}/close"))["state"] == "closed"
     shown = body(desk.get("b", f"{path}/positions"))
     [cell] = shown["matrix"]
@@ -92,7 +93,9 @@ def test_a_cycle_is_closed_confirmed_and_settled_and_every_figure_opens_down(des
         assert body(desk.post(who, f"{path}/confirmations", json={"tenant": tenant, "net": net}))["net"] == net
     assert [order["kind"] for order in body(desk.get("a", f"{path}/orders"))["items"]] == ["pay_in"]
     assert [order["kind"] for order in body(desk.get("b", f"{path}/orders"))["items"]] == ["pay_out"]
-    assert body(desk.get("c", f"{path}/positions"))["matrix"] == []
+    for what in ("", "/positions", "/debts", "/orders"):
+        assert desk.get("c", path + what).status_code == 404, "a region outside the set learns of no window"
+    assert body(desk.get("c", "/v1/clearing/cycles"))["items"] == []
     assert body(desk.post("operator", f"{path}/settle"))["state"] == "settled"
     listed = body(desk.get("a", "/v1/clearing/cycles", query_string={"agreement_set": regions.agreement_set}))
     assert [each["state"] for each in listed["items"]] == ["open", "settled"]

@@ -225,10 +225,10 @@ SPOILING = {
         "update clearing_cycle set state = 'confirmed', confirmed_at = now() where id = %(cycle)s", pg.CheckViolation,
     ),
     "a debt is posted to a closed window": (
-        ("insert into clearing_debt (tenant, claim_id, creditor, obligation_id, batch_id, cycle_id, scheme, "
+        ("insert into clearing_debt (tenant, claim_id, creditor, obligation_id, batch_id, cycle_id, netting, scheme, "
         "quota_year, "
         "amount_fen, transfer_id, creditor_transfer_id, posted_at) select tenant, claim_id, creditor, obligation_id, "
-        "batch_id, cycle_id, scheme, quota_year, amount_fen, gen_random_uuid(), gen_random_uuid(), posted_at "
+        "batch_id, cycle_id, netting, scheme, quota_year, amount_fen, gen_random_uuid(), gen_random_uuid(), posted_at "
         "from clearing_debt where cycle_id = %(cycle)s"), (pg.CheckViolation, pg.UniqueViolation),
     ),
     "an order is made up": (

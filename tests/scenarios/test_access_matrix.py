@@ -92,6 +92,13 @@ MATRIX: dict[tuple[str, str], set[str]] = {
     ("get", f"{BATCH}/statements/{{statement_id}}/lines"): BATCH_READERS,
     ("get", f"{BATCH}/files/{{name}}"): BATCH_READERS,
     ("get", f"{TENANT}/exposure-holds"): BATCH_READERS,
+    ("get", f"{TENANT}/matching"): BATCH_READERS,
+    ("get", f"{SCHEME}/rewards/{{year}}"): BATCH_READERS,
+    ("post", f"{SCHEME}/rewards/{{year}}"): {"batches:write"},
+    ("get", f"{TENANT}/matching/regions"): BATCH_READERS,
+    ("post", f"{TENANT}/matching/{{claim_id}}/payment"): {"batches:write"},
+    ("get", f"{TENANT}/release-limit"): {*BATCH_READERS, "policies:write"},
+    ("put", f"{TENANT}/release-limit"): {"policies:write"},
     ("post", f"{BATCH}/exposure-hold/lift"): {"batches:release"},
     ("get", f"{BATCH}/pay-in"): {"batches:write", "batches:release"},
     ("get", f"{TENANT}/agreements"): AGREEMENT_READERS,
@@ -269,6 +276,14 @@ BODIES: dict[str, Any] = {
     },
     f"{TENANT}/batches": {"scheme": "delta", "mode": "common_use"},
     f"{BATCH}/exposure-hold/lift": {"reason": "试探"},
+    f"{TENANT}/release-limit": {"limit": "1.00"},
+    f"{SCHEME}/rewards/{{year}}": {
+        "provider_uscc": "12100000400000624D", "amount": "1.00", "reason": "试探",
+        "payee": {
+            "account_name": "试探", "account_number": "6222000011112222", "bank_name": "试探", "cnaps": "102100099996",
+        },
+    },
+    f"{TENANT}/matching/{{claim_id}}/payment": {"paid_on": "2024-09-30", "document": "试探"},
     f"{TENANT}/agreements": {
         "counterparty": "jiashan", "form": "direct", "effective_on": "2099-01-01", "document": "试探",
     },

@@ -215,6 +215,8 @@ def _told(service: Service, addresses: Addresses, books: Books) -> Iterator[Stor
 
 
 def _tell(story: Story) -> None:
+    from tests.verification.clearing_story import clear_between_regions, reward_the_year
+
     _enrol(story)
     _set_up(story)
     draft_policies(story)
@@ -227,10 +229,11 @@ def _tell(story: Story) -> None:
     _review(story)
     _first_batches(story)
     _later_batches(story)
-    _clear(story)
+    clear_between_regions(story)
     _revoke(story)
     set_the_rate(story)
     _send_webhooks(story)
+    reward_the_year(story)
     Checkpoints.of(story.service.settings).write(story.service.engine)
 
 
@@ -256,7 +259,7 @@ def _set_up(story: Story) -> None:
         )  # fmt: skip
     story.call(
         "administrator", "PUT", "/v1/tenants/jiangsu/linked-regions/2024",
-        {"regions": {"320300": ["tech_sme"], "320700": ["tech_sme", "high_tech"], "320900": ["tech_sme"]}},
+        {"regions": {"320509": ["tech_sme", "high_tech", "incubated", "talent"], "320300": ["tech_sme"], "320700": ["tech_sme", "high_tech"], "320900": ["tech_sme"]}},
     )  # fmt: skip
 
 
@@ -532,64 +535,3 @@ def _revoke(story: Story) -> None:
         ).scalar_one()
     )
     story.do(lambda work: revoke_key(work.connection, "wujiang", kid, "operator", "演练", work.at))
-
-
-def _clear(story: Story) -> None:
-    """Wujiang's providers in Jiashan are paid by an agent, then by Jiashan: two windows with debts, one without."""
-    refused = {"counterparty": "qingpu", "form": "direct", "effective_on": "2025-01-01", "document": "协〔2024〕2号"}
-    made = story.call("administrator", "PUT", "/v1/tenants/wujiang/agreements", refused).get_json()
-    path = f"/v1/tenants/qingpu/agreements/{made['id']}/refuse"
-    story.call("accepter", "POST", path, {"reason": "条件未谈妥"})
-    agent = {
-        "account_name": "演示结算代理", "account_number": "0000111122223333", "bank_name": "演示银行", "cnaps": "102301000017",
-    }  # fmt: skip
-    story.agree("agent", "2024-11-05", agent=agent)
-    story.cross(10, 11)
-    by_agent = story.cut("wujiang", "delta", "cross_redemption", counterparty="jiashan")
-    story.step("maker", "wujiang", by_agent, "publish")
-    story.agree("home_region", "2024-11-06", exposure_limit="5000.00", exposure_approver="approver")
-    story.move("2024-11-06T09:00:00+08:00")
-    story.cross(12, 13)
-    first = story.cut("wujiang", "delta", "cross_redemption", counterparty="jiashan")
-    story.step("maker", "wujiang", first, "publish")
-    story.cross(14)
-    second = story.cut("wujiang", "delta", "cross_redemption", counterparty="jiashan")
-    story.step("maker", "wujiang", second, "publish")
-    story.move("2024-11-18T09:00:00+08:00")
-    for batch in (by_agent, first, second):
-        story.step("maker", "wujiang", batch, "seal")
-    story.step("releaser", "wujiang", by_agent, "release")
-    held = story.step("releaser", "wujiang", first, "release")
-    assert held["exposure_hold"] is not None, "the batch passed the limit"
-    path = f"/v1/tenants/wujiang/batches/{first['id']}/exposure-hold/lift"
-    story.call("approver", "POST", path, {"reason": "年末集中兑付"})
-    assert story.step("releaser", "wujiang", first, "release")["state"] == "released"
-    story.jobs()
-    _pay_for_wujiang(story)
-    _close_window(story, "6000.00")
-    assert story.step("maker", "wujiang", first, "close")["state"] == "closed"
-    assert story.step("releaser", "wujiang", second, "release")["state"] == "released"
-    _close_window(story, "3000.00")
-    window = story.call("operator", "POST", "/v1/clearing/cycles", {}).get_json()
-    assert story.call("operator", "POST", f"/v1/clearing/cycles/{window['id']}/close").get_json()["state"] == "settled"
-
-
-def _pay_for_wujiang(story: Story) -> None:
-    """Jiashan pays its own providers."""
-    batch = story.cut("jiashan", "delta", "cross_redemption", kind="home_region")
-    assert batch["count"] == 2, batch
-    story.step("maker", "jiashan", batch, "publish")
-    story.move("2024-11-20T09:00:00+08:00")
-    story.step("maker", "jiashan", batch, "seal")
-    story.step("releaser", "jiashan", batch, "release")
-    story.jobs()
-
-
-def _close_window(story: Story, owed: str) -> None:
-    window = story.call("operator", "POST", "/v1/clearing/cycles", {}).get_json()
-    path = f"/v1/clearing/cycles/{window['id']}"
-    story.call("operator", "POST", f"{path}/close")
-    for tenant, net in (("wujiang", f"-{owed}"), ("jiashan", owed)):
-        story.call("releaser", "POST", f"{path}/confirmations", {"tenant": tenant, "net": net})
-    assert len(story.call("releaser", "GET", f"{path}/orders").get_json()["items"]) == 2
-    story.call("operator", "POST", f"{path}/settle")

@@ -1,0 +1,92 @@
+"""``/v1/tenants/{tenant}/matching``: what linked regions owe on top of a province's awards, and since when."""
+
+from datetime import date
+from typing import Any, Final
+from uuid import UUID
+
+from flask import Response
+from marshmallow import Schema, fields, validate
+
+from clearing.api.batches import READERS
+from clearing.api.frame import Answer, in_transaction, needs, principal
+from clearing.api.noun import Noun, PageSchema, bad_query, page, read_cursor
+from connectors.fields import DayField
+from connectors.leaf import TextField
+from settlement.matching import WHICH, list_due, record_payment, who_owes
+from tenants.kernel.clock import shanghai_day
+from tenants.kernel.database import Work
+from tenants.kernel.errors import FieldError, Invalid, Text
+
+blueprint = Noun("matching", __name__, url_prefix="/v1/tenants/<tenant>/matching", description="联动配套 / matching")
+
+MAX_DOCUMENT_CHARACTERS: Final = 200
+
+
+class MatchingQuerySchema(PageSchema):
+    """Which matchings."""
+
+    state = fields.String(load_default="open", validate=validate.OneOf(WHICH))
+    division = fields.String(load_default=None, validate=validate.Regexp(r"[1-9][0-9]{5}\Z"))
+
+
+class PaymentSchema(Schema):
+    """That a linked region has paid, as it reports."""
+
+    paid_on = DayField(about="支付日 / the day of the payment")
+    document = TextField(MAX_DOCUMENT_CHARACTERS, about="支付凭证号 / number of the voucher")
+
+
+@blueprint.get("")
+@needs(*READERS)
+@blueprint.arguments(MatchingQuerySchema, location="query")
+def get_matching(query: dict[str, Any], tenant: str) -> Response:
+    """List the matchings that the tenant's claims are owed, and those that the tenant owes, the longest due first."""
+    limit, after = query["limit"], _place(query["cursor"])
+
+    def use_case(work: Work) -> Answer:
+        today = shanghai_day(work.at)
+        found = list_due(work.connection, tenant, today, query["state"], query["division"], after, limit + 1)
+        return Answer(page(found, limit, lambda each: each.json(today), lambda each: f"{each.due_on} {each.claim_id}"))
+
+    return in_transaction(use_case, (tenant,))
+
+
+@blueprint.get("/regions")
+@needs(*READERS)
+def get_regions(tenant: str) -> Response:
+    """What each linked region owes, and how much of it is overdue."""
+
+    def use_case(work: Work) -> Answer:
+        regions = who_owes(work.connection, tenant, shanghai_day(work.at))
+        return Answer({"items": [*regions], "next_cursor": None})
+
+    return in_transaction(use_case, (tenant,))
+
+
+@blueprint.post("/<uuid:claim_id>/payment")
+@needs("batches:write")
+@blueprint.arguments(PaymentSchema)
+def post_payment(body: dict[str, Any], tenant: str, claim_id: UUID) -> Response:
+    """Record the payment of a linked region that is no tenant here."""
+
+    def use_case(work: Work) -> Answer:
+        if body["paid_on"] > shanghai_day(work.at):
+            said = Text("支付日不能晚于今天。", "The payment cannot lie ahead.")
+            raise Invalid("input.invalid", said.zh, said.en, errors=(FieldError("/paid_on", "day.ahead", said),))
+        record_payment(
+            work.connection, tenant, claim_id, body["paid_on"], body["document"], principal().subject, work.at
+        )
+        return Answer({"claim_id": str(claim_id), "paid_on": body["paid_on"].isoformat(), "document": body["document"]})
+
+    return in_transaction(use_case, (tenant,))
+
+
+def _place(cursor: str | None) -> tuple[date, UUID] | None:
+    key = read_cursor(cursor)
+    if key is None:
+        return None
+    due_on, _, claim_id = key.partition(" ")
+    try:
+        return date.fromisoformat(due_on), UUID(claim_id)
+    except ValueError as error:
+        raise bad_query("cursor", "游标无效，请从第一页开始。", "The cursor is not valid.") from error

@@ -1,0 +1,168 @@
+"""Matching that is due: exactly what the ledger posted for the claims of every instructed batch, in both books."""
+
+from calendar import monthrange
+from collections.abc import Iterator
+from datetime import date
+from typing import Final
+from uuid import NAMESPACE_OID, UUID, uuid5
+
+from clearing.verification.claim_award import SHANGHAI
+from clearing.verification.context import Context
+from clearing.verification.difference import Difference, compared, differs
+from clearing.verification.snapshot import Row, Snapshot
+from clearing.verification.terms import in_force
+from clearing.verification.unsealing import OpenedSecrets
+from tenants.kernel.canonical import plain
+from tenants.kernel.money import Money
+
+_COPIED: Final = (
+    "claim_no", "platform", "scheme", "mode", "quota_year", "enterprise_name", "provider_name", "provider_uscc",
+    "payee_name", "account_name", "payee_digest", "bank_name", "cnaps", "provider_division",
+)  # fmt: skip
+
+_DUE: Final = f"""
+select coalesce(d.tenant, w.tenant) as tenant, coalesce(d.claim_id, w.claim_id) as claim_id,
+       (w.batch_id, w.division, w.amount_fen, w.made_at) as expected,
+       (d.batch_id, d.division, d.amount_fen, d.made_at) as found,
+       d.due_on, d.linked, d.obligation_id, d.paid_on, d.paid_document, d.paid_by, d.paid_at, d.made_at, d.amount_fen,
+       d.division, o.id as o_id, o.scheme, o.quota_year, o.account_sealed as o_account_sealed,
+       h.id as h_id, h.kind, h.funder, h.origin_id, h.due_on as h_due_on, h.approved_at, h.amount_fen as h_amount_fen,
+       h.released_at as h_released_at, h.account_sealed as h_account_sealed,
+       {", ".join(f"o.{name} as o_{name}, h.{name} as h_{name}" for name in _COPIED)}
+  from matching_due d full join (
+       select i.tenant, i.claim_id, i.batch_id, split_part(t.credit, '/', 4) as division, t.amount_fen,
+              b.instructed_at as made_at
+         from batch b join batch_item i on i.tenant = b.tenant and i.batch_id = b.id and i.removed_at is null
+         join ledger_transfer t on t.tenant = i.tenant and t.subject_id = i.claim_id
+              and t.kind in ('post', 'posted') and t.credit like 'matching-payable/%%' and t.reverses is null
+              and not exists (select 1 from ledger_transfer r where r.tenant = t.tenant and r.reverses = t.id)
+        where b.instructed_at is not null) w on w.tenant = d.tenant and w.claim_id = d.claim_id
+  left join obligation o on o.tenant = d.tenant and o.id = d.claim_id
+  left join obligation h on h.tenant = d.linked and h.id = d.obligation_id
+ order by 1, 2
+"""  # noqa: S608 - our own text
+_HANDED: Final = """
+select o.tenant, o.id from obligation o where o.kind = 'matching'
+   and not exists (select 1 from matching_due d where d.linked = o.tenant and d.obligation_id = o.id)
+"""
+_PAID: Final = """
+select t.tenant, t.id, t.subject_id, t.debit, t.credit, t.amount_fen, t.at, t.reason, t.kind from ledger_transfer t
+ where t.credit like 'matching-paid/%%' or t.debit like 'matching-paid/%%'
+"""
+_BATCH_OF: Final = """
+select i.tenant, i.claim_id, b.batch_no, b.instructed_at from batch b
+  join batch_item i on i.tenant = b.tenant and i.batch_id = b.id and i.removed_at is null
+ where b.kind = 'matching' and b.instructed_at is not null
+"""
+
+
+def matching_differences(snapshot: Snapshot, context: Context) -> Iterator[Difference]:
+    """What is wrong with any matching that is due or paid."""
+    governed = [
+        (division, row.tenant)
+        for row in snapshot.rows("select tenant, divisions from tenant")
+        for division in row.divisions
+    ]
+    transfers = {(row.tenant, row.subject_id): row for row in snapshot.rows(_PAID)}
+    batches = {(row.tenant, row.claim_id): row for row in snapshot.rows(_BATCH_OF)}
+    for row in snapshot.counted("matchings due", snapshot.stream(_DUE)):
+        place = f"matching_due/{row.tenant}/{row.claim_id}"
+        if row.expected != row.found:
+            yield differs("matching.due", place, row.expected, row.found)
+        if row.made_at is None or row.o_id is None:
+            continue
+        yield from _linked(place, row, governed, context)
+        yield from _handed(row, context.secrets)
+        yield from _paid(place, row, transfers.pop(_subject(row), None), batches, context)
+    for row in snapshot.rows(_HANDED):
+        yield differs("matching.handed", f"obligation/{row.tenant}/{row.id}", "a matching of its funder", None)
+    for (tenant, _), transfer in transfers.items():
+        yield differs("matching.paid", f"ledger_transfer/{tenant}/{transfer.id}", "a matching that was paid", None)
+
+
+def _subject(row: Row) -> tuple[str, UUID]:
+    return row.tenant, uuid5(NAMESPACE_OID, f"matching/{row.tenant}/{row.claim_id}")
+
+
+def _linked(place: str, row: Row, governed: list[tuple[str, str]], context: Context) -> Iterator[Difference]:
+    holding = [each for each in governed if row.division.startswith(each[0]) and each[1] != row.tenant]
+    linked = max(holding, key=lambda each: len(each[0]))[1] if holding and row.o_mode == "common_use" else None
+    yield from compared("matching.due", place, {"linked": linked}, row)
+    if (row.obligation_id is None) != (linked is None):
+        yield differs("matching.due", f"{place}/obligation_id", linked, row.obligation_id)
+    made_on = row.made_at.astimezone(SHANGHAI).date()
+    terms = in_force(context.policies, row.tenant, row.o_scheme, made_on, row.made_at)
+    months = made_on.year * 12 + made_on.month - 1 + (3 if terms is None else terms.matching_months)
+    last = monthrange(months // 12, months % 12 + 1)[1]
+    due_on = date(months // 12, months % 12 + 1, min(made_on.day, last))
+    if row.due_on != due_on:
+        yield differs("matching.due", f"{place}/due_on", due_on, row.due_on)
+
+
+def _handed(row: Row, secrets: OpenedSecrets | None) -> Iterator[Difference]:
+    """The linked tenant's obligation says what the province's says."""
+    if row.obligation_id is None:
+        return
+    place = f"obligation/{row.linked}/{row.obligation_id}"
+    if row.h_id is None:
+        yield differs("matching.handed", f"matching_due/{row.tenant}/{row.claim_id}/obligation_id", place, None)
+        yield differs("matching.handed", place, "one row", None)
+        return
+    pairs = {name: (getattr(row, f"o_{name}"), getattr(row, f"h_{name}")) for name in _COPIED}
+    pairs |= {
+        "kind": ("matching", row.kind), "funder": (row.tenant, row.funder), "origin_id": (row.claim_id, row.origin_id),
+        "due_on": (row.due_on, row.h_due_on), "approved_at": (row.made_at, row.approved_at),
+        "amount_fen": (row.amount_fen, row.h_amount_fen), "released_at": (None, row.h_released_at),
+    }  # fmt: skip
+    for name, (wanted, found) in pairs.items():
+        if wanted != found:
+            yield differs("matching.handed", f"{place}/{name}", wanted, found)
+    if secrets is not None:
+        numbers = [
+            secrets.field_value(bytes(sealed), "obligation", "account_sealed", tenant, str(subject))
+            for sealed, tenant, subject in (
+                (row.o_account_sealed, row.tenant, row.claim_id), (row.h_account_sealed, row.linked, row.obligation_id),
+            )
+        ]  # fmt: skip
+        if numbers[0] is None or numbers[0] != numbers[1]:
+            yield differs("matching.handed", f"{place}/account_sealed", "the province's account number", "another")
+
+
+def _paid(
+    place: str, row: Row, transfer: Row | None, batches: dict[tuple[str, object], Row], context: Context
+) -> Iterator[Difference]:
+    """Paid by the linked tenant's batch, or as somebody recorded it; in the ledger for its amount."""
+    entries = [e for e in context.settings.get(_subject(row), []) if e.action == "matching.paid"]
+    if (row.paid_on is None) != (not entries) or len(entries) > 1:
+        yield differs("matching.paid", f"{place}/paid_on", len(entries), row.paid_on)
+        return
+    batch = batches.get((row.linked, row.obligation_id))
+    if batch is not None and row.paid_document != batch.batch_no:
+        yield differs("matching.paid", f"{place}/paid_document", batch.batch_no, row.paid_document)
+    if not entries:
+        if transfer is not None or row.paid_at is not None or row.paid_by is not None or row.paid_document is not None:
+            yield differs("matching.paid", place, "nothing paid", (row.paid_by, row.paid_at, row.paid_document))
+        return
+    said = entries[0]
+    expected = {"paid_by": said.actor, "paid_document": said.details.get("document")}
+    yield from compared("matching.paid", place, expected, row)
+    if said.details.get("paid_on") != plain(row.paid_on) or not said.witnesses(row.paid_at):
+        yield differs(
+            "matching.paid", f"{place}/paid_at", (said.details.get("paid_on"), said.at), (row.paid_on, row.paid_at)
+        )
+    if said.details.get("amount") != str(Money(row.amount_fen)):
+        yield differs("matching.paid", f"{place}/amount_fen", said.details.get("amount"), Money(row.amount_fen))
+    year = f"{row.scheme}/{row.quota_year}/{row.division}"
+    wanted = (
+        f"matching-payable/{year}",
+        f"matching-paid/{year}",
+        row.amount_fen,
+        row.paid_at,
+        row.paid_document,
+        "posted",
+    )
+    found = None if transfer is None else (
+        transfer.debit, transfer.credit, transfer.amount_fen, transfer.at, transfer.reason, transfer.kind,
+    )  # fmt: skip
+    if wanted != found:
+        yield differs("matching.paid", f"ledger_transfer/{row.tenant}/{transfer and transfer.id}", wanted, found)
