@@ -13,6 +13,7 @@ from clearing.checkpoints import Checkpoints
 from clearing.claims.activation import Passed, assess_some, waiting_schemes
 from clearing.claims.corrections import release_overdue
 from clearing.claims.vault import Vault
+from clearing.receipts import issue_receipts
 from clearing.relay import POLL_SECONDS, Relay
 from clearing.service import Service
 from clearing.stopping import until_told
@@ -26,6 +27,7 @@ OVERDUE_SECONDS: Final = 60
 WAITING_SECONDS: Final = 60
 CLEANUP_SECONDS: Final = 3600
 WEBHOOK_SECONDS: Final = 1
+RECEIPT_SECONDS: Final = 60
 STOP_SECONDS: Final = 2
 
 _log = structlog.get_logger()
@@ -92,6 +94,7 @@ def scheduler_of(service: Service) -> Scheduler:
             Task("overdue", OVERDUE_SECONDS, lambda: _release_overdue(service)),
             Task("webhooks", WEBHOOK_SECONDS, courier.round),
             Task("waiting", WAITING_SECONDS, lambda: _assess_waiting(service)),
+            Task("receipts", RECEIPT_SECONDS, lambda: _issue_receipts(service)),
             Task("tokens", CLEANUP_SECONDS, lambda: _drop_tokens(service)),
         )
     )
@@ -151,6 +154,10 @@ def _assess_some(
     vault: Vault, tenant: str, scheme: str, after: UUID | None, work: Work, *, demonstration: bool
 ) -> Passed:
     return assess_some(work, vault, tenant, scheme, after, demonstration=demonstration)
+
+
+def _issue_receipts(service: Service) -> int:
+    return run(service.engine, Scope(_tenants(service)), service.machine, issue_receipts)
 
 
 def _drop_tokens(service: Service) -> None:

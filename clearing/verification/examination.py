@@ -22,6 +22,7 @@ from clearing.verification.outbox import idempotency_differences, outbox_differe
 from clearing.verification.payouts import payout_differences
 from clearing.verification.policies import PolicyCheck
 from clearing.verification.quotas import quota_differences
+from clearing.verification.receipts import receipt_differences
 from clearing.verification.registry import registry_differences
 from clearing.verification.reissues import link_differences
 from clearing.verification.seals import seal_differences
@@ -112,6 +113,7 @@ def row_differences(
     yield from guarded("batch_file", file_differences(snapshot, context))
     yield from guarded("outbox", outbox_differences(snapshot))
     yield from guarded("idempotency_key", idempotency_differences(snapshot))
+    yield from guarded("receipt", receipt_differences(snapshot))
     yield from guarded("webhook_endpoint", webhook_differences(snapshot, chains.settings, secrets))
 
 

@@ -197,6 +197,8 @@ MEANINGS: Final[Mapping[str, Text]] = {
     "quota.cap": Text("额度账户的限额不是政策上限", "the account's limit is no cap of the policy"),
     "quota.matching": Text("联动配套账户与各申请之和不符", "the account is not the sum of the claims' matching"),
     "quota.taken": Text("已用额度或预算与各申请之和不符", "what is taken is not the sum of claims and reservations"),
+    "receipt.figures": Text("回执的件数或金额与当日所收不符", "the receipt is not what was received that day"),
+    "receipt.witness": Text("回执与审计链不一致", "the receipt is not as the audit chain tells"),
     "registry.dead": Text("已失效的申请仍占用查重标识", "a claim that is not live holds a key"),
     "registry.head": Text("查重标识的记录不完整", "the key's head is missing or not well-formed"),
     "registry.holding": Text("查重占用与其申请或支持记录不符", "the holding is not what its holder stated"),

@@ -20,6 +20,7 @@ from clearing.verification.difference import Difference, differs, guarded
 from clearing.verification.dossiers import Dossier, dossiers, place_of
 from clearing.verification.notices import claim_notices, notice_differences
 from clearing.verification.reissues import correction_differences, reissue_differences
+from clearing.verification.receipts import issued_differences
 from clearing.verification.reservations import reservation_differences, support_differences
 from clearing.verification.sendings import sending_differences
 from clearing.verification.snapshot import Row, Snapshot
@@ -37,6 +38,7 @@ _SUBJECTS: Final = {
     "statement.": "bank_statement",
     "correction.": "account_correction",
     "reissue.": "reissue",
+    "receipt.": "receipt",
 }
 """Which table's row an act is about."""
 _OF_BANKS: Final[Mapping[str, tuple[str, Check]]] = {
@@ -76,6 +78,10 @@ def subject_differences(snapshot: Snapshot, context: Context) -> Iterator[Differ
             snapshot.tally[name] += 1
             place = place_of(table, dossier.tenant, dossier.subject_id)
             yield from guarded(place, check(dossier, dossier[table][0], context))
+        elif dossier["receipt"]:
+            snapshot.tally["receipts"] += 1
+            receipt = dossier["receipt"][0]
+            yield from guarded(place_of("receipt", receipt.tenant, receipt.id), issued_differences(dossier, receipt))
         elif dossier["batch"]:
             snapshot.tally["batches"] += 1
             place = place_of("batch", dossier.tenant, dossier.subject_id)

@@ -76,6 +76,7 @@ NEVER_CHANGED = {
     "clearing_order",
     "bank_submission", "bank_call", "bank_answer", "bank_statement", "bank_statement_part", "bank_line",
     "instruction_outcome", "account_correction", "account_correction_decision", "reissue",
+    "objection", "instruction", "instruction_claim", "batch_file", "batch_file_part", "receipt",
 }  # fmt: skip
 
 BETWEEN_TENANTS = {

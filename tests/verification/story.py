@@ -20,6 +20,7 @@ from clearing.demonstration.claims import GeneratedClaim, cross_redemption, gene
 from clearing.demonstration_clock import move_forward
 from clearing.embedded import Addresses
 from clearing.preparation import migrate_schema, prepare
+from clearing.receipts import issue_receipts
 from clearing.service import Service, open_service
 from clearing.settings import Settings
 from clearing.webhooks.courier import Courier
@@ -275,6 +276,8 @@ def _register_webhooks(story: Story) -> None:
 
 def _send_webhooks(story: Story) -> None:
     """One round with nobody there; then Jiangsu's platform is there for some of what is due, and has it told again."""
+    assert story.do(issue_receipts) > 1
+    deliver_notices(story.service)
     courier = Courier(story.service)
     assert courier.round() > 0
     endpoint = story.call("jssic", "GET", "/v1/webhooks").get_json()["items"][0]

@@ -21,6 +21,8 @@ APPEND_ONLY = (
     "assessment", "audit_entry", "bank_answer", "bank_call", "bank_line", "bank_statement",
     "bank_statement_part", "bank_submission", "batch_file", "batch_file_part", "claim_revision", "instruction", "instruction_claim", "instruction_outcome",
     "ledger_transfer", "objection", "platform_feed", "review", "support_record",
+    "assessment", "audit_entry", "batch_file", "batch_file_part", "claim_revision", "instruction", "instruction_claim",
+    "ledger_transfer", "objection", "platform_feed", "receipt", "review", "support_record",
 )  # fmt: skip
 NO_TENANT_OF_ITS_OWN = {
     "access_token": "found by its digest before anybody is known",

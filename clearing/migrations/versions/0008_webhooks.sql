@@ -41,6 +41,25 @@ create index webhook_message_due on webhook_message (tenant, endpoint_id, next_a
 -- what is told of one subject is told in its order: the oldest that is open goes first
 create index webhook_message_open on webhook_message (tenant, endpoint_id, subject_id, seq) where done_at is null;
 
+-- What a platform submitted in one day, as it arrived here, told to it once the day has ended.
+create table receipt (
+    tenant      text not null references tenant,
+    id          uuid not null,
+    platform    text not null,
+    day_on      date not null,
+    submissions bigint not null check (submissions > 0),
+    claimed_fen bigint not null check (claimed_fen >= 0),
+    issued_at   timestamptz not null,
+    primary key (tenant, id),
+    unique (tenant, platform, day_on),
+    check ((issued_at at time zone 'Asia/Shanghai')::date > day_on)
+);
+comment on column receipt.claimed_fen is 'what these submissions claim of their invoices';
+create trigger receipt_append_only before update or delete on receipt for each row execute function refuse_change();
+create trigger receipt_never_emptied before truncate on receipt for each statement execute function refuse_change();
+-- revisions arrive in the order of time: a few bytes for each stretch of the table find a day's
+create index claim_revision_received on claim_revision using brin (received_at);
+
 -- the trigger's arguments are the columns that may change
 create function keep_webhook() returns trigger language plpgsql as $$
 begin
@@ -60,13 +79,13 @@ create trigger webhook_message_kept before update or delete on webhook_message f
 do $$
 declare t text;
 begin
-    foreach t in array array['webhook_endpoint', 'webhook_message'] loop
+    foreach t in array array['webhook_endpoint', 'webhook_message', 'receipt'] loop
         execute format('alter table %I enable row level security, force row level security', t);
         execute format('create policy tenant_only on %I to clearing_app, clearing_owner using (tenant = any ((select bound_tenants())::text[]))', t);
     end loop;
 end $$;
 revoke all on function keep_webhook() from public;
-grant select, insert on webhook_endpoint, webhook_message to clearing_app;
+grant select, insert on webhook_endpoint, webhook_message, receipt to clearing_app;
 grant update (fed_through_seq, disabled_by, disabled_at) on webhook_endpoint to clearing_app;
 grant update (queued_at, next_attempt_at, attempts, last_answer, done_at, gave_up) on webhook_message to clearing_app;
-grant select on webhook_endpoint, webhook_message to clearing_auditor;
+grant select on webhook_endpoint, webhook_message, receipt to clearing_auditor;
