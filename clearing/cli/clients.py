@@ -96,6 +96,35 @@ def revoke(data_dir: Path, client_id: str, as_json: bool) -> int:
     return OK if revoked else FINDINGS
 
 
+@client.command()
+@click.argument("client_id")
+@click.option("--since", required=True, help="Instant (RFC 3339) since when the key may have been in other hands.")
+@click.option("--person", required=True, help="Who decides this; it is in every claim's history.")
+@click.option("--reason", required=True, help="Why; it is in every claim's history.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_obj
+def freeze(data_dir: Path, client_id: str, since: str, person: str, reason: str, as_json: bool) -> int:
+    """吊销客户端并暂停其某时刻以来的未付申请 / Revoke a client and hold what it submitted since then.
+
+    Exit 1: some of it is sealed for payment already and can only be clawed back.
+    """
+    from clearing.cli.opening import opened_service
+    from clearing.cli.printing import show_json, show_rows
+    from clearing.cli.program import FINDINGS, OK
+    from clearing.cli.running import Instant
+    from clearing.client_freeze import freeze_client
+
+    at = Instant().convert(since, None, None)
+    with opened_service(data_dir) as service:
+        done = freeze_client(service, client_id, at, person, reason)
+    rows = [{"tenant": one.tenant, "claim_no": one.claim_no, "outcome": one.outcome} for one in done]
+    if as_json:
+        show_json({"client_id": client_id, "claims": rows})
+    else:
+        show_rows(rows, ("tenant", "claim_no", "outcome"))
+    return FINDINGS if any(one.outcome == "sealed" for one in done) else OK
+
+
 _CLIENTS = "select client_id, platform, person, tenants, scopes, created_at, revoked_at from client order by created_at"
 
 
