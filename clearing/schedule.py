@@ -163,6 +163,7 @@ def _issue_receipts(service: Service) -> int:
 def _drop_tokens(service: Service) -> None:
     with service.engine.begin() as connection:
         connection.exec_driver_sql("delete from access_token where expires_at < %s", (service.machine.now(),))
+        connection.exec_driver_sql("delete from client_assertion where expires_at < %s", (service.machine.now(),))
 
 
 def _tenants(service: Service) -> tuple[str, ...]:

@@ -87,6 +87,7 @@ MEANINGS: Final[Mapping[str, Text]] = {
     "claim.witness": Text("申请的时间与审计链不一致", "the time is not the one of the audit chain"),
     "client.absent": Text("使用过的客户端不在库中", "a client that was used is not there"),
     "client.form": Text("客户端记录不合规定", "the client is not well-formed"),
+    "client.key": Text("客户端公钥与其编号不符", "the public key is not the one that its id names"),
     "client.token": Text("访问令牌超出其客户端的权限或时限", "the token gives more than its client has"),
     "clock.absent": Text("有演示政策而没有演示时钟", "there are demonstration policies and no demonstration clock"),
     "clock.back": Text("演示时钟早于已发生的事", "the demonstration clock stands before what has happened"),

@@ -11,6 +11,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from flask import Flask
+from joserfc.jwk import ECKey
 from werkzeug.test import TestResponse
 
 from clearing.app import create_app
@@ -32,6 +33,8 @@ from settlement.keys import revoke_key, rotate_key
 from settlement.office import Office
 from settlement.payout_account import debtor_account
 from settlement.signing import Purpose
+from tenants.client_keys import add_key, use_assertion
+from tenants.client_keys import revoke_key as revoke_client_key
 from tenants.credentials import create_client, revoke_client
 from tenants.kernel.database import Scope, Work, run
 from tenants.kernel.money import Money
@@ -221,6 +224,7 @@ def _tell(story: Story) -> None:
     _register_webhooks(story)
     _draft(story)
     _divide(story)
+    _add_keys(story)
     _submit(story)
     _plant(story)
     _reserve(story)
@@ -247,6 +251,23 @@ def _enrol(story: Story) -> None:
     with story.service.engine.begin() as connection:
         gone = create_client(connection, "delta", ("qingpu",), SCOPES, None, story.service.machine.now())
         revoke_client(connection, gone.client_id, story.service.machine.now())
+
+
+def _add_keys(story: Story) -> None:
+    """Two public keys of a client, one of them revoked, and an assertion that was used."""
+    with story.service.engine.begin() as connection:
+        client = create_client(connection, "jssic", ("jiangsu", "wujiang"), SCOPES, None, story.service.machine.now())
+    kids = [_add_key(story, client.client_id) for _ in range(2)]
+    story.do(lambda work: revoke_client_key(work, client.client_id, kids[0], "operator-chen"))
+    later = datetime.fromisoformat("2100-01-01T00:00:00+08:00")
+    for jti in ("one", "two"):
+        with story.service.engine.begin() as connection:
+            assert use_assertion(connection, client.client_id, jti, later, story.service.machine.now())
+
+
+def _add_key(story: Story, client_id: str) -> str:
+    jwk = ECKey.generate_key("P-256").as_dict(private=False)
+    return str(story.do(lambda work: add_key(work, client_id, jwk, "operator-chen")))
 
 
 def _set_up(story: Story) -> None:

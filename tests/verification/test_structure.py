@@ -29,6 +29,8 @@ NO_TENANT_OF_ITS_OWN = {
     "alembic_version": "the schema's revision",
     "clearing_cycle": "a window that all tenants of its set share; what they owe in it is theirs alone",
     "client": "found by its id before anybody is known; names its tenants",
+    "client_assertion": "one client's own",
+    "client_key": "found by its client before anybody is known",
     "idempotency_key": "one client's own",
     "outbox": "the relay's and the workers', who serve every tenant",
     "platform_feed": "a platform's, over all tenants it may ask for",
