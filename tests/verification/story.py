@@ -259,8 +259,8 @@ def _add_keys(story: Story) -> None:
         client = create_client(connection, "jssic", ("jiangsu", "wujiang"), SCOPES, None, story.service.machine.now())
     kids = [_add_key(story, client.client_id) for _ in range(2)]
     story.do(lambda work: revoke_client_key(work, client.client_id, kids[0], "operator-chen"))
-    later = datetime.fromisoformat("2100-01-01T00:00:00+08:00")
-    for jti in ("one", "two"):
+    for jti, year in (("one", 2100), ("two", 2101)):
+        later = datetime.fromisoformat(f"{year}-01-01T00:00:00+08:00")
         with story.service.engine.begin() as connection:
             assert use_assertion(connection, client.client_id, jti, later, story.service.machine.now())
 
