@@ -5,6 +5,7 @@ from typing import Final
 
 import orjson
 
+from clearing.verification.context import Context
 from clearing.verification.difference import Difference, compared, differs
 from clearing.verification.dossiers import Dossier
 from clearing.verification.snapshot import Row, Snapshot
@@ -33,7 +34,7 @@ def receipt_differences(snapshot: Snapshot) -> Iterator[Difference]:
         yield differs("receipt.figures", place, row.expected, row.found)
 
 
-def issued_differences(dossier: Dossier, receipt: Row) -> Iterator[Difference]:
+def issued_differences(dossier: Dossier, receipt: Row, _context: Context) -> Iterator[Difference]:
     """What the receipt says otherwise than its entry, and its notice otherwise than the receipt."""
     place = f"receipt/{receipt.tenant}/{receipt.platform}/{receipt.day_on}"
     entry = next((each for each in dossier.entries if each.action == "receipt.issued"), None)
