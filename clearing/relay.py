@@ -22,7 +22,7 @@ STUCK_ATTEMPTS: Final = 8
 """A job that was tried so often is counted as stuck; it is still tried."""
 LONGEST_WAIT: Final = timedelta(minutes=10)
 
-NOTICE_PREFIXES: Final = ("claim.", "reservation.", "batch.", "payout.")
+NOTICE_PREFIXES: Final = ("claim.", "reservation.", "batch.", "payout.", "receipt.")
 """Kinds that are told to a platform, unless a worker has a job of that name."""
 
 

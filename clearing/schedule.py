@@ -13,6 +13,7 @@ from clearing.checkpoints import Checkpoints
 from clearing.claims.activation import Passed, assess_some, waiting_schemes
 from clearing.claims.corrections import release_overdue
 from clearing.claims.vault import Vault
+from clearing.receipts import issue_receipts
 from clearing.relay import POLL_SECONDS, Relay
 from clearing.service import Service
 from clearing.stopping import until_told
@@ -28,6 +29,7 @@ WAITING_SECONDS: Final = 60
 CLEANUP_SECONDS: Final = 3600
 MATCHING_SECONDS: Final = 86_400
 WEBHOOK_SECONDS: Final = 1
+RECEIPT_SECONDS: Final = 60
 STOP_SECONDS: Final = 2
 
 _log = structlog.get_logger()
@@ -95,6 +97,7 @@ def scheduler_of(service: Service) -> Scheduler:
             Task("webhooks", WEBHOOK_SECONDS, courier.round),
             Task("waiting", WAITING_SECONDS, lambda: assess_waiting(service)),
             Task("matching", MATCHING_SECONDS, lambda: _catch_up_matching(service)),
+            Task("receipts", RECEIPT_SECONDS, lambda: _issue_receipts(service)),
             Task("tokens", CLEANUP_SECONDS, lambda: _drop_tokens(service)),
         )
     )
@@ -170,9 +173,14 @@ def _catch_up_matching(service: Service) -> None:
         continue
 
 
+def _issue_receipts(service: Service) -> int:
+    return run(service.engine, Scope(_tenants(service)), service.machine, issue_receipts)
+
+
 def _drop_tokens(service: Service) -> None:
     with service.engine.begin() as connection:
         connection.exec_driver_sql("delete from access_token where expires_at < %s", (service.machine.now(),))
+        connection.exec_driver_sql("delete from client_assertion where expires_at < %s", (service.machine.now(),))
 
 
 def _tenants(service: Service) -> tuple[str, ...]:

@@ -3,15 +3,17 @@
 from typing import Any, Final
 
 from authlib.integrations.flask_oauth2 import AuthorizationServer
-from authlib.oauth2.rfc6749 import ClientMixin, InvalidScopeError, scope_to_list
+from authlib.oauth2.rfc6749 import ClientMixin, InsecureTransportError, InvalidScopeError, scope_to_list
 from authlib.oauth2.rfc6749.grants import ClientCredentialsGrant
 from authlib.oauth2.rfc6749.requests import OAuth2Request
 from flask import Flask, Response
 
+from clearing.api.client_assertion import METHOD, ClientAssertion
 from clearing.api.frame import current
 from tenants.credentials import TOKEN_LIFE, StoredClient, find_client, new_token, secret_fits, store_token
+from tenants.kernel.errors import Malformed
 
-AUTHENTICATION_METHODS: Final = ("client_secret_basic", "client_secret_post")
+AUTHENTICATION_METHODS: Final = ("client_secret_basic", "client_secret_post", METHOD)
 
 
 class _Client(ClientMixin):
@@ -75,11 +77,17 @@ def _generate(grant_type: str, client: _Client, scope: str | None = None, **_: A
 def serve_tokens(app: Flask) -> None:
     """Add ``POST /oauth/token``."""
     server = AuthorizationServer(app, query_client=_find, save_token=_save)
+    server.register_client_auth_method(METHOD, ClientAssertion())
     server.register_grant(_Grant)
     server.register_token_generator("default", _generate)
 
     def issue() -> Response:
-        response: Response = server.create_token_response()
+        try:
+            response: Response = server.create_token_response()
+        except InsecureTransportError:  # raised before authlib answers for its errors
+            raise Malformed(
+                "transport.insecure", "请使用 https。", "Use https; behind a proxy, let it say so."
+            ) from None
         return response
 
     app.add_url_rule("/oauth/token", "issue_token", issue, methods=["POST"])

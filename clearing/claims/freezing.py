@@ -17,6 +17,8 @@ from tenants.kernel.statements import insert_rows
 FROZEN: Final = "claim.frozen"
 SUSPECTED_CODE: Final = "duplicate.suspected"
 """The code of the hold by which a reviewer freezes the own side of a case."""
+KEY_CODE: Final = "client.compromised"
+"""The code of the hold on everything that a stolen key submitted."""
 _FREEZABLE: Final = frozenset({"on_hold", "in_review", "approved"})
 _MESSAGES: Final = {
     "duplicate.collision": {
@@ -26,6 +28,10 @@ _MESSAGES: Final = {
     SUSPECTED_CODE: {
         "zh": "疑似重复，审核人员已暂停该申请。",
         "en": "A duplicate is suspected; a reviewer has frozen the claim.",
+    },
+    KEY_CODE: {
+        "zh": "提交该申请的客户端密钥可能已泄露，待人工核对。",
+        "en": "The key that submitted this claim may be stolen; a reviewer decides.",
     },
 }
 

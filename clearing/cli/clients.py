@@ -96,6 +96,83 @@ def revoke(data_dir: Path, client_id: str, as_json: bool) -> int:
     return OK if revoked else FINDINGS
 
 
+@client.command()
+@click.argument("client_id")
+@click.option("--since", required=True, help="Instant (RFC 3339) since when the key may have been in other hands.")
+@click.option("--person", required=True, help="Who decides this; it is in every claim's history.")
+@click.option("--reason", required=True, help="Why; it is in every claim's history.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_obj
+def freeze(data_dir: Path, client_id: str, since: str, person: str, reason: str, as_json: bool) -> int:
+    """吊销客户端并暂停其某时刻以来的未付申请 / Revoke a client and hold what it submitted since then.
+
+    Exit 1: some of it is sealed for payment already and can only be clawed back.
+    """
+    from clearing.cli.opening import opened_service
+    from clearing.cli.printing import show_json, show_rows
+    from clearing.cli.program import FINDINGS, OK
+    from clearing.cli.running import Instant
+    from clearing.client_freeze import freeze_client
+
+    at = Instant().convert(since, None, None)
+    with opened_service(data_dir) as service:
+        done = freeze_client(service, client_id, at, person, reason)
+    rows = [{"tenant": one.tenant, "claim_no": one.claim_no, "outcome": one.outcome} for one in done]
+    if as_json:
+        show_json({"client_id": client_id, "claims": rows})
+    else:
+        show_rows(rows, ("tenant", "claim_no", "outcome"))
+    return FINDINGS if any(one.outcome == "sealed" for one in done) else OK
+
+
+@client.command("add-key")
+@click.argument("client_id")
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--person", required=True, help="Who adds it; it is in the tenants' history.")
+@click.pass_obj
+def add_client_key(data_dir: Path, client_id: str, file: Path, person: str) -> None:
+    """登记客户端公钥（P-256 JWK），用于 private_key_jwt / Register a client's public key; prints its kid."""
+    import json
+
+    from clearing.cli.opening import opened_service
+    from tenants.client_keys import add_key
+    from tenants.kernel.database import Scope, run
+
+    try:
+        jwk = json.loads(file.read_bytes())
+    except ValueError:
+        jwk = None
+    if not isinstance(jwk, dict):
+        raise click.BadParameter("须为 JWK（JSON） / give a JWK", param_hint="FILE")
+    with opened_service(data_dir) as service:
+        scope = Scope(_every_tenant())
+        kid = run(service.engine, scope, service.machine, lambda work: add_key(work, client_id, jwk, person))
+    click.echo(kid)
+
+
+@client.command("revoke-key")
+@click.argument("client_id")
+@click.argument("kid")
+@click.option("--person", required=True, help="Who revokes it; it is in the tenants' history.")
+@click.pass_obj
+def revoke_client_key(data_dir: Path, client_id: str, kid: str, person: str) -> None:
+    """吊销客户端公钥 / Revoke a client's public key; what is signed with it is refused at once."""
+    from clearing.cli.opening import opened_service
+    from tenants.client_keys import revoke_key
+    from tenants.kernel.database import Scope, run
+
+    with opened_service(data_dir) as service:
+        scope = Scope(_every_tenant())
+        run(service.engine, scope, service.machine, lambda work: revoke_key(work, client_id, kid, person))
+    click.echo(f"已吊销 {kid}。 Revoked.")
+
+
+def _every_tenant() -> tuple[str, ...]:
+    from tenants.profile import load_tenants
+
+    return tuple(profile.tenant for profile in load_tenants())
+
+
 _CLIENTS = "select client_id, platform, person, tenants, scopes, created_at, revoked_at from client order by created_at"
 
 

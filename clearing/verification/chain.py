@@ -27,6 +27,7 @@ KEPT: Final = (
     "agreement.", "cycle.", "exposure.", "obligations.",
     "policy.", "key.", "payout_account.", "budget.", "linked_regions.", "standing.", "calendar.", "tenant.", "webhook.",
     "agreement.", "cycle.", "exposure.", "obligations.", "release_limit.", "matching.", "reward.",
+    "client_key.",
 )  # fmt: skip
 """Beginnings of the actions that set things up: these entries are few, and are kept for the checks that follow."""
 

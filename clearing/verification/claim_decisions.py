@@ -204,6 +204,10 @@ FROZEN: Final = {
         "zh": "疑似重复，审核人员已暂停该申请。",
         "en": "A duplicate is suspected; a reviewer has frozen the claim.",
     },
+    "client.compromised": {
+        "zh": "提交该申请的客户端密钥可能已泄露，待人工核对。",
+        "en": "The key that submitted this claim may be stolen; a reviewer decides.",
+    },
 }
 """What the hold of a frozen claim says."""
 

@@ -94,6 +94,9 @@ _SUPPORT: Final = """
 select tenant, id, platform, external_id, content_mac, supported_on, keys, client_id, received_at
   from support_record order by tenant, id
 """
+_RECEIPTS: Final = """
+select tenant, id, platform, day_on, submissions, claimed_fen, issued_at from receipt order by tenant, id
+"""
 _CASES: Final = """
 select tenant, c.id, which, kind, code, opened_at, due_on, later_tenant, later_kind, later_id, later_platform,
        later_month, later_owner, earlier_tenant, earlier_kind, earlier_id, earlier_platform, earlier_month,
@@ -162,6 +165,7 @@ _STREAMS: Final[Mapping[str, tuple[str, int]]] = {
     "account_correction_decision": (_DECISIONS, ROWS_AT_ONCE),
     "reissue": (_REISSUES, ROWS_AT_ONCE),
     "instruction_outcome": (_OUTCOMES, ROWS_AT_ONCE),
+    "receipt": (_RECEIPTS, ROWS_AT_ONCE),
     "batch": ("select tenant, id from batch order by tenant, id", ROWS_AT_ONCE),
 }
 """Each table's statement, ordered by tenant and subject, and how many of its rows are fetched at once."""

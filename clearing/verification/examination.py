@@ -9,6 +9,7 @@ from clearing.verification.bank_statements import bank_file_differences, bank_li
 from clearing.verification.batches import read_batches
 from clearing.verification.chain import Chains
 from clearing.verification.checkpoints import Checkpoint, read_checkpoints
+from clearing.verification.client_keys import client_key_differences
 from clearing.verification.context import Context
 from clearing.verification.cycles import cycle_differences
 from clearing.verification.debts import debt_differences
@@ -23,6 +24,7 @@ from clearing.verification.outbox import idempotency_differences, outbox_differe
 from clearing.verification.payouts import payout_differences
 from clearing.verification.policies import PolicyCheck
 from clearing.verification.quotas import quota_differences
+from clearing.verification.receipts import receipt_differences
 from clearing.verification.registry import registry_differences
 from clearing.verification.reissues import link_differences
 from clearing.verification.rewards import reward_differences
@@ -116,6 +118,8 @@ def row_differences(
     yield from guarded("batch_file", file_differences(snapshot, context))
     yield from guarded("outbox", outbox_differences(snapshot))
     yield from guarded("idempotency_key", idempotency_differences(snapshot))
+    yield from guarded("client_key", client_key_differences(snapshot, chains.settings))
+    yield from guarded("receipt", receipt_differences(snapshot))
     yield from guarded("webhook_endpoint", webhook_differences(snapshot, chains.settings, secrets))
 
 

@@ -52,6 +52,7 @@ select 'calendar_year', tenant, null, set_by, set_at from calendar_year
 _ABSENT_CLIENTS: Final = """
 select distinct used.client_id from (
     select client_id from access_token union select client_id from idempotency_key
+    union select client_id from client_assertion union select client_id from client_key
     union select client_id from claim_revision union select client_id from support_record) used
  where not exists (select 1 from client c where c.client_id = used.client_id)
 """

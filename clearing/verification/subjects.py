@@ -19,6 +19,7 @@ from clearing.verification.derived import derived_differences
 from clearing.verification.difference import Difference, differs, guarded
 from clearing.verification.dossiers import Dossier, dossiers, place_of
 from clearing.verification.notices import claim_notices, notice_differences
+from clearing.verification.receipts import issued_differences
 from clearing.verification.reissues import correction_differences, reissue_differences
 from clearing.verification.reservations import reservation_differences, support_differences
 from clearing.verification.sendings import sending_differences
@@ -37,15 +38,17 @@ _SUBJECTS: Final = {
     "statement.": "bank_statement",
     "correction.": "account_correction",
     "reissue.": "reissue",
+    "receipt.": "receipt",
 }
 """Which table's row an act is about."""
-_OF_BANKS: Final[Mapping[str, tuple[str, Check]]] = {
+_BY_TABLE: Final[Mapping[str, tuple[str, Check]]] = {
     "bank_submission": ("sent files", sending_differences),
     "bank_statement": ("bank statements", statement_differences),
     "account_correction": ("corrected accounts", correction_differences),
     "reissue": ("payments issued again", reissue_differences),
+    "receipt": ("receipts", issued_differences),
 }
-"""What passes between the service and banks: the table of each subject, its name in the tally, and its check."""
+"""What passes between the service, banks and platforms: each subject's table, its name in the tally, and its check."""
 _NUMBERS: Final = ("claim_no", "reservation_no", "batch_no")
 
 
@@ -71,8 +74,8 @@ def subject_differences(snapshot: Snapshot, context: Context) -> Iterator[Differ
             case = dossier["duplicate_case"][0]
             snapshot.tally["sides of cases"] += 1
             yield from guarded(f"duplicate_case/{dossier.tenant}/{case.id}", case_differences(dossier, case))
-        elif (table := next((name for name in _OF_BANKS if dossier[name]), None)) is not None:
-            name, check = _OF_BANKS[table]
+        elif (table := next((name for name in _BY_TABLE if dossier[name]), None)) is not None:
+            name, check = _BY_TABLE[table]
             snapshot.tally[name] += 1
             place = place_of(table, dossier.tenant, dossier.subject_id)
             yield from guarded(place, check(dossier, dossier[table][0], context))

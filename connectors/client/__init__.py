@@ -13,7 +13,7 @@ It is what our own simulators and the demonstration use; a platform's engineer i
 from connectors.client.answers import ClaimAnswer, Event, FieldFault, LineAnswer, ProblemAnswer, SupportAnswer
 from connectors.client.bulk import BULK_BYTES, BULK_LINES
 from connectors.client.calling import Caller
-from connectors.client.credentials import ClientSecret, Credentials
+from connectors.client.credentials import ClientSecret, Credentials, PrivateKeyJwt
 from connectors.client.errors import CallError, UnansweredError
 from connectors.client.patience import Patience
 from connectors.client.platform import Platform
@@ -31,6 +31,7 @@ __all__ = [
     "LineAnswer",
     "Patience",
     "Platform",
+    "PrivateKeyJwt",
     "ProblemAnswer",
     "SupportAnswer",
     "UnansweredError",

@@ -17,7 +17,7 @@ SHARED = {
 TWO_SIDED = {"duplicate_case"}
 """Tables whose rows concern two tenants: each of them sees the row, and no other."""
 
-MAY_DELETE = {"linked_region", "access_token", "registry_holding"}
+MAY_DELETE = {"linked_region", "access_token", "registry_holding", "client_assertion"}
 MAY_UPDATE = {
     "service_clock": None,
     "policy_version": {
@@ -35,6 +35,7 @@ MAY_UPDATE = {
     "payout_account": None,
     "linked_region": None,
     "client": {"revoked_at"},
+    "client_key": {"revoked_by", "revoked_at"},
     "audit_head": None,
     "idempotency_key": None,
     "number_series": None,
@@ -79,6 +80,7 @@ NEVER_CHANGED = {
     "bank_submission", "bank_call", "bank_answer", "bank_statement", "bank_statement_part", "bank_line",
     "instruction_outcome", "account_correction", "account_correction_decision", "reissue",
     "first_release", "provider_reward",
+    "instruction_outcome", "account_correction", "account_correction_decision", "reissue", "receipt",
 }  # fmt: skip
 
 BETWEEN_TENANTS = {

@@ -11,6 +11,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from flask import Flask
+from joserfc.jwk import ECKey
 from werkzeug.test import TestResponse
 
 from clearing.app import create_app
@@ -20,6 +21,7 @@ from clearing.demonstration.claims import GeneratedClaim, cross_redemption, gene
 from clearing.demonstration_clock import move_forward
 from clearing.embedded import Addresses
 from clearing.preparation import migrate_schema, prepare
+from clearing.receipts import issue_receipts
 from clearing.service import Service, open_service
 from clearing.settings import Settings
 from clearing.webhooks.courier import Courier
@@ -31,6 +33,8 @@ from settlement.keys import revoke_key, rotate_key
 from settlement.office import Office
 from settlement.payout_account import debtor_account
 from settlement.signing import Purpose
+from tenants.client_keys import add_key, use_assertion
+from tenants.client_keys import revoke_key as revoke_client_key
 from tenants.credentials import create_client, revoke_client
 from tenants.kernel.database import Scope, Work, run
 from tenants.kernel.money import Money
@@ -222,6 +226,7 @@ def _tell(story: Story) -> None:
     draft_policies(story)
     divide_a_budget(story)
     _register_webhooks(story)
+    _add_keys(story)
     _submit(story)
     _plant(story)
     _reserve(story)
@@ -251,6 +256,23 @@ def _enrol(story: Story) -> None:
         revoke_client(connection, gone.client_id, story.service.machine.now())
 
 
+def _add_keys(story: Story) -> None:
+    """Two public keys of a client, one of them revoked, and an assertion that was used."""
+    with story.service.engine.begin() as connection:
+        client = create_client(connection, "jssic", ("jiangsu", "wujiang"), SCOPES, None, story.service.machine.now())
+    kids = [_add_key(story, client.client_id) for _ in range(2)]
+    story.do(lambda work: revoke_client_key(work, client.client_id, kids[0], "operator-chen"))
+    for jti, year in (("one", 2100), ("two", 2101)):
+        later = datetime.fromisoformat(f"{year}-01-01T00:00:00+08:00")
+        with story.service.engine.begin() as connection:
+            assert use_assertion(connection, client.client_id, jti, later, story.service.machine.now())
+
+
+def _add_key(story: Story, client_id: str) -> str:
+    jwk = ECKey.generate_key("P-256").as_dict(private=False)
+    return str(story.do(lambda work: add_key(work, client_id, jwk, "operator-chen")))
+
+
 def _set_up(story: Story) -> None:
     for amount in ("9000000.00", "8000000.00"):
         story.call(
@@ -278,6 +300,8 @@ def _register_webhooks(story: Story) -> None:
 
 def _send_webhooks(story: Story) -> None:
     """One round with nobody there; then Jiangsu's platform is there for some of what is due, and has it told again."""
+    assert story.do(issue_receipts) > 1
+    deliver_notices(story.service)
     courier = Courier(story.service)
     assert courier.round() > 0
     endpoint = story.call("jssic", "GET", "/v1/webhooks").get_json()["items"][0]

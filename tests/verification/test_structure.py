@@ -23,12 +23,16 @@ APPEND_ONLY = (
     "ledger_transfer", "objection", "platform_feed", "review", "support_record",
     "clearing_order", "first_release", "instruction", "instruction_claim",
     "ledger_transfer", "objection", "platform_feed", "provider_reward", "review", "support_record",
+    "assessment", "audit_entry", "batch_file", "batch_file_part", "claim_revision", "instruction", "instruction_claim",
+    "ledger_transfer", "objection", "platform_feed", "receipt", "review", "support_record",
 )  # fmt: skip
 NO_TENANT_OF_ITS_OWN = {
     "access_token": "found by its digest before anybody is known",
     "alembic_version": "the schema's revision",
     "clearing_cycle": "a window that all tenants of its set share; what they owe in it is theirs alone",
     "client": "found by its id before anybody is known; names its tenants",
+    "client_assertion": "one client's own",
+    "client_key": "found by its client before anybody is known",
     "idempotency_key": "one client's own",
     "outbox": "the relay's and the workers', who serve every tenant",
     "platform_feed": "a platform's, over all tenants it may ask for",

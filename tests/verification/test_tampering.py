@@ -32,6 +32,8 @@ BY_STRUCTURE: Final = frozenset({"alembic_version"})
 
 UNWITNESSED: Final = {
     ("access_token", "token_sha256"): "a random value that nothing else is made from; tokens live for an hour",
+    ("client_assertion", "expires_at"): "a used assertion, of which nothing else tells",
+    ("client_assertion", "jti_sha256"): "a used assertion, of which nothing else tells",
     ("hold", "id"): "an id that nothing else names",
     ("idempotency_key", "created_at"): "a stored answer, of which nothing else tells",
     ("idempotency_key", "key"): "a stored answer, of which nothing else tells",
@@ -59,6 +61,7 @@ UNWITNESSED: Final = {
 NAMED_ELSEWHERE: Final = {
     ("access_token", "client_id"): "client",
     ("client", "created_at"): "access_token",
+    ("client_assertion", "client_id"): "client",
     ("client", "person"): "claim_revision",
     ("idempotency_key", "client_id"): "client",
     ("instruction", "id"): "instruction_claim",
@@ -80,6 +83,7 @@ CHOSEN: Final = {
 
 NEVER_MISSED: Final = {
     "access_token": "a token that was deleted or made up is one that was dropped or given: nothing else tells",
+    "client_assertion": "a used assertion, of which nothing else tells",
     "idempotency_key": "a stored answer, of which nothing else tells",
 }
 """Tables whose rows may come and go, and why."""

@@ -1,4 +1,4 @@
-"""Webhooks: endpoints of platforms, and the messages on their way there."""
+"""Webhooks: endpoints of platforms, the messages on their way there, and nightly receipts."""
 
 from pathlib import Path
 

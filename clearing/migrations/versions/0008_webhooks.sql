@@ -41,8 +41,27 @@ create index webhook_message_due on webhook_message (tenant, endpoint_id, next_a
 -- what is told of one subject is told in its order: the oldest that is open goes first
 create index webhook_message_open on webhook_message (tenant, endpoint_id, subject_id, seq) where done_at is null;
 
+-- What a platform submitted in one day, as it arrived here, told to it once the day has ended.
+create table receipt (
+    tenant      text not null references tenant,
+    id          uuid not null,
+    platform    text not null,
+    day_on      date not null,
+    submissions bigint not null check (submissions > 0),
+    claimed_fen bigint not null check (claimed_fen >= 0),
+    issued_at   timestamptz not null,
+    primary key (tenant, id),
+    unique (tenant, platform, day_on),
+    check ((issued_at at time zone 'Asia/Shanghai')::date > day_on)
+);
+comment on column receipt.claimed_fen is 'what these submissions claim of their invoices';
+create trigger receipt_append_only before update or delete on receipt for each row execute function refuse_change();
+create trigger receipt_never_emptied before truncate on receipt for each statement execute function refuse_change();
+-- revisions arrive in the order of time: a few bytes for each stretch of the table find a day's
+create index claim_revision_received on claim_revision using brin (received_at);
+
 -- the trigger's arguments are the columns that may change
-create function keep_webhook() returns trigger language plpgsql as $$
+create function keep_all_but() returns trigger language plpgsql as $$
 begin
     if tg_op = 'DELETE' then
         raise exception '% is never deleted', tg_table_name using errcode = '42501';
@@ -53,20 +72,48 @@ begin
     return new;
 end $$;
 create trigger webhook_endpoint_kept before update or delete on webhook_endpoint for each row
-    execute function keep_webhook('fed_through_seq', 'disabled_by', 'disabled_at');
+    execute function keep_all_but('fed_through_seq', 'disabled_by', 'disabled_at');
 create trigger webhook_message_kept before update or delete on webhook_message for each row
-    execute function keep_webhook('queued_at', 'next_attempt_at', 'attempts', 'last_answer', 'done_at', 'gave_up');
+    execute function keep_all_but('queued_at', 'next_attempt_at', 'attempts', 'last_answer', 'done_at', 'gave_up');
+
+-- Public keys with which a client shows who it is (private_key_jwt), and the assertions that were used: once each.
+create table client_key (
+    client_id  text not null references client,
+    kid        text not null check (kid ~ '^[A-Za-z0-9_-]{43}$'),
+    public_jwk text not null,
+    added_by   text not null,
+    added_at   timestamptz not null,
+    revoked_by text,
+    revoked_at timestamptz,
+    primary key (client_id, kid),
+    check (num_nulls(revoked_by, revoked_at) in (0, 2))
+);
+comment on column client_key.kid is 'the RFC 7638 thumbprint of the key';
+create trigger client_key_kept before update or delete on client_key for each row
+    execute function keep_all_but('revoked_by', 'revoked_at');
+
+create table client_assertion (
+    client_id  text not null references client,
+    jti_sha256 bytea not null check (length(jti_sha256) = 32),
+    expires_at timestamptz not null,
+    primary key (client_id, jti_sha256)
+);
+create index client_assertion_expiry on client_assertion (expires_at);
 
 do $$
 declare t text;
 begin
-    foreach t in array array['webhook_endpoint', 'webhook_message'] loop
+    foreach t in array array['webhook_endpoint', 'webhook_message', 'receipt'] loop
         execute format('alter table %I enable row level security, force row level security', t);
         execute format('create policy tenant_only on %I to clearing_app, clearing_owner using (tenant = any ((select bound_tenants())::text[]))', t);
     end loop;
 end $$;
-revoke all on function keep_webhook() from public;
-grant select, insert on webhook_endpoint, webhook_message to clearing_app;
+revoke all on function keep_all_but() from public;
+grant select, insert on webhook_endpoint, webhook_message, receipt to clearing_app;
 grant update (fed_through_seq, disabled_by, disabled_at) on webhook_endpoint to clearing_app;
 grant update (queued_at, next_attempt_at, attempts, last_answer, done_at, gave_up) on webhook_message to clearing_app;
-grant select on webhook_endpoint, webhook_message to clearing_auditor;
+grant select, insert on client_key, client_assertion to clearing_app;
+grant update (revoked_by, revoked_at) on client_key to clearing_app;
+grant delete on client_assertion to clearing_app;
+grant select on client_key, client_assertion to clearing_auditor;
+grant select on webhook_endpoint, webhook_message, receipt to clearing_auditor;
