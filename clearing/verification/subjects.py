@@ -14,6 +14,7 @@ from clearing.verification.claim_handover import handover_differences
 from clearing.verification.claim_history import history_differences
 from clearing.verification.claim_keys import key_differences
 from clearing.verification.claim_money import money_differences
+from clearing.verification.clawbacks import clawback_differences
 from clearing.verification.context import Context
 from clearing.verification.derived import derived_differences
 from clearing.verification.difference import Difference, differs, guarded
@@ -37,6 +38,7 @@ _SUBJECTS: Final = {
     "statement.": "bank_statement",
     "correction.": "account_correction",
     "reissue.": "reissue",
+    "clawback.": "clawback",
 }
 """Which table's row an act is about."""
 _OF_BANKS: Final[Mapping[str, tuple[str, Check]]] = {
@@ -44,6 +46,7 @@ _OF_BANKS: Final[Mapping[str, tuple[str, Check]]] = {
     "bank_statement": ("bank statements", statement_differences),
     "account_correction": ("corrected accounts", correction_differences),
     "reissue": ("payments issued again", reissue_differences),
+    "clawback": ("clawbacks", clawback_differences),
 }
 """What passes between the service and banks: the table of each subject, its name in the tally, and its check."""
 _NUMBERS: Final = ("claim_no", "reservation_no", "batch_no")

@@ -75,7 +75,8 @@ NEVER_CHANGED = {
     "objection", "instruction", "instruction_claim", "batch_file", "batch_file_part", "clearing_debt", "clearing_cell",
     "clearing_order",
     "bank_submission", "bank_call", "bank_answer", "bank_statement", "bank_statement_part", "bank_line",
-    "instruction_outcome", "account_correction", "account_correction_decision", "reissue",
+    "instruction_outcome", "account_correction", "account_correction_decision", "reissue", "clawback",
+    "clawback_recovery",
 }  # fmt: skip
 
 BETWEEN_TENANTS = {
