@@ -62,6 +62,11 @@ def returned_account(scheme: str, year: int) -> str:
     return f"returned/{scheme}/{year}"
 
 
+def clawback_account(scheme: str, year: int) -> str:
+    """Paid and asked back, not yet recovered."""
+    return f"clawback/{scheme}/{year}"
+
+
 def matching_account(scheme: str, year: int, division: str, uscc: str) -> str:
     """What one enterprise takes of its linked region's annual matching cap."""
     return f"matching/{scheme}/{year}/{division}/{uscc}"

@@ -10,7 +10,7 @@ from base64 import b32decode, b64encode
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import date, datetime
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
@@ -51,6 +51,9 @@ PART_BYTES: Final = 2**20
 _ID_CHARACTERS: Final = 26
 _PASSES: Final = (frozenset({STATUS, DEBIT}), frozenset({CREDIT}))
 """What came back is looked at last, so that a file may tell of the return before the payment."""
+
+
+Movement = tuple[str, str, int, date | None, str | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,14 +195,17 @@ class _Run:
             found.setdefault(row.instruction_id, {})[row.outcome] = Booked(row.statement_id, row.booked_on)
         return found
 
-    def _seen(self, page: Sequence[StatementLine]) -> set[tuple[str, str, int]]:
-        """The movements of the lines that were told of before, by the bank's own reference, kind and amount."""
+    def _seen(self, page: Sequence[StatementLine]) -> set[Movement]:
+        """The movements of the lines that were told of before, known by the bank's own reference.
+
+        A bank may count its references anew each day: day, amount and our reference have to be the same too.
+        """
         rows = self._connection.exec_driver_sql(
-            "select distinct kind, bank_reference, amount_fen from bank_line "
+            "select distinct kind, bank_reference, amount_fen, booked_on, reference from bank_line "
             "where tenant = %s and bank_reference = any(%s) and kind <> 'status' and amount_fen is not null",
             (self._tenant, sorted({line.bank_reference for line in page if line.bank_reference is not None})),
         )
-        return {(row.kind, row.bank_reference, row.amount_fen) for row in rows}
+        return {tuple(row) for row in rows}
 
     def _row(self, line: StatementLine, named: Expected | None, verdict: Verdict) -> tuple[Any, ...]:
         disagreements = json.dumps([asdict(each) for each in verdict.disagreements], ensure_ascii=False)
@@ -218,10 +224,10 @@ def _with(named: Expected, outcomes: dict[str, Booked]) -> Expected:
     return Expected(named.instruction_id, named.amount, named.account_number, named.name, outcomes)
 
 
-def _movement(line: StatementLine) -> tuple[str, str, int] | None:
+def _movement(line: StatementLine) -> Movement | None:
     if line.bank_reference is None or line.amount is None or line.kind == STATUS:
         return None
-    return line.kind, line.bank_reference, line.amount.fen
+    return line.kind, line.bank_reference, line.amount.fen, line.booked_on, line.reference
 
 
 def _unexplained(line: StatementLine, amount: Money, statement_id: UUID) -> ledger.Transfer:

@@ -26,6 +26,9 @@ def key_differences(dossier: Dossier, claim: Row, revision: Revision, context: C
     """Holdings that the claim should have and has not, has and should not, or has otherwise."""
     holdings = dossier["registry_holding"]
     live = claim.state in GRANTING or (claim.state == "needs_correction" and dossier.entries[-1].action not in FREED)
+    asked_back = dossier.only("asked_back")
+    if asked_back is not None and asked_back.amount_fen == claim.award_fen:
+        live = False  # asked back whole: its spending was, in the end, not subsidised
     if not live:
         for row in holdings:
             yield differs("registry.dead", _place(row, claim), f"no holding in {claim.state}", row.status)

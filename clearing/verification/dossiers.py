@@ -135,6 +135,18 @@ _REISSUES: Final = """
 select tenant, obligation_id, of_obligation, correction_id, cooling_through_on, made_by, made_at
   from reissue order by tenant, obligation_id
 """
+_CLAWBACKS: Final = """
+select k.tenant, k.id, k.claim_id, k.amount_fen, k.reason, k.sanction_id, k.made_by, k.made_at, c.scheme, c.quota_year,
+       c.enterprise_uscc, c.claim_no, c.external_id, c.platform
+  from clawback k left join claim c on c.tenant = k.tenant and c.id = k.claim_id order by k.tenant, k.id
+"""
+_RECOVERIES: Final = """
+select tenant, clawback_id, id, amount_fen, bank_reference, recorded_by, recorded_at
+  from clawback_recovery order by tenant, clawback_id, recorded_at, id
+"""
+_ASKED_BACK: Final = """
+select tenant, claim_id, sum(amount_fen)::bigint as amount_fen from clawback group by 1, 2 order by 1, 2
+"""
 _OUTCOMES: Final = """
 select c.tenant, c.claim_id, o.instruction_id as id, o.outcome, o.at
   from instruction_claim c join instruction_outcome o on o.tenant = c.tenant and o.instruction_id = c.instruction_id
@@ -164,6 +176,9 @@ _STREAMS: Final[Mapping[str, tuple[str, int]]] = {
     "account_correction": (_CORRECTIONS, ROWS_AT_ONCE),
     "account_correction_decision": (_DECISIONS, ROWS_AT_ONCE),
     "reissue": (_REISSUES, ROWS_AT_ONCE),
+    "clawback": (_CLAWBACKS, ROWS_AT_ONCE),
+    "clawback_recovery": (_RECOVERIES, ROWS_AT_ONCE),
+    "asked_back": (_ASKED_BACK, ROWS_AT_ONCE),
     "instruction_outcome": (_OUTCOMES, ROWS_AT_ONCE),
     "receipt": (_RECEIPTS, ROWS_AT_ONCE),
     "batch": ("select tenant, id from batch order by tenant, id", ROWS_AT_ONCE),

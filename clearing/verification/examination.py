@@ -10,6 +10,7 @@ from clearing.verification.batches import read_batches
 from clearing.verification.chain import Chains
 from clearing.verification.checkpoints import Checkpoint, read_checkpoints
 from clearing.verification.client_keys import client_key_differences
+from clearing.verification.clawbacks import clawback_bound_differences
 from clearing.verification.context import Context
 from clearing.verification.cycles import cycle_differences
 from clearing.verification.debts import debt_differences
@@ -134,6 +135,7 @@ def _by_table(snapshot: Snapshot, context: Context) -> Iterator[Difference]:
     yield from guarded("bank_statement_part", bank_file_differences(snapshot, context.secrets))
     yield from guarded("instruction_outcome", outcome_differences(snapshot))
     yield from guarded("reissue", link_differences(snapshot))
+    yield from guarded("clawback", clawback_bound_differences(snapshot))
     for row in snapshot.rows(_USED_ONCE):
         place = f"reservation/{row.tenant}/{row.reservation_no}/state"
         yield differs("reservation.used", place, f"{row.claims} claims use it", row.state)

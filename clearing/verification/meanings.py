@@ -88,6 +88,13 @@ MEANINGS: Final[Mapping[str, Text]] = {
     "claim.submission": Text("所提交的内容格式不对", "the submission is not in its stored form"),
     "claim.unwitnessed": Text("审计链中没有该申请", "the audit chain knows nothing of the claim"),
     "claim.witness": Text("申请的时间与审计链不一致", "the time is not the one of the audit chain"),
+    "clawback.bound": Text("追回金额超过已付金额，或申请并未支付", "more is asked back than was paid"),
+    "clawback.recovery": Text(
+        "收回记录与审计链不一致或超过追回金额", "a recovery is not as the chain tells, or too much"
+    ),
+    "clawback.sanction": Text("惩戒记录与追回不符", "the sanction is not the one of the clawback"),
+    "clawback.unwitnessed": Text("审计链中没有该追回", "the audit chain knows nothing of the clawback"),
+    "clawback.witness": Text("追回记录与审计链不一致", "the clawback is not as the audit chain tells"),
     "client.absent": Text("使用过的客户端不在库中", "a client that was used is not there"),
     "client.form": Text("客户端记录不合规定", "the client is not well-formed"),
     "client.key": Text("客户端公钥与其编号不符", "the public key is not the one that its id names"),

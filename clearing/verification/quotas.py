@@ -17,7 +17,11 @@ with live as (
       from claim c where c.state in ('on_hold', 'in_review', 'approved') and c.award_fen > 0
     union all
     select r.tenant, r.scheme || '/' || r.quota_year, r.enterprise_uscc, r.amount_fen
-      from reservation r where r.state = 'confirmed'),
+      from reservation r where r.state = 'confirmed'
+    union all -- what came back of a clawback is free again
+    select c.tenant, c.scheme || '/' || c.quota_year, c.enterprise_uscc, -r.amount_fen
+      from clawback_recovery r join clawback k on k.tenant = r.tenant and k.id = r.clawback_id
+      join claim c on c.tenant = k.tenant and c.id = k.claim_id),
 wanted as (
     select tenant, 'quota/' || year || '/' || uscc as code, sum(fen) as fen from live group by 1, 2
     union all

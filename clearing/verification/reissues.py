@@ -38,6 +38,11 @@ select r.tenant, r.obligation_id, c.account_sealed, c.id as correction_id,
   left join account_correction c on c.tenant = r.tenant and c.id = r.correction_id
   left join account_correction_decision d on d.tenant = r.tenant and d.correction_id = r.correction_id
 """
+_LOST: Final = """
+select e.tenant, e.subject_id from audit_entry e
+ where e.action = 'reissue.made'
+   and not exists (select 1 from reissue r where r.tenant = e.tenant and r.obligation_id = e.subject_id)
+"""
 _CORRECTED: Final = """
 select c.tenant, c.id from account_correction c
   left join instruction_claim i on i.tenant = c.tenant and i.claim_id = c.obligation_id
@@ -58,6 +63,8 @@ def link_differences(snapshot: Snapshot) -> Iterator[Difference]:
         if not (row.cooled_off and row.came_back and row.times == 1):
             found = (row.cooled_off, row.came_back, row.times)
             yield differs("reissue.once", f"reissue/{row.tenant}/{row.obligation_id}", (True, True, 1), found)
+    for row in snapshot.stream(_LOST):
+        yield differs("reissue.unwitnessed", f"reissue/{row.tenant}/{row.subject_id}", "one row", None)
     for row in snapshot.stream(_CORRECTED):
         yield differs("correction.cause", f"account_correction/{row.tenant}/{row.id}", "what came back", None)
 

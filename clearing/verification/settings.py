@@ -44,9 +44,10 @@ select a.tenant, a.code, a.limit_fen,
  group by a.tenant, a.code, a.limit_fen
 """
 _RECORDS: Final = """
-select 'standing' as what, tenant, id, set_by, set_at from standing
+select 'standing' as what, tenant, id, set_by, set_at, kind || ' ' || uscc || ' ' || from_on || ' ' || through_on
+       || ' ' || cite || coalesce(to_jsonb(s) ->> 'on_platform', '') as said from standing s
 union all
-select 'calendar_year', tenant, null, set_by, set_at from calendar_year
+select 'calendar_year', tenant, null, set_by, set_at, null from calendar_year
 """
 
 _ABSENT_CLIENTS: Final = """
@@ -76,6 +77,10 @@ def settings_differences(snapshot: Snapshot, settings: Settings, secrets: Opened
     yield from _budgets(snapshot, settings)
     yield from _divisions(settings)
     yield from _release_limits(snapshot, settings)
+    kept = {(row.tenant, row.id) for row in snapshot.rows("select tenant, id from standing")}
+    for (tenant, subject), entries in settings.items():
+        if entries[0].action.startswith("standing.") and (tenant, subject) not in kept:
+            yield differs("setting.absent", f"standing/{tenant}/{subject}", "one row", None)
     for row in snapshot.rows(_RECORDS):
         action = f"{row.what.split('_')[0]}."
         said = [
@@ -87,6 +92,11 @@ def settings_differences(snapshot: Snapshot, settings: Settings, secrets: Opened
         entry = witness(said, row.set_at)
         if entry is None or entry.actor != row.set_by:
             yield differs("setting.unwitnessed", f"{row.what}/{row.tenant}/{row.id or ''}", "an entry", row.set_at)
+        elif row.said is not None:
+            details = (entry.details.get(name, "") for name in ("kind", "uscc", "from_on", "through_on"))
+            wanted = f"{' '.join(details)} {entry.reason}"
+            if wanted != row.said:
+                yield differs("setting.witness", f"{row.what}/{row.tenant}/{row.id}", wanted, row.said)
     yield from _tenants(snapshot, settings)
     yield from _clients(snapshot)
     yield from _clock(snapshot)

@@ -14,6 +14,7 @@ from clearing.verification.claim_handover import handover_differences
 from clearing.verification.claim_history import history_differences
 from clearing.verification.claim_keys import key_differences
 from clearing.verification.claim_money import money_differences
+from clearing.verification.clawbacks import clawback_differences
 from clearing.verification.context import Context
 from clearing.verification.derived import derived_differences
 from clearing.verification.difference import Difference, differs, guarded
@@ -39,6 +40,7 @@ _SUBJECTS: Final = {
     "correction.": "account_correction",
     "reissue.": "reissue",
     "receipt.": "receipt",
+    "clawback.": "clawback",
 }
 """Which table's row an act is about."""
 _BY_TABLE: Final[Mapping[str, tuple[str, Check]]] = {
@@ -47,6 +49,7 @@ _BY_TABLE: Final[Mapping[str, tuple[str, Check]]] = {
     "account_correction": ("corrected accounts", correction_differences),
     "reissue": ("payments issued again", reissue_differences),
     "receipt": ("receipts", issued_differences),
+    "clawback": ("clawbacks", clawback_differences),
 }
 """What passes between the service, banks and platforms: each subject's table, its name in the tally, and its check."""
 _NUMBERS: Final = ("claim_no", "reservation_no", "batch_no")

@@ -26,7 +26,7 @@ from settlement.statements.line import (
     too_many_lines,
     unbalanced,
 )
-from settlement.statements.xml_events import elements, first_at, text_at
+from settlement.statements.xml_events import elements, first_at, name_of, text_at
 from tenants.kernel.money import ZERO, Money
 
 _KINDS: Final = {"DBIT": DEBIT, "CRDT": CREDIT}
@@ -56,7 +56,7 @@ def camt_lines(path: Path, message: str, owner: Owner) -> Iterator[StatementLine
     sums, accounts = _Sums(), 0
     names = ("Acct", "Bal", "TxDtls", "Ntry", "Stmt", "Ntfctn")
     for element in elements(path, message, *names):
-        match etree.QName(element).localname:
+        match name_of(element):
             case "Acct" if _is_of(element, "Stmt", "Ntfctn"):
                 accounts += 1
                 _require_account(element, owner)
@@ -77,7 +77,7 @@ def camt_lines(path: Path, message: str, owner: Owner) -> Iterator[StatementLine
 
 def _is_of(element: etree._Element, *parents: str) -> bool:
     parent = element.getparent()
-    return parent is not None and etree.QName(parent).localname in parents
+    return parent is not None and name_of(parent) in parents
 
 
 def _require_account(element: etree._Element, owner: Owner) -> None:
@@ -106,7 +106,7 @@ def _transaction(element: etree._Element, sums: _Sums, accounts: int) -> Iterato
     """One transaction within an entry, whose own amount and sign stand before it."""
     details = element.getparent()
     entry = None if details is None else details.getparent()
-    if entry is None or etree.QName(entry).localname != "Ntry":
+    if entry is None or name_of(entry) != "Ntry":
         return
     if not accounts:
         raise malformed("Acct")

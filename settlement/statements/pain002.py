@@ -18,7 +18,7 @@ from settlement.statements.line import (
     malformed,
     reference_in,
 )
-from settlement.statements.xml_events import elements, first_at, text_at
+from settlement.statements.xml_events import elements, first_at, name_of, text_at
 
 WHOLE: Final = "*"
 """The reference of a line that speaks of every transaction of the message."""
@@ -39,7 +39,7 @@ def pain002_lines(path: Path, owner: Owner) -> Iterator[StatementLine]:
     """
     message_id, number, whole = None, 0, None
     for element in elements(path, "pain.002", "OrgnlGrpInfAndSts", "TxInfAndSts"):
-        if etree.QName(element).localname == "OrgnlGrpInfAndSts":
+        if name_of(element) == "OrgnlGrpInfAndSts":
             message_id = text_at(element, "OrgnlMsgId")
             if message_id is None or not owner.knows(message_id):
                 raise foreign()

@@ -1,6 +1,7 @@
 """A bank's XML as a stream of elements: no document type, no entities, no network, a bounded memory."""
 
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -23,20 +24,16 @@ def elements(path: Path, message: str, *names: str) -> Iterator[etree._Element]:
         StatementRefused: not well-formed, cut off, with a document type, or another message.
     """
     require_plain(path)
+    _require_message(path, message)
     tags = [f"{{*}}{name}" for name in names]
     with path.open("rb") as source:
         events = etree.iterparse(
-            source, events=("start", "end"), resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False
+            source, events=("end",), tag=tags, resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False
         )
         try:
-            first = True
-            for event, element in events:
-                if first:
-                    _require_root(element, message)
-                    first = False
-                if event == "end" and any(element.tag.endswith("}" + tag[3:]) for tag in tags):
-                    yield element
-                    _forget(element)
+            for _, element in events:
+                yield element
+                _forget(element)
         except etree.XMLSyntaxError as fault:
             raise malformed(str(fault.msg)[:100]) from fault
 
@@ -72,10 +69,20 @@ def require_plain(path: Path) -> None:
         raise _with_type()
 
 
+def name_of(element: etree._Element) -> str:
+    """The element's name without its namespace."""
+    return str(element.tag).rpartition("}")[2]
+
+
 def text_at(element: etree._Element, path: str) -> str | None:
-    """The text at the path below the element (``Cdtr/Nm``), in whatever namespace."""
-    found = element.findtext("/".join(f"{{*}}{step}" for step in path.split("/")))
+    """The text at the path below the element (``Cdtr/Nm``), in the element's own namespace."""
+    found = element.findtext(_path(str(element.tag).rpartition("}")[0], path))
     return None if found is None else found.strip() or None
+
+
+@lru_cache(maxsize=1024)
+def _path(namespace: str, path: str) -> str:
+    return "/".join(f"{namespace}}}{step}" for step in path.split("/"))
 
 
 def first_at(element: etree._Element, *paths: str) -> str | None:
@@ -83,11 +90,18 @@ def first_at(element: etree._Element, *paths: str) -> str | None:
     return next((text for path in paths if (text := text_at(element, path)) is not None), None)
 
 
-def _require_root(element: etree._Element, message: str) -> None:
-    if element.getroottree().docinfo.internalDTD is not None:
-        raise _with_type()
-    if not (etree.QName(element).namespace or "").startswith(NAMESPACE + message + "."):
-        raise malformed(f"not a {message}")
+def _require_message(path: Path, message: str) -> None:
+    """Refuse another document, and one with a document type that stands further down than was looked for it."""
+    with path.open("rb") as source:
+        events = etree.iterparse(source, events=("start",), resolve_entities=False, no_network=True, load_dtd=False)
+        try:
+            _, element = next(events)
+        except (etree.XMLSyntaxError, StopIteration) as fault:
+            raise malformed(f"not a {message}") from fault
+        if element.getroottree().docinfo.internalDTD is not None:
+            raise _with_type()
+        if not (etree.QName(element).namespace or "").startswith(NAMESPACE + message + "."):
+            raise malformed(f"not a {message}")
 
 
 def _forget(element: etree._Element) -> None:

@@ -81,6 +81,8 @@ NEVER_CHANGED = {
     "instruction_outcome", "account_correction", "account_correction_decision", "reissue",
     "first_release", "provider_reward",
     "instruction_outcome", "account_correction", "account_correction_decision", "reissue", "receipt",
+    "instruction_outcome", "account_correction", "account_correction_decision", "reissue", "clawback",
+    "clawback_recovery",
 }  # fmt: skip
 
 BETWEEN_TENANTS = {

@@ -40,6 +40,9 @@ MATRIX: dict[tuple[str, str], set[str]] = {
     ("get", "/v1/claims/{claim_id}/payee-corrections"): {*BATCH_READERS, "reviews:write"},
     ("post", "/v1/claims/{claim_id}/payee-corrections/{correction_id}/decision"): {"batches:release"},
     ("post", "/v1/claims/{claim_id}/reissue"): {"batches:write"},
+    ("post", "/v1/claims/{claim_id}/clawbacks"): {"reviews:write"},
+    ("get", "/v1/claims/{claim_id}/clawbacks"): {*BATCH_READERS, "reviews:write", "claims:read"},
+    ("post", "/v1/claims/{claim_id}/clawbacks/{clawback_id}/recoveries"): {"batches:write"},
     ("post", "/v1/claims/bulk"): {"claims:write"},
     ("post", "/v1/reservations"): {"claims:write"},
     ("get", "/v1/reservations"): CLAIM_READERS,
@@ -269,6 +272,8 @@ BODIES: dict[str, Any] = {
     "/v1/claims/{claim_id}/payee-corrections/{correction_id}/decision": {"outcome": "approve"},
     f"{SCHEME}/policies": {"effective_on": "2030-01-01", "document": "试探"},
     f"{SCHEME}/policies/{{version}}/reject": {"reason": "试探"},
+    "/v1/claims/{claim_id}/clawbacks": {"amount": "1.00", "reason": "试探"},
+    "/v1/claims/{claim_id}/clawbacks/{clawback_id}/recoveries": {"amount": "1.00", "bank_reference": "试探"},
     f"{SCHEME}/budgets/{{year}}": {"amount": "0.00"},
     f"{TENANT}/linked-regions/{{year}}": {"regions": {}},
     f"{TENANT}/payout-account": {

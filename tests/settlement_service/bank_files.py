@@ -97,7 +97,7 @@ def open_desk(bench: Bench, folder: Path, *amounts: str, **how: Any) -> Desk:
     return Desk(bench, folder, batch, books.execute())
 
 
-def batch_file(connection: Any, batch: Batch) -> bytes:
-    """The payment file of the batch."""
-    file = find_file(connection, batch.tenant, batch.id, "pain.001.xml")
+def batch_file(connection: Any, batch: Batch, name: str = "pain.001.xml") -> bytes:
+    """One file of the batch, its payment file unless another is named."""
+    file = find_file(connection, batch.tenant, batch.id, name)
     return b"".join(read_part(connection, batch, file.name, part, OFFICE.sealer) for part in range(1, file.parts + 1))

@@ -493,6 +493,15 @@ def _collide(story: Story, claim_ids: list[str]) -> None:
 
 def _issue_again(story: Story) -> None:
     """What came back gets another account, one that is refused and one that is approved, and is owed again."""
+    paid = story.in_state("jiangsu", "paid")[:2]
+    for claim, part in zip(paid, (0, 100), strict=True):
+        whole = Money.parse(claim["assessment"]["award"])
+        path = f"/v1/claims/{claim['id']}/clawbacks"
+        body = {"amount": str(whole - Money(part)), "reason": "虚假材料", "sanction_until": "2027-10-22"}
+        asked = story.call("reviewer of authority", "POST", path, body).get_json()
+        for reference in ("收回一", "收回二"):
+            came = {"amount": "1.50", "bank_reference": reference}
+            story.call("maker", "POST", f"{path}/{asked['id']}/recoveries", came)
     backs = [*story.in_state("jiangsu", "returned"), *story.in_state("shanxi-hainan", "returned")]
     assert [back["tenant"] for back in backs] == ["jiangsu", "shanxi-hainan"]
     for back in backs:

@@ -18,6 +18,7 @@ APPEND_ONLY = (
     "assessment", "audit_entry", "batch_file", "batch_file_part", "claim_revision", "clearing_cell", "clearing_debt",
     "clearing_order", "instruction", "instruction_claim",
     "account_correction", "account_correction_decision", "reissue",
+    "account_correction", "account_correction_decision", "clawback", "clawback_recovery", "reissue",
     "assessment", "audit_entry", "bank_answer", "bank_call", "bank_line", "bank_statement",
     "bank_statement_part", "bank_submission", "batch_file", "batch_file_part", "claim_revision", "instruction", "instruction_claim", "instruction_outcome",
     "ledger_transfer", "objection", "platform_feed", "review", "support_record",
