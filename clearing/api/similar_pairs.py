@@ -26,7 +26,7 @@ class PairQuerySchema(PageSchema):
     state = fields.String(validate=validate.OneOf(STATES))
 
 
-class DecisionSchema(Schema):
+class PairDecisionSchema(Schema):
     """What becomes of a pair."""
 
     outcome = fields.String(required=True, validate=validate.OneOf(sorted(OUTCOMES)))
@@ -59,7 +59,7 @@ def get_pair(pair_id: UUID) -> Response:
 
 @blueprint.post("/<uuid:pair_id>/resolution")
 @needs("reviews:write")
-@blueprint.arguments(DecisionSchema)
+@blueprint.arguments(PairDecisionSchema)
 def decide(body: dict[str, Any], pair_id: UUID) -> Response:
     """Dismiss the pair, which then never comes back, or confirm it, which refuses the claim that it holds."""
 
