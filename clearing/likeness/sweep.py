@@ -103,7 +103,9 @@ def _read(work: Work, tenants: Sequence[str]) -> _Reading:
             came |= {row.subject_id for row in rows}
     sides: dict[str, Side] = {}
     facts: dict[str, Facts] = {}
-    for row in connection.exec_driver_sql(_CLAIMS, (list(came), list(LIVE))) if came else ():
+    for row in (
+        connection.exec_driver_sql(_CLAIMS, (list(tenants), list(LIVE), list(tenants), list(came))) if came else ()
+    ):
         name = str(row.id)
         month = f"{shanghai_day(row.submitted_at):%Y-%m}"
         sides[name] = Side(row.tenant, row.id, row.claim_no, row.platform, month, row.received_at)
@@ -121,8 +123,8 @@ _CAME: Final = (
 _CLAIMS: Final = (
     "select c.tenant, c.id, c.claim_no, c.platform, c.submitted_at, c.received_at, r.submission from claim c "
     "join claim_revision r on r.tenant = c.tenant and r.claim_id = c.id and r.revision = c.revision "
-    "where c.enterprise_uscc in (select e.enterprise_uscc from claim e where e.id = any(%s)) and c.state = any(%s) "
-    "order by c.received_at, c.id"
+    "where c.tenant = any(%s) and c.state = any(%s) and c.enterprise_uscc in ("
+    "select e.enterprise_uscc from claim e where e.tenant = any(%s) and e.id = any(%s)) order by c.received_at, c.id"
 )
 
 

@@ -17,7 +17,7 @@ from tests.benchmarks.bench_near_duplicates import figures, model_of
 from tests.benchmarks.likeness_corpus import VARIANTS, Corpus, corpus
 from tests.style.checks import ROOT
 
-PAIRS = 1200
+PAIRS = 600
 THRESHOLD = 990_000
 
 
@@ -34,6 +34,7 @@ def test_the_shipped_model_finds_nearly_all_variants_and_hardly_anything_else(gi
     assert len({pair.kind for pair in given.pairs if pair.same}) == len(VARIANTS)
 
 
+@pytest.mark.long
 def test_a_model_counted_over_these_pairs_alone_tells_them_apart_too(given: Corpus) -> None:
     lines = [facts.line() for facts in given.lines]
     found = DuckEngine().pairs(lines, model_of(given), THRESHOLD)

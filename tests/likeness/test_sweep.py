@@ -1,6 +1,7 @@
 """The sweep over stored claims: a re-typed spending is held, shown side by side, decided once, never refused."""
 
 from copy import deepcopy
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from clearing.likeness.model import shipped_model
 from clearing.likeness.sweep import SWEPT
 from clearing.likeness.trained import model_in_use, train_and_keep
 from tenants.kernel.errors import Conflict
-from tests.api.door import Caller, code, pages
+from tests.api.door import NOW, Caller, code, pages
 from tests.intake.bodies import JIANGSU, WUJIANG, Body, again, buyer, claim, invoice_number, like, seller
 from tests.likeness.conftest import Alike
 
@@ -232,6 +233,7 @@ def test_a_registry_with_too_few_known_pairs_keeps_the_shipped_model(alike: Alik
     assert refused.value.code == "similarity.too_few"
 
 
+@pytest.mark.long
 def test_a_model_is_trained_on_the_registrys_own_pairs_and_used(alike: Alike, jssic: Caller) -> None:
     for _ in range(30):
         body = claim(JIANGSU)
@@ -264,3 +266,31 @@ def test_an_equal_invoice_number_is_left_to_the_registry(alike: Alike, jssic: Ca
     held = jssic.post("/v1/claims", json=other).get_json()
     alike.sweep()
     assert {hold["code"] for hold in claim_of(jssic, held["id"])["holds"]} == {"duplicate.invoice_reuse"}
+
+
+def test_a_pair_found_after_the_seal_is_an_audit_case_decided_here(alike: Alike, jssic: Caller) -> None:
+    """The last of these tests: it moves the clock beyond the publicity."""
+    body = claim(JIANGSU)
+    stored(jssic, body)
+    second = stored(jssic, retyped(body))
+    approve = {"stage": "center", "outcome": "approve"}
+    assert alike.reviewer("jiangsu").post(f"/v1/claims/{second['id']}/reviews", json=approve).status_code == 200
+    batches = "/v1/tenants/jiangsu/batches"
+    finance = alike.door.hire("batches:write", tenants=("jiangsu",))
+    cut = finance.post(batches, json={"scheme": "provincial", "mode": "common_use"}).get_json()
+    assert finance.post(f"{batches}/{cut['id']}/publish", json={}).status_code == 200
+    alike.door.clock.move_to(NOW + timedelta(days=40))
+    finance = alike.door.hire("batches:write", tenants=("jiangsu",))
+    sealed = finance.post(f"{batches}/{cut['id']}/seal", json={})
+    assert sealed.status_code == 200, sealed.get_json()
+    swept = alike.sweep()
+    assert (swept.held, swept.cases) == (0, 1)
+    reviewer = alike.reviewer("jiangsu")
+    [pair] = pairs_of(reviewer, second["id"])
+    assert (pair["effect"], pair["state"], pair["hold_id"]) == ("case", "open", None)
+    assert claim_of(reviewer, second["id"])["state"] == "payable"
+    decided = reviewer.post(f"{PAIRS}/{pair['id']}/resolution", json={"outcome": "confirm", "reason": "追回"})
+    assert decided.get_json()["state"] == "confirmed"
+    again_decided = reviewer.post(f"{PAIRS}/{pair['id']}/resolution", json={"outcome": "dismiss", "reason": "再来"})
+    assert code(again_decided) == (409, "similar_pair.decided")
+    assert alike.found() == []
