@@ -7,7 +7,6 @@ from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from pathlib import Path
-from secrets import token_bytes
 from typing import Any, Final
 from uuid import UUID
 
@@ -17,14 +16,9 @@ from werkzeug.test import TestResponse
 from clearing.app import create_app
 from clearing.checkpoints import Checkpoints
 from clearing.claims.corrections import release_overdue
-from clearing.claims.key_rotation import Rotation
 from clearing.demonstration.claims import GeneratedClaim, cross_redemption, generate, support_record
 from clearing.demonstration_clock import move_forward
 from clearing.embedded import Addresses
-from clearing.likeness.engine import DuckEngine
-from clearing.likeness.model import shipped_model
-from clearing.likeness.sweep import sweep
-from clearing.likeness.trained import keep_model
 from clearing.preparation import migrate_schema, prepare
 from clearing.service import Service, open_service
 from clearing.settings import Settings
@@ -40,9 +34,9 @@ from settlement.signing import Purpose
 from tenants.credentials import create_client, revoke_client
 from tenants.kernel.database import Scope, Work, run
 from tenants.kernel.money import Money
-from tenants.kernel.secrets import KEY_BYTES, registry_key_path
 from tenants.policy_document import load_shipped
 from tenants.principal import SCOPES
+from tests.verification.registry_story import retype, rotate_registry_key
 
 START: Final = datetime.fromisoformat("2024-09-26T09:00:00+08:00")
 SEED: Final = 7
@@ -228,9 +222,9 @@ def _tell(story: Story) -> None:
     _draft(story)
     _divide(story)
     _submit(story)
-    _rotate_registry_key(story)
+    rotate_registry_key(story.service)
     _plant(story)
-    _retype(story)
+    retype(story.service, story.tenants, story.submit, SEED + 3)
     _reserve(story)
     _decide_holds(story)
     _review(story)
@@ -379,15 +373,6 @@ def _submit(story: Story) -> None:
     story.call("wujiang-local", "POST", "/v1/support-records", record)
 
 
-def _rotate_registry_key(story: Story) -> None:
-    """From here on every holding stands under two versions of the registry's key."""
-    registry_key_path(story.secrets_folder, 2).write_bytes(token_bytes(KEY_BYTES))
-    service = story.service
-    rotation = Rotation(service.engine, service.machine, service.vault.keyring, "operator")
-    for progress in rotation.fill(rotation.begin()):
-        assert progress.heads >= 0
-
-
 def _plant(story: Story) -> None:
     """Claims that are held, for a document or an invoice that another claim uses, and claims that are sent back."""
     honest = [given for given in generate(SEED + 2, 60) if given.planted is None and given.platform == "jssic"]
@@ -414,32 +399,6 @@ def _plant(story: Story) -> None:
         assert story.submit(replace(given, body=incomplete))["state"] == "needs_correction"
         if number == 0:
             assert story.submit(given)["revision"] == 2
-
-
-def _retype(story: Story) -> None:
-    """Two claims sent again with a slip in the invoice number, found by the sweep; and a model counted anew."""
-    honest = [given for given in generate(SEED + 3, 60) if given.planted is None and given.platform == "jssic"]
-    retyped = 0
-    for given in honest:
-        given.body["external_id"] += "-typed"
-        if retyped < 2 and story.submit(given)["state"] == "in_review":
-            retyped += story.submit(replace(given, body=_retyped(given.body)))["state"] == "in_review"
-    assert retyped == 2
-    swept = sweep(story.service.engine, story.service.machine, DuckEngine())
-    assert swept.held >= 2, swept
-    story.do(lambda work: keep_model(work, story.tenants, shipped_model(), 40, "operator"))
-
-
-def _retyped(body: Body) -> Body:
-    other = deepcopy(body) | {"external_id": body["external_id"] + "-again"}
-    for invoice in other["invoices"]:
-        invoice["number"] = invoice["number"][:-1] + ("3" if invoice["number"][-1] != "3" else "8")
-    for document in other["documents"]:
-        document["sha256"] = document["sha256"][::-1]
-    for receipt in other["receipts"]:
-        receipt["serial"] = receipt["serial"][:-1] + "X"
-    other["contract"]["number"] += "-1"
-    return other
 
 
 def _report(body: Body) -> Body:
