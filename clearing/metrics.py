@@ -12,6 +12,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from sqlalchemy import Engine
 
+from clearing.claims.probes import alarming
 from clearing.relay import STUCK_ATTEMPTS
 from tenants.kernel.clock import Clock
 from tenants.kernel.database import Scope, transaction
@@ -47,21 +48,26 @@ def observe_job(kind: str, ended: str, count: int = 1) -> None:
 
 
 class _Backlog(Collector):
-    """What waits in the outbox."""
+    """What waits in the outbox, and who looks around in the registry."""
 
-    def __init__(self, engine: Engine, machine: Clock) -> None:
+    def __init__(self, engine: Engine, machine: Clock, looks_per_hour: int) -> None:
         self._engine = engine
         self._machine = machine
+        self._looks_per_hour = looks_per_hour
 
     def collect(self) -> Iterator[Metric]:
         """The gauges, asked of the database now."""
         waiting = GaugeMetricFamily("clearing_outbox_open", "Outbox rows not yet done", labels=["kind"])
         stuck = GaugeMetricFamily("clearing_outbox_stuck", f"Open after {STUCK_ATTEMPTS} attempts", labels=["kind"])
         oldest = GaugeMetricFamily("clearing_outbox_oldest_seconds", "Age of the oldest open row", labels=["kind"])
+        probing = GaugeMetricFamily(
+            "clearing_registry_probing_clients", "Clients that met suspiciously many keys of other tenants this hour"
+        )
         reached = GaugeMetricFamily("clearing_database_up", "Whether the database could be asked")
         try:
             with transaction(self._engine, Scope(()), self._machine) as work:
                 rows = work.connection.exec_driver_sql(_OPEN, (work.at, STUCK_ATTEMPTS)).all()
+                suspicious = len(alarming(work.connection, work.at, self._looks_per_hour))
         except Unavailable:
             reached.add_metric([], 0)
             yield reached
@@ -71,7 +77,8 @@ class _Backlog(Collector):
             waiting.add_metric([kind], count)
             oldest.add_metric([kind], age)
             stuck.add_metric([kind], stuck_count)
-        yield from (reached, waiting, stuck, oldest)
+        probing.add_metric([], suspicious)
+        yield from (reached, waiting, stuck, oldest, probing)
 
 
 _OPEN: Final = (
@@ -80,7 +87,7 @@ _OPEN: Final = (
 )
 
 
-def exposition(engine: Engine, machine: Clock) -> bytes:
+def exposition(engine: Engine, machine: Clock, looks_per_hour: int) -> bytes:
     """All figures in Prometheus' text form, of all processes that share the folder which ``MULTIPROCESS`` names."""
     registry = CollectorRegistry()
     if MULTIPROCESS in os.environ:
@@ -88,5 +95,5 @@ def exposition(engine: Engine, machine: Clock) -> bytes:
     else:
         for collector in (_SECONDS, _JOBS):
             registry.register(collector)
-    registry.register(_Backlog(engine, machine))
+    registry.register(_Backlog(engine, machine, looks_per_hour))
     return generate_latest(registry)

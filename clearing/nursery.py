@@ -50,6 +50,7 @@ class Orders:
     secrets_folder: str
     checkpoints_folder: str
     banks_file: str
+    looks_per_hour: int
     demonstration: bool
     listener: int
     web_processes: int
@@ -194,6 +195,7 @@ def _posts(orders: Orders) -> list[Post]:
         orders.demonstration,
         Path(orders.checkpoints_folder),
         Path(orders.banks_file),
+        orders.looks_per_hour,
     )
     service = open_service(settings)
     app = create_app(service)

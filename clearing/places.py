@@ -8,7 +8,15 @@ from pathlib import Path
 from typing import Final
 
 from clearing.embedded import Addresses, AlreadyRunningError, EmbeddedServers, embedded
-from clearing.settings import DATABASE_URL, REDIS_URL, Settings, SettingsError, settings_from, value_from
+from clearing.settings import (
+    DATABASE_URL,
+    REDIS_URL,
+    Settings,
+    SettingsError,
+    looks_per_hour_from,
+    settings_from,
+    value_from,
+)
 
 OWNER_URL: Final = "CLEARING_OWNER_DATABASE_URL"
 """The owner's address, for migrations only."""
@@ -44,7 +52,7 @@ def open_places(data_dir: Path, environment: Mapping[str, str]) -> Iterator[Plac
         yield _named(environment)
         return
     with embedded(data_dir) as addresses:
-        yield _within(data_dir, addresses)
+        yield _within(data_dir, addresses, environment)
 
 
 @contextmanager
@@ -64,7 +72,7 @@ def own_places(
     try:
         with starting():
             addresses = _start(servers)
-        yield _within(data_dir, addresses, tuple(servers.notices), servers.revive)
+        yield _within(data_dir, addresses, environment, tuple(servers.notices), servers.revive)
     finally:
         servers.stop()
 
@@ -97,10 +105,17 @@ def _named(environment: Mapping[str, str]) -> Places:
 def _within(
     data_dir: Path,
     addresses: Addresses,
+    environment: Mapping[str, str],
     notices: tuple[str, ...] = (),
     revive: Callable[[], tuple[str, ...]] = tuple,
 ) -> Places:
     root = data_dir.resolve()
-    settings = Settings(addresses.app_url, addresses.redis_url, root / "secrets", checkpoints=root / "checkpoints")
+    settings = Settings(
+        addresses.app_url,
+        addresses.redis_url,
+        root / "secrets",
+        checkpoints=root / "checkpoints",
+        looks_per_hour=looks_per_hour_from(environment),
+    )
     log = root / "logs" / SERVICE_LOG
     return Places(settings, addresses.owner_url, addresses.auditor_url, log, notices, revive)

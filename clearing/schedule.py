@@ -1,5 +1,6 @@
 """The scheduler: the relay, and what has to be done again every so often. Several may run; they do no harm."""
 
+import os
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ import structlog
 from clearing.checkpoints import Checkpoints
 from clearing.claims.activation import Passed, assess_some, waiting_schemes
 from clearing.claims.corrections import release_overdue
+from clearing.claims.probes import alarming
 from clearing.claims.vault import Vault
 from clearing.receipts import issue_receipts
 from clearing.relay import POLL_SECONDS, Relay
@@ -30,6 +32,8 @@ CLEANUP_SECONDS: Final = 3600
 MATCHING_SECONDS: Final = 86_400
 WEBHOOK_SECONDS: Final = 1
 RECEIPT_SECONDS: Final = 60
+PROBING_LOOK_SECONDS: Final = 30
+NEAR_DUPLICATES_SECONDS: Final = 30
 STOP_SECONDS: Final = 2
 
 _log = structlog.get_logger()
@@ -84,6 +88,7 @@ def scheduler_of(service: Service) -> Scheduler:
     checkpoints = Checkpoints.of(service.settings)
     seals = _SealWatch(service, checkpoints)
     courier = Courier(service)
+    probing = ProbingWatch(service)
 
     def poll() -> int:
         return run(service.engine, Scope(()), service.machine, relay.poll)
@@ -98,6 +103,8 @@ def scheduler_of(service: Service) -> Scheduler:
             Task("waiting", WAITING_SECONDS, lambda: assess_waiting(service)),
             Task("matching", MATCHING_SECONDS, lambda: _catch_up_matching(service)),
             Task("receipts", RECEIPT_SECONDS, lambda: _issue_receipts(service)),
+            Task("probing", PROBING_LOOK_SECONDS, probing.look),
+            Task("near_duplicates", NEAR_DUPLICATES_SECONDS, NearDuplicateSearch(service).look),
             Task("tokens", CLEANUP_SECONDS, lambda: _drop_tokens(service)),
         )
     )
@@ -131,6 +138,52 @@ class _SealWatch:
             "select tenant, max(seal_no) from batch where seal_no is not null group by tenant order by tenant"
         )
         return [(tenant, number) for tenant, number in rows]
+
+
+class ProbingWatch:
+    """Raises the alarm where a client meets many keys of other tenants: an error in the log, again when it doubles."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._told: dict[str, int] = {}
+
+    def look(self) -> None:
+        """Look once; the figure for dashboards is ``clearing_registry_probing_clients``."""
+        per_hour = self._service.settings.looks_per_hour
+        found = run(
+            self._service.engine,
+            Scope(()),
+            self._service.machine,
+            lambda work: alarming(work.connection, work.at, per_hour),
+        )
+        self._told = {client: told for client, told in self._told.items() if client in dict(found)}
+        for client, probes in found:
+            if probes >= 2 * self._told.get(client, 0):
+                _log.error("registry_probing", client=client, probes=probes, limit=per_hour)
+                self._told[client] = probes
+
+
+class NearDuplicateSearch:
+    """Sweeps for near duplicates where what compares is installed; where it is not, the log says so once."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._told = False
+
+    def look(self) -> None:
+        """Sweep until nothing new is left."""
+        # what compares is the scheduler's alone, and large: a start does not wait for it
+        from clearing.likeness.engine import EngineMissingError, engine_from  # noqa: PLC0415 - see above
+        from clearing.likeness.sweep import sweep  # noqa: PLC0415 - see above
+
+        comparer = engine_from(os.environ)
+        try:
+            while sweep(self._service.engine, self._service.machine, comparer).came:
+                continue
+        except EngineMissingError as error:
+            if not self._told:
+                _log.warning("near_duplicates_not_searched", zh=error.text.zh, en=error.text.en)
+            self._told = True
 
 
 def _release_overdue(service: Service) -> None:

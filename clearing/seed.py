@@ -11,6 +11,8 @@ from typing import Final
 
 from sqlalchemy import Connection, Engine
 
+from clearing.claims.key_rotation import require_right_keys
+from clearing.claims.vault import open_vault
 from settlement.office import Office
 from settlement.payout_account import seed_demonstration_accounts
 from tenants.kernel.change import GENESIS, Change, record
@@ -55,6 +57,7 @@ def seed(engine: Engine, machine: Clock, office: Office) -> Seeded:
     with transaction(engine, scope, machine) as work:
         work.connection.exec_driver_sql("select pg_advisory_xact_lock(%s)", (_SEED_LOCK,))
         tenants = _seed_tenants(work.connection, profiles, work.at)
+        require_right_keys(work.connection, open_vault(office.secrets).keyring)
         policies = _seed_policies(work.connection, documents, work.at)
         if office.demonstration:
             names = {profile.tenant: profile.zh for profile in profiles}

@@ -222,6 +222,7 @@ def _orders(settings: "Settings", listener: socket.socket, web_processes: int, l
         "secrets_folder": str(settings.secrets_folder),
         "checkpoints_folder": str(settings.checkpoints_folder),
         "banks_file": str(settings.banks_file),
+        "looks_per_hour": settings.looks_per_hour,
         "demonstration": settings.demonstration,
         "listener": listener.fileno(),
         "web_processes": web_processes,

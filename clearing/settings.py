@@ -10,6 +10,8 @@ SECRETS_DIR = "CLEARING_SECRETS_DIR"
 CHECKPOINTS_DIR = "CLEARING_CHECKPOINTS_DIR"
 DEMONSTRATION = "CLEARING_DEMONSTRATION"
 BANKS = "CLEARING_BANKS"
+LOOKS_PER_HOUR = "CLEARING_LOOKS_PER_HOUR"
+DEFAULT_LOOKS_PER_HOUR = 1000
 
 
 class SettingsError(RuntimeError):
@@ -26,9 +28,10 @@ class Settings:
     demonstration: bool = False
     checkpoints: Path | None = None
     """Where signed audit checkpoints are kept, if not beside the secrets."""
-
     banks: Path | None = None
     """The file of the tenants' bank connections, if not ``banks.toml`` beside the secrets."""
+    looks_per_hour: int = DEFAULT_LOOKS_PER_HOUR
+    """How many keys that other tenants hold a client may meet in one hour; see ``clearing.claims.probes``."""
 
     @property
     def banks_file(self) -> Path:
@@ -54,7 +57,20 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
         demonstration=environment.get(DEMONSTRATION, "") == "yes",
         checkpoints=Path(environment[CHECKPOINTS_DIR]) if environment.get(CHECKPOINTS_DIR) else None,
         banks=Path(environment[BANKS]) if environment.get(BANKS) else None,
+        looks_per_hour=looks_per_hour_from(environment),
     )
+
+
+def looks_per_hour_from(environment: Mapping[str, str]) -> int:
+    """The limit of looks, or the one that holds where none is set.
+
+    Raises:
+        SettingsError: it is no whole number above zero.
+    """
+    text = environment.get(LOOKS_PER_HOUR) or str(DEFAULT_LOOKS_PER_HOUR)
+    if not text.isascii() or not text.isdecimal() or int(text) < 1:
+        raise SettingsError(f"{LOOKS_PER_HOUR} 须为正整数 / {LOOKS_PER_HOUR} must be a whole number above zero")
+    return int(text)
 
 
 def value_from(environment: Mapping[str, str], name: str) -> str | None:

@@ -10,6 +10,7 @@ from tenants.kernel.errors import FieldError, Invalid, Text
 from tenants.policy_codec import Reading
 
 _REGIONS: Final = Path(__file__).parent / "regions"
+DEFAULT_NEAR_DUPLICATE_PERCENT: Final = 99
 _MISPLACED: Final = Text("租户文件与所在目录或其券种不符。", "The tenant's file contradicts its folder or its schemes.")
 
 
@@ -44,6 +45,8 @@ class TenantProfile:
     divisions: tuple[str, ...]
     schemes: tuple[SchemeProfile, ...]
     platforms: tuple[PlatformProfile, ...]
+    near_duplicate_percent: int = DEFAULT_NEAR_DUPLICATE_PERCENT
+    """From which likelihood on, in percent, two claims that look alike hold the later one."""
 
 
 def read_profile(text: str) -> TenantProfile:
@@ -62,6 +65,9 @@ def read_profile(text: str) -> TenantProfile:
     profile = reading.record(TenantProfile, data)
     if profile is None:
         raise _invalid(*reading.faults)
+    if not 50 <= profile.near_duplicate_percent <= 99:  # noqa: PLR2004 - said in the message
+        said = Text("须为 50 至 99 的整数。", "It is a whole number from 50 to 99.")
+        raise _invalid(FieldError("/near_duplicate_percent", "near_duplicate_percent.range", said))
     known = {scheme.code for scheme in profile.schemes}
     for index, platform in enumerate(profile.platforms):
         if not platform.schemes or not known.issuperset(platform.schemes):

@@ -197,7 +197,8 @@ def desk_for(caller: Principal, claim: Submission) -> Desk:
         Forbidden: the caller is no platform's client.
         Invalid: the claim's tenant is unknown or not among the caller's; the answer is the same.
     """
-    return desk_of(caller, claim, demonstration=current().settings.demonstration)
+    settings = current().settings
+    return desk_of(caller, claim, demonstration=settings.demonstration, looks_per_hour=settings.looks_per_hour)
 
 
 def reviewer() -> Reviewer:

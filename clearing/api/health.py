@@ -42,7 +42,9 @@ def ready() -> Response:
 def metrics() -> Response:
     """Figures in Prometheus' text form."""
     service = current()
-    return Response(exposition(service.engine, service.machine), content_type=CONTENT_TYPE)
+    return Response(
+        exposition(service.engine, service.machine, service.settings.looks_per_hour), content_type=CONTENT_TYPE
+    )
 
 
 def _json(body: dict[str, str]) -> Response:

@@ -10,6 +10,7 @@ from clearing.api.frame import Answer, current, in_transaction, needs, principal
 from clearing.api.ndjson import Line, answer_lines, read_lines, refused_line, require_ndjson
 from clearing.api.noun import MAX_BODY_BYTES, Noun, json_body, load, too_large
 from clearing.api.problems import wants_english
+from clearing.claims.probes import met_this_hour, too_many
 from clearing.claims.support import RACED, Registered, register_support, taken_id
 from clearing.service import Service
 from connectors.claim_schema import SupportRecordSchema
@@ -18,6 +19,7 @@ from connectors.submission import SupportRecord
 from tenants.kernel.canonical import Json
 from tenants.kernel.database import Scope, Work, run
 from tenants.kernel.errors import FieldError, Forbidden, Invalid, Problem, Text
+from tenants.kernel.statements import read
 from tenants.kernel.strict_json import decode
 from tenants.principal import Principal
 
@@ -50,6 +52,7 @@ def take_record(given: SupportRecord) -> Response:
     one = checked(caller, given)
 
     def use_case(work: Work) -> Answer:
+        _refuse_probing(work, current(), caller)
         done = register_support(work, current().vault, caller.client_id, caller.subject, [one])[0]
         if isinstance(done, Problem):
             raise done
@@ -115,12 +118,19 @@ def _take(service: Service, caller: Principal, chunk: Chunk, *, english: bool) -
             yield {"line": number, "status": answer.status, "support_record": _json(answer)}
 
 
-def registered(service: Service, caller: Principal, records: list[SupportRecord]) -> list[Registered | Problem]:
-    """What became of each of the records, which are of one tenant."""
+def registered(
+    service: Service, caller: Principal, records: list[SupportRecord], *, limited: bool = True
+) -> list[Registered | Problem]:
+    """What became of each of the records, which are of one tenant, in their order.
+
+    ``limited``: the caller comes from outside, and meets only so many of other tenants' keys in an hour.
+    """
     if not records:
         return []
 
     def use_case(work: Work) -> list[Registered | Problem]:
+        if limited:
+            _refuse_probing(work, service, caller)
         return register_support(work, service.vault, caller.client_id, caller.subject, records)
 
     try:
@@ -129,8 +139,18 @@ def registered(service: Service, caller: Principal, records: list[SupportRecord]
         return [problem for _ in records]
     except IntegrityError as error:
         if len(records) > 1:
-            return [answer for one in records for answer in registered(service, caller, [one])]
+            return [answer for one in records for answer in registered(service, caller, [one], limited=limited)]
         return [taken_id(error)]
+
+
+def _refuse_probing(work: Work, service: Service, caller: Principal) -> None:
+    """Refuse a client that met too many of other tenants' keys, whatever it sends.
+
+    Raises:
+        TooManyRequests: ``registry.probes_exceeded``.
+    """
+    if read(work.connection, met_this_hour(caller.client_id, work.at)) >= service.settings.looks_per_hour:
+        raise too_many(work.at)
 
 
 def checked(caller: Principal, loaded: Any) -> SupportRecord:  # noqa: ANN401 - what the schema makes

@@ -43,8 +43,8 @@ def take_in(service: Service, scope: Scope, desk: Desk, claims: list[Submission]
         return [Outcome(conflict.status, problem=conflict)]
 
 
-def desk_of(caller: Principal, claim: Submission, *, demonstration: bool) -> Desk:
-    """The desk at which the caller submits the claim.
+def desk_of(caller: Principal, claim: Submission, *, demonstration: bool, looks_per_hour: int | None = None) -> Desk:
+    """The desk at which the caller submits the claim; ``looks_per_hour`` is a limit for callers from outside.
 
     Raises:
         Forbidden: the caller is no platform's client.
@@ -63,6 +63,7 @@ def desk_of(caller: Principal, claim: Submission, *, demonstration: bool) -> Des
         actor=caller.subject,
         may_import=caller.may("claims:import"),
         demonstration=demonstration,
+        looks_per_hour=looks_per_hour,
     )
 
 

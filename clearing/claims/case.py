@@ -6,6 +6,7 @@ from uuid import UUID
 
 from clearing.claims.assessment import Assessment
 from clearing.claims.facts import Facts, LinkedRegion
+from clearing.claims.probes import Others
 from clearing.claims.quota import Accounts
 from clearing.claims.records import ClaimRow, ClaimView
 from clearing.claims.registry import Holder, Key
@@ -30,6 +31,8 @@ class Desk:
     actor: str
     may_import: bool
     demonstration: bool
+    looks_per_hour: int | None = None
+    """How many foreign keys the client may meet in one hour; without a limit where the service itself submits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,3 +81,6 @@ class Assessed:
     assessment: Assessment
     transfers: tuple[Transfer, ...]
     uses_reservation: bool
+    holder: Holder
+    others: Others
+    """What it met of other tenants' keys."""

@@ -12,6 +12,7 @@ from clearing.claims.approval import claim_notice, settle
 from clearing.claims.assessment import Assessment, TraceEntry, result_bytes
 from clearing.claims.case import TAKES_MONEY, Assessed, Desk
 from clearing.claims.handover import revision_place
+from clearing.claims.probes import Looks
 from clearing.claims.records import ClaimRow, ClaimView, HoldRow, claim_write
 from clearing.claims.registry import Locked
 from clearing.claims.suspicions import hold_cases
@@ -44,6 +45,7 @@ def file_claims(work: Work, vault: Vault, desk: Desk, assessed: Sequence[Assesse
         registry.release(work.connection, corrected)
     _use_reservations(work, desk.tenant, assessed)
     approved = [view.row.id for view in filed if view.row.state == "approved"]
+    looks = Looks((one.holder, one.others) for one in assessed)
     writes: tuple[Write, ...] = (
         claim_write([view.row for view in filed]),
         _revisions(work, vault, desk, assessed, filed),
@@ -51,13 +53,14 @@ def file_claims(work: Work, vault: Vault, desk: Desk, assessed: Sequence[Assesse
         _hold_rows(desk.tenant, filed),
         registry.holding_write(locked.added),
         ledger.transfer_write(desk.tenant, transfers, work.at),
+        *looks.writes(desk.client_id, work.at),
     )
     if approved:  # the trust list replaces review: what settles them reads what is written here
         write_all(work.connection, writes)
         settle(work, vault, desk.tenant, approved)
         writes = ()
     cases, opening = hold_cases(work, desk.actor, filed, locked)
-    changes = [_change(desk, one.case.earlier, view.row) for one, view in zip(assessed, filed, strict=True)]
+    changes = [_change(desk, one.case.earlier, view.row, looks) for one, view in zip(assessed, filed, strict=True)]
     write_all(work.connection, (*writes, cases, *change_writes(work.connection, [*changes, *opening], work.at)))
     return {view.row.id: view for view in filed}
 
@@ -238,7 +241,7 @@ def _use_reservations(work: Work, tenant: str, assessed: Sequence[Assessed]) -> 
         )
 
 
-def _change(desk: Desk, earlier: ClaimRow | None, row: ClaimRow) -> Change:
+def _change(desk: Desk, earlier: ClaimRow | None, row: ClaimRow, looks: Looks) -> Change:
     return Change(
         tenant=desk.tenant,
         actor=desk.actor,
@@ -254,6 +257,7 @@ def _change(desk: Desk, earlier: ClaimRow | None, row: ClaimRow) -> Change:
             "policy_version": row.policy_version,
             "award": str(Money(row.award_fen)),
             "content": row.content_mac.hex(),
+            **looks.seen(row.id),
         },
         jobs=(claim_notice(row),),
     )

@@ -19,11 +19,17 @@ SUSPECTED_CODE: Final = "duplicate.suspected"
 """The code of the hold by which a reviewer freezes the own side of a case."""
 KEY_CODE: Final = "client.compromised"
 """The code of the hold on everything that a stolen key submitted."""
+SIMILAR_CODE: Final = "duplicate.similar"
+"""The code of the hold by which the search for near duplicates freezes a claim."""
 _FREEZABLE: Final = frozenset({"on_hold", "in_review", "approved"})
 _MESSAGES: Final = {
     "duplicate.collision": {
         "zh": "其他平台报告该支出已在别处获得支持，待人工核对。",
         "en": "A platform states that this spending was supported elsewhere; a reviewer decides.",
+    },
+    SIMILAR_CODE: {
+        "zh": "与已有申请高度相似，疑似重复，待人工核对。",
+        "en": "The claim is much like an earlier one; a reviewer decides.",
     },
     SUSPECTED_CODE: {
         "zh": "疑似重复，审核人员已暂停该申请。",

@@ -15,6 +15,9 @@ from clearing.claims.case import TAKES_KEYS, TAKES_MONEY, Assessed, Case, Desk, 
 from clearing.claims.facts import Facts
 from clearing.claims.filing import file_claims
 from clearing.claims.fingerprint import canonical_contract_number, identities
+from clearing.claims.keyring import RACED as KEYS_CHANGED
+from clearing.claims.keyring import Versions, written_versions
+from clearing.claims.probes import met_this_hour, too_many
 from clearing.claims.quota import Accounts, Purse, purse_query
 from clearing.claims.records import ClaimRow, ClaimView, by_external_id, view_claims
 from clearing.claims.registry import Holder, Key, Locked, key_queries, keys_of
@@ -36,7 +39,7 @@ LATE_DELIVERY: Final = timedelta(days=30)
 CHUNK_CLAIMS: Final = 500
 """Claims in one transaction: enough to spread its cost, few enough to hold locks only briefly."""
 
-RACED: Final = frozenset({"claim_external_id", "ledger_account_within_limit", "registry_key_fen_once"})
+RACED: Final = frozenset({"claim_external_id", "ledger_account_within_limit", "registry_key_fen_once", KEYS_CHANGED})
 """Constraints that only a race can break here; the transaction then runs again and sees the winner."""
 
 DEFAULT_GROUP: Final = "national"
@@ -52,11 +55,13 @@ def submit(work: Work, vault: Vault, desk: Desk, submissions: Sequence[Submissio
 
     The answer has one outcome a submission, in the same order.
     """
-    earlier, versions, standings = read_all(
+    earlier, versions, standings, written, met = read_all(
         work.connection,
         by_external_id(desk.platform, [claim.external_id for claim in submissions]),
         approved_versions(desk.tenant, [claim.scheme for claim in submissions], demonstration=desk.demonstration),
         standing_query(desk.tenant, submissions, _possible_years(submissions)),
+        written_versions(),
+        met_this_hour(desk.client_id, work.at),
     )
     policies = policies_named(work.connection, desk.tenant, versions)
     restorable = restorable_claims(work.connection, desk.platform, submissions)
@@ -69,16 +74,22 @@ def submit(work: Work, vault: Vault, desk: Desk, submissions: Sequence[Submissio
         else:
             refusal = _refusal(work, desk, policies, claim, before) or _restoration_fault(claim, restorable)
             opened.append(refusal or _open(policies, claim, mac, before))
-    stored = _take_in(work, vault, desk, [one for one in opened if isinstance(one, Case)], standings)
+    cases = [one for one in opened if isinstance(one, Case)]
+    stored = _take_in(work, vault, desk, vault.under(written), cases, standings, met)
     known = {view.row.id: view for view in view_claims(work.connection, [o for o in opened if isinstance(o, UUID)])}
-    return [_outcome(one, stored, known) for one in opened]
+    return [_outcome(work, one, stored, known) for one in opened]
 
 
-def _outcome(opened: Case | UUID | Problem, stored: dict[UUID, ClaimView], known: dict[UUID, ClaimView]) -> Outcome:
+def _outcome(
+    work: Work, opened: Case | UUID | Problem, stored: dict[UUID, ClaimView], known: dict[UUID, ClaimView]
+) -> Outcome:
     if isinstance(opened, Problem):
         return Outcome(opened.status, problem=opened)
     if isinstance(opened, UUID):
         return Outcome(200, view=known[opened])
+    if opened.claim_id not in stored:
+        problem = too_many(work.at)
+        return Outcome(problem.status, problem=problem)
     return Outcome(201, view=stored[opened.claim_id])
 
 
@@ -140,13 +151,22 @@ def _possible_years(claims: Sequence[Submission]) -> list[int]:
 
 
 def _take_in(
-    work: Work, vault: Vault, desk: Desk, cases: Sequence[Case], standings: Standings
+    work: Work,
+    vault: Vault,
+    desk: Desk,
+    registry: Versions,
+    cases: Sequence[Case],
+    standings: Standings,
+    met: int,
 ) -> dict[UUID, ClaimView]:
-    """Lock what the cases touch, in the order of the house, assess them one after the other, and file them."""
-    if not cases:
+    """Lock what the cases touch, in the order of the house, assess them one after the other, and file them.
+
+    Of cases that come when the client has met too many foreign keys nothing is stored, whatever they would have met.
+    """
+    if not cases or _exhausted(desk, met):
         return {}
     around = read_surroundings(work.connection, desk.tenant, [case.submission for case in cases], standings)
-    drawn = [_draw_up(vault, desk, around, case) for case in cases]
+    drawn = [_draw_up(registry, desk, around, case) for case in cases]
     wanted: dict[str, list[Key]] = {}
     for one in drawn:
         wanted.setdefault(one.holder.exclusion_group, []).extend(one.keys)
@@ -157,11 +177,19 @@ def _take_in(
         lock_limited(desk.tenant, {one.accounts.budget for one in drawn}),
     )
     purse = Purse(own, budgets)
-    assessed = [_assess(around, purse, locked, one) for one in drawn]
+    assessed = []
+    for one in drawn:
+        if not _exhausted(desk, met):
+            assessed.append(_assess(around, purse, locked, one))
+            met += len(assessed[-1].others)
     return file_claims(work, vault, desk, assessed, locked)
 
 
-def _draw_up(vault: Vault, desk: Desk, around: Surroundings, case: Case) -> Drawn:
+def _exhausted(desk: Desk, met: int) -> bool:
+    return desk.looks_per_hour is not None and met >= desk.looks_per_hour
+
+
+def _draw_up(registry: Versions, desk: Desk, around: Surroundings, case: Case) -> Drawn:
     """Name the accounts and keys that the case touches."""
     claim = case.submission
     linked = around.linked_region(case.year, claim.enterprise.division)
@@ -175,11 +203,11 @@ def _draw_up(vault: Vault, desk: Desk, around: Surroundings, case: Case) -> Draw
             tenant=desk.tenant,
             scheme=claim.scheme,
             platform=desk.platform,
-            enterprise_digest=vault.enterprise(claim.enterprise.uscc),
+            enterprise=registry.enterprise(claim.enterprise.uscc),
             month=f"{shanghai_day(claim.submitted_at):%Y-%m}",
             exclusion_group=DEFAULT_GROUP if case.policy is None else case.policy.exclusion_group,
         ),
-        keys=keys_of(identities(claim), vault.digests),
+        keys=keys_of(identities(claim), registry.digests),
     )
 
 
@@ -196,17 +224,18 @@ def _assess(around: Surroundings, purse: Purse, locked: Locked, drawn: Drawn) ->
     reserved = around.reserved(case.submission.reservation_id)
     facts = _facts(around, purse, locked, drawn)
     assessment = assess(case.submission, case.policy, facts)
+    others = locked.others(drawn.keys, drawn.holder)
     if assessment.state in TAKES_KEYS:
         locked.take(drawn.keys, drawn.holder)
     if assessment.state not in TAKES_MONEY:
-        return Assessed(case, facts, assessment, (), uses_reservation=False)
+        return Assessed(case, facts, assessment, (), False, drawn.holder, others)  # noqa: FBT003 - uses no reservation
     purse.give_back(reserved)
     around.use(case.submission.reservation_id)
     matching = ZERO if assessment.matching is None else assessment.matching.amount
     transfers = accounts.reserve(assessment.award, matching, case.claim_id)
     purse.draw(transfers)
     voided = tuple(ended(transfer, "void", "reservation used") for transfer in reserved)
-    return Assessed(case, facts, assessment, voided + tuple(transfers), uses_reservation=bool(reserved))
+    return Assessed(case, facts, assessment, voided + tuple(transfers), bool(reserved), drawn.holder, others)
 
 
 def _facts(around: Surroundings, purse: Purse, locked: Locked, drawn: Drawn) -> Facts:

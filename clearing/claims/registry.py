@@ -20,6 +20,7 @@ from tenants.kernel.money import ZERO, Money
 from tenants.kernel.statements import Query, Write, read_all
 
 Digests = Callable[[str, str], tuple[tuple[int, bytes], ...]]
+"""The version and digest of a kind's text under every version of the key that is written."""
 GUARDED: Final = frozenset({"invoice", "receipt"})
 """Kinds whose fen are counted against a face total."""
 RED_LETTER: Final = "red-letter"
@@ -46,7 +47,8 @@ class Holder:
     tenant: str
     scheme: str
     platform: str
-    enterprise_digest: bytes
+    enterprise: Mapping[int, bytes]
+    """The enterprise's digest by version of the key; of a holder that was read, each holding has its own."""
     month: str
     exclusion_group: str
 
@@ -64,6 +66,7 @@ class Holding:
     """One live holder's hold on one digest."""
 
     digest: bytes
+    enterprise_digest: bytes
     holder: Holder
     status: str
     claimed: Money
@@ -92,7 +95,7 @@ class Locked:
             amount_conflict=key.kind == "invoice" and len(set(stated)) > 1,
             uses=tuple(
                 EarlierUse(
-                    same_enterprise=h.holder.enterprise_digest == holder.enterprise_digest,
+                    same_enterprise=h.enterprise_digest in holder.enterprise.values(),
                     same_programme=h.holder.same_programme(holder),
                     platform=h.holder.platform,
                     month=h.holder.month,
@@ -131,12 +134,21 @@ class Locked:
         """Whether the fen that the holder wants are free."""
         return self._fits(key, holder)
 
+    def others(self, keys: Iterable[Key], holder: Holder) -> frozenset[tuple[str, str, UUID]]:
+        """What other tenants hold of the keys: their tenant, the key's kind, their claim or support record."""
+        return frozenset(
+            (other.holder.tenant, key.kind, other.holder.holder_id)
+            for key in keys
+            for other in self._others(key, holder)
+            if other.holder.tenant != holder.tenant
+        )
+
     def take(self, keys: Iterable[Key], holder: Holder) -> None:
         """Let the holder hold the keys: *taken* where the fen are free, else *contending* until a person decides."""
         for key in keys:
             status = "taken" if self._fits(key, holder) else "contending"
-            for _, digest in key.digests:
-                holding = Holding(digest, holder, status, key.claimed, key.stated)
+            for version, digest in key.digests:
+                holding = Holding(digest, holder.enterprise[version], holder, status, key.claimed, key.stated)
                 self.holdings[digest, holder.exclusion_group].append(holding)
                 self.added.append(holding)
 
@@ -168,10 +180,7 @@ class Locked:
 
 
 def keys_of(identities: Iterable[Identity], digests: Digests) -> tuple[Key, ...]:
-    """The identities as keys, one a place: the aliases of one invoice are one key with several digests.
-
-    ``digests`` answers the version and digest of a kind's text under every active key.
-    """
+    """The identities as keys, one a place: the aliases of one invoice are one key with several digests."""
     by_place: dict[tuple[str, str], list[Identity]] = defaultdict(list)
     for identity in identities:
         by_place[identity.kind, identity.place].append(identity)
@@ -241,7 +250,7 @@ def holding_write(holdings: Sequence[Holding]) -> Write:
         [
             (
                 h.digest, h.holder.exclusion_group, h.holder.holder_id, h.holder.kind, h.holder.tenant, h.holder.scheme,
-                h.holder.platform, h.holder.enterprise_digest, h.holder.month, h.status, h.claimed.fen,
+                h.holder.platform, h.enterprise_digest, h.holder.month, h.status, h.claimed.fen,
                 None if h.stated is None else h.stated.fen,
             )
             for h in holdings
@@ -314,5 +323,6 @@ def _holding(
     row: tuple[bytes, str, UUID, str, str, str, str, bytes, str, str, int, int | None],
 ) -> Holding:
     digest, group, holder_id, kind, tenant, scheme, platform, enterprise, month, status, claimed_fen, stated_fen = row
-    holder = Holder(holder_id, kind, tenant, scheme, platform, bytes(enterprise), month, group)
-    return Holding(bytes(digest), holder, status, Money(claimed_fen), None if stated_fen is None else Money(stated_fen))
+    holder = Holder(holder_id, kind, tenant, scheme, platform, {}, month, group)
+    stated = None if stated_fen is None else Money(stated_fen)
+    return Holding(bytes(digest), bytes(enterprise), holder, status, Money(claimed_fen), stated)

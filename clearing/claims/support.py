@@ -11,6 +11,9 @@ from clearing.claims import registry
 from clearing.claims.collisions import Collisions, lock_claims_met
 from clearing.claims.fingerprint import canonical_contract, canonical_invoice, canonical_serial
 from clearing.claims.intake import DEFAULT_GROUP
+from clearing.claims.keyring import RACED as KEYS_CHANGED
+from clearing.claims.keyring import Versions, written
+from clearing.claims.probes import Looks
 from clearing.claims.registry import RED_LETTER, Holder, Key, Locked, lock_keys
 from clearing.claims.vault import Vault
 from connectors.submission import SupportKey, SupportRecord
@@ -22,7 +25,7 @@ from tenants.kernel.ids import new_id
 from tenants.kernel.money import ZERO
 from tenants.kernel.statements import Write, write_all
 
-RACED: Final = frozenset({"support_record_external_id", "registry_key_fen_once"})
+RACED: Final = frozenset({"support_record_external_id", "registry_key_fen_once", KEYS_CHANGED})
 SCHEME: Final = "local"
 """The scheme of what a local platform paid outside this service."""
 
@@ -49,6 +52,7 @@ def register_support(
     """
     macs = [vault.content_mac(content(one)) for one in records]
     before = _stored(work, records)
+    versions = written(work.connection, vault.keyring)
     fresh: list[Fresh] = []
     answers: list[Registered | Problem | UUID] = []
     for one, mac in zip(records, macs, strict=True):
@@ -56,14 +60,14 @@ def register_support(
         if known is not None:
             answers.append(_again(known, mac))
             continue
-        keys, faults = _keys(vault, one)
+        keys, faults = _keys(versions, one)
         if faults:
             answers.append(Invalid("support_record.invalid", "支持记录有误。", "The record has faults.", errors=faults))
             continue
         fresh.append((one, mac, new_id(), keys))
         before[one.external_id] = (fresh[-1][2], mac, len(keys))
         answers.append(fresh[-1][2])
-    taken = _take(work, vault, client_id, actor, fresh)
+    taken = _take(work, versions, client_id, actor, fresh)
     return [taken[one] if isinstance(one, UUID) else one for one in answers]
 
 
@@ -116,7 +120,7 @@ def _again(known: tuple[UUID, bytes, int], mac: bytes) -> Registered | Problem:
     )
 
 
-def _keys(vault: Vault, one: SupportRecord) -> tuple[tuple[Key, ...], tuple[FieldError, ...]]:
+def _keys(versions: Versions, one: SupportRecord) -> tuple[tuple[Key, ...], tuple[FieldError, ...]]:
     """The record's keys, each identity once: of two mentions the amounts are added."""
     keys: dict[tuple[str, str], Key] = {}
     faults = list(_red_letter_faults(one))
@@ -128,7 +132,7 @@ def _keys(vault: Vault, one: SupportRecord) -> tuple[tuple[Key, ...], tuple[Fiel
             place = f"/keys/{position}" if earlier is None else earlier.place
             amount = (key.amount or ZERO) + (ZERO if earlier is None else earlier.claimed)
             stated = None if key.kind == "red_letter" else amount or None
-            keys[kind, text] = Key(kind, place, stated, amount, vault.digests(kind, text))
+            keys[kind, text] = Key(kind, place, stated, amount, versions.digests(kind, text))
         else:
             said = Text("无法识别的编号。", "This is no identity that can be read.")
             faults.append(FieldError(f"/keys/{position}/value", "key.unreadable", said))
@@ -174,15 +178,19 @@ _COLUMNS: Final = (
 Fresh = tuple[SupportRecord, bytes, UUID, tuple[Key, ...]]
 
 
-def _take(work: Work, vault: Vault, client_id: str, actor: str, fresh: list[Fresh]) -> dict[UUID, Registered | Problem]:
+def _take(
+    work: Work, versions: Versions, client_id: str, actor: str, fresh: list[Fresh]
+) -> dict[UUID, Registered | Problem]:
     if not fresh:
         return {}
     wanted = [key for *_, keys in fresh for key in keys]
     met = Collisions(work, actor, lock_claims_met(work, wanted, {one.tenant for one, *_ in fresh}))
     locked = lock_keys(work.connection, {DEFAULT_GROUP: wanted}, list(met.claims))
     taken: dict[UUID, Registered | Problem] = {}
+    looked = []
     for one, _, record_id, keys in fresh:
-        holder = _holder(vault, one, record_id)
+        holder = _holder(versions, one, record_id)
+        looked.append((holder, locked.others(keys, holder)))
         held = [key for key in keys if locked.holders_of(key, holder)]
         collisions = tuple(_collision(locked, key, holder) for key in held if locked.state_of(key, holder).uses)
         met.meet(locked, holder, held)
@@ -192,27 +200,29 @@ def _take(work: Work, vault: Vault, client_id: str, actor: str, fresh: list[Fres
         (one.tenant, record_id, one.platform, one.external_id, mac, one.supported_on, len(keys), client_id, work.at)
         for one, mac, record_id, keys in fresh
     ]
-    changes = [_change(actor, one, record_id, len(keys)) for one, _, record_id, keys in fresh]
+    looks = Looks(looked)
+    changes = [_change(actor, one, record_id, len(keys), looks) for one, _, record_id, keys in fresh]
     write_all(
         work.connection,
         (
             Write("support_record", _COLUMNS, stored),
             registry.holding_write(locked.added),
             met.write,
+            *looks.writes(client_id, work.at),
             *change_writes(work.connection, [*changes, *met.changes], work.at),
         ),
     )
     return taken
 
 
-def _holder(vault: Vault, one: SupportRecord, record_id: UUID) -> Holder:
+def _holder(versions: Versions, one: SupportRecord, record_id: UUID) -> Holder:
     return Holder(
         holder_id=record_id,
         kind="support",
         tenant=one.tenant,
         scheme=RED_LETTER if is_red_letter(one) else SCHEME,
         platform=one.platform,
-        enterprise_digest=vault.enterprise(one.enterprise_uscc),
+        enterprise=versions.enterprise(one.enterprise_uscc),
         month=f"{one.supported_on:%Y-%m}",
         exclusion_group=DEFAULT_GROUP,
     )
@@ -224,7 +234,7 @@ def _collision(locked: Locked, key: Key, holder: Holder) -> dict[str, Json]:
     return {"kind": key.kind, "place": key.place, "other_side": other_side}
 
 
-def _change(actor: str, one: SupportRecord, record_id: UUID, keys: int) -> Change:
+def _change(actor: str, one: SupportRecord, record_id: UUID, keys: int, looks: Looks) -> Change:
     details: dict[str, Json] = {"platform": one.platform, "external_id": one.external_id, "keys": keys}
     if is_red_letter(one):
         details["red_letter"] = True
@@ -234,5 +244,5 @@ def _change(actor: str, one: SupportRecord, record_id: UUID, keys: int) -> Chang
         action="support_record.registered",
         subject_id=record_id,
         to_state="live",
-        details=details,
+        details={**details, **looks.seen(record_id)},
     )

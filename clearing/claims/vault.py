@@ -2,9 +2,10 @@
 
 import hashlib
 import hmac
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from clearing.claims.fingerprint import RegistryKey, digest
+from clearing.claims.keyring import Keyring, Versions
 from tenants.kernel.sealing import KeyEncryptionKey, Sealer
 from tenants.kernel.secrets import Secrets
 
@@ -13,27 +14,27 @@ CONTENT_PURPOSE = b"clearing/claim-content/v1\x00"
 
 @dataclass(frozen=True, slots=True)
 class Vault:
-    """What intake needs of the service's secrets; the registry's keys stand newest first."""
+    """What intake needs of the service's secrets."""
 
     sealer: Sealer
-    registry: tuple[RegistryKey, ...]
+    keyring: Keyring
 
-    def digests(self, kind: str, text: str) -> tuple[tuple[int, bytes], ...]:
-        """The digests of one identity under every active key version."""
-        return tuple((key.version, digest(key, kind, text)) for key in self.registry)
+    def under(self, versions: Sequence[int]) -> Versions:
+        """The registry's digests under these versions of its key, as ``keyring.written_versions`` reads them.
 
-    def enterprise(self, uscc: str) -> bytes:
-        """What stands for an enterprise in the registry."""
-        return digest(self.registry[0], "enterprise", uscc)
+        Raises:
+            Unavailable: this process has no file with one of the keys.
+        """
+        return self.keyring.under(versions)
 
     def content_mac(self, content: bytes) -> bytes:
-        """A keyed digest of a submission: it holds account numbers, which a plain digest would let one guess."""
-        return hmac.new(self.registry[0].secret, CONTENT_PURPOSE + content, hashlib.sha256).digest()
+        """A keyed digest of a submission: it holds account numbers, which a plain digest would let one guess.
+
+        Always under the registry's first key: these digests stand in the audit chain, which is never written again.
+        """
+        return hmac.new(self.keyring.secret(1), CONTENT_PURPOSE + content, hashlib.sha256).digest()
 
 
 def open_vault(secrets: Secrets) -> Vault:
     """The vault over the service's secrets."""
-    return Vault(
-        Sealer([KeyEncryptionKey(1, secrets.kek)]),
-        tuple(RegistryKey(version, secret) for version, secret in secrets.registry),
-    )
+    return Vault(Sealer([KeyEncryptionKey(1, secrets.kek)]), Keyring(dict(secrets.registry), secrets.folder))

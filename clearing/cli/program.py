@@ -31,6 +31,8 @@ COMMANDS: Final = {
     "agreement": ("cycles", "结算协议 / agreements between tenants"),
     "cycle": ("cycles", "清算周期 / clearing cycles"),
     "matching": ("matching", "联动配套 / matching by linked regions"),
+    "registry-key": ("registry_keys", "查重登记的密钥 / the blind registry's key"),
+    "near-duplicates": ("near_duplicates", "疑似重复的检索 / the search for near duplicates"),
     "outbox": ("outbox", "待办任务 / work that waits"),
     "bank": ("banks", "银行：发送与对账 / banks: sending and reconciliation"),
     "verify": ("verification", "核验整个数据库 / verify the whole database"),
@@ -108,7 +110,7 @@ def _code_of(error: Exception) -> int | None:
 
 _AWAY: Final = frozenset({"OperationalError", "RedisError"})
 _CODES: Final = {
-    UNAVAILABLE: _AWAY | {"EmbeddedError", "ServingError", "Unavailable"},
+    UNAVAILABLE: _AWAY | {"EmbeddedError", "EngineMissingError", "ServingError", "Unavailable"},
     FINDINGS: frozenset({"SeedError", "CheckpointError"}),
     USAGE: frozenset({"SettingsError", "PreparationError", "ConnectionsError", "Problem", "WorksheetError"}),
 }

@@ -122,7 +122,7 @@ class Importer:
         """What became of the records, once the database is there."""
         attempt = 0
         while True:
-            answers = registered(self._service, self._caller, records)
+            answers = registered(self._service, self._caller, records, limited=False)
             away = next((one for one in answers if isinstance(one, Unavailable)), None)
             if away is None:
                 return answers

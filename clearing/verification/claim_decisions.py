@@ -144,9 +144,9 @@ def _holds(dossier: Dossier) -> list[_Hold]:
             case "claim.frozen":
                 holds.append(_frozen(entry))
             case "hold.clear":
-                _resolve([each for each in waiting if each.code == entry.details.get("about")][:1], entry, "clear")
+                _resolve(_named(waiting, holds, dossier["hold"], entry), entry, "clear")
             case "hold.reject":
-                named = [each for each in waiting if each.code == entry.details.get("about")][:1]
+                named = _named(waiting, holds, dossier["hold"], entry)
                 _resolve(named, entry, "reject")
                 _resolve([each for each in waiting if each not in named], entry, "superseded")
             case "claim.red_letter":
@@ -166,6 +166,14 @@ def _held_again(holds: list[_Hold], row: Row | None, entry: Entry) -> list[_Hold
         _resolve([hold for hold in waiting if hold.code != about], entry, "superseded")
         return []
     return [] if row is None else [hold for hold in _opened(row, entry) if (hold.code, hold.place) not in known]
+
+
+def _named(waiting: list[_Hold], holds: list[_Hold], rows: list[Row], entry: Entry) -> list[_Hold]:
+    """The hold that the entry resolves: of several with its code the one whose row was resolved then."""
+    coded = [each for each in waiting if each.code == entry.details.get("about")]
+    then = [row.id for row in rows if entry.witnesses(row.resolved_at)]
+    rows_of = {id(hold): row.id for hold, row in zip(holds, rows, strict=False)}
+    return [each for each in coded if rows_of.get(id(each)) in then][:1] or coded[:1]
 
 
 def _resolve(holds: list[_Hold], entry: Entry, outcome: str) -> None:
@@ -199,6 +207,10 @@ FROZEN: Final = {
     "duplicate.collision": {
         "zh": "其他平台报告该支出已在别处获得支持，待人工核对。",
         "en": "A platform states that this spending was supported elsewhere; a reviewer decides.",
+    },
+    "duplicate.similar": {
+        "zh": "与已有申请高度相似，疑似重复，待人工核对。",
+        "en": "The claim is much like an earlier one; a reviewer decides.",
     },
     "duplicate.suspected": {
         "zh": "疑似重复，审核人员已暂停该申请。",

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from clearing.verification.claim_content import Revision
+from clearing.verification.claim_history import leaves_the_row
 from clearing.verification.context import Context
 from clearing.verification.difference import Difference, compared, differs
 from clearing.verification.dossiers import Dossier, place_of
@@ -52,7 +53,8 @@ def _obligation(place: str, row: Row, dossier: Dossier, claim: Row, approval: En
     yield from compared("obligation.row", place, expected, row)
     if not approval.witnesses(row.approved_at):
         yield differs("obligation.witness", f"{place}/approved_at", approval.at, row.approved_at)
-    taken_back = next((entry for entry in dossier.entries if entry.seq > approval.seq), None)
+    later = (entry for entry in dossier.entries if entry.seq > approval.seq and not leaves_the_row(entry))
+    taken_back = next(later, None)
     if claim.state == "approved":
         taken_back = None
     if (taken_back is None) != (row.released_at is None) or (taken_back and not taken_back.witnesses(row.released_at)):

@@ -20,6 +20,10 @@ OVERDUE: Final = "claim.correction_overdue"
 RED_LETTER: Final = "claim.red_letter"
 """An invoice of the claim was cancelled: it starts again, and holds no key until then."""
 
+SIMILAR: Final = "claim.similar"
+SIMILAR_DECIDED: Final = "claim.similar_decided"
+_ANY: Final = _ASSESSED | {"withdrawn", "clawed_back"}
+
 _Step = tuple[frozenset[str | None], frozenset[str | None]]
 
 STEPS: Final[Mapping[str, _Step]] = {
@@ -36,8 +40,15 @@ STEPS: Final[Mapping[str, _Step]] = {
     RED_LETTER: (frozenset(_LIVE), frozenset({"needs_correction"})),
     "claim.frozen": (frozenset({"in_review", "on_hold", "approved"}), frozenset({"on_hold"})),
     OVERDUE: (frozenset({"needs_correction"}), frozenset({"needs_correction"})),
+    SIMILAR: (frozenset({"on_hold", "approved"}), frozenset({"on_hold", "approved"})),
+    SIMILAR_DECIDED: (_ANY, _ANY),
 }
 """From which states each act leads to which."""
+
+
+def leaves_the_row(entry: Entry) -> bool:
+    """Whether the entry tells of something that changes nothing in the claim's row."""
+    return entry.action in {OVERDUE, SIMILAR, SIMILAR_DECIDED}
 
 
 def history_differences(dossier: Dossier, claim: Row) -> Iterator[Difference]:
@@ -48,7 +59,7 @@ def history_differences(dossier: Dossier, claim: Row) -> Iterator[Difference]:
         return
     yield from _steps(place, entries)
     first = entries[0]
-    last_change = next((each for each in reversed(entries) if each.action != OVERDUE), first)
+    last_change = next((each for each in reversed(entries) if not leaves_the_row(each)), first)
     expected = {
         "state": entries[-1].to_state,
         "claim_no": first.details.get("claim_no"),
@@ -72,6 +83,8 @@ def _steps(place: str, entries: list[Entry]) -> Iterator[Difference]:
         if entry.from_state not in froms or entry.to_state not in tos:
             found = f"{entry.action}: {entry.from_state} → {entry.to_state}"
             yield differs("claim.step", f"{place}/entry/{entry.seq}", "a step that there is", found)
+        if entry.action in {SIMILAR, SIMILAR_DECIDED} and entry.from_state != entry.to_state:
+            yield differs("claim.step", f"{place}/entry/{entry.seq}", entry.from_state, entry.to_state)
     for before, after in pairwise(entries):
         if after.from_state != before.to_state:
             yield differs("claim.step", f"{place}/entry/{after.seq}", before.to_state, after.from_state)

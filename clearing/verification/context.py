@@ -25,4 +25,6 @@ class Context:
     """The account that each tenant pays from."""
     on_record: frozenset[str]
     """Credit codes of which a tenant keeps a qualification, an admission, a sanction or a trust listing."""
+    key_versions: Mapping[int, str]
+    """The state of each version of the registry's key."""
     secrets: OpenedSecrets | None

@@ -61,10 +61,21 @@ select tenant, subject_id, id, kind, debit, credit, amount_fen, pending_id, reve
 """
 _HOLDINGS: Final = """
 select h.tenant, h.holder_id, h.digest, h.exclusion_group, h.holder_kind, h.scheme, h.platform, h.enterprise_digest,
-       h.month, h.status, h.claimed_fen, h.stated_fen, k.kind
+       h.month, h.status, h.claimed_fen, h.stated_fen, k.kind, k.key_version
   from registry_holding h
   left join registry_key k on k.digest = h.digest and k.exclusion_group = h.exclusion_group
  order by h.tenant, h.holder_id
+"""
+_PROBES: Final = """
+select s.tenant, p.seeker_id, p.tenant as met_tenant, p.id, p.kind, p.holder_id, p.platform, p.month, p.client_id, p.at
+  from registry_probe p
+  join (select tenant, id from claim union all select tenant, id from support_record) s on s.id = p.seeker_id
+ order by s.tenant, p.seeker_id, p.at, p.id
+"""
+_PAIRS: Final = """
+select tenant, claim_id, id, place, other_reference, other_platform, other_month, other_place, probability_parts,
+       fields, model_sha256, hold_id, found_at, resolved_at, resolved_by, outcome, reason
+  from similar_pair order by tenant, claim_id, found_at, id
 """
 _OBLIGATIONS: Final = """
 select tenant, id, claim_no, platform, scheme, mode, quota_year, enterprise_name, provider_name, provider_uscc,
@@ -162,6 +173,8 @@ _STREAMS: Final[Mapping[str, tuple[str, int]]] = {
     "entry": (_ENTRIES, ROWS_AT_ONCE),
     "ledger_transfer": (_TRANSFERS, ROWS_AT_ONCE),
     "registry_holding": (_HOLDINGS, ROWS_AT_ONCE),
+    "similar_pair": (_PAIRS, ROWS_AT_ONCE),
+    "registry_probe": (_PROBES, ROWS_AT_ONCE),
     "obligation": (_OBLIGATIONS, ROWS_AT_ONCE),
     "batch_item": (_ITEMS, ROWS_AT_ONCE),
     "objection": (_OBJECTIONS, ROWS_AT_ONCE),
@@ -191,6 +204,8 @@ PLACES: Final[Mapping[str, str]] = {
     "hold": "id",
     "review": "id",
     "ledger_transfer": "id",
+    "registry_probe": "id",
+    "similar_pair": "id",
     "batch_item": "batch_id",
     "objection": "id",
     "outbox": "id",

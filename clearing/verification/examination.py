@@ -9,13 +9,14 @@ from clearing.verification.bank_statements import bank_file_differences, bank_li
 from clearing.verification.batches import read_batches
 from clearing.verification.chain import Chains
 from clearing.verification.checkpoints import Checkpoint, read_checkpoints
-from clearing.verification.client_keys import client_key_differences
 from clearing.verification.clawbacks import clawback_bound_differences
+from clearing.verification.client_keys import client_key_differences
 from clearing.verification.context import Context
 from clearing.verification.cycles import cycle_differences
 from clearing.verification.debts import debt_differences
 from clearing.verification.difference import Difference, differs, guarded
 from clearing.verification.files import file_differences
+from clearing.verification.key_versions import key_version_differences, key_versions
 from clearing.verification.keys import KeyCheck
 from clearing.verification.ledger import ledger_differences
 from clearing.verification.manifests import manifest_chain_differences
@@ -24,6 +25,7 @@ from clearing.verification.numbers import number_differences
 from clearing.verification.outbox import idempotency_differences, outbox_differences
 from clearing.verification.payouts import payout_differences
 from clearing.verification.policies import PolicyCheck
+from clearing.verification.probes import probe_table_differences
 from clearing.verification.quotas import quota_differences
 from clearing.verification.receipts import receipt_differences
 from clearing.verification.registry import registry_differences
@@ -32,6 +34,7 @@ from clearing.verification.rewards import reward_differences
 from clearing.verification.seals import seal_differences
 from clearing.verification.sendings import sent_file_differences
 from clearing.verification.settings import on_record, settings_differences
+from clearing.verification.similar_pairs import model_differences, other_side_differences
 from clearing.verification.snapshot import Snapshot, open_snapshot
 from clearing.verification.structure import is_migrated, structure_differences
 from clearing.verification.subjects import subject_differences
@@ -93,6 +96,8 @@ def row_differences(
     yield from guarded("signing_key", keys.differences())
     policies = PolicyCheck(snapshot, chains.settings)
     yield from guarded("policy_version", policies.differences())
+    yield from guarded("registry_key_version", key_version_differences(snapshot, chains.settings, secrets))
+    yield from guarded("similarity_model", model_differences(snapshot, chains.settings))
     yield from guarded("setting", settings_differences(snapshot, chains.settings, secrets))
     agreements = read_agreements(snapshot)
     yield from guarded("agreement", agreement_differences(snapshot, agreements, chains.settings, secrets))
@@ -105,6 +110,7 @@ def row_differences(
         clients={row.client_id: row for row in snapshot.rows("select client_id, platform, person from client")},
         payout_accounts={row.tenant: row for row in snapshot.rows(_PAYOUT_ACCOUNTS)},
         on_record=on_record(snapshot),
+        key_versions=key_versions(snapshot),
         secrets=secrets,
     )
     yield from _by_table(snapshot, context)
@@ -129,6 +135,8 @@ def _by_table(snapshot: Snapshot, context: Context) -> Iterator[Difference]:
     yield from guarded("ledger_transfer", ledger_differences(snapshot))
     yield from guarded("ledger_account", quota_differences(snapshot, context.policies))
     yield from guarded("registry_key", registry_differences(snapshot))
+    yield from guarded("registry_probe", probe_table_differences(snapshot))
+    yield from guarded("similar_pair", other_side_differences(snapshot))
     yield from guarded("number_series", number_differences(snapshot))
     yield from guarded("bank_submission", sent_file_differences(snapshot))
     yield from guarded("bank_line", bank_line_differences(snapshot))

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from clearing.verification.claim_history import OVERDUE, SUBMITTED
+from clearing.verification.claim_history import SUBMITTED, leaves_the_row
 from clearing.verification.difference import Difference, differs
 from clearing.verification.dossiers import Dossier
 from clearing.verification.entries import Entry
@@ -20,7 +20,7 @@ def claim_notices(dossier: Dossier, claim: Row) -> list[Notice]:
     awards, notices, revision = dossier.awards, [], 0
     for entry in dossier.entries:
         revision += entry.action in SUBMITTED
-        if entry.action == OVERDUE:
+        if leaves_the_row(entry):
             continue
         payload = {
             "claim_id": str(dossier.subject_id),

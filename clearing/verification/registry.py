@@ -23,9 +23,8 @@ select coalesce(k.digest, h.digest) as digest, coalesce(k.exclusion_group, h.exc
     or k.total_fen is distinct from h.total
     or (h.total is not null and h.taken > h.total)
     or length(k.digest) <> 16
-    or k.key_version <> %s
+    or k.key_version not in (select version from registry_key_version where state <> 'retired')
 """
-KEY_VERSION: Final = 1
 
 
 def registry_differences(snapshot: Snapshot) -> Iterator[Difference]:
@@ -35,7 +34,7 @@ def registry_differences(snapshot: Snapshot) -> Iterator[Difference]:
     )
     snapshot.tally["registry keys"] += counted[0].k
     snapshot.tally["registry holdings"] += counted[0].h
-    for row in snapshot.stream(_HEADS, KEY_VERSION):
+    for row in snapshot.stream(_HEADS):
         place = f"registry_key/{bytes(row.digest).hex()}/{row.exclusion_group}"
         if row.kind is None:
             yield differs("registry.head", place, "a head for its holdings", None)
@@ -47,7 +46,7 @@ def registry_differences(snapshot: Snapshot) -> Iterator[Difference]:
         if row.total is not None and row.taken > row.total:
             yield differs("registry.twice", place, f"at most {row.total}", row.taken)
         if row.taken_fen == row.taken and row.total_fen == row.total and not _exceeds(row):
-            yield differs("registry.head", place, f"16 bytes under key version {KEY_VERSION}", bytes(row.digest))
+            yield differs("registry.head", place, "16 bytes under a key version that stands", bytes(row.digest))
 
 
 def _exceeds(row: object) -> bool:

@@ -7,12 +7,13 @@ from typing import Any, Final
 
 from clearing.verification.claim_award import SHANGHAI
 from clearing.verification.claim_content import read_json
-from clearing.verification.claim_keys import GROUP_WITHOUT_POLICY
+from clearing.verification.claim_keys import GROUP_WITHOUT_POLICY, version_differences
 from clearing.verification.context import Context
 from clearing.verification.difference import Difference, compared, differs
 from clearing.verification.dossiers import Dossier
 from clearing.verification.identities import project_number
 from clearing.verification.notices import notice_differences, reservation_notices
+from clearing.verification.probes import probe_differences
 from clearing.verification.snapshot import Row
 from tenants.kernel.money import Money
 
@@ -152,8 +153,12 @@ def support_differences(dossier: Dossier, row: Row, context: Context) -> Iterato
     holdings = dossier["registry_holding"]
     red_letter = entry.details.get("red_letter") is True
     keys = row.keys if len(actions) == 1 else 0
-    if len(holdings) != keys:
-        yield differs("support.keys", f"registry_holding/{row.tenant}/{row.id}", keys, len(holdings))
+    for version, state in context.key_versions.items():
+        held_now = sum(held.key_version == version for held in holdings)
+        if (state == "current" and held_now != keys) or held_now > keys:
+            yield differs("support.keys", f"registry_holding/{row.tenant}/{row.id}", keys, held_now)
+    yield from version_differences(holdings, f"registry_holding/{row.tenant}/{row.id}", context)
+    yield from probe_differences(dossier, [(entry, row.platform, f"{row.supported_on:%Y-%m}", row.client_id)])
     columns: dict[str, Any] = {
         "exclusion_group": GROUP_WITHOUT_POLICY,
         "holder_kind": "support",

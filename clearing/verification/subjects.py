@@ -1,17 +1,18 @@
 """One pass over everything that belongs to one subject at a time: claims, reservations, support records, batches."""
 
 from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
 from typing import Final
 
 from clearing.verification.bank_statements import statement_differences
 from clearing.verification.batches import BatchCheck
 from clearing.verification.cases import case_differences
 from clearing.verification.chain import KEPT
-from clearing.verification.claim_award import Award
+from clearing.verification.claim_award import SHANGHAI, Award
 from clearing.verification.claim_content import Content
 from clearing.verification.claim_decisions import hold_differences, review_differences, stage_differences
 from clearing.verification.claim_handover import handover_differences
-from clearing.verification.claim_history import history_differences
+from clearing.verification.claim_history import SUBMITTED, history_differences
 from clearing.verification.claim_keys import key_differences
 from clearing.verification.claim_money import money_differences
 from clearing.verification.clawbacks import clawback_differences
@@ -19,11 +20,14 @@ from clearing.verification.context import Context
 from clearing.verification.derived import derived_differences
 from clearing.verification.difference import Difference, differs, guarded
 from clearing.verification.dossiers import Dossier, dossiers, place_of
+from clearing.verification.entries import Entry
 from clearing.verification.notices import claim_notices, notice_differences
+from clearing.verification.probes import probe_differences
 from clearing.verification.receipts import issued_differences
 from clearing.verification.reissues import correction_differences, reissue_differences
 from clearing.verification.reservations import reservation_differences, support_differences
 from clearing.verification.sendings import sending_differences
+from clearing.verification.similar_pairs import is_sweep, pair_differences
 from clearing.verification.snapshot import Row, Snapshot
 
 Check = Callable[[Dossier, Row, Context], Iterator[Difference]]
@@ -105,14 +109,33 @@ def _claim(dossier: Dossier, claim: Row, context: Context) -> Iterator[Differenc
     yield from review_differences(dossier, claim, context)
     yield from stage_differences(dossier, claim, context)
     yield from hold_differences(dossier, claim)
+    yield from pair_differences(dossier, claim)
     yield from money_differences(dossier, claim, award.result, context)
     yield from key_differences(dossier, claim, content.last, context)
+    yield from probe_differences(dossier, _submissions(dossier, claim, content))
     yield from handover_differences(dossier, claim, content.last, context)
     yield from notice_differences(dossier, claim_notices(dossier, claim))
 
 
+def _submissions(dossier: Dossier, claim: Row, content: Content) -> list[tuple[Entry, str, str, str]]:
+    """Each submission's entry, platform, month and client."""
+    entries = [entry for entry in dossier.entries if entry.action in SUBMITTED]
+    months = [
+        ""
+        if revision.submission is None
+        else f"{datetime.fromisoformat(revision.submission['submitted_at']).astimezone(SHANGHAI):%Y-%m}"
+        for revision in content.revisions
+    ]
+    clients = [row.client_id for row in dossier["claim_revision"]]
+    return [
+        (entry, claim.platform, month, client) for entry, month, client in zip(entries, months, clients, strict=False)
+    ]
+
+
 def _stray(dossier: Dossier) -> Iterator[Difference]:
     """Settings have entries and nothing else; budgets and cycles have transfers too, which are checked with them."""
+    if is_sweep(dossier):
+        return
     for table, rows in dossier.rows.items():
         if table == "ledger_transfer" and all(_is_settings(row) for row in rows):
             continue

@@ -6,6 +6,7 @@ associated data are the canonical bytes of key id, purpose and tenant.
 """
 
 import hmac
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -32,6 +33,8 @@ class OpenedSecrets:
 
     kek: bytes = field(repr=False)
     registry_key: bytes = field(repr=False)
+    later_registry_keys: Mapping[int, bytes] = field(default_factory=dict, repr=False)
+    """The keys of the registry's versions after the first."""
 
     @classmethod
     def read(cls, folder: Path) -> "OpenedSecrets":
@@ -40,7 +43,12 @@ class OpenedSecrets:
         Raises:
             SecretsError: a file is absent or of another length.
         """
-        return cls(_secret(folder / "kek"), _secret(folder / "registry-key"))
+        later = {
+            int(path.suffix[1:]): _secret(path)
+            for path in folder.glob("registry-key.*")
+            if path.suffix[1:].isascii() and path.suffix[1:].isdecimal()
+        }
+        return cls(_secret(folder / "kek"), _secret(folder / "registry-key"), later)
 
     @cached_property
     def _tenant_ciphers(self) -> dict[str, AESGCM]:
@@ -68,9 +76,31 @@ class OpenedSecrets:
         place = canonical_bytes({"kid": kid, "purpose": purpose, "tenant": tenant})
         return _opened(self._wrapping_cipher, sealed[1:], place)
 
-    def registry_digest(self, kind: str, text: str) -> bytes:
-        """What the blind registry stores for an identity."""
-        return hmac.digest(self.registry_key, f"clearing/registry/v1\0{kind}\0{text}".encode(), "sha256")[:16]
+    def registry_digest(self, kind: str, text: str, version: int = 1) -> bytes:
+        """What the blind registry stores for an identity under this version of its key.
+
+        Raises:
+            SecretsError: the folder has no file of one of the keys up to this version.
+        """
+        digest = hmac.digest(self.registry_key, f"clearing/registry/v1\0{kind}\0{text}".encode(), "sha256")[:16]
+        for later in range(2, version + 1):
+            digest = self.registry_layer(kind, digest, later)
+        return digest
+
+    def opens_version(self, version: int) -> bool:
+        """Whether every key up to this version is there."""
+        return all(each in self.later_registry_keys for each in range(2, version + 1))
+
+    def registry_layer(self, kind: str, digest: bytes, version: int) -> bytes:
+        """What a digest of the version before becomes under this one.
+
+        Raises:
+            SecretsError: the folder has no file of this key.
+        """
+        key = self.later_registry_keys.get(version)
+        if key is None:
+            raise SecretsError(f"registry-key.{version}: absent")
+        return hmac.digest(key, f"clearing/registry/rekeyed/v1\0{kind}\0".encode() + digest, "sha256")[:16]
 
     def content_mac(self, content: bytes) -> bytes:
         """The keyed digest of a submission's content."""

@@ -61,6 +61,10 @@ MATRIX: dict[tuple[str, str], set[str]] = {
     ("post", "/v1/forms/claims/bulk"): {"claims:write"},
     ("post", "/v1/forms/reservations"): {"claims:write"},
     ("post", "/v1/forms/support-records"): {"support:write"},
+    ("get", "/v1/registry/probes"): {"audit:read"},
+    ("get", "/v1/similar-pairs"): {"reviews:write", "audit:read"},
+    ("get", "/v1/similar-pairs/{pair_id}"): {"reviews:write", "audit:read"},
+    ("post", "/v1/similar-pairs/{pair_id}/resolution"): {"reviews:write"},
     ("get", f"{SCHEME}/policies"): TENANT_READERS,
     ("get", f"{SCHEME}/policies/{{version}}"): TENANT_READERS,
     ("post", f"{SCHEME}/policies"): {"policies:write"},
@@ -256,6 +260,7 @@ def foreign(callers: Callers, delta: Api) -> Things:
 
 
 BODIES: dict[str, Any] = {
+    "/v1/similar-pairs/{pair_id}/resolution": {"outcome": "dismiss", "reason": "试探"},
     "/v1/claims/{claim_id}/withdraw": {},
     "/v1/claims/{claim_id}/reviews": {"stage": "center", "outcome": "reject", "reason": "试探"},
     "/v1/claims/{claim_id}/holds/{hold_id}/resolution": {"outcome": "reject", "reason": "试探"},

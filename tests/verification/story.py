@@ -40,6 +40,7 @@ from tenants.kernel.database import Scope, Work, run
 from tenants.kernel.money import Money
 from tenants.principal import SCOPES
 from tests.verification.policy_story import divide_a_budget, draft_policies, set_the_rate
+from tests.verification.registry_story import retype, rotate_registry_key
 
 START: Final = datetime.fromisoformat("2024-09-26T09:00:00+08:00")
 SEED: Final = 7
@@ -228,7 +229,9 @@ def _tell(story: Story) -> None:
     _register_webhooks(story)
     _add_keys(story)
     _submit(story)
+    rotate_registry_key(story.service)
     _plant(story)
+    retype(story.service, story.tenants, story.submit, SEED + 3)
     _reserve(story)
     _decide_holds(story)
     _review(story)

@@ -26,11 +26,13 @@ APPEND_ONLY = (
     "ledger_transfer", "objection", "platform_feed", "provider_reward", "review", "support_record",
     "assessment", "audit_entry", "batch_file", "batch_file_part", "claim_revision", "instruction", "instruction_claim",
     "ledger_transfer", "objection", "platform_feed", "receipt", "review", "support_record",
+    "registry_probe", "similarity_model",
 )  # fmt: skip
 NO_TENANT_OF_ITS_OWN = {
     "access_token": "found by its digest before anybody is known",
     "alembic_version": "the schema's revision",
     "clearing_cycle": "a window that all tenants of its set share; what they owe in it is theirs alone",
+    "client_probes": "a client's own count; names no tenant",
     "client": "found by its id before anybody is known; names its tenants",
     "client_assertion": "one client's own",
     "client_key": "found by its client before anybody is known",
@@ -38,8 +40,10 @@ NO_TENANT_OF_ITS_OWN = {
     "outbox": "the relay's and the workers', who serve every tenant",
     "platform_feed": "a platform's, over all tenants it may ask for",
     "registry_holding": "the blind registry is one for all tenants",
+    "registry_key_version": "one for all",
     "registry_key": "the blind registry is one for all tenants",
     "service_clock": "one for all",
+    "similarity_model": "one for all; it names nobody",
     "signing_key": "public halves are published, private ones sealed",
     "tenant": "the list of tenants",
 }
