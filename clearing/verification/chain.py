@@ -26,6 +26,8 @@ KEPT: Final = (
     "policy.", "key.", "payout_account.", "budget.", "linked_regions.", "standing.", "calendar.", "tenant.",
     "agreement.", "cycle.", "exposure.", "obligations.",
     "policy.", "key.", "payout_account.", "budget.", "linked_regions.", "standing.", "calendar.", "tenant.", "webhook.",
+    "policy.", "key.", "payout_account.", "budget.", "linked_regions.", "standing.", "calendar.", "tenant.", "account.",
+    "session.",
 )  # fmt: skip
 """Beginnings of the actions that set things up: these entries are few, and are kept for the checks that follow."""
 

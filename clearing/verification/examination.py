@@ -6,6 +6,7 @@ from typing import Final
 
 from clearing.verification.agreements import agreement_differences, read_agreements
 from clearing.verification.bank_statements import bank_file_differences, bank_line_differences, outcome_differences
+from clearing.verification.accounts import account_differences
 from clearing.verification.batches import read_batches
 from clearing.verification.chain import Chains
 from clearing.verification.checkpoints import Checkpoint, read_checkpoints
@@ -91,6 +92,7 @@ def row_differences(
     yield from guarded("setting", settings_differences(snapshot, chains.settings, secrets))
     agreements = read_agreements(snapshot)
     yield from guarded("agreement", agreement_differences(snapshot, agreements, chains.settings, secrets))
+    yield from guarded("console_account", account_differences(snapshot, chains.settings))
     context = Context(
         policies=policies.terms,
         keys=keys.keys,
