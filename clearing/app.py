@@ -42,6 +42,7 @@ from clearing.api.frame import open_frame
 from clearing.api.limits import limit_open_calls
 from clearing.api.problems import answer_problems
 from clearing.api.token import serve_tokens
+from clearing.console.application import open_console
 from clearing.logs import configure_logs
 from clearing.readiness import Readiness
 from clearing.service import Service, open_service
@@ -122,6 +123,7 @@ def create_app(service: Service) -> Flask:
         api.register_blueprint(blueprint)
     for page in PAGES:
         app.register_blueprint(page.blueprint)
+    open_console(app, service.machine)
     serve_tokens(app)
     limit_open_calls(app)
     return app

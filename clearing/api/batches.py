@@ -112,18 +112,9 @@ class BatchQuerySchema(PageSchema):
 @blueprint.response(201, BatchSchema, description="the batch, in state cut; it may be empty")
 def cut_batch(body: dict[str, Any], tenant: str) -> Response:
     """Cut a batch; a cut-off that lies ahead is the present moment."""
-    kind = _kind(body)
-    caller = principal()
 
     def use_case(work: Work) -> Answer:
-        policies = approved_policies(
-            work.connection, tenant, [body["scheme"]], demonstration=current().settings.demonstration
-        )
-        if kind is None and not policies.has_scheme(body["scheme"]):
-            raise _faulty("/scheme", "scheme.unknown", "该区域没有这个券种。", "The tenant has no such scheme.")
-        cut_off_at = body["cut_off"] or work.at
-        order = CutOrder(tenant, body["scheme"], body["mode"], cut_off_at, kind, body["counterparty"])
-        batch = cut(work.connection, order, caller.subject, work.at)
+        batch = cut_as_ordered(work, tenant, body)
         location = {"Location": f"/v1/tenants/{tenant}/batches/{batch.id}"}
         return Answer(batch_json(batch, []), 201, {**location, "ETag": etag_of(batch)})
 
@@ -176,14 +167,7 @@ def get_items(query: dict[str, Any], tenant: str, batch_id: UUID) -> Response:
 @blueprint.response(200, BatchSchema)
 def publish_batch(tenant: str, batch_id: UUID) -> Response:
     """Give public notice, through the last of the policy's working days."""
-    demonstration = current().settings.demonstration
-
-    def step(work: Work) -> Batch:
-        batch = find_batch(work.connection, tenant, batch_id)
-        terms = publicity_terms(work.connection, batch, work.at, demonstration=demonstration)
-        return publish(work.connection, tenant, batch_id, terms, principal().subject, work.at)
-
-    return _step(tenant, batch_id, step)
+    return _step(tenant, batch_id, lambda work: publish_by_policy(work, tenant, batch_id))
 
 
 @blueprint.post("/<uuid:batch_id>/seal")
@@ -261,6 +245,35 @@ def get_files(tenant: str, batch_id: UUID) -> Response:
 @blueprint.doc(responses={"200": {"description": "the file, as an attachment", "content": {"*/*": {}}}})
 def get_file(tenant: str, batch_id: UUID, name: str) -> Response:
     """Download one file of the batch."""
+    return download(tenant, batch_id, name)
+
+
+def cut_as_ordered(work: Work, tenant: str, order: dict[str, Any]) -> Batch:
+    """Cut what the order asks for, as the caller; the order is what :class:`BatchOrderSchema` made.
+
+    Raises:
+        Invalid: there is no such kind, or not of this mode; or no such scheme.
+    """
+    kind = _kind(order)
+    policies = approved_policies(
+        work.connection, tenant, [order["scheme"]], demonstration=current().settings.demonstration
+    )
+    if kind is None and not policies.has_scheme(order["scheme"]):
+        raise _faulty("/scheme", "scheme.unknown", "该区域没有这个券种。", "The tenant has no such scheme.")
+    cut_off_at = order["cut_off"] or work.at
+    cut_order = CutOrder(tenant, order["scheme"], order["mode"], cut_off_at, kind, order["counterparty"])
+    return cut(work.connection, cut_order, principal().subject, work.at)
+
+
+def publish_by_policy(work: Work, tenant: str, batch_id: UUID) -> Batch:
+    """Publish the batch, as the caller, for the working days of the scheme's policy."""
+    batch = find_batch(work.connection, tenant, batch_id)
+    terms = publicity_terms(work.connection, batch, work.at, demonstration=current().settings.demonstration)
+    return publish(work.connection, tenant, batch_id, terms, principal().subject, work.at)
+
+
+def download(tenant: str, batch_id: UUID, name: str) -> Response:
+    """One file of the batch as an attachment, read part by part."""
     service, scope = current(), Scope((tenant,))
 
     def found(work: Work) -> tuple[Batch, StoredFile]:

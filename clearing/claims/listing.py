@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from clearing.claims.records import ClaimRow, ClaimView, view_claims
 from tenants.kernel.canonical import Json, plain
 from tenants.kernel.clock import SHANGHAI
+from tenants.kernel.money import Money
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,16 @@ def list_claims(connection: Connection, wanted: Filter, after: UUID | None, limi
         (*values, limit, limit),
     )
     return view_claims(connection, [claim_id for (claim_id,) in rows])
+
+
+def totals_of(connection: Connection, wanted: Filter) -> tuple[int, Money]:
+    """How many claims the filter finds, and the sum of their awards."""
+    where = " and ".join(("tenant = any((select bound_tenants())::text[])", *wanted.conditions))
+    count, fen = connection.exec_driver_sql(
+        f"select count(*), coalesce(sum(award_fen), 0)::bigint from claim_now where {where}",  # noqa: S608 - ours
+        wanted.values,
+    ).one()
+    return count, Money(fen)
 
 
 def traces_of(connection: Connection, claim_id: UUID) -> list[Json]:

@@ -1,0 +1,78 @@
+"""What a cut would take, before it is made; and the sums of a list of batches."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from tenants.kernel.money import Money
+
+SHOWN: Final = 50
+"""How many of the claims a preview shows; its sums are over all of them."""
+_TAKEN: Final = (
+    "from obligation where tenant = %s and scheme = %s and mode = %s and batch_id is null and released_at is null "
+    "and approved_at <= %s"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewLine:
+    """One claim that the batch would hold."""
+
+    claim_id: UUID
+    claim_no: str
+    enterprise_name: str
+    provider_name: str
+    payee_name: str
+    amount: Money
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What the batch would hold: control totals, number of payees, its first claims; and what comes too late for it."""
+
+    count: int
+    total: Money
+    payees: int
+    later_count: int
+    later_total: Money
+    lines: tuple[PreviewLine, ...]
+
+
+def preview_cut(connection: Connection, tenant: str, scheme: str, mode: str, cut_off_at: datetime) -> Preview:
+    """What :func:`settlement.batch_steps.cut` would take at this moment; found in the index of open obligations."""
+    order = (tenant, scheme, mode, cut_off_at)
+    count, fen, payees = connection.exec_driver_sql(
+        f"select count(*), coalesce(sum(amount_fen), 0)::bigint, count(distinct payee_digest) {_TAKEN}",
+        order,
+    ).one()
+    later, later_fen = connection.exec_driver_sql(
+        "select count(*), coalesce(sum(amount_fen), 0)::bigint from obligation where tenant = %s and scheme = %s "
+        "and mode = %s and batch_id is null and released_at is null and approved_at > %s",
+        order,
+    ).one()
+    rows = connection.exec_driver_sql(
+        f"select id, claim_no, enterprise_name, provider_name, payee_name, amount_fen {_TAKEN} order by id limit %s",
+        (*order, SHOWN),
+    )
+    lines = tuple(
+        PreviewLine(claim_id, claim_no, enterprise, provider, payee, Money(fen))
+        for claim_id, claim_no, enterprise, provider, payee, fen in rows
+    )
+    return Preview(count, Money(fen), payees, later, Money(later_fen), lines)
+
+
+def batch_totals(connection: Connection, tenant: str, filters: dict[str, str]) -> tuple[int, Money]:
+    """How many batches the filters of :func:`settlement.batch.list_batches` find, and the sum of their totals."""
+    where, values = ["tenant = %s"], [tenant]
+    for column in ("state", "scheme", "mode"):
+        if column in filters:
+            where.append(f"{column} = %s")
+            values.append(filters[column])
+    count, fen = connection.exec_driver_sql(
+        f"select count(*), coalesce(sum(total_fen), 0)::bigint from batch where {' and '.join(where)}",  # noqa: S608
+        tuple(values),
+    ).one()
+    return count, Money(fen)
