@@ -123,7 +123,7 @@ def create_app(service: Service) -> Flask:
         api.register_blueprint(blueprint)
     for page in PAGES:
         app.register_blueprint(page.blueprint)
-    open_console(app, service.machine)
+    open_console(app, service.machine, demonstrates=service.settings.demonstration)
     serve_tokens(app)
     limit_open_calls(app)
     return app

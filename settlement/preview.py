@@ -64,6 +64,27 @@ def preview_cut(connection: Connection, tenant: str, scheme: str, mode: str, cut
     return Preview(count, Money(fen), payees, later, Money(later_fen), lines)
 
 
+@dataclass(frozen=True, slots=True)
+class OpenAmount:
+    """What waits for a batch in one scheme and mode."""
+
+    tenant: str
+    scheme: str
+    mode: str
+    count: int
+    total: Money
+
+
+def open_amounts(connection: Connection) -> list[OpenAmount]:
+    """What waits for a batch in the bound tenants; found in the index of open obligations."""
+    rows = connection.exec_driver_sql(
+        "select tenant, scheme, mode, count(*), sum(amount_fen)::bigint from obligation "
+        "where tenant = any((select bound_tenants())::text[]) and batch_id is null and released_at is null "
+        "group by tenant, scheme, mode order by tenant, scheme, mode"
+    )
+    return [OpenAmount(tenant, scheme, mode, count, Money(fen)) for tenant, scheme, mode, count, fen in rows]
+
+
 def batch_totals(connection: Connection, tenant: str, filters: dict[str, str]) -> tuple[int, Money]:
     """How many batches the filters of :func:`settlement.batch.list_batches` find, and the sum of their totals."""
     where, values = ["tenant = %s"], [tenant]

@@ -67,6 +67,19 @@ def list_users(data_dir: Path, as_json: bool) -> None:
 
 
 @user.command()
+@click.argument("secret")
+def code(secret: str) -> None:
+    """显示验证器密钥此刻的动态码 / Print the code that an authenticator with this secret shows now."""
+    from tenants.kernel.clock import SystemClock
+    from tenants.passwords import code_at
+
+    try:
+        click.echo(code_at(secret, SystemClock().now()))
+    except ValueError as error:
+        raise click.BadParameter("须为 base32 文本 / give a text in base32", param_hint="SECRET") from error
+
+
+@user.command()
 @click.argument("login")
 @click.pass_obj
 def revoke(data_dir: Path, login: str) -> int:

@@ -6,7 +6,19 @@ from typing import Final
 from flask import Flask
 
 from clearing.api.limits import Window
-from clearing.console import account, batch, batches, claim, claims, elsewhere, home, queue, sign_in, static_files
+from clearing.console import (
+    account,
+    batch,
+    batches,
+    claim,
+    claims,
+    clock,
+    elsewhere,
+    home,
+    queue,
+    sign_in,
+    static_files,
+)
 from clearing.console.filters import furnish
 from clearing.console.home import Figures
 from clearing.console.language import speak
@@ -18,11 +30,12 @@ SCREENS: Final[tuple[ModuleType, ...]] = (
 """One module a screen; each has a ``blueprint``."""
 
 
-def open_console(app: Flask, machine: Clock) -> None:
+def open_console(app: Flask, machine: Clock, *, demonstrates: bool) -> None:
     """Add the console to the application."""
     speak(app)
     furnish(app)
     app.extensions["console-door"] = Window(sign_in.TRIES_PER_WINDOW)
     app.extensions["console-figures"] = Figures(machine)
-    for module in SCREENS:
+    app.jinja_env.globals["demonstrates"] = demonstrates
+    for module in SCREENS + ((clock,) if demonstrates else ()):
         app.register_blueprint(module.blueprint)

@@ -14,6 +14,7 @@ from clearing.console.screen import as_api, may, screen, show, within
 from clearing.console.words import STATES
 from clearing.tenancy.budgets import read_budget
 from settlement.batch import Batch, list_batches
+from settlement.preview import open_amounts
 from tenants.kernel.clock import Clock, shanghai_day
 from tenants.kernel.database import Work
 from tenants.kernel.money import ZERO, Money
@@ -79,6 +80,7 @@ def _read(work: Work, me: Principal) -> dict[str, Any]:
         "next_claim": next_in_review(work.connection, me.person or "", None) if reviews else None,
         "reviews": reviews,
         "tasks": _tasks(work, me, today),
+        "open_amounts": open_amounts(work.connection) if may("batches.cut_batch") else [],
         "budgets": [budget for budget in _budgets(work, me, today.year) if budget["amount"] is not None],
         "open_count": _open(waiting),
     }

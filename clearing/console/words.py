@@ -168,6 +168,7 @@ DONE: Final[Words] = {
     "close": _l("批次已关闭。"),
     "password": _l("密码已修改。"),
     "sessions": _l("其他会话已结束。"),
+    "clock": _l("演示时钟已向前拨。"),
     "signed-out": _l("您已退出登录。"),
 }
 """What was done, as the next page says it."""

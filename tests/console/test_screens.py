@@ -227,7 +227,7 @@ def test_a_batch_goes_its_whole_way_by_forms(world: World) -> None:
     assert maker.send(f"{place}/publish", f"{place}/publish").status_code == 303
     early = maker.send(f"{place}/seal", f"{place}/seal", **maker.proof())
     assert early.status_code == 409
-    world.story.move("2024-10-16T09:00:00+08:00")
+    world.pass_the_notice("jiangsu", batch_id)
     unproved = maker.send(f"{place}/seal", f"{place}/seal", password="wrong", code="123456")
     assert (unproved.status_code, "密码或动态码不正确" in unproved.get_data(as_text=True)) == (403, True)
     page = maker.see(f"{place}/seal")

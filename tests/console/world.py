@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 from html import unescape
 from pathlib import Path
 from typing import Any, Final
@@ -22,6 +22,7 @@ from clearing.people import enrol
 from clearing.preparation import migrate_schema, prepare
 from clearing.service import Service
 from clearing.settings import Settings
+from tenants.credentials import TOKEN_LIFE
 from tenants.kernel.clock import FixedClock, SystemClock
 from tenants.kernel.database import open_engine
 from tenants.kernel.secrets import load_secrets
@@ -32,6 +33,8 @@ from tests.verification.story import START, Story
 PASSWORD: Final = "correct horse battery 9"
 TENANTS: Final = ("jiangsu", "wujiang")
 SEED: Final = 11
+PLATFORMS: Final = ("jssic", "delta", "shanxi-inno", "wujiang-local")
+STAFF: Final = ("maker", "releaser", "auditor", "administrator", "reviewer of center", "reviewer of authority")
 CLAIMS: Final = 24
 
 
@@ -44,6 +47,7 @@ class World:
     secrets: dict[str, str] = field(default_factory=dict)
     knocks: int = 0
     drafts: int = 0
+    enlisted_at: datetime = START
 
     @property
     def app(self) -> Flask:
@@ -56,6 +60,22 @@ class World:
     def wait(self, seconds: float) -> None:
         """Let time pass."""
         self.clock.move_to(self.clock.now() + timedelta(seconds=seconds))
+        if self.clock.now() > self.enlisted_at + TOKEN_LIFE / 2:
+            self.enlist()
+
+    def enlist(self) -> None:
+        """Give the platforms and people of the story tokens that are good for a while."""
+        for platform in PLATFORMS:
+            self.story.enrol(platform, platform)
+        for name in STAFF:
+            self.story.enrol(name, person=True)
+        self.enlisted_at = self.clock.now()
+
+    def pass_the_notice(self, tenant: str, batch_id: str) -> None:
+        """Let business time pass until the day after the batch's notice."""
+        batch = self.story.call("auditor", "GET", f"/v1/tenants/{tenant}/batches/{batch_id}").get_json()
+        after = date.fromisoformat(batch["publicity_through"]) + timedelta(days=1)
+        self.story.move(f"{after}T09:00:00+08:00")
 
     def code(self, login: str) -> str:
         """What the person's authenticator shows now."""
@@ -186,10 +206,7 @@ def _populate(world: World) -> None:
     world.invite("second-releaser", "finance_releaser")
     world.invite("stranger", *ROLES, tenants=("shanxi-hainan",))
     story = world.story
-    for platform in ("jssic", "delta", "shanxi-inno", "wujiang-local"):
-        story.enrol(platform, platform)
-    for name in ("maker", "releaser", "auditor", "administrator", "reviewer of center", "reviewer of authority"):
-        story.enrol(name, person=True)
+    world.enlist()
     story.call(
         "administrator", "PUT", "/v1/tenants/jiangsu/schemes/provincial/budgets/2024", {"amount": "9000000.00"},
     )  # fmt: skip
