@@ -12,6 +12,7 @@ from clearing.api import (
     address,
     agreements,
     batch_clearing,
+    audit,
     batches,
     bulk,
     cases,
@@ -31,6 +32,7 @@ from clearing.api import (
     payout_account,
     policies,
     reissues,
+    payouts,
     reservations,
     sending,
     statements,
@@ -68,9 +70,11 @@ NOUNS: Final[tuple[ModuleType, ...]] = (
     sending,
     statements,
     reissues,
+    audit,
     events,
     webhooks,
     notices,
+    payouts,
     jwks,
 )
 """Modules of the interface, in the order of its description; each has a ``blueprint``, some share one."""

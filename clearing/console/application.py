@@ -8,6 +8,7 @@ from flask import Flask
 from clearing.api.limits import Window
 from clearing.console import (
     account,
+    audit,
     batch,
     batches,
     claim,
@@ -15,6 +16,8 @@ from clearing.console import (
     clock,
     elsewhere,
     home,
+    instruction,
+    policies,
     queue,
     sign_in,
     static_files,
@@ -25,7 +28,7 @@ from clearing.console.language import speak
 from tenants.kernel.clock import Clock
 
 SCREENS: Final[tuple[ModuleType, ...]] = (
-    static_files, sign_in, home, claims, claim, queue, batches, batch, account, elsewhere,
+    static_files, sign_in, instruction, home, claims, claim, queue, batches, batch, policies, audit, account, elsewhere,
 )  # fmt: skip
 """One module a screen; each has a ``blueprint``."""
 

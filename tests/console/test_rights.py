@@ -11,7 +11,7 @@ from tests.console.world import TENANTS, Visitor, World, form_token
 from tests.scenarios.test_access_matrix import MATRIX
 
 ABSENT = "01900000-0000-7000-8000-000000000000"
-DOOR = re.compile(r"/console/(sign-in|sign-out|language/.*|static/.*)")
+DOOR = re.compile(r"/console/(instruction|sign-in|sign-out|language/.*|static/.*)")
 """What needs no session, or only ends one."""
 
 
@@ -24,7 +24,7 @@ def screens(world: World) -> list[tuple[str, str, tuple[str, ...]]]:
         view: Any = world.app.view_functions[rule.endpoint]
         path = re.sub(r"<uuid:[a-z_]+>", ABSENT, rule.rule).replace("<tenant>", "jiangsu")
         path = re.sub(r"<any\(([a-z]+).*?>", r"\1", path)
-        path = re.sub(r"<(path:)?[a-z_]+>", "x", path)
+        path = re.sub(r"<(path:)?[a-z_]+>", "x", path.replace("<int:entry>", "1"))
         step = path.rpartition("/")[2]
         extra = (OPERATIONS[step],) if rule.rule.endswith(":step>") else ()
         found += [

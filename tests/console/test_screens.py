@@ -2,17 +2,23 @@
 
 import csv
 import io
+import json
 import re
+from datetime import date, timedelta
 from html import escape
 from typing import Any
 
 import openpyxl
 import pytest
 
+from clearing.checkpoints import Checkpoints
 from tenants.kernel.money import Money
 from tests.console.world import Visitor, World, approved, hidden_fields, instructed, plain
 
-PAGES = ("/console", "/console/claims", "/console/queue", "/console/batches/jiangsu", "/console/account")
+PAGES = (
+    "/console", "/console/claims", "/console/queue", "/console/batches/jiangsu", "/console/account",
+    "/console/audit/jiangsu", "/console/policies", "/console/instruction",
+)  # fmt: skip
 HOSTILE = "<script>alert(1)</script>\"'=HYPERLINK(1)"
 
 
@@ -305,3 +311,90 @@ def test_an_address_where_nothing_is_says_so_as_a_page(world: World) -> None:
     visitor = world.visitor("auditor")
     for path in ("/console/nothing", "/console/claims/x", "/console/batches/jiangsu/x/y"):
         assert "未能完成" in visitor.see(path, 404)
+
+
+def released(world: World) -> str:
+    """The lines of ``payouts.jsonl`` of a batch that was released just now."""
+    approved(world, 1)
+    batch = world.story.cut("jiangsu", "provincial")
+    world.story.step("maker", "jiangsu", batch, "publish")
+    world.pass_the_notice("jiangsu", str(batch["id"]))
+    world.story.step("maker", "jiangsu", batch, "seal")
+    world.story.step("releaser", "jiangsu", batch, "release")
+    instructed(world)
+    path = f"/v1/tenants/jiangsu/batches/{batch['id']}/files/payouts.jsonl"
+    return world.story.call("auditor", "GET", path).get_data(as_text=True)
+
+
+def test_anybody_may_verify_a_payout_instruction_by_pasting_or_uploading_it(world: World) -> None:
+    line = released(world).splitlines()[0]
+    token = json.loads(line)["jws"]
+    head, payload, signature = token.split(".")
+    for given, genuine in (
+        (line, True),
+        (token, True),
+        (f"{head}.{payload[:-2]}AA.{signature}", False),
+        (line.replace('"instruction_id":"0', '"instruction_id":"1'), False),
+        ("nonsense", False),
+        ('{"x": 1}', False),
+        ("." * 500, False),
+        ("你好.你好.你好", False),
+    ):
+        for form in ({"text": given}, {"file": (io.BytesIO(given.encode()), "payouts.jsonl")}):
+            page = world.app.test_client().post("/console/instruction", data=form).get_data(as_text=True)
+            assert ("真实有效" in page, "不可信" in page) == (genuine, not genuine), given[:80]
+        body = {"instructions": [given]}
+        item = world.app.test_client().post("/v1/payouts/verification", json=body).get_json()["items"][0]
+        assert item["genuine"] is genuine
+        assert "account_number" not in (item["instruction"] or {})
+
+
+@pytest.mark.parametrize("form", [{}, {"text": "\n" * 90}, {"text": "x\n" * 60}, {"file": "\0" * 200_000}])
+def test_an_upload_of_the_wrong_kind_is_refused_and_the_text_stays(world: World, form: dict[str, str]) -> None:
+    sent = {name: (io.BytesIO(text.encode()), "x") if name == "file" else text for name, text in form.items()}
+    answer = world.app.test_client().post("/console/instruction", data=sent)
+    assert answer.status_code in {413, 422}
+    assert "拨付指令" in answer.get_data(as_text=True)
+
+
+def test_the_auditor_searches_exports_verifies_and_proves(world: World) -> None:
+    claim = world.one_in_review()
+    assert reviews(world.visitor("center-reviewer"), claim, outcome="approve")[0] == 303
+    visitor = world.visitor("auditor")
+    page = visitor.see(f"/console/audit/jiangsu?object={claim['claim_no']}")
+    assert plain(page).count(claim["claim_no"]) == 2
+    page = visitor.see("/console/audit/jiangsu?actor=p-center-reviewer&action=claim.review.approve")
+    assert claim["claim_no"] in page
+    page = visitor.see("/console/audit/jiangsu?actor=nobody")
+    assert "没有符合条件的记录" in page
+    got = (
+        visitor.browser.get(f"/console/audit/jiangsu/export.csv?object={claim['claim_no']}")
+        .get_data()
+        .decode("utf-8-sig")
+    )
+    assert len([line for line in csv.reader(io.StringIO(got)) if claim["claim_no"] in line]) == 2
+    assert "审计链完整" in visitor.see("/console/audit/jiangsu/check")
+    Checkpoints.of(world.service.settings).write(world.service.engine)
+    number = int(re.findall(r'/console/audit/jiangsu/(\d+)"', visitor.see("/console/audit/jiangsu"))[0])
+    assert "由服务的检查点密钥签名" in visitor.see(f"/console/audit/jiangsu/{number}")
+    assert "没有这个审计记录" in visitor.see("/console/audit/jiangsu/999999", 404)
+    assert world.visitor("stranger").browser.get("/console/audit/jiangsu/1").status_code == 404
+
+
+def test_the_policies_are_read_value_by_value_with_their_citations(world: World) -> None:
+    visitor = world.visitor("tenant-admin")
+    page = visitor.see("/console/policies")
+    assert "jiangsu/provincial/2024-01-01" in page
+    page = plain(visitor.see("/console/policies/jiangsu/provincial/jiangsu/provincial/2024-01-01"))
+    assert "zones[north].rate 0.35 苏科规范〔2024〕2号 支持额度：不超过实际发生金额的35%（苏北）" in page
+    assert "未定" in page
+    assert visitor.browser.get("/console/policies/jiangsu/provincial/x").status_code == 404
+
+
+def test_the_operator_moves_the_demonstration_clock_forward_only(world: World) -> None:
+    visitor = world.visitor("clearing-operator")
+    assert visitor.send("/console/clock", "/console/clock", day="2020-01-01").status_code == 409
+    assert visitor.send("/console/clock", "/console/clock", day="soon").status_code == 422
+    today = date.fromisoformat(str(world.story.do(lambda work: work.at.date())))
+    assert visitor.send("/console/clock", "/console/clock", day=str(today + timedelta(days=2))).status_code == 303
+    assert world.visitor("auditor").browser.get("/console/clock").status_code == 403

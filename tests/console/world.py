@@ -1,6 +1,7 @@
 """A service of the console's tests' own: a database of their own, claims of every kind, and people with accounts."""
 
 import re
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -111,6 +112,8 @@ class World:
         self.drafts += 1
         honest = [one for one in generate(1000 + self.drafts, 12) if one.planted is None and one.platform == "jssic"]
         honest[0].body["external_id"] += f"-{self.drafts}"
+        for document in honest[0].body["documents"]:
+            document["sha256"] = secrets.token_hex(32)
         return honest[0]
 
     def one_in_review(self) -> dict[str, Any]:
@@ -183,11 +186,11 @@ def world_of(addresses: Addresses, folder: Path) -> Iterator[World]:
     migrate_schema(addresses.owner_url)
     settings = Settings(addresses.app_url, addresses.redis_url, folder / "secrets", checkpoints=folder / "checkpoints")
     prepared = prepare(settings, START)
-    secrets = load_secrets(prepared.settings.secrets_folder)
+    kept = load_secrets(prepared.settings.secrets_folder)
     clock = FixedClock(SystemClock().now())
     engine = open_engine(addresses.app_url)
     queue = Redis.from_url(addresses.redis_url)
-    service = Service(prepared.settings, engine, queue, secrets, open_vault(secrets), clock)
+    service = Service(prepared.settings, engine, queue, kept, open_vault(kept), clock)
     with engine.connect() as connection:
         tenants = tuple(connection.exec_driver_sql("select tenant from tenant order by tenant").scalars())
     world = World(Story(service, addresses, create_app(service), tenants), clock)
