@@ -57,21 +57,22 @@ def search(connection: Connection, tenant: str, wanted: Wanted, before: int | No
     if wanted.object is not None and subject is None:
         return Page([], None)
     low = 1 if subject is not None else max(1, top - WINDOW)
-    rows = connection.execution_options(stream_results=True, max_row_buffer=limit).exec_driver_sql(
+    rows = connection.exec_driver_sql(
         "select seq, at, body, hash from audit_entry where tenant = %s and seq >= %s and seq < %s "
         "and (%s::uuid is null or subject_id = %s::uuid) order by seq desc",
         (tenant, low, top, subject, subject),
+        execution_options={"stream_results": True, "max_row_buffer": limit},
     )
     items: list[dict[str, Json]] = []
     with rows:
         for _, at, body, digest in rows:
+            if wanted.on_from is not None and at < _begin(wanted.on_from):
+                return Page(items, None)
             said = json.loads(body)
             if wanted.fits(said, at):
                 if len(items) == limit:
                     return Page(items, int(str(items[-1]["seq"])))
                 items.append(said | {"hash": bytes(digest).hex()})
-            if wanted.on_from is not None and at < _begin(wanted.on_from):
-                return Page(items, None)
     return Page(items, low if low > 1 else None)
 
 

@@ -26,11 +26,18 @@ class Filter:
     def from_query(cls, query: Mapping[str, Any]) -> "Filter":
         """The filter of the list's named parameters; ``None`` values are left out."""
         named = {name: value for name, value in query.items() if value is not None}
+        conditions = _CONDITIONS
+        if OPEN.issuperset(named.get("state", "").split(",")):
+            conditions = _CONDITIONS | {"state": _OPEN_STATE}
         return cls(
-            tuple(_CONDITIONS[name] for name in named), tuple(_VALUES.get(name, _same)(v) for name, v in named.items())
+            tuple(conditions[name] for name in named), tuple(_VALUES.get(name, _same)(v) for name, v in named.items())
         )
 
 
+OPEN: Final = frozenset({"on_hold", "in_review", "needs_correction"})
+"""States that are a claim's own, whatever batch there may be."""
+_OPEN_STATE: Final = "state = any(%s) and state in ('on_hold', 'in_review', 'needs_correction')"
+"""The condition where only such states are wanted: the index of open claims answers it without looking at batches."""
 _CONDITIONS: Final = {
     "tenant": "tenant = %s",
     "scheme": "scheme = %s",

@@ -119,7 +119,7 @@ def test_a_batch_from_cut_to_files_by_maker_and_releaser(world: World, opened: O
         expect(releaser.page.locator(".totals tbody tr")).to_have_count(2)
         words = releaser.page.locator(".totals tbody td:last-child").all_inner_texts()
         assert words[0] == words[1]
-        assert words[0].endswith(("整", "分"))
+        assert words[0].endswith(("整", "角", "分"))
         releaser.prove("finance-releaser")
         releaser.picture(f"{language}-confirm-release")
         releaser.page.locator("form .button.danger").click()
@@ -184,3 +184,43 @@ def test_what_axe_finds_would_be_seen(opened: Open) -> None:
     with opened() as at:
         at.page.set_content("<html><body><main><input></main></body></html>")
         assert {fault.partition(":")[0] for fault in at.grave_faults()} >= {"label", "html-has-lang"}
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_an_auditors_day_from_search_to_proof(world: World, opened: Open, language: str) -> None:
+    claim = world.one_in_review()
+    with opened(language=language) as at:
+        at.go(f"/console/audit/jiangsu?object={claim['claim_no']}")
+        at.sign_in("auditor")
+        expect(at.page.locator("tbody tr")).to_have_count(1)
+        at.picture(f"{language}-audit")
+        at.page.locator("tbody a").first.click()
+        at.picture(f"{language}-entry")
+        with at.page.expect_download() as got:
+            at.page.locator("a[download]").click()
+        assert got.value.suggested_filename.startswith("proof-jiangsu-")
+        at.go("/console/audit/jiangsu/check")
+        expect(at.page.locator(".notice.good")).to_be_visible()
+        at.picture(f"{language}-chain")
+        at.go("/console/policies/jiangsu/provincial/jiangsu/provincial/2024-01-01")
+        at.picture(f"{language}-policy")
+        at.go("/console/instruction")
+        at.picture(f"{language}-instruction")
+
+
+def test_the_explanation_of_an_award_prints_on_a4_with_every_rule(world: World, opened: Open) -> None:
+    claim = world.one_in_review()
+    with opened() as at:
+        at.sign_in("auditor")
+        at.go(f"/console/claims/{claim['id']}")
+        at.page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+        at.page.emulate_media(media="print")
+        assert at.page.locator("details:not([open])").count() == 0
+        assert not at.page.locator("header.top").is_visible()
+        assert not at.page.locator("aside.act").is_visible()
+        at.page.set_viewport_size({"width": 680, "height": 1000})  # A4 less its margins
+        assert at.page.evaluate("document.documentElement.scrollWidth <= window.innerWidth + 1")
+        if at.pictures is not None:
+            at.page.screenshot(path=at.pictures / "print-claim.png", full_page=True)
+        printed = at.page.pdf(prefer_css_page_size=True)
+        assert re.search(rb"/MediaBox \[0 0 59[45][.\d]* 84[12]", printed)
