@@ -167,6 +167,7 @@ def test_a_phone_reads_every_page(world: World, opened: Open) -> None:
         for name, path in pages.items():
             at.go(path)
             at.picture(f"phone-{name}")
+        assert at.complaints == []
 
 
 def test_the_pages_work_without_their_script(world: World, opened: Open) -> None:
