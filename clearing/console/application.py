@@ -19,6 +19,8 @@ from clearing.console import (
     instruction,
     policies,
     queue,
+    reservations,
+    settings,
     sign_in,
     static_files,
 )
@@ -28,7 +30,8 @@ from clearing.console.language import speak
 from tenants.kernel.clock import Clock
 
 SCREENS: Final[tuple[ModuleType, ...]] = (
-    static_files, sign_in, instruction, home, claims, claim, queue, batches, batch, policies, audit, account, elsewhere,
+    static_files, sign_in, instruction, home, claims, claim, queue, reservations, batches, batch, settings, policies,
+    audit, account, elsewhere,
 )  # fmt: skip
 """One module a screen; each has a ``blueprint``."""
 

@@ -86,7 +86,7 @@ def do_step(tenant: str, batch_id: UUID, step: str) -> AnyResponse:
     _require_right(step)
     try:
         if step in PROVED:
-            _prove()
+            prove()
         within(lambda work: _do(work, tenant, batch_id, step), (tenant,))
     except Problem as problem:
         if problem.status == HTTPStatus.NOT_FOUND:
@@ -123,7 +123,7 @@ _DOES: Final[Mapping[str, Callable[[Work, str, UUID, str], Batch]]] = {
 }
 
 
-def _prove() -> None:
+def prove() -> None:
     """Refuse to go on unless password and code are right; the try is counted in a transaction of its own.
 
     Raises:

@@ -75,6 +75,13 @@ VERDICTS: Final[Words] = {
     "hold": _l("需人工核对"),
     "reject": _l("不予支持"),
 }
+RESERVATION_STATES: Final[Words] = {
+    "requested": _l("待确认"),
+    "confirmed": _l("已确认"),
+    "used": _l("已使用"),
+    "cancelled": _l("已取消"),
+    "expired": _l("已过期"),
+}
 POLICY_STATES: Final[Words] = {
     "draft": _l("草稿"),
     "submitted": _l("已提交"),
@@ -168,6 +175,10 @@ DONE: Final[Words] = {
     "close": _l("批次已关闭。"),
     "password": _l("密码已修改。"),
     "sessions": _l("其他会话已结束。"),
+    "reservation-confirmed": _l("额度已确认。"),
+    "reservation-cancelled": _l("额度已取消，占用已释放。"),
+    "budget": _l("预算已设置。"),
+    "account": _l("付款账户已更换，用于之后的批次。"),
     "clock": _l("演示时钟已向前拨。"),
     "signed-out": _l("您已退出登录。"),
 }
@@ -182,6 +193,7 @@ KINDS: Final[Mapping[str, Words]] = {
     "stage": STAGES,
     "outcome": OUTCOMES,
     "verdict": VERDICTS,
+    "reservation": RESERVATION_STATES,
     "policy_state": POLICY_STATES,
     "document": DOCUMENTS,
     "cut": CUTS,

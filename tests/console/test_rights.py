@@ -24,7 +24,7 @@ def screens(world: World) -> list[tuple[str, str, tuple[str, ...]]]:
         view: Any = world.app.view_functions[rule.endpoint]
         path = re.sub(r"<uuid:[a-z_]+>", ABSENT, rule.rule).replace("<tenant>", "jiangsu")
         path = re.sub(r"<any\(([a-z]+).*?>", r"\1", path)
-        path = re.sub(r"<(path:)?[a-z_]+>", "x", path.replace("<int:entry>", "1"))
+        path = re.sub(r"<(path:)?[a-z_]+>", "x", re.sub(r"<int[^>]*>", "2024", path))
         step = path.rpartition("/")[2]
         extra = (OPERATIONS[step],) if rule.rule.endswith(":step>") else ()
         found += [

@@ -12,12 +12,14 @@ import openpyxl
 import pytest
 
 from clearing.checkpoints import Checkpoints
+from clearing.demonstration.claims import cross_redemption
 from tenants.kernel.money import Money
 from tests.console.world import Visitor, World, approved, hidden_fields, instructed, plain
 
 PAGES = (
     "/console", "/console/claims", "/console/queue", "/console/batches/jiangsu", "/console/account",
-    "/console/audit/jiangsu", "/console/policies", "/console/instruction",
+    "/console/audit/jiangsu", "/console/policies", "/console/instruction", "/console/settings/jiangsu",
+    "/console/reservations",
 )  # fmt: skip
 HOSTILE = "<script>alert(1)</script>\"'=HYPERLINK(1)"
 
@@ -398,3 +400,43 @@ def test_the_operator_moves_the_demonstration_clock_forward_only(world: World) -
     today = date.fromisoformat(str(world.story.do(lambda work: work.at.date())))
     assert visitor.send("/console/clock", "/console/clock", day=str(today + timedelta(days=2))).status_code == 303
     assert world.visitor("auditor").browser.get("/console/clock").status_code == 403
+
+
+def test_the_administrator_sets_budget_and_account_as_the_interface_does(world: World) -> None:
+    visitor = world.visitor("tenant-admin")
+    page, path = "/console/settings/jiangsu", "/console/settings/jiangsu/budgets/provincial/2025"
+    assert visitor.send(page, path, amount="1,000", reason="x").status_code == 422
+    assert visitor.send(page, path, amount="1234567.80", reason="年初下达").status_code == 303
+    budget = world.story.call("auditor", "GET", "/v1/tenants/jiangsu/schemes/provincial/budgets/2025").get_json()
+    assert (budget["amount"], budget["left"]) == ("1234567.80", "1234567.80")
+    assert "1,234,567.80" in visitor.see(page)
+    account = {
+        "account_name": "江苏省财政厅", "account_number": "6222021001112223334", "bank_name": "某银行",
+        "cnaps": "102301000017",
+    }  # fmt: skip
+    path = "/console/settings/jiangsu/payout-account"
+    assert visitor.send(page, path, password="no", code="123456", **account).status_code == 403
+    wrong = visitor.send(page, path, **account | {"cnaps": "1"}, **visitor.proof())
+    assert (wrong.status_code, "江苏省财政厅" in wrong.get_data(as_text=True)) == (422, True)
+    assert visitor.send(page, path, **account, **visitor.proof()).status_code == 303
+    assert "****3334" in visitor.see(page)
+    assert world.visitor("auditor").browser.get("/console/settings/jiangsu").status_code == 200
+
+
+def test_the_center_confirms_and_gives_up_quota(world: World) -> None:
+    draft = cross_redemption(5, None, Money(300_000)).body
+    parts = ("uscc", "name", "division", "types", "type_proofs", "prior_year_revenue", "established_on", "resident_of")
+    body = {
+        "external_id": "reservation-1", "tenant": draft["tenant"], "scheme": draft["scheme"], "mode": draft["mode"],
+        "requested_at": "2024-09-26T09:00:00+08:00", "amount": "3000.00",
+        "enterprise": {name: draft["enterprise"][name] for name in parts if name in draft["enterprise"]},
+        "provider": draft["provider"], "contract": draft["contract"],
+    }  # fmt: skip
+    made = world.story.call("delta", "POST", "/v1/reservations", body).get_json()
+    visitor = world.visitor("center-reviewer")
+    place = f"/console/reservations/{made['id']}"
+    assert made["reservation_no"] in visitor.see("/console/reservations")
+    assert visitor.send("/console/reservations", f"{place}/confirm").status_code == 303
+    assert visitor.send("/console/reservations", f"{place}/cancel").status_code == 303
+    stored = world.story.call("delta", "GET", f"/v1/reservations/{made['id']}").get_json()
+    assert stored["state"] == "cancelled"
