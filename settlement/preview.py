@@ -7,13 +7,14 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
+from settlement.batch_steps import CutOrder, wanted_obligations
 from tenants.kernel.money import Money
 
 SHOWN: Final = 50
 """How many of the claims a preview shows; its sums are over all of them."""
-_TAKEN: Final = (
-    "from obligation where tenant = %s and scheme = %s and mode = %s and batch_id is null and released_at is null "
-    "and approved_at <= %s"
+_OPEN: Final = (
+    "from obligation o where tenant = %s and scheme = %s and mode = %s and kind is not distinct from %s "
+    "and batch_id is null and released_at is null"
 )
 
 
@@ -41,21 +42,28 @@ class Preview:
     lines: tuple[PreviewLine, ...]
 
 
-def preview_cut(connection: Connection, tenant: str, scheme: str, mode: str, cut_off_at: datetime) -> Preview:
-    """What :func:`settlement.batch_steps.cut` would take at this moment; found in the index of open obligations."""
-    order = (tenant, scheme, mode, cut_off_at)
+def preview_cut(connection: Connection, order: CutOrder, at: datetime) -> Preview:
+    """What :func:`settlement.batch_steps.cut` would take at this moment; found in the index of open obligations.
+
+    Raises:
+        Conflict: as the cut itself would.
+    """
+    which, values, _ = wanted_obligations(connection, order, at)
+    cut_off_at = min(order.cut_off_at, at)
+    asked = (order.tenant, order.scheme, order.mode, order.kind, *values, cut_off_at)
     count, fen, payees = connection.exec_driver_sql(
-        f"select count(*), coalesce(sum(amount_fen), 0)::bigint, count(distinct payee_digest) {_TAKEN}",
-        order,
+        "select count(*), coalesce(sum(amount_fen), 0)::bigint, count(distinct payee_digest) "
+        f"{_OPEN}{which} and approved_at <= %s",
+        asked,
     ).one()
     later, later_fen = connection.exec_driver_sql(
-        "select count(*), coalesce(sum(amount_fen), 0)::bigint from obligation where tenant = %s and scheme = %s "
-        "and mode = %s and batch_id is null and released_at is null and approved_at > %s",
-        order,
+        f"select count(*), coalesce(sum(amount_fen), 0)::bigint {_OPEN}{which} and approved_at > %s",
+        asked,
     ).one()
     rows = connection.exec_driver_sql(
-        f"select id, claim_no, enterprise_name, provider_name, payee_name, amount_fen {_TAKEN} order by id limit %s",
-        (*order, SHOWN),
+        "select id, claim_no, enterprise_name, provider_name, payee_name, amount_fen "
+        f"{_OPEN}{which} and approved_at <= %s order by id limit %s",
+        (*asked, SHOWN),
     )
     lines = tuple(
         PreviewLine(claim_id, claim_no, enterprise, provider, payee, Money(fen))
@@ -79,8 +87,8 @@ def open_amounts(connection: Connection) -> list[OpenAmount]:
     """What waits for a batch in the bound tenants; found in the index of open obligations."""
     rows = connection.exec_driver_sql(
         "select tenant, scheme, mode, count(*), sum(amount_fen)::bigint from obligation "
-        "where tenant = any((select bound_tenants())::text[]) and batch_id is null and released_at is null "
-        "group by tenant, scheme, mode order by tenant, scheme, mode"
+        "where tenant = any((select bound_tenants())::text[]) and kind is null and batch_id is null "
+        "and released_at is null group by tenant, scheme, mode order by tenant, scheme, mode"
     )
     return [OpenAmount(tenant, scheme, mode, count, Money(fen)) for tenant, scheme, mode, count, fen in rows]
 

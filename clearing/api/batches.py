@@ -1,6 +1,6 @@
 """``/v1/tenants/{tenant}/batches``: a batch from its cut to its files, one call a step."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, time, timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -8,6 +8,16 @@ from uuid import UUID
 from flask import Response, request
 from marshmallow import Schema, fields, validate
 
+from clearing.api.batch_acts import (
+    close_as_caller,
+    cut_as_ordered,
+    download,
+    faulty,
+    publish_by_policy,
+    release_as_caller,
+    release_tenants,
+    seal_as_caller,
+)
 from clearing.api.batch_form import (
     MODES,
     BatchPageSchema,
@@ -18,27 +28,21 @@ from clearing.api.batch_form import (
     file_json,
     item_json,
 )
-from clearing.api.frame import Answer, current, in_transaction, needs, principal
+from clearing.api.frame import Answer, in_transaction, needs, principal
 from clearing.api.noun import JSON_TYPE, MAX_BODY_BYTES, Noun, PageSchema, cursor_id, json_body, load, page, read_cursor
-from clearing.service import Service
 from connectors.faults import Fault
 from connectors.fields import DayField, InstantField
 from connectors.leaf import ChoiceField, CodeField, Leaf, TextField
 from settlement.batch import Batch, find_batch, list_batches, list_items, lock_batch
-from settlement.batch_files import StoredFile, find_file, list_files, read_part
+from settlement.batch_files import list_files
 from settlement.batch_states import STATES
-from settlement.batch_steps import CutOrder, cancel, close, cut, publish
+from settlement.batch_steps import cancel
 from settlement.exposure import find_hold
-from settlement.home_region import HOME_REGION, close_settled
+from settlement.home_region import HOME_REGION
 from settlement.obligation import KINDS
-from settlement.office import Office
-from settlement.publicity import publicity_terms
-from settlement.release import release
-from settlement.seal import seal
 from tenants.kernel.clock import SHANGHAI
-from tenants.kernel.database import Scope, Work, run
-from tenants.kernel.errors import FieldError, Invalid, PreconditionFailed, Text
-from tenants.policy_store import approved_policies
+from tenants.kernel.database import Work
+from tenants.kernel.errors import Invalid, PreconditionFailed
 
 blueprint = Noun(
     "batches", __name__, url_prefix="/v1/tenants/<tenant>/batches", description="兑付批次 / settlement batches"
@@ -175,11 +179,7 @@ def publish_batch(tenant: str, batch_id: UUID) -> Response:
 @blueprint.response(200, BatchSchema)
 def seal_batch(tenant: str, batch_id: UUID) -> Response:
     """Seal the batch, from the day after its publicity on: its items never change again."""
-    return _step(
-        tenant,
-        batch_id,
-        lambda work: seal(work.connection, tenant, batch_id, office(), principal().subject, work.at),
-    )
+    return _step(tenant, batch_id, lambda work: seal_as_caller(work, tenant, batch_id))
 
 
 @blueprint.post("/<uuid:batch_id>/release")
@@ -190,13 +190,8 @@ def release_batch(tenant: str, batch_id: UUID) -> Response:
 
     What would pass the exposure limit of its agreement stays sealed; the answer then has an open ``exposure_hold``.
     """
-    both = (tenant, *_home_region(tenant, batch_id))
-    return _step(
-        tenant,
-        batch_id,
-        lambda work: release(work.connection, tenant, batch_id, principal().subject, work.at, office()),
-        both,
-    )
+    tenants = release_tenants(tenant, batch_id)
+    return _step(tenant, batch_id, lambda work: release_as_caller(work, tenant, batch_id), tenants)
 
 
 @blueprint.post("/<uuid:batch_id>/cancel")
@@ -216,14 +211,7 @@ def cancel_batch(tenant: str, batch_id: UUID) -> Response:
 @blueprint.response(200, BatchSchema)
 def close_batch(tenant: str, batch_id: UUID) -> Response:
     """Close a batch that is empty, or whose debts to the home region are settled."""
-
-    def step(work: Work) -> Batch:
-        batch, actor = lock_batch(work.connection, tenant, batch_id), principal().subject
-        if batch.form == HOME_REGION and batch.released_at is not None:
-            return close_settled(work.connection, batch, actor, work.at)
-        return close(work.connection, tenant, batch_id, actor, work.at)
-
-    return _step(tenant, batch_id, step)
+    return _step(tenant, batch_id, lambda work: close_as_caller(work, tenant, batch_id))
 
 
 @blueprint.get("/<uuid:batch_id>/files")
@@ -248,52 +236,6 @@ def get_file(tenant: str, batch_id: UUID, name: str) -> Response:
     return download(tenant, batch_id, name)
 
 
-def cut_as_ordered(work: Work, tenant: str, order: dict[str, Any]) -> Batch:
-    """Cut what the order asks for, as the caller; the order is what :class:`BatchOrderSchema` made.
-
-    Raises:
-        Invalid: there is no such kind, or not of this mode; or no such scheme.
-    """
-    kind = _kind(order)
-    policies = approved_policies(
-        work.connection, tenant, [order["scheme"]], demonstration=current().settings.demonstration
-    )
-    if kind is None and not policies.has_scheme(order["scheme"]):
-        raise _faulty("/scheme", "scheme.unknown", "该区域没有这个券种。", "The tenant has no such scheme.")
-    cut_off_at = order["cut_off"] or work.at
-    cut_order = CutOrder(tenant, order["scheme"], order["mode"], cut_off_at, kind, order["counterparty"])
-    return cut(work.connection, cut_order, principal().subject, work.at)
-
-
-def publish_by_policy(work: Work, tenant: str, batch_id: UUID) -> Batch:
-    """Publish the batch, as the caller, for the working days of the scheme's policy."""
-    batch = find_batch(work.connection, tenant, batch_id)
-    terms = publicity_terms(work.connection, batch, work.at, demonstration=current().settings.demonstration)
-    return publish(work.connection, tenant, batch_id, terms, principal().subject, work.at)
-
-
-def download(tenant: str, batch_id: UUID, name: str) -> Response:
-    """One file of the batch as an attachment, read part by part."""
-    service, scope = current(), Scope((tenant,))
-
-    def found(work: Work) -> tuple[Batch, StoredFile]:
-        batch = find_batch(work.connection, tenant, batch_id)
-        return batch, find_file(work.connection, tenant, batch_id, name)
-
-    batch, file = run(service.engine, scope, service.machine, found)
-    response = Response(_parts(service, scope, batch, file), mimetype=file.media_type)
-    response.content_length = file.size_bytes
-    response.set_etag(file.sha256)
-    response.headers["Content-Disposition"] = f'attachment; filename="{batch.batch_no}-{file.name}"'
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    return response
-
-
-def office() -> Office:
-    """What settlement needs of this service."""
-    return current().office
-
-
 def etag_of(batch: Batch) -> str:
     """The batch's version."""
     return f'"{batch.version}"'
@@ -316,7 +258,7 @@ MAX_LINE_DIGITS: Final = 9
 
 
 def _bad_cursor() -> Invalid:
-    return _faulty("/cursor", "cursor.invalid", "游标无效，请从第一页开始。", "The cursor is not valid.")
+    return faulty("/cursor", "cursor.invalid", "游标无效，请从第一页开始。", "The cursor is not valid.")
 
 
 def _step(tenant: str, batch_id: UUID, step: Step, tenants: tuple[str, ...] | None = None) -> Response:
@@ -334,34 +276,6 @@ def _step(tenant: str, batch_id: UUID, step: Step, tenants: tuple[str, ...] | No
     return in_transaction(use_case, tenants or (tenant,))
 
 
-def _home_region(tenant: str, batch_id: UUID) -> tuple[str, ...]:
-    """The tenant whose books a release writes to as well, if there is one."""
-    service = current()
-
-    def find(work: Work) -> Batch:
-        return find_batch(work.connection, tenant, batch_id)
-
-    batch = run(service.engine, Scope((tenant,)), service.machine, find)
-    return (batch.counterparty,) if batch.form == HOME_REGION and batch.counterparty else ()
-
-
-def _kind(body: dict[str, Any]) -> str | None:
-    """The kind of obligations that are wanted; ``None`` for approved claims.
-
-    Raises:
-        Invalid: there is no such kind, or not of this mode, or it goes by no agreement.
-    """
-    kind: str | None = body["kind"]
-    if kind in {None, body["mode"]}:
-        return None
-    if KINDS.get(str(kind)) != body["mode"]:
-        raise _faulty("/kind", "kind.unknown", "没有此方式下的这类批次。", "There is no such kind of this mode.")
-    if body["counterparty"] is not None:
-        said = ("此类批次不按协议兑付。", "A batch of this kind goes by no agreement.")
-        raise _faulty("/counterparty", "counterparty.kind", *said)
-    return kind
-
-
 def _shown(work: Work, batch: Batch) -> Answer:
     files = list_files(work.connection, batch.tenant, batch.id)
     hold = find_hold(work.connection, batch.tenant, batch.id) if batch.form == HOME_REGION else None
@@ -374,18 +288,3 @@ def _reason() -> str | None:
         return None
     reason: str | None = load(StepSchema(), json_body(MAX_BODY_BYTES)).get("reason")
     return reason
-
-
-def _parts(service: Service, scope: Scope, batch: Batch, file: StoredFile) -> Iterator[bytes]:
-    """The file's parts, each read in a transaction of its own, so that a slow reader holds no connection."""
-    sealer = service.vault.sealer
-    for part in range(1, file.parts + 1):
-
-        def read(work: Work, number: int = part) -> bytes:
-            return read_part(work.connection, batch, file.name, number, sealer)
-
-        yield run(service.engine, scope, service.machine, read)
-
-
-def _faulty(pointer: str, code: str, zh: str, en: str) -> Invalid:
-    return Invalid("input.invalid", zh, en, errors=(FieldError(pointer, code, Text(zh, en)),))

@@ -2,7 +2,8 @@
 
 from flask import Response
 
-from clearing.api.batches import READERS, office
+from clearing.api.batch_acts import office
+from clearing.api.batches import READERS
 from clearing.api.frame import Answer, in_transaction, needs, principal
 from clearing.api.noun import Noun
 from connectors.claim_schema import PayeeSchema

@@ -8,7 +8,15 @@ from uuid import UUID
 from flask import Response, redirect, request
 from werkzeug.wrappers import Response as AnyResponse
 
-from clearing.api.batches import MAX_REASON_CHARACTERS, StepSchema, download, line_of, office, publish_by_policy
+from clearing.api.batch_acts import (
+    close_as_caller,
+    download,
+    publish_by_policy,
+    release_as_caller,
+    release_tenants,
+    seal_as_caller,
+)
+from clearing.api.batches import MAX_REASON_CHARACTERS, StepSchema, line_of
 from clearing.api.frame import current, principal
 from clearing.api.noun import load, read_cursor, write_cursor
 from clearing.console.forms import plain_form
@@ -17,9 +25,7 @@ from clearing.console.visit import visit
 from settlement.batch import Batch, control_totals, find_batch, list_items, lock_batch
 from settlement.batch_files import list_files
 from settlement.batch_states import possible_steps
-from settlement.batch_steps import cancel, close
-from settlement.release import release
-from settlement.seal import seal
+from settlement.batch_steps import cancel
 from tenants.accounts import confirms
 from tenants.kernel.clock import shanghai_day
 from tenants.kernel.database import Scope, Work, run
@@ -87,7 +93,8 @@ def do_step(tenant: str, batch_id: UUID, step: str) -> AnyResponse:
     try:
         if step in PROVED:
             prove()
-        within(lambda work: _do(work, tenant, batch_id, step), (tenant,))
+        tenants = release_tenants(tenant, batch_id) if step == "release" else (tenant,)
+        within(lambda work: _do(work, tenant, batch_id, step), tenants)
     except Problem as problem:
         if problem.status == HTTPStatus.NOT_FOUND:
             raise
@@ -96,30 +103,30 @@ def do_step(tenant: str, batch_id: UUID, step: str) -> AnyResponse:
 
 
 def _do(work: Work, tenant: str, batch_id: UUID, step: str) -> Batch:
-    actor, done = principal().subject, _DOES[step]
+    done = _DOES[step]
     before = lock_batch(work.connection, tenant, batch_id)
-    if before.state_by == actor and step not in possible_steps(before):
-        return done(work, tenant, batch_id, actor)  # done already, perhaps by me: the use case says which
+    if before.state_by == principal().subject and step not in possible_steps(before):
+        return done(work, tenant, batch_id)  # done already, perhaps by me: the use case says which
     if request.form.get("version") != str(before.version):
         raise PreconditionFailed(
             "batch.changed",
             "您打开页面之后，批次有了变化，尚未作任何处理。下面是现在的情况，请核对后再决定。",
             "The batch changed after you opened the page; nothing was done. Below is how it stands now: look again.",
         )
-    return done(work, tenant, batch_id, actor)
+    return done(work, tenant, batch_id)
 
 
-def _cancel(work: Work, tenant: str, batch_id: UUID, actor: str) -> Batch:
+def _cancel(work: Work, tenant: str, batch_id: UUID) -> Batch:
     reason: str | None = load(StepSchema(), plain_form("reason")).get("reason")
-    return cancel(work.connection, tenant, batch_id, reason, actor, work.at)
+    return cancel(work.connection, tenant, batch_id, reason, principal().subject, work.at)
 
 
-_DOES: Final[Mapping[str, Callable[[Work, str, UUID, str], Batch]]] = {
-    "publish": lambda work, tenant, batch_id, _: publish_by_policy(work, tenant, batch_id),
-    "seal": lambda work, tenant, batch_id, actor: seal(work.connection, tenant, batch_id, office(), actor, work.at),
-    "release": lambda work, tenant, batch_id, actor: release(work.connection, tenant, batch_id, actor, work.at),
+_DOES: Final[Mapping[str, Callable[[Work, str, UUID], Batch]]] = {
+    "publish": publish_by_policy,
+    "seal": seal_as_caller,
+    "release": release_as_caller,
     "cancel": _cancel,
-    "close": lambda work, tenant, batch_id, actor: close(work.connection, tenant, batch_id, actor, work.at),
+    "close": close_as_caller,
 }
 
 

@@ -1,13 +1,13 @@
 """Batches of one region: the list with its filters, and the cut of a new one with a preview."""
 
-from datetime import datetime
 from http import HTTPStatus
 from typing import Any
 
 from flask import Response, redirect, request
 from werkzeug.wrappers import Response as AnyResponse
 
-from clearing.api.batches import BatchOrderSchema, BatchQuerySchema, cut_as_ordered
+from clearing.api.batch_acts import cut_as_ordered, order_of
+from clearing.api.batches import BatchOrderSchema, BatchQuerySchema
 from clearing.api.frame import principal
 from clearing.api.noun import cursor_id, load, write_cursor
 from clearing.console.forms import plain_form
@@ -106,5 +106,4 @@ def _preview(tenant: str, asked: dict[str, str], problem: Problem | None = None)
 
 
 def _look(work: Work, tenant: str, order: dict[str, Any]) -> Preview:
-    cut_off_at: datetime = order["cut_off"] or work.at
-    return preview_cut(work.connection, tenant, order["scheme"], order["mode"], min(cut_off_at, work.at))
+    return preview_cut(work.connection, order_of(work, tenant, order), work.at)

@@ -9,6 +9,7 @@ from flask import Response
 from flask_babel import gettext as _
 
 from clearing.api.frame import principal
+from clearing.api.policies import DRAFT_READERS
 from clearing.console.screen import as_api, screen, show, within
 from clearing.tenancy.policies import list_versions, read_version
 from tenants.kernel.clock import shanghai_day
@@ -19,17 +20,22 @@ blueprint = screen("policies", "/policies")
 
 
 @blueprint.get("")
-@as_api("tenants.get_policies")
+@as_api("policies.get_policies")
 def list_page() -> Response:
     """Every version of the person's regions, by scheme, and which is in force."""
     return show("policies.html", **within(_read))
 
 
 @blueprint.get("/<tenant>/<scheme>/<path:version>")
-@as_api("tenants.get_policy")
+@as_api("policies.get_policy")
 def version_page(tenant: str, scheme: str, version: str) -> Response:
     """One version: form and document side by side."""
-    stored = within(lambda work: read_version(work.connection, tenant, scheme, unquote(version)), (tenant,))
+    stored = within(
+        lambda work: read_version(
+            work.connection, tenant, scheme, unquote(version), unapproved=principal().may(*DRAFT_READERS)
+        ),
+        (tenant,),
+    )
     document = str(stored["document"])
     return show(
         "policy.html",
@@ -42,11 +48,11 @@ def version_page(tenant: str, scheme: str, version: str) -> Response:
 
 
 def _read(work: Work) -> dict[str, Any]:
-    today = shanghai_day(work.at)
+    today, unapproved = shanghai_day(work.at), principal().may(*DRAFT_READERS)
     schemes = []
     for profile in load_tenants():
         for scheme in profile.schemes if profile.tenant in principal().tenants else ():
-            versions: list[Any] = list_versions(work.connection, profile.tenant, scheme.code)
+            versions: list[Any] = list_versions(work.connection, profile.tenant, scheme.code, unapproved=unapproved)
             begun = [one for one in versions if one["state"] == "approved" and one["effective_on"] <= today.isoformat()]
             current = begun[-1]["version"] if begun else None
             if versions:

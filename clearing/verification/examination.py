@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from clearing.verification.accounts import account_differences
 from clearing.verification.agreements import agreement_differences, read_agreements
 from clearing.verification.bank_statements import bank_file_differences, bank_line_differences, outcome_differences
-from clearing.verification.accounts import account_differences
 from clearing.verification.batches import read_batches
 from clearing.verification.chain import Chains
 from clearing.verification.checkpoints import Checkpoint, read_checkpoints

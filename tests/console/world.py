@@ -23,6 +23,7 @@ from clearing.people import enrol
 from clearing.preparation import migrate_schema, prepare
 from clearing.service import Service
 from clearing.settings import Settings
+from settlement.bank.simulator import Books
 from tenants.credentials import TOKEN_LIFE
 from tenants.kernel.clock import FixedClock, SystemClock
 from tenants.kernel.database import open_engine
@@ -193,7 +194,7 @@ def world_of(addresses: Addresses, folder: Path) -> Iterator[World]:
     service = Service(prepared.settings, engine, queue, kept, open_vault(kept), clock)
     with engine.connect() as connection:
         tenants = tuple(connection.exec_driver_sql("select tenant from tenant order by tenant").scalars())
-    world = World(Story(service, addresses, create_app(service), tenants), clock)
+    world = World(Story(service, addresses, create_app(service), tenants, Books(seed=SEED)), clock)
     try:
         _populate(world)
         yield world

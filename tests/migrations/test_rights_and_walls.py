@@ -67,11 +67,10 @@ MAY_UPDATE = {
     "exposure_hold": {"lifted_by", "lifted_at", "reason"},
     "webhook_endpoint": {"fed_through_seq", "disabled_by", "disabled_at"},
     "webhook_message": {"queued_at", "next_attempt_at", "attempts", "last_answer", "done_at", "gave_up"},
-}  # fmt: skip
     "console_account": {"password_hash", "totp_sealed", "changed_at", "revoked_at"},
     "console_attempt": {"sign_in_step", "confirm_step", "failures", "last_failed_at"},
     "console_session": {"seen_at", "ended_at"},
-}
+}  # fmt: skip
 """What the application may change, by column; ``None`` for every column."""
 
 NEVER_CHANGED = {

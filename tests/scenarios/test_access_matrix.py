@@ -151,12 +151,6 @@ class Things:
         known = {
             "tenant": self.tenant, "scheme": self.scheme, "hold_id": self.hold_id, "batch_id": self.batch_id,
             "reservation_id": self.reservation_id, "case_id": self.case_id, "version": "2024-01-01", "year": "2024",
-            "name": "manifest.json", "batch_no": "nothing",
-            "batch_id": self.batch_id, "reservation_id": self.reservation_id, "version": "2024-01-01", "year": "2024",
-        values = {
-            "tenant": self.tenant, "scheme": self.scheme, "claim_id": self.claim_id, "hold_id": self.hold_id,
-            "batch_id": self.batch_id, "reservation_id": self.reservation_id, "case_id": self.case_id,
-            "version": "2024-01-01", "year": "2024",
             "name": "manifest.json", "batch_no": "nothing", "entry": "1",
         }  # fmt: skip
         return path.format_map(defaultdict(lambda: self.claim_id, known))

@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
-from functools import partial
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
@@ -32,13 +31,12 @@ from settlement.keys import revoke_key, rotate_key
 from settlement.office import Office
 from settlement.payout_account import debtor_account
 from settlement.signing import Purpose
-from tenants.accounts import NewAccount, create_account, revoke_account, set_password
 from tenants.credentials import create_client, revoke_client
 from tenants.kernel.database import Scope, Work, run
 from tenants.kernel.money import Money
 from tenants.policy_document import load_shipped
 from tenants.principal import SCOPES
-from tenants.sessions import end_session, find_session, start_session
+from tests.verification.people import open_accounts
 
 START: Final = datetime.fromisoformat("2024-09-26T09:00:00+08:00")
 SEED: Final = 7
@@ -219,7 +217,7 @@ def _told(service: Service, addresses: Addresses, books: Books) -> Iterator[Stor
 
 def _tell(story: Story) -> None:
     _enrol(story)
-    _people(story)
+    open_accounts(story)
     _set_up(story)
     _register_webhooks(story)
     _draft(story)
@@ -250,27 +248,6 @@ def _enrol(story: Story) -> None:
     with story.service.engine.begin() as connection:
         gone = create_client(connection, "delta", ("qingpu",), SCOPES, None, story.service.machine.now())
         revoke_client(connection, gone.client_id, story.service.machine.now())
-
-
-def _people(story: Story) -> None:
-    """Accounts of the console: one that is used, one whose password is changed, one that is revoked."""
-    for login in ("qian", "sun", "zhou"):
-        story.do(partial(_person, story, login))
-
-
-def _person(story: Story, login: str, work: Work) -> None:
-    at = story.service.machine.now()
-    new = NewAccount(login, login, login.title(), story.tenants, ("auditor",), "correct horse battery 9")
-    account, _ = create_account(work, story.service.vault.sealer, new, "operator", at)
-    token = start_session(work, account, at)
-    start_session(work, account, at)
-    if login == "sun":
-        account = set_password(work, account, "other horse battery 8", at)
-        session = find_session(work.connection, token, at)
-        assert session is not None
-        end_session(work, session, at)
-    if login == "zhou":
-        revoke_account(work, account, "operator", at)
 
 
 def _set_up(story: Story) -> None:
