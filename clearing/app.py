@@ -11,6 +11,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from clearing.api import (
     address,
     agreements,
+    audit,
     batch_clearing,
     batches,
     bulk,
@@ -31,6 +32,7 @@ from clearing.api import (
     notices,
     objections,
     payout_account,
+    payouts,
     policies,
     probes,
     reissues,
@@ -47,6 +49,7 @@ from clearing.api.frame import open_frame
 from clearing.api.limits import limit_open_calls
 from clearing.api.problems import answer_problems
 from clearing.api.token import serve_tokens
+from clearing.console.application import open_console
 from clearing.logs import configure_logs
 from clearing.readiness import Readiness
 from clearing.service import Service, open_service
@@ -77,9 +80,11 @@ NOUNS: Final[tuple[ModuleType, ...]] = (
     statements,
     reissues,
     clawbacks,
+    audit,
     events,
     webhooks,
     notices,
+    payouts,
     jwks,
 )
 """Modules of the interface, in the order of its description; each has a ``blueprint``, some share one."""
@@ -132,6 +137,7 @@ def create_app(service: Service) -> Flask:
         api.register_blueprint(blueprint)
     for page in PAGES:
         app.register_blueprint(page.blueprint)
+    open_console(app, service.machine, demonstrates=service.settings.demonstration)
     serve_tokens(app)
     limit_open_calls(app)
     return app

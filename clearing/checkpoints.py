@@ -27,7 +27,7 @@ from settlement.signing import (
     verify_compact,
 )
 from settlement.suites import SUITES
-from tenants.kernel.canonical import canonical_bytes
+from tenants.kernel.canonical import Json, canonical_bytes
 from tenants.kernel.clock import SystemClock, print_instant
 from tenants.kernel.database import Scope, transaction
 from tenants.kernel.errors import Text
@@ -105,6 +105,24 @@ class Checkpoints:
             for line in file:
                 if line.endswith(b"\n"):  # else the machine stopped while writing it
                     yield self._read(tenant, line)
+
+    def signed_from(self, tenant: str, seq: int) -> tuple[Checkpoint, str] | None:
+        """The tenant's first checkpoint at or after the entry, with its compact JWS; ``None`` while there is none.
+
+        Raises:
+            CheckpointError: a line is not a checkpoint of ours.
+        """
+        if not self._path(tenant).exists():
+            return None
+        with self._path(tenant).open("rb") as file:
+            for line in file:
+                if line.endswith(b"\n") and (found := self._read(tenant, line)).seq >= seq:
+                    return found, json.loads(line)["jws"]
+        return None
+
+    def key_set(self) -> dict[str, Json]:
+        """The public keys that the checkpoints are verified with, as a JWK set."""
+        return {"keys": [dict(key.jwk()) for key in self._keys.values()]}
 
     def newest(self, tenant: str) -> Checkpoint | None:
         """The tenant's newest checkpoint.

@@ -59,7 +59,7 @@ def cut(connection: Connection, order: CutOrder, actor: str, at: datetime) -> Ba
     cut_off_at = min(order.cut_off_at, at)
     code = connection.exec_driver_sql("select code from tenant where tenant = %s", (order.tenant,)).scalar_one()
     year = shanghai_day(at).year
-    which, values, agreement = _which(connection, order, at)
+    which, values, agreement = wanted_obligations(connection, order, at)
     number = next_number(connection, order.tenant, "batch", year)
     empty = Batch(
         order.tenant, new_id(), f"BT-{code}-{year}-{number:04d}", order.scheme, order.mode, order.kind or order.mode,
@@ -84,7 +84,9 @@ def cut(connection: Connection, order: CutOrder, actor: str, at: datetime) -> Ba
     return batch
 
 
-def _which(connection: Connection, order: CutOrder, at: datetime) -> tuple[str, tuple[object, ...], Agreement | None]:
+def wanted_obligations(
+    connection: Connection, order: CutOrder, at: datetime
+) -> tuple[str, tuple[object, ...], Agreement | None]:
     """A condition more and its values: of cross-redemption claims, whose providers are paid this way."""
     if order.mode != "cross_redemption" or order.kind is not None:
         return "", (), None

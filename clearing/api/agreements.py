@@ -6,7 +6,8 @@ from uuid import UUID
 from flask import Response
 from marshmallow import Schema, fields, validate
 
-from clearing.api.batches import MAX_REASON_CHARACTERS, office
+from clearing.api.batch_acts import office
+from clearing.api.batches import MAX_REASON_CHARACTERS
 from clearing.api.frame import Answer, current, in_transaction, needs, principal
 from clearing.api.noun import Noun, PageSchema, cursor_id, page
 from connectors.claim_schema import PayeeSchema

@@ -6,7 +6,8 @@ from uuid import UUID
 from flask import Response
 from marshmallow import Schema
 
-from clearing.api.batches import MAX_REASON_CHARACTERS, READERS, office
+from clearing.api.batch_acts import office
+from clearing.api.batches import MAX_REASON_CHARACTERS, READERS
 from clearing.api.frame import Answer, in_transaction, needs, principal
 from clearing.api.noun import Noun
 from connectors.fields import MoneyField

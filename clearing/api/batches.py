@@ -1,14 +1,23 @@
 """``/v1/tenants/{tenant}/batches``: a batch from its cut to its files, one call a step."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, time, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-import structlog
 from flask import Response, request
 from marshmallow import Schema, fields, validate
 
+from clearing.api.batch_acts import (
+    close_as_caller,
+    cut_as_ordered,
+    download,
+    faulty,
+    publish_by_policy,
+    release_as_caller,
+    release_tenants,
+    seal_as_caller,
+)
 from clearing.api.batch_form import (
     MODES,
     BatchPageSchema,
@@ -19,34 +28,26 @@ from clearing.api.batch_form import (
     file_json,
     item_json,
 )
-from clearing.api.frame import Answer, current, in_transaction, needs, principal
+from clearing.api.frame import Answer, in_transaction, needs, principal
 from clearing.api.noun import JSON_TYPE, MAX_BODY_BYTES, Noun, PageSchema, cursor_id, json_body, load, page, read_cursor
-from clearing.service import Service
 from connectors.faults import Fault
 from connectors.fields import DayField, InstantField
 from connectors.leaf import ChoiceField, CodeField, Leaf, TextField
 from settlement.batch import Batch, find_batch, list_batches, list_items, lock_batch
-from settlement.batch_files import StoredFile, find_file, list_files, read_part
+from settlement.batch_files import list_files
 from settlement.batch_states import STATES
-from settlement.batch_steps import CutOrder, cancel, close, cut, publish
+from settlement.batch_steps import cancel
 from settlement.exposure import find_hold
-from settlement.home_region import HOME_REGION, close_settled
+from settlement.home_region import HOME_REGION
 from settlement.obligation import KINDS
-from settlement.office import Office
-from settlement.publicity import publicity_terms
-from settlement.release import release
-from settlement.seal import seal
 from settlement.two_releasers import first_release
 from tenants.kernel.clock import SHANGHAI
-from tenants.kernel.database import Scope, Work, run
-from tenants.kernel.errors import FieldError, Invalid, PreconditionFailed, Text
-from tenants.policy_store import approved_policies
+from tenants.kernel.database import Work
+from tenants.kernel.errors import Invalid, PreconditionFailed
 
 blueprint = Noun(
     "batches", __name__, url_prefix="/v1/tenants/<tenant>/batches", description="兑付批次 / settlement batches"
 )
-
-_log = structlog.get_logger()
 
 READERS: Final = ("batches:write", "batches:release", "audit:read")
 MAX_REASON_CHARACTERS: Final = 1000
@@ -116,18 +117,9 @@ class BatchQuerySchema(PageSchema):
 @blueprint.response(201, BatchSchema, description="the batch, in state cut; it may be empty")
 def cut_batch(body: dict[str, Any], tenant: str) -> Response:
     """Cut a batch; a cut-off that lies ahead is the present moment."""
-    kind = _kind(body)
-    caller = principal()
 
     def use_case(work: Work) -> Answer:
-        policies = approved_policies(
-            work.connection, tenant, [body["scheme"]], demonstration=current().settings.demonstration
-        )
-        if kind is None and not policies.has_scheme(body["scheme"]):
-            raise _faulty("/scheme", "scheme.unknown", "该区域没有这个券种。", "The tenant has no such scheme.")
-        cut_off_at = body["cut_off"] or work.at
-        order = CutOrder(tenant, body["scheme"], body["mode"], cut_off_at, kind, body["counterparty"])
-        batch = cut(work.connection, order, caller.subject, work.at)
+        batch = cut_as_ordered(work, tenant, body)
         location = {"Location": f"/v1/tenants/{tenant}/batches/{batch.id}"}
         return Answer(batch_json(batch, []), 201, {**location, "ETag": etag_of(batch)})
 
@@ -180,14 +172,7 @@ def get_items(query: dict[str, Any], tenant: str, batch_id: UUID) -> Response:
 @blueprint.response(200, BatchSchema)
 def publish_batch(tenant: str, batch_id: UUID) -> Response:
     """Give public notice, through the last of the policy's working days."""
-    demonstration = current().settings.demonstration
-
-    def step(work: Work) -> Batch:
-        batch = find_batch(work.connection, tenant, batch_id)
-        terms = publicity_terms(work.connection, batch, work.at, demonstration=demonstration)
-        return publish(work.connection, tenant, batch_id, terms, principal().subject, work.at)
-
-    return _step(tenant, batch_id, step)
+    return _step(tenant, batch_id, lambda work: publish_by_policy(work, tenant, batch_id))
 
 
 @blueprint.post("/<uuid:batch_id>/seal")
@@ -195,11 +180,7 @@ def publish_batch(tenant: str, batch_id: UUID) -> Response:
 @blueprint.response(200, BatchSchema)
 def seal_batch(tenant: str, batch_id: UUID) -> Response:
     """Seal the batch, from the day after its publicity on: its items never change again."""
-    return _step(
-        tenant,
-        batch_id,
-        lambda work: seal(work.connection, tenant, batch_id, office(), principal().subject, work.at),
-    )
+    return _step(tenant, batch_id, lambda work: seal_as_caller(work, tenant, batch_id))
 
 
 @blueprint.post("/<uuid:batch_id>/release")
@@ -211,17 +192,8 @@ def release_batch(tenant: str, batch_id: UUID) -> Response:
     Above the tenant's limit it takes two people; after the first it stays sealed and shows its ``first_release``.
     What would pass the exposure limit of its agreement stays sealed; the answer then has an open ``exposure_hold``.
     """
-
-    def step(work: Work) -> Batch:
-        batch = release(work.connection, tenant, batch_id, principal().subject, work.at, office())
-        hold = find_hold(work.connection, tenant, batch_id) if batch.form == HOME_REGION else None
-        if hold is not None and hold.lifted_at is None:
-            _log.warning(
-                "exposure_held", tenant=tenant, batch=batch.batch_no, owed=str(hold.owed), limit=str(hold.limit)
-            )
-        return batch
-
-    return _step(tenant, batch_id, step, (tenant, *_home_region(tenant, batch_id)))
+    tenants = release_tenants(tenant, batch_id)
+    return _step(tenant, batch_id, lambda work: release_as_caller(work, tenant, batch_id), tenants)
 
 
 @blueprint.post("/<uuid:batch_id>/cancel")
@@ -241,14 +213,7 @@ def cancel_batch(tenant: str, batch_id: UUID) -> Response:
 @blueprint.response(200, BatchSchema)
 def close_batch(tenant: str, batch_id: UUID) -> Response:
     """Close a batch that is empty, or whose debts to the home region are settled."""
-
-    def step(work: Work) -> Batch:
-        batch, actor = lock_batch(work.connection, tenant, batch_id), principal().subject
-        if batch.form == HOME_REGION and batch.released_at is not None:
-            return close_settled(work.connection, batch, actor, work.at)
-        return close(work.connection, tenant, batch_id, actor, work.at)
-
-    return _step(tenant, batch_id, step)
+    return _step(tenant, batch_id, lambda work: close_as_caller(work, tenant, batch_id))
 
 
 @blueprint.get("/<uuid:batch_id>/files")
@@ -270,24 +235,7 @@ def get_files(tenant: str, batch_id: UUID) -> Response:
 @blueprint.doc(responses={"200": {"description": "the file, as an attachment", "content": {"*/*": {}}}})
 def get_file(tenant: str, batch_id: UUID, name: str) -> Response:
     """Download one file of the batch."""
-    service, scope = current(), Scope((tenant,))
-
-    def found(work: Work) -> tuple[Batch, StoredFile]:
-        batch = find_batch(work.connection, tenant, batch_id)
-        return batch, find_file(work.connection, tenant, batch_id, name)
-
-    batch, file = run(service.engine, scope, service.machine, found)
-    response = Response(_parts(service, scope, batch, file), mimetype=file.media_type)
-    response.content_length = file.size_bytes
-    response.set_etag(file.sha256)
-    response.headers["Content-Disposition"] = f'attachment; filename="{batch.batch_no}-{file.name}"'
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    return response
-
-
-def office() -> Office:
-    """What settlement needs of this service."""
-    return current().office
+    return download(tenant, batch_id, name)
 
 
 def etag_of(batch: Batch) -> str:
@@ -312,7 +260,7 @@ MAX_LINE_DIGITS: Final = 9
 
 
 def _bad_cursor() -> Invalid:
-    return _faulty("/cursor", "cursor.invalid", "游标无效，请从第一页开始。", "The cursor is not valid.")
+    return faulty("/cursor", "cursor.invalid", "游标无效，请从第一页开始。", "The cursor is not valid.")
 
 
 def _step(tenant: str, batch_id: UUID, step: Step, tenants: tuple[str, ...] | None = None) -> Response:
@@ -328,34 +276,6 @@ def _step(tenant: str, batch_id: UUID, step: Step, tenants: tuple[str, ...] | No
 
     _reason()
     return in_transaction(use_case, tenants or (tenant,))
-
-
-def _home_region(tenant: str, batch_id: UUID) -> tuple[str, ...]:
-    """The tenant whose books a release writes to as well, if there is one."""
-    service = current()
-
-    def find(work: Work) -> Batch:
-        return find_batch(work.connection, tenant, batch_id)
-
-    batch = run(service.engine, Scope((tenant,)), service.machine, find)
-    return (batch.counterparty,) if batch.form == HOME_REGION and batch.counterparty else ()
-
-
-def _kind(body: dict[str, Any]) -> str | None:
-    """The kind of obligations that are wanted; ``None`` for approved claims.
-
-    Raises:
-        Invalid: there is no such kind, or not of this mode, or it goes by no agreement.
-    """
-    kind: str | None = body["kind"]
-    if kind in {None, body["mode"]}:
-        return None
-    if KINDS.get(str(kind)) != body["mode"]:
-        raise _faulty("/kind", "kind.unknown", "没有此方式下的这类批次。", "There is no such kind of this mode.")
-    if body["counterparty"] is not None:
-        said = ("此类批次不按协议兑付。", "A batch of this kind goes by no agreement.")
-        raise _faulty("/counterparty", "counterparty.kind", *said)
-    return kind
 
 
 def _shown(work: Work, batch: Batch) -> Answer:
@@ -374,18 +294,3 @@ def _reason() -> str | None:
         return None
     reason: str | None = load(StepSchema(), json_body(MAX_BODY_BYTES)).get("reason")
     return reason
-
-
-def _parts(service: Service, scope: Scope, batch: Batch, file: StoredFile) -> Iterator[bytes]:
-    """The file's parts, each read in a transaction of its own, so that a slow reader holds no connection."""
-    sealer = service.vault.sealer
-    for part in range(1, file.parts + 1):
-
-        def read(work: Work, number: int = part) -> bytes:
-            return read_part(work.connection, batch, file.name, number, sealer)
-
-        yield run(service.engine, scope, service.machine, read)
-
-
-def _faulty(pointer: str, code: str, zh: str, en: str) -> Invalid:
-    return Invalid("input.invalid", zh, en, errors=(FieldError(pointer, code, Text(zh, en)),))

@@ -7,7 +7,7 @@ from uuid import UUID
 from flask import Response
 from marshmallow import Schema, fields, validate
 
-from clearing.api.batches import office
+from clearing.api.batch_acts import office
 from clearing.api.frame import Answer, current, in_transaction, needs, principal
 from clearing.api.noun import Noun, PageSchema, bad_query, cursor_id, page, read_cursor
 from connectors.faults import Fault

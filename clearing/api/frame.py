@@ -81,6 +81,7 @@ def needs(*scopes: str) -> Callable[[Callable[Parameters, Result]], Callable[Par
                 raise not_found("区域", "tenant")
             return view(*args, **kwargs)
 
+        checked.scopes = scopes  # type: ignore[attr-defined]  # the one table of rights, which the console reads too
         return checked
 
     return decorate

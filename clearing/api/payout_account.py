@@ -2,13 +2,14 @@
 
 from flask import Response
 
-from clearing.api.batches import READERS, office
+from clearing.api.batch_acts import office
+from clearing.api.batches import READERS
 from clearing.api.frame import Answer, in_transaction, needs, principal
 from clearing.api.noun import Noun
 from connectors.claim_schema import PayeeSchema
 from connectors.submission import Payee
 from settlement.instruction import Account
-from settlement.payout_account import set_payout_account, show_payout_account
+from settlement.payout_account import ShownAccount, set_payout_account, show_payout_account
 from tenants.kernel.database import Work
 
 blueprint = Noun(
@@ -31,10 +32,10 @@ def get_payout_account(tenant: str) -> Response:
 @blueprint.arguments(PayeeSchema)
 def put_payout_account(given: Payee, tenant: str) -> Response:
     """Set the account that the next batches are paid from."""
+    return in_transaction(lambda work: Answer(set_account(work, tenant, given).json()), (tenant,))
+
+
+def set_account(work: Work, tenant: str, given: Payee) -> ShownAccount:
+    """Set the tenant's account, as the caller."""
     account = Account(given.account_name, given.account_number, given.bank_name, given.cnaps)
-
-    def use_case(work: Work) -> Answer:
-        shown = set_payout_account(work.connection, tenant, account, office(), principal().subject, work.at)
-        return Answer(shown.json())
-
-    return in_transaction(use_case, (tenant,))
+    return set_payout_account(work.connection, tenant, account, office(), principal().subject, work.at)

@@ -78,12 +78,17 @@ def answer_problems(app: Flask) -> None:
     app.register_error_handler(Exception, _unexpected)
 
 
-def _http_exception(error: HTTPException) -> Response:
+def problem_of(error: HTTPException) -> Problem:
+    """The framework's own refusal as a problem."""
     status = error.code or HTTPStatus.INTERNAL_SERVER_ERROR
     title = _TITLES.get(status, Text("错误", "Error"))
     problem = Problem(_code(status), f"{title.zh}。", f"{title.en}.")
     problem.status = status
-    response = problem_response(problem)
+    return problem
+
+
+def _http_exception(error: HTTPException) -> Response:
+    response = problem_response(problem_of(error))
     if isinstance(error, MethodNotAllowed) and error.valid_methods:
         response.headers["Allow"] = ", ".join(sorted(error.valid_methods))
     return response
@@ -108,6 +113,11 @@ def _unexpected(error: Exception) -> Response:
 
 def _field(error: FieldError, *, english: bool) -> dict[str, str]:
     return {"pointer": error.pointer, "code": error.code, "message": _said(error.message, english=english)}
+
+
+def title_of(status: int) -> Text:
+    """What a status means."""
+    return _TITLES.get(status, Text("错误", "Error"))
 
 
 def _said(text: Text, *, english: bool) -> str:

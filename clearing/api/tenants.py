@@ -11,8 +11,10 @@ from clearing.api.noun import MAX_BODY_BYTES, Noun, WholeNumber, json_body
 from clearing.claims.division import Order, divide_budget
 from clearing.tenancy import budgets, linked_regions, quotas
 from connectors.fields import MoneyField, UsccField
+from tenants.kernel.canonical import Json
 from tenants.kernel.change import Change, record
 from tenants.kernel.database import Work
+from tenants.kernel.money import Money
 
 blueprint = Noun("tenants", __name__, url_prefix="/v1", description="区域设置 / what a tenant sets")
 
@@ -50,16 +52,9 @@ def get_budget(tenant: str, scheme: str, year: int) -> Response:
 @blueprint.arguments(BudgetSchema)
 def put_budget(body: dict[str, Any], tenant: str, scheme: str, year: int) -> Response:
     """Set the year's appropriation; never below what is committed."""
-
-    def use_case(work: Work) -> Answer:
-        before = budgets.read_budget(work.connection, tenant, scheme, year)
-        budgets.appropriate(work.connection, tenant, scheme, year, body["amount"], work.at)
-        after = budgets.read_budget(work.connection, tenant, scheme, year)
-        subject = budgets.budget_id(tenant, scheme, year)
-        _record(work, tenant, "budget.set", subject, {"before": before, "after": after}, body["reason"])
-        return Answer(after)
-
-    return in_transaction(use_case, (tenant,))
+    return in_transaction(
+        lambda work: Answer(set_budget(work, tenant, scheme, year, body["amount"], body["reason"])), (tenant,)
+    )
 
 
 @blueprint.post(f"{SCHEME}/budgets/{YEAR}/division")
@@ -122,6 +117,16 @@ def get_quota(query: dict[str, Any]) -> Response:
         )
 
     return in_transaction(use_case)
+
+
+def set_budget(work: Work, tenant: str, scheme: str, year: int, amount: Money, reason: str | None) -> dict[str, Json]:
+    """Make the amount the year's appropriation, as the caller; the budget as it then is."""
+    before = budgets.read_budget(work.connection, tenant, scheme, year)
+    budgets.appropriate(work.connection, tenant, scheme, year, amount, work.at)
+    after = budgets.read_budget(work.connection, tenant, scheme, year)
+    subject = budgets.budget_id(tenant, scheme, year)
+    _record(work, tenant, "budget.set", subject, {"before": before, "after": after}, reason)
+    return after
 
 
 def _record(work: Work, tenant: str, action: str, subject: UUID, details: dict[str, Any], reason: str | None) -> None:

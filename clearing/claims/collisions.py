@@ -72,7 +72,8 @@ class Collisions:
         for key in keys:
             others = self._others(locked, key, holder)
             if holder.scheme == RED_LETTER:
-                cancelled = {known: one for known, one in others.items() if holder.cancels_for(one)}
+                own = locked.of_enterprise(key, holder)
+                cancelled = {known: one for known, one in others.items() if known in own}
                 others = {known: one for known, one in others.items() if known not in cancelled}
                 self._cancel(locked, key, holder, cancelled)
             live = {holder_id: one for holder_id, one in others.items() if self.claims[holder_id].state in _LIVE}

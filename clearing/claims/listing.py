@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from clearing.claims.records import ClaimRow, ClaimView, view_claims
 from tenants.kernel.canonical import Json, plain
 from tenants.kernel.clock import SHANGHAI
+from tenants.kernel.money import Money
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +26,18 @@ class Filter:
     def from_query(cls, query: Mapping[str, Any]) -> "Filter":
         """The filter of the list's named parameters; ``None`` values are left out."""
         named = {name: value for name, value in query.items() if value is not None}
+        conditions = _CONDITIONS
+        if OPEN.issuperset(named.get("state", "").split(",")):
+            conditions = _CONDITIONS | {"state": _OPEN_STATE}
         return cls(
-            tuple(_CONDITIONS[name] for name in named), tuple(_VALUES.get(name, _same)(v) for name, v in named.items())
+            tuple(conditions[name] for name in named), tuple(_VALUES.get(name, _same)(v) for name, v in named.items())
         )
 
 
+OPEN: Final = frozenset({"on_hold", "in_review", "needs_correction"})
+"""States that are a claim's own, whatever batch there may be."""
+_OPEN_STATE: Final = "state = any(%s) and state in ('on_hold', 'in_review', 'needs_correction')"
+"""The condition where only such states are wanted: the index of open claims answers it without looking at batches."""
 _CONDITIONS: Final = {
     "tenant": "tenant = %s",
     "scheme": "scheme = %s",
@@ -76,6 +84,16 @@ def list_claims(connection: Connection, wanted: Filter, after: UUID | None, limi
         (*values, limit, limit),
     )
     return view_claims(connection, [claim_id for (claim_id,) in rows])
+
+
+def totals_of(connection: Connection, wanted: Filter) -> tuple[int, Money]:
+    """How many claims the filter finds, and the sum of their awards."""
+    where = " and ".join(("tenant = any((select bound_tenants())::text[])", *wanted.conditions))
+    count, fen = connection.exec_driver_sql(
+        f"select count(*), coalesce(sum(award_fen), 0)::bigint from claim_now where {where}",  # noqa: S608 - ours
+        wanted.values,
+    ).one()
+    return count, Money(fen)
 
 
 def traces_of(connection: Connection, claim_id: UUID) -> list[Json]:

@@ -52,10 +52,6 @@ class Holder:
     month: str
     exclusion_group: str
 
-    def cancels_for(self, other: "Holder") -> bool:
-        """Whether it stands for a red-letter invoice of the other's enterprise, not for a use."""
-        return self.scheme == RED_LETTER and self.enterprise_digest == other.enterprise_digest
-
     def same_programme(self, other: "Holder") -> bool:
         """Whether both are of one tenant's scheme, stated through one platform."""
         return (self.tenant, self.scheme, self.platform) == (other.tenant, other.scheme, other.platform)
@@ -72,6 +68,14 @@ class Holding:
     claimed: Money
     stated: Money | None
 
+    def is_of_enterprise(self, holder: Holder) -> bool:
+        """Whether both are one enterprise's."""
+        return self.enterprise_digest in holder.enterprise.values()
+
+    def cancels_for(self, holder: Holder) -> bool:
+        """Whether it stands for a red-letter invoice of that one's enterprise, not for a use."""
+        return self.holder.scheme == RED_LETTER and self.is_of_enterprise(holder)
+
 
 @dataclass(slots=True)
 class Locked:
@@ -83,8 +87,8 @@ class Locked:
     def state_of(self, key: Key, holder: Holder) -> KeyState:
         """What the registry says of one key to this holder."""
         others = self._others(key, holder)
-        cancelling = [one for one in others if one.holder.cancels_for(holder)]
-        unique = {one.holder.holder_id: one for one in others if not one.holder.cancels_for(holder)}.values()
+        cancelling = [one for one in others if one.cancels_for(holder)]
+        unique = {one.holder.holder_id: one for one in others if not one.cancels_for(holder)}.values()
         stated = [h.stated for h in unique if h.stated is not None] + ([] if key.stated is None else [key.stated])
         return KeyState(
             kind=key.kind,
@@ -95,7 +99,7 @@ class Locked:
             amount_conflict=key.kind == "invoice" and len(set(stated)) > 1,
             uses=tuple(
                 EarlierUse(
-                    same_enterprise=h.enterprise_digest in holder.enterprise.values(),
+                    same_enterprise=h.is_of_enterprise(holder),
                     same_programme=h.holder.same_programme(holder),
                     platform=h.holder.platform,
                     month=h.holder.month,
@@ -113,6 +117,10 @@ class Locked:
     def holders_of(self, key: Key, holder: Holder) -> list[Holder]:
         """Who else holds the key."""
         return [holding.holder for holding in self._others(key, holder)]
+
+    def of_enterprise(self, key: Key, holder: Holder) -> frozenset[UUID]:
+        """Which of those who also hold the key are the holder's own enterprise's."""
+        return frozenset(h.holder.holder_id for h in self._others(key, holder) if h.is_of_enterprise(holder))
 
     def give_way(self, key: Key, holder: Holder, to: frozenset[UUID]) -> list[Holding]:
         """Let what these holders have taken of the key be contended for: money paid elsewhere goes before."""

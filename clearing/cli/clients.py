@@ -33,14 +33,15 @@ def create(
     """新建客户端并显示一次密钥 / Create a client and show its secret once."""
     from clearing.cli.opening import migrated, opened
     from clearing.cli.printing import show_json
+    from clearing.cli.users import require_known
     from tenants.credentials import create_client
     from tenants.kernel.clock import SystemClock
     from tenants.principal import PLATFORM_SCOPES, READER_SCOPES, SCOPES
     from tenants.profile import load_tenants
 
     known = tuple(profile.tenant for profile in load_tenants())
-    _require_known(tenants, known, "--tenant", "区域", "tenant")
-    _require_known(scopes, SCOPES, "--scope", "权限", "scope")
+    require_known(tenants, known, "--tenant", "区域", "tenant")
+    require_known(scopes, SCOPES, "--scope", "权限", "scope")
     if platform is not None and not _PLATFORM.fullmatch(platform):
         raise click.BadParameter(
             "须为小写字母、数字和连字符 / give small letters, digits and hyphens", param_hint="--platform"
@@ -178,9 +179,3 @@ _CLIENTS = "select client_id, platform, person, tenants, scopes, created_at, rev
 
 def _distinct(names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
-
-
-def _require_known(given: tuple[str, ...], known: tuple[str, ...], option: str, zh: str, en: str) -> None:
-    for name in given:
-        if name not in known:
-            raise click.BadParameter(f"没有{zh} {name} / no such {en}: {name}; {', '.join(known)}", param_hint=option)

@@ -18,6 +18,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from clearing.demonstration import story
+from clearing.demonstration.logins import open_accounts
 from clearing.demonstration.people import People, invite
 from clearing.demonstration.story import Told
 from clearing.embedded import addresses_of
@@ -55,6 +56,7 @@ def run(data_dir: Path, bind: tuple[str, int], *, once: bool) -> int:
         found = sum(told.differences.values())
         if once:
             return 1 if found else 0
+        _show_logins(console, folder, address)
         console.print(f"\n服务继续运行 / the service goes on at [bold]{address}[/bold]；Ctrl-C 结束 / ends it")
         _wait(service)
     return 1 if found else 0
@@ -172,6 +174,15 @@ def _show_what_to_try(console: Console, told: Told, people: People, address: str
     console.print(f"    {address}{batch['notice']}", highlight=False, soft_wrap=True)
     jwks = folder.parent / f"{batch['tenant']}-jwks.json"
     console.print(f"    ./run verify-batch {folder} --jwks {jwks}", highlight=False, soft_wrap=True)
+
+
+def _show_logins(console: Console, folder: Path, address: str) -> None:
+    """The console's address, and how each role signs in."""
+    password, logins = open_accounts(folder, tuple(profile.tenant for profile in load_tenants()))
+    console.print(f"\n控制台 / the console: [bold]{address}/console[/bold]  密码 / password: [bold]{password}[/bold]")
+    console.print("动态码 / the code of the moment: ./run user code SECRET", highlight=False)
+    for login, role, secret in logins:
+        console.print(f"    {login:<10}{role:<20}{secret}", highlight=False, soft_wrap=True)
 
 
 def _creator(folder: Path) -> Callable[[str | None, tuple[str, ...], tuple[str, ...], str | None], tuple[str, str]]:

@@ -30,6 +30,8 @@ KEPT: Final = (
     "client_key.",
     "policy.", "key.", "registry_key.", "payout_account.", "budget.", "linked_regions.", "standing.", "calendar.",
     "tenant.", "similarity.trained",
+    "policy.", "key.", "payout_account.", "budget.", "linked_regions.", "standing.", "calendar.", "tenant.", "account.",
+    "session.",
 )  # fmt: skip
 """Beginnings of the actions that set things up: these entries are few, and are kept for the checks that follow."""
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from clearing.verification.accounts import account_differences
 from clearing.verification.agreements import agreement_differences, read_agreements
 from clearing.verification.bank_statements import bank_file_differences, bank_line_differences, outcome_differences
 from clearing.verification.batches import read_batches
@@ -101,6 +102,7 @@ def row_differences(
     yield from guarded("setting", settings_differences(snapshot, chains.settings, secrets))
     agreements = read_agreements(snapshot)
     yield from guarded("agreement", agreement_differences(snapshot, agreements, chains.settings, secrets))
+    yield from guarded("console_account", account_differences(snapshot, chains.settings))
     context = Context(
         policies=policies.terms,
         keys=keys.keys,

@@ -13,6 +13,11 @@ MEANINGS: Final[Mapping[str, Text]] = {
     "agreement.step": Text("协议的状态变化不合规定", "the agreement went a step that there is not"),
     "agreement.unwitnessed": Text("审计链中没有该协议", "the audit chains know nothing of the agreement"),
     "agreement.witness": Text("协议与审计链不一致", "the agreement is not as the audit chain tells"),
+    "account.absent": Text("审计链所记的账号不存在", "an account that the audit chain tells of is not there"),
+    "account.credentials": Text("账号的密码或验证器被暗中更换", "password or authenticator were changed unseen"),
+    "account.form": Text("账号的角色不存在", "the account holds a role that there is not"),
+    "account.unwitnessed": Text("审计链中没有该账号", "the audit chain knows nothing of the account"),
+    "account.witness": Text("账号与审计链不一致", "the account is not as the audit chain tells"),
     "assessment.anchor": Text(
         "核定内容与审计链所记的摘要不符", "the content is not the one that the audit chain digests"
     ),
@@ -263,6 +268,9 @@ MEANINGS: Final[Mapping[str, Text]] = {
     "sending.step": Text("发送状态的变化不合规定", "the submission went a step that there is not"),
     "sending.unwitnessed": Text("审计链中没有该次发送", "the audit chain knows nothing of the submission"),
     "sending.witness": Text("发送记录与审计链不一致", "the submission is not as the audit chain tells"),
+    "session.absent": Text("审计链所记的登录会话不存在", "a session that the audit chain tells of is not there"),
+    "session.unwitnessed": Text("审计链中没有该登录会话", "the audit chain knows nothing of the session"),
+    "session.witness": Text("登录会话与审计链不一致", "the session is not as the audit chain tells"),
     "setting.absent": Text("审计链中的设置不在库中", "a setting of the audit chain is not there"),
     "setting.sealed": Text("加密保存的账号与显示的不符", "the sealed account number is not the one shown"),
     "setting.unwitnessed": Text("审计链中没有该设置", "the audit chain knows nothing of the setting"),

@@ -52,6 +52,21 @@ def checked_payouts(path: Path, keys: Keys, batch: Mapping[str, Any]) -> Iterato
             yield from waiting.popleft().result()
 
 
+def checked_instruction(text: str, keys: Keys) -> Payout:
+    """One instruction as somebody hands it on: a line of ``payouts.jsonl``, or its compact JWS alone.
+
+    Whether it belongs to a batch that was sealed is not asked here; see the manifest of the batch.
+    """
+    line = text.strip()
+    if not line.startswith("{"):
+        try:
+            payload = _object(_unchecked_payload(line))
+            line = f'{{"instruction_id":"{payload["instruction_id"]}","jws":"{line}"}}'
+        except (ValueError, KeyError, TypeError, IndexError):
+            return Payout(1, None, None, (_NOT_READABLE,))
+    return _check(1, line.encode("utf-8", "replace") + b"\n", keys, {})
+
+
 def payout_lines(path: Path) -> Iterator[Line]:
     """The lines as records, their signatures left aside: :func:`checked_payouts` has judged them."""
     with path.open("rb") as file:

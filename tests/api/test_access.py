@@ -11,8 +11,11 @@ from tenants.credentials import TOKEN_LIFE
 from tests.api.door import Door, code
 from tests.intake.bodies import WUJIANG, claim
 
-OPEN = re.compile(r"/oauth/token|/healthz|/readyz|/metrics|/\.well-known/.*|/notices.*|/docs.*|/v1/openapi.json")
-"""What anybody may call; everything else needs a token."""
+OPEN = re.compile(
+    r"/oauth/token|/healthz|/readyz|/metrics|/\.well-known/.*|/notices.*|/docs.*|/v1/openapi.json"
+    r"|/v1/payouts/verification|/console.*"
+)
+"""What anybody may call, and the console, which has a door of its own; everything else needs a token."""
 ABSENT = "01900000-0000-7000-8000-000000000000"
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -9,9 +10,12 @@ import pytest
 from sqlalchemy import Connection, Engine, event
 
 from clearing import relay
-from clearing.claims.listing import Filter, list_claims
+from clearing.auditing.search import Wanted, search
+from clearing.claims.listing import Filter, list_claims, totals_of
+from clearing.claims.queue import next_in_review, waiting_claims
 from clearing.claims.records import by_external_id
 from settlement.ledger import lock_accounts, lock_limited
+from settlement.preview import open_amounts
 from tests.settlement_service.bench import new_tenant
 
 ROWS = 10_000
@@ -174,6 +178,26 @@ def test_the_relay_finds_what_is_open_without_walking_what_is_done(bound: Connec
         assert walked(steps) == set()
         assert touched(steps) <= 1000
     assert relay.open_kinds(bound)
+
+
+def test_what_waits_for_people_is_found_without_walking_a_table(bound: Connection, tenant: str) -> None:
+    sent: list[tuple[str, Any]] = []
+
+    def keep(*call: Any) -> None:
+        sent.append((call[2], call[3]))
+
+    event.listen(bound, "before_cursor_execute", keep)
+    next_in_review(bound, "nobody", None)
+    waiting_claims(bound, date(2024, 1, 1))
+    totals_of(bound, Filter.from_query({"state": "in_review"}))
+    open_amounts(bound)
+    search(bound, tenant, Wanted(on_from=date(2100, 1, 1)), 500, 50)
+    event.remove(bound, "before_cursor_execute", keep)
+    assert len(sent) == 5
+    for statement, values in sent:
+        steps = plan(bound, statement, values)
+        assert walked(steps) == set(), statement
+        assert touched(steps) <= ROWS // 10, statement
 
 
 @pytest.mark.parametrize("after", [None, UUID("00000000-0000-7000-8000-000000000000")])

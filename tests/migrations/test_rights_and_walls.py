@@ -73,6 +73,9 @@ MAY_UPDATE = {
     "webhook_message": {"queued_at", "next_attempt_at", "attempts", "last_answer", "done_at", "gave_up"},
     "release_limit": None,
     "matching_due": {"paid_on", "paid_document", "paid_by", "paid_at"},
+    "console_account": {"password_hash", "totp_sealed", "changed_at", "revoked_at"},
+    "console_attempt": {"sign_in_step", "confirm_step", "failures", "last_failed_at"},
+    "console_session": {"seen_at", "ended_at"},
 }  # fmt: skip
 """What the application may change, by column; ``None`` for every column."""
 

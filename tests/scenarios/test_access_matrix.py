@@ -125,6 +125,9 @@ MATRIX: dict[tuple[str, str], set[str]] = {
     ("get", f"{TENANT}/ledger/accounts"): BATCH_READERS,
     ("get", f"{TENANT}/ledger/statement"): BATCH_READERS,
     ("get", f"{TENANT}/ledger/journal"): BATCH_READERS,
+    ("get", "/v1/audit"): {"audit:read"},
+    ("get", "/v1/audit/verification"): {"audit:read"},
+    ("get", "/v1/audit/proof/{entry}"): {"audit:read"},
     ("get", "/v1/events"): {"claims:read"},
     ("post", "/v1/webhooks"): {"claims:write"},
     ("get", "/v1/webhooks"): {"claims:read", "claims:write"},
@@ -135,6 +138,7 @@ MATRIX: dict[tuple[str, str], set[str]] = {
     ("get", "/notices/style.css"): ANYBODY,
     ("get", "/notices/{tenant}/{batch_no}"): ANYBODY,
     ("post", "/notices/{tenant}/{batch_no}/objections"): ANYBODY,
+    ("post", "/v1/payouts/verification"): ANYBODY,
     ("get", "/.well-known/jwks.json"): ANYBODY,
     ("get", "/.well-known/jwks/{tenant}.json"): ANYBODY,
     ("get", "/v1/demo/clock"): {"clearing:operate"},
@@ -161,7 +165,7 @@ class Things:
         known = {
             "tenant": self.tenant, "scheme": self.scheme, "hold_id": self.hold_id, "batch_id": self.batch_id,
             "reservation_id": self.reservation_id, "case_id": self.case_id, "version": "2024-01-01", "year": "2024",
-            "name": "manifest.json", "batch_no": "nothing",
+            "name": "manifest.json", "batch_no": "nothing", "entry": "1",
         }  # fmt: skip
         return path.format_map(defaultdict(lambda: self.claim_id, known))
 
@@ -301,7 +305,11 @@ BODIES: dict[str, Any] = {
     f"{CYCLE}/confirmations": {"tenant": "wujiang", "net": "0.00"},
     "/v1/webhooks/{endpoint_id}/replay": {"after": 0},
 }  # fmt: skip
-OF_A_TENANT = [(method, path) for method, path in MATRIX if "{" in path and not path.startswith(("/notices", "/.well"))]
+OF_A_TENANT = [
+    (method, path)
+    for method, path in MATRIX
+    if "{" in path and not path.startswith(("/notices", "/.well", "/v1/audit"))
+]
 
 
 @pytest.mark.parametrize(("method", "path"), OF_A_TENANT)

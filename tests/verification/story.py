@@ -39,6 +39,7 @@ from tenants.credentials import create_client, revoke_client
 from tenants.kernel.database import Scope, Work, run
 from tenants.kernel.money import Money
 from tenants.principal import SCOPES
+from tests.verification.people import open_accounts
 from tests.verification.policy_story import divide_a_budget, draft_policies, set_the_rate
 from tests.verification.registry_story import retype, rotate_registry_key
 
@@ -223,6 +224,7 @@ def _tell(story: Story) -> None:
     from tests.verification.clearing_story import clear_between_regions, reward_the_year
 
     _enrol(story)
+    open_accounts(story)
     _set_up(story)
     draft_policies(story)
     divide_a_budget(story)

@@ -34,6 +34,11 @@ UNWITNESSED: Final = {
     ("access_token", "token_sha256"): "a random value that nothing else is made from; tokens live for an hour",
     ("client_assertion", "expires_at"): "a used assertion, of which nothing else tells",
     ("client_assertion", "jti_sha256"): "a used assertion, of which nothing else tells",
+    ("console_attempt", "confirm_step"): "what was tried at the door, of which nothing else tells",
+    ("console_attempt", "failures"): "what was tried at the door, of which nothing else tells",
+    ("console_attempt", "last_failed_at"): "what was tried at the door, of which nothing else tells",
+    ("console_attempt", "sign_in_step"): "what was tried at the door, of which nothing else tells",
+    ("console_session", "seen_at"): "when a session was last used: it moves without an entry",
     ("hold", "id"): "an id that nothing else names",
     ("idempotency_key", "created_at"): "a stored answer, of which nothing else tells",
     ("idempotency_key", "key"): "a stored answer, of which nothing else tells",
@@ -82,6 +87,9 @@ CHOSEN: Final = {
     "webhook_endpoint": "platform = 'jssic'",
 }
 """Which rows of a table the change is made to, where any would do for the others."""
+
+COUNTED: Final = frozenset({"console_attempt", "service_clock"})
+"""Tables whose rows say nothing that has a second witness: two of them may exchange it."""
 
 NEVER_MISSED: Final = {
     "access_token": "a token that was deleted or made up is one that was dropped or given: nothing else tells",
@@ -167,7 +175,7 @@ def _made_up(table: str) -> Row:
     return {column: given.get(column, other_values(None, kind)[0]) for of, column, kind in COLUMNS if of == table}
 
 
-@pytest.mark.parametrize("table", sorted(set(TABLES) - NOT_WRITTEN_YET - BY_STRUCTURE - {"service_clock"}))
+@pytest.mark.parametrize("table", sorted(set(TABLES) - NOT_WRITTEN_YET - BY_STRUCTURE - COUNTED))
 def test_two_rows_that_exchange_what_they_say_are_found(tamperer: Tamperer, table: str) -> None:
     pair = _different_pair(tamperer, table)
     if pair is None:

@@ -1,0 +1,1 @@
+"""Auditing: the tenant's chain as its auditor reads it, checks it, and proves one entry of it."""

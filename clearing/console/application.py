@@ -1,0 +1,47 @@
+"""The console in the web application: its screens, its language, its door."""
+
+from types import ModuleType
+from typing import Final
+
+from flask import Flask
+
+from clearing.api.limits import Window
+from clearing.console import (
+    account,
+    audit,
+    batch,
+    batches,
+    claim,
+    claims,
+    clock,
+    elsewhere,
+    home,
+    instruction,
+    policies,
+    queue,
+    reservations,
+    settings,
+    sign_in,
+    static_files,
+)
+from clearing.console.filters import furnish
+from clearing.console.home import Figures
+from clearing.console.language import speak
+from tenants.kernel.clock import Clock
+
+SCREENS: Final[tuple[ModuleType, ...]] = (
+    static_files, sign_in, instruction, home, claims, claim, queue, reservations, batches, batch, settings, policies,
+    audit, account, elsewhere,
+)  # fmt: skip
+"""One module a screen; each has a ``blueprint``."""
+
+
+def open_console(app: Flask, machine: Clock, *, demonstrates: bool) -> None:
+    """Add the console to the application."""
+    speak(app)
+    furnish(app)
+    app.extensions["console-door"] = Window(sign_in.TRIES_PER_WINDOW)
+    app.extensions["console-figures"] = Figures(machine)
+    app.jinja_env.globals["demonstrates"] = demonstrates
+    for module in SCREENS + ((clock,) if demonstrates else ()):
+        app.register_blueprint(module.blueprint)

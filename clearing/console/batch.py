@@ -1,0 +1,181 @@
+"""One batch: its totals, claims and files, and its steps; sealing and releasing ask once more who you are."""
+
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from typing import Any, Final
+from uuid import UUID
+
+from flask import Response, redirect, request
+from werkzeug.wrappers import Response as AnyResponse
+
+from clearing.api.batch_acts import (
+    close_as_caller,
+    download,
+    publish_by_policy,
+    release_as_caller,
+    release_tenants,
+    seal_as_caller,
+)
+from clearing.api.batches import MAX_REASON_CHARACTERS, StepSchema, line_of
+from clearing.api.frame import current, principal
+from clearing.api.noun import load, read_cursor, write_cursor
+from clearing.console.forms import plain_form
+from clearing.console.screen import as_api, may, screen, show, within
+from clearing.console.visit import visit
+from settlement.batch import Batch, control_totals, find_batch, list_items, lock_batch
+from settlement.batch_files import list_files
+from settlement.batch_states import possible_steps
+from settlement.batch_steps import cancel
+from tenants.accounts import confirms
+from tenants.kernel.clock import shanghai_day
+from tenants.kernel.database import Scope, Work, run
+from tenants.kernel.errors import Forbidden, PreconditionFailed, Problem
+from tenants.kernel.money import Money
+
+blueprint = screen("batch", "/batches/<tenant>/<uuid:batch_id>")
+
+ITEMS_SHOWN: Final = 100
+PROVED: Final = frozenset({"seal", "release"})
+"""The steps before which a person proves once more who it is."""
+OPERATIONS: Final = {
+    "publish": "batches.publish_batch",
+    "seal": "batches.seal_batch",
+    "release": "batches.release_batch",
+    "cancel": "batches.cancel_batch",
+    "close": "batches.close_batch",
+}
+"""The operation of the interface behind each step."""
+READ: Final = ("batches.get_batch", "batches.get_items", "batches.get_files")
+
+
+@blueprint.get("")
+@as_api(*READ)
+def batch_page(tenant: str, batch_id: UUID) -> Response:
+    """The batch."""
+    after = line_of(read_cursor(request.args.get("cursor")))
+
+    def use_case(work: Work) -> dict[str, Any]:
+        batch = find_batch(work.connection, tenant, batch_id)
+        items = list_items(work.connection, batch, after, ITEMS_SHOWN + 1)
+        following = write_cursor(str(items[ITEMS_SHOWN - 1].line)) if len(items) > ITEMS_SHOWN else None
+        return {
+            "batch": batch,
+            "items": items[:ITEMS_SHOWN],
+            "next_cursor": following,
+            "files": list_files(work.connection, tenant, batch_id),
+            "today": shanghai_day(work.at),
+            "steps": _open_to_me(batch),
+        }
+
+    return show("batch.html", tenant=tenant, **within(use_case, (tenant,)))
+
+
+@blueprint.get("/files/<name>")
+@as_api("batches.get_file")
+def get_file(tenant: str, batch_id: UUID, name: str) -> Response:
+    """Download one file."""
+    return download(tenant, batch_id, name)
+
+
+@blueprint.get("/<any(publish,seal,release,cancel,close):step>")
+@as_api(*READ)
+def confirm_page(tenant: str, batch_id: UUID, step: str) -> Response:
+    """What the step will do, with the totals, before it is done."""
+    _require_right(step)
+    return _confirm(tenant, batch_id, step)
+
+
+@blueprint.post("/<any(publish,seal,release,cancel,close):step>")
+@as_api(*READ)
+def do_step(tenant: str, batch_id: UUID, step: str) -> AnyResponse:
+    """Do the step, to the batch as the person saw it."""
+    _require_right(step)
+    try:
+        if step in PROVED:
+            prove()
+        tenants = release_tenants(tenant, batch_id) if step == "release" else (tenant,)
+        within(lambda work: _do(work, tenant, batch_id, step), tenants)
+    except Problem as problem:
+        if problem.status == HTTPStatus.NOT_FOUND:
+            raise
+        return _confirm(tenant, batch_id, step, problem)
+    return redirect(f"/console/batches/{tenant}/{batch_id}?done={step}", HTTPStatus.SEE_OTHER)
+
+
+def _do(work: Work, tenant: str, batch_id: UUID, step: str) -> Batch:
+    done = _DOES[step]
+    before = lock_batch(work.connection, tenant, batch_id)
+    if before.state_by == principal().subject and step not in possible_steps(before):
+        return done(work, tenant, batch_id)  # done already, perhaps by me: the use case says which
+    if request.form.get("version") != str(before.version):
+        raise PreconditionFailed(
+            "batch.changed",
+            "您打开页面之后，批次有了变化，尚未作任何处理。下面是现在的情况，请核对后再决定。",
+            "The batch changed after you opened the page; nothing was done. Below is how it stands now: look again.",
+        )
+    return done(work, tenant, batch_id)
+
+
+def _cancel(work: Work, tenant: str, batch_id: UUID) -> Batch:
+    reason: str | None = load(StepSchema(), plain_form("reason")).get("reason")
+    return cancel(work.connection, tenant, batch_id, reason, principal().subject, work.at)
+
+
+_DOES: Final[Mapping[str, Callable[[Work, str, UUID], Batch]]] = {
+    "publish": publish_by_policy,
+    "seal": seal_as_caller,
+    "release": release_as_caller,
+    "cancel": _cancel,
+    "close": close_as_caller,
+}
+
+
+def prove() -> None:
+    """Refuse to go on unless password and code are right; the try is counted in a transaction of its own.
+
+    Raises:
+        Forbidden: ``confirm.wrong``.
+    """
+    here, service = visit(), current()
+    account, at = here.session.account, service.machine.now()
+    password, code = request.form.get("password", ""), request.form.get("code", "").replace(" ", "")
+
+    def knock(work: Work) -> bool:
+        return confirms(work, service.vault.sealer, account, password, code, at)
+
+    if not run(service.engine, Scope(account.tenants), service.machine, knock):
+        raise Forbidden(
+            "confirm.wrong",
+            "密码或动态码不正确，未作任何处理。每个动态码只能确认一次操作，请等待下一个。",
+            "The password or the code is wrong; nothing was done. A code confirms one step only: wait for the next.",
+        )
+
+
+def _require_right(step: str) -> None:
+    if not may(OPERATIONS[step]):
+        raise Forbidden("scope.missing", "您的角色没有进行此操作的权限。", "None of your roles may do this.")
+
+
+def _open_to_me(batch: Batch) -> list[dict[str, Any]]:
+    """The steps that the state allows and my rights too; of one that is closed to me by four eyes, why."""
+    own = principal().subject in {batch.cut_by, batch.published_by, batch.sealed_by}
+    return [
+        {"name": step, "own": step == "release" and own}
+        for step in possible_steps(batch)
+        if step in OPERATIONS and may(OPERATIONS[step])
+    ]
+
+
+def _confirm(tenant: str, batch_id: UUID, step: str, problem: Problem | None = None) -> Response:
+    def use_case(work: Work) -> tuple[Batch, int, int]:
+        batch = find_batch(work.connection, tenant, batch_id)
+        return batch, *control_totals(work.connection, batch)
+
+    batch, count, fen = within(use_case, (tenant,))
+    steps = _open_to_me(batch)
+    return show(
+        "step.html", HTTPStatus.OK if problem is None else problem.status, tenant=tenant, batch=batch, step=step,
+        counted=count, summed=Money(fen), problem=problem, proved=step in PROVED, given=request.form,
+        possible=any(one["name"] == step and not one["own"] for one in steps),
+        own=any(one["name"] == step and one["own"] for one in steps), max_reason=MAX_REASON_CHARACTERS,
+    )  # fmt: skip

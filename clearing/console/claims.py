@@ -1,0 +1,116 @@
+"""The list of claims: filtered by its address, counted and summed, exported exactly as filtered."""
+
+from collections.abc import Iterator
+from typing import Any, Final
+from uuid import UUID
+
+from flask import Response, request
+from flask_babel import gettext as _
+
+from clearing.api.claims import ClaimQuerySchema
+from clearing.api.frame import principal
+from clearing.api.noun import cursor_id, load, write_cursor
+from clearing.claims.listing import Filter, list_claims, totals_of
+from clearing.claims.records import ClaimView
+from clearing.console.export import Column, as_csv, as_xlsx
+from clearing.console.filters import platform_name, scheme_name, tenant_name
+from clearing.console.screen import as_api, screen, show, within
+from clearing.console.words import MODES, STATES, word
+from tenants.kernel.clock import print_instant
+from tenants.kernel.database import Work
+from tenants.kernel.errors import Conflict, Problem
+from tenants.kernel.money import Money
+from tenants.profile import load_tenants
+
+blueprint = screen("claims", "/claims")
+
+EXPORTED_AT_ONCE: Final = 500
+MOST_EXPORTED: Final = 100_000
+
+
+@blueprint.get("")
+@as_api("claims.list_all")
+def list_page() -> Response:
+    """One page of the claims that the address asks for; an address that asks nonsense keeps what was typed."""
+    asked = {name: value.strip() for name, value in request.args.items() if value.strip() and name != "done"}
+    try:
+        wanted, after, limit = _read(asked)
+    except Problem as problem:
+        return show("claims.html", problem.status, problem=problem, asked=asked, views=[], **_choices())
+
+    def use_case(work: Work) -> tuple[list[ClaimView], tuple[int, Money]]:
+        return list_claims(work.connection, wanted, after, limit + 1), totals_of(work.connection, wanted)
+
+    views, (count, total) = within(use_case)
+    following = write_cursor(str(views[limit - 1].row.id)) if len(views) > limit else None
+    return show(
+        "claims.html", asked=asked, views=views[:limit], count=count, total=total, next_cursor=following, problem=None,
+        **_choices(),
+    )  # fmt: skip
+
+
+@blueprint.get("/export.<any(csv,xlsx):form>")
+@as_api("claims.list_all")
+def export(form: str) -> Response:
+    """The claims that the address asks for, all of them, as a file."""
+    asked = {name: value for name, value in request.args.items() if value and name not in {"cursor", "limit"}}
+    wanted = _read(asked)[0]
+    count, total = within(lambda work: totals_of(work.connection, wanted))
+    if count > MOST_EXPORTED:
+        raise Conflict(
+            "export.too_large",
+            f"筛选出 {count} 条，一次最多导出 {MOST_EXPORTED} 条，请缩小范围。",
+            f"The filter finds {count} claims; at most {MOST_EXPORTED} are exported at once. Ask for fewer.",
+        )
+    made = as_csv if form == "csv" else as_xlsx
+    return made("claims", _columns(), _all(wanted), ((_("笔数"), str(count)), (_("合计（元）"), str(total))))
+
+
+def _read(asked: dict[str, str]) -> tuple[Filter, UUID | None, int]:
+    query: dict[str, Any] = load(ClaimQuerySchema(), dict(asked))
+    limit, after = query.pop("limit"), cursor_id(query.pop("cursor"))
+    return Filter.from_query(query), after, limit
+
+
+def _all(wanted: Filter) -> Iterator[ClaimView]:
+    """Every claim that is wanted, page by page, each in a transaction of its own."""
+    after: UUID | None = None
+    while True:
+        start = after
+        views = within(lambda work, start=start: list_claims(work.connection, wanted, start, EXPORTED_AT_ONCE))  # type: ignore[misc]
+        yield from views
+        if len(views) < EXPORTED_AT_ONCE:
+            return
+        after = views[-1].row.id
+
+
+def _choices() -> dict[str, Any]:
+    own = [profile for profile in load_tenants() if profile.tenant in principal().tenants]
+    return {
+        "states": STATES,
+        "modes": MODES,
+        "tenants": [profile.tenant for profile in own],
+        "schemes": sorted({scheme.code for profile in own for scheme in profile.schemes if scheme.assessed}),
+        "platforms": sorted({platform.code for profile in own for platform in profile.platforms}),
+    }
+
+
+def _columns() -> tuple[Column[ClaimView], ...]:
+    return (
+        Column(_("申请编号"), lambda view: view.row.claim_no),
+        Column(_("平台编号"), lambda view: view.row.external_id),
+        Column(_("区域"), lambda view: tenant_name(view.row.tenant)),
+        Column(_("券种"), lambda view: scheme_name(view.row.tenant, view.row.scheme)),
+        Column(_("方式"), lambda view: word("mode", view.row.mode)),
+        Column(_("平台"), lambda view: platform_name(view.row.platform)),
+        Column(_("状态"), lambda view: word("state", view.state_now)),
+        Column(_("企业"), lambda view: view.row.enterprise_name),
+        Column(_("企业信用代码"), lambda view: view.row.enterprise_uscc),
+        Column(_("服务机构"), lambda view: view.row.provider_name),
+        Column(_("服务机构信用代码"), lambda view: view.row.provider_uscc),
+        Column(_("年度"), lambda view: str(view.row.quota_year or "")),
+        Column(_("计算基数（元）"), lambda view: str(Money(view.row.base_fen)), amount=True),
+        Column(_("计算金额（元）"), lambda view: str(Money(view.row.computed_fen)), amount=True),
+        Column(_("核定金额（元）"), lambda view: str(Money(view.row.award_fen)), amount=True),
+        Column(_("提交时间"), lambda view: print_instant(view.row.submitted_at)),
+    )

@@ -1,0 +1,118 @@
+"""How pages print what they show: amounts, days, instants, rates; digits are never cut nor turned into numbers."""
+
+import hashlib
+from collections.abc import Mapping
+from datetime import date, datetime
+from fractions import Fraction
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from flask import Flask
+
+from clearing.console.language import LANGUAGES, said, speaks_english
+from clearing.console.screen import may
+from clearing.console.visit import visitor
+from clearing.console.words import word
+from settlement.amount_in_words import amount_in_words
+from tenants.kernel.clock import SHANGHAI
+from tenants.kernel.money import Money
+from tenants.profile import load_tenants
+
+STATIC: Final = Path(__file__).parent / "static"
+_GROUP: Final = 3
+
+
+def furnish(app: Flask) -> None:
+    """Give the pages their filters and names."""
+    app.jinja_env.filters.update(yuan=yuan, day=day, instant=instant, percent=percent, capital=capital, fen=Money)
+    app.jinja_env.globals.update(
+        asset=asset, languages=LANGUAGES, link=link, may=may, said=said, speaks_english=speaks_english,
+        tenant_name=tenant_name, scheme_name=scheme_name, platform_name=platform_name, visitor=visitor, word=word,
+    )  # fmt: skip
+
+
+def yuan(amount: Money | str | None) -> str:
+    """An amount in yuan with its thousands apart: ``408,000.00``."""
+    if amount is None:
+        return "—"
+    whole, _, fen = str(amount).partition(".")
+    sign, digits = ("-", whole[1:]) if whole.startswith("-") else ("", whole)
+    groups = []
+    while digits:
+        groups.append(digits[-_GROUP:])
+        digits = digits[:-_GROUP]
+    return f"{sign}{','.join(reversed(groups))}.{fen or '00'}"
+
+
+def capital(amount: Money | str) -> str:
+    """An amount in capital Chinese numerals (人民币大写)."""
+    return amount_in_words(Money.parse(amount) if isinstance(amount, str) else amount)
+
+
+def day(value: date | str | None) -> str:
+    """A day: ``2024年9月27日``, or ``27 Sep 2024``."""
+    if value is None or value == "":
+        return "—"
+    on = date.fromisoformat(value) if isinstance(value, str) else value
+    return f"{on.day} {on:%b} {on.year}" if speaks_english() else f"{on.year}年{on.month}月{on.day}日"
+
+
+def instant(value: datetime | str | None) -> str:
+    """An instant in Asia/Shanghai, to the minute."""
+    if value is None or value == "":
+        return "—"
+    at = (datetime.fromisoformat(value) if isinstance(value, str) else value).astimezone(SHANGHAI)
+    return f"{day(at.date())} {at:%H:%M}"
+
+
+def percent(rate: str | None) -> str:
+    """A rate as stated, such as ``0.35``, in percent: ``35%``."""
+    if rate is None:
+        return "—"
+    if "/" in rate or ":" in rate:
+        return rate
+    hundredfold = Fraction(rate) * 100
+    if hundredfold.denominator == 1:
+        return f"{hundredfold.numerator}%"
+    return f"{hundredfold.numerator}/{hundredfold.denominator}%"
+
+
+def link(path: str, given: Mapping[str, Any], **changed: Any) -> str:  # noqa: ANN401 - values of a query
+    """The address with these query parameters, less those that are empty."""
+    values = {name: value for name, value in {**given, **changed}.items() if value not in {None, ""}}
+    return f"{path}?{urlencode(values)}" if values else path
+
+
+def tenant_name(tenant: str) -> str:
+    """The tenant's name."""
+    return next(
+        (profile.en if speaks_english() else profile.zh for profile in load_tenants() if profile.tenant == tenant),
+        tenant,
+    )
+
+
+def scheme_name(tenant: str, scheme: str) -> str:
+    """The scheme's name."""
+    for profile in load_tenants():
+        for each in profile.schemes if profile.tenant == tenant else ():
+            if each.code == scheme:
+                return each.en if speaks_english() else each.zh
+    return scheme
+
+
+def platform_name(platform: str) -> str:
+    """The platform's name."""
+    for profile in load_tenants():
+        for each in profile.platforms:
+            if each.code == platform:
+                return each.en if speaks_english() else each.zh
+    return platform
+
+
+@cache
+def asset(name: str) -> str:
+    """The address of one of our files, which changes with its content, so that browsers may keep it."""
+    digest = hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:16]
+    return f"/console/static/{digest}/{name}"

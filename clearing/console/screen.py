@@ -1,0 +1,115 @@
+"""What every screen shares: its blueprint, its rights, its page, its transaction, and its way to say no."""
+
+import functools
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any, Final, ParamSpec, TypeVar
+
+import structlog
+from flask import Blueprint, Response, current_app, g, render_template, request
+from werkzeug.exceptions import HTTPException
+
+from clearing.api.frame import current, principal
+from clearing.api.problems import problem_of
+from clearing.console import visit as visits
+from clearing.console.language import speaks_english
+from clearing.console.words import DONE
+from tenants.kernel.database import Scope, Work, database_away, is_away, run
+from tenants.kernel.errors import Forbidden, Problem, not_found
+
+PAGE_POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'"
+)
+"""The pages run one script of ours and load one style sheet of ours; nothing stands inline."""
+
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
+_log = structlog.get_logger()
+
+
+def screen(name: str, path: str = "", *, signed_in: bool = True) -> Blueprint:
+    """The blueprint of one screen below ``/console``."""
+    blueprint = Blueprint(
+        f"console_{name}", f"clearing.console.{name}", url_prefix=f"{visits.HOME}{path}", template_folder="templates"
+    )
+    blueprint.before_request(visits.require_visit if signed_in else visits.refuse_other_sites)
+    blueprint.register_error_handler(Problem, problem_page)
+    blueprint.register_error_handler(HTTPException, _http_page)
+    blueprint.register_error_handler(Exception, _unexpected)
+    return blueprint
+
+
+def as_api(*operations: str) -> Callable[[Callable[Parameters, Result]], Callable[Parameters, Result]]:
+    """The screen does what these operations of the interface do, and is open to whom each of them is open.
+
+    The rights stand in one place: at the operations. The path's ``tenant`` must be one of the person's.
+    """
+
+    def decorate(view: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
+        @functools.wraps(view)
+        def checked(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
+            for operation in operations:
+                if not may(operation):
+                    raise Forbidden(
+                        "scope.missing",
+                        "您的角色没有进行此操作的权限。",
+                        "None of your roles may do this.",
+                    )
+            tenant = kwargs.get("tenant")
+            if tenant is not None and tenant not in principal().tenants:
+                raise not_found("区域", "tenant")
+            return view(*args, **kwargs)
+
+        checked.operations = operations  # type: ignore[attr-defined]  # read by the tests of rights
+        return checked
+
+    return decorate
+
+
+def may(operation: str) -> bool:
+    """Whether the person may do the operation of the interface, named by its endpoint."""
+    view: Any = current_app.view_functions[operation]  # its scopes were set by needs
+    return principal().may(*view.scopes)
+
+
+def within(use_case: Callable[[Work], Result], tenants: tuple[str, ...] | None = None) -> Result:
+    """Run a use case in one transaction within the person's tenants, or the given ones of them."""
+    service = current()
+    return run(service.engine, Scope(principal().tenants if tenants is None else tenants), service.machine, use_case)
+
+
+def show(template: str, status: int = HTTPStatus.OK, **values: Any) -> Response:  # noqa: ANN401 - what the page shows
+    """A page."""
+    text = render_template(
+        f"console/{template}", here=request.path, done=DONE.get(request.args.get("done", "")), **values
+    )
+    headers = {
+        "Content-Security-Policy": PAGE_POLICY,
+        "Content-Language": "en" if speaks_english() else "zh-CN",
+        "Vary": "Cookie",
+        "Referrer-Policy": "same-origin",
+    }
+    return Response(text, status=status, content_type="text/html; charset=utf-8", headers=headers)
+
+
+def problem_page(problem: Problem) -> Response:
+    """The problem as a page that says what to do."""
+    return show("problem.html", problem.status, problem=problem, request_id=g.get("request_id"))
+
+
+def _http_page(error: HTTPException) -> Response:
+    return problem_page(problem_of(error))
+
+
+def _unexpected(error: Exception) -> Response:
+    if is_away(error):
+        return problem_page(database_away())
+    _log.error("unexpected", request_id=g.get("request_id"), path=request.path, exc_info=error)
+    problem = Problem(
+        "internal",
+        f"服务内部错误，请将编号 {g.get('request_id')} 告知运维人员。",
+        f"Internal error; please give the operator the number {g.get('request_id')}.",
+    )
+    problem.status = HTTPStatus.INTERNAL_SERVER_ERROR
+    return problem_page(problem)

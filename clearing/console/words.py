@@ -1,0 +1,231 @@
+"""Words for codes: states, roles, stages, actions; each as people say it, in the page's language."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from flask_babel import lazy_gettext as _l
+from flask_babel.speaklater import LazyString
+
+Words = Mapping[str, LazyString]
+
+STATES: Final[Words] = {
+    "rejected": _l("已驳回"),
+    "needs_correction": _l("待补正"),
+    "on_hold": _l("已挂起"),
+    "in_review": _l("审核中"),
+    "approved": _l("已通过"),
+    "batched": _l("已入批"),
+    "in_publicity": _l("公示中"),
+    "payable": _l("待拨付"),
+    "instructed": _l("已签发指令"),
+    "paid": _l("已结束"),
+    "returned": _l("银行退回"),
+    "withdrawn": _l("已撤回"),
+    "clawed_back": _l("已追回"),
+}
+"""The states of a claim, in the order of its life."""
+
+BATCH_STATES: Final[Words] = {
+    "cut": _l("已切批"),
+    "in_publicity": _l("公示中"),
+    "sealed": _l("已封存"),
+    "released": _l("已放行"),
+    "instructed": _l("已签发指令"),
+    "closed": _l("已关闭"),
+    "cancelled": _l("已撤销"),
+}
+BATCH_STEPS: Final[Words] = {
+    "publish": _l("公示"),
+    "seal": _l("封存"),
+    "release": _l("放行"),
+    "cancel": _l("撤销"),
+    "close": _l("关闭空批次"),
+}
+MODES: Final[Words] = {
+    "common_use": _l("通用（兑付给企业）"),
+    "cross_redemption": _l("通兑（兑付给服务机构）"),
+}
+ROLES: Final[Words] = {
+    "center_reviewer": _l("中心审核员"),
+    "authority_approver": _l("主管部门审批人"),
+    "tenant_admin": _l("区域管理员"),
+    "policy_approver": _l("政策审批人"),
+    "finance_maker": _l("财务经办"),
+    "finance_releaser": _l("财务放行"),
+    "clearing_operator": _l("清算运维"),
+    "auditor": _l("审计员"),
+}
+STAGES: Final[Words] = {
+    "center": _l("中心审核"),
+    "authority": _l("主管部门审批"),
+    "city": _l("市科技局初审"),
+    "province": _l("省科技厅审核"),
+}
+OUTCOMES: Final[Words] = {
+    "approve": _l("通过"),
+    "reject": _l("驳回"),
+    "correct": _l("退回补正"),
+    "clear": _l("解除挂起"),
+    "withdrawn": _l("因撤回而结束"),
+    "superseded": _l("因驳回而结束"),
+}
+VERDICTS: Final[Words] = {
+    "pass": _l("符合"),
+    "info": _l("计算"),
+    "correct": _l("需补正"),
+    "hold": _l("需人工核对"),
+    "reject": _l("不予支持"),
+}
+RESERVATION_STATES: Final[Words] = {
+    "requested": _l("待确认"),
+    "confirmed": _l("已确认"),
+    "used": _l("已使用"),
+    "cancelled": _l("已取消"),
+    "expired": _l("已过期"),
+}
+POLICY_STATES: Final[Words] = {
+    "draft": _l("草稿"),
+    "submitted": _l("已提交"),
+    "approved": _l("已批准"),
+    "rejected": _l("未批准"),
+}
+DOCUMENTS: Final[Words] = {
+    "contract": _l("合同"),
+    "service_report": _l("服务报告"),
+    "invoice_image": _l("发票影像"),
+    "receipt_image": _l("回单影像"),
+    "rd_evidence": _l("研发活动佐证"),
+    "provider_qualification": _l("服务机构资质"),
+    "incubation_proof": _l("在孵证明"),
+    "talent_selection_proof": _l("人才入选证明"),
+    "talent_relation_proof": _l("人才关系证明"),
+    "commitment_letter": _l("承诺书"),
+    "business_licence": _l("营业执照"),
+    "legal_representative_id": _l("法定代表人证件"),
+    "duplicate_explanation": _l("重复情况说明"),
+    "other": _l("其他"),
+}
+CUTS: Final[Words] = {
+    "annual_cap": _l("年度上限"),
+    "claim_cap": _l("单笔上限"),
+    "reservation": _l("已确认额度"),
+    "budget": _l("年度预算"),
+    "review": _l("审核调低"),
+}
+GROUPS: Final[Words] = {
+    "policy": _l("政策"),
+    "sanction": _l("惩戒"),
+    "enterprise": _l("企业"),
+    "provider": _l("服务机构"),
+    "exclusion": _l("不支持范围"),
+    "service": _l("服务项目"),
+    "evidence": _l("佐证材料"),
+    "totals": _l("金额勾稽"),
+    "window": _l("申报年度"),
+    "duplicate": _l("重复核查"),
+    "reservation": _l("额度确认"),
+    "award": _l("金额计算"),
+    "matching": _l("联动配套"),
+}
+"""What the rules of an assessment look at, by the beginning of their names."""
+ACTIONS: Final[Words] = {
+    "claim.submitted": _l("提交申请"),
+    "claim.corrected": _l("补正申请"),
+    "claim.correction_overdue": _l("逾期未补正"),
+    "claim.reassessed": _l("重新核定"),
+    "claim.frozen": _l("暂停兑付"),
+    "claim.withdrawn": _l("撤回申请"),
+    "claim.objection": _l("受理异议"),
+    "claim.review.approve": _l("审核通过"),
+    "claim.review.reject": _l("审核驳回"),
+    "claim.review.correct": _l("退回补正"),
+    "hold.clear": _l("解除挂起"),
+    "hold.reject": _l("核对后驳回"),
+    "batch.cut": _l("切批"),
+    "batch.published": _l("发布公示"),
+    "batch.objection": _l("因异议移出一笔"),
+    "batch.sealed": _l("封存批次"),
+    "batch.released": _l("放行批次"),
+    "batch.instructed": _l("签发拨付指令"),
+    "batch.cancelled": _l("撤销批次"),
+    "batch.closed": _l("关闭批次"),
+    "budget.set": _l("设置预算"),
+    "linked_regions.set": _l("设置联动地区"),
+    "payout_account.set": _l("设置付款账户"),
+    "policy.drafted": _l("起草政策"),
+    "policy.changed": _l("修改政策草稿"),
+    "policy.submitted": _l("提交政策"),
+    "policy.rejected": _l("退回政策"),
+    "policy.approved": _l("批准政策"),
+    "key.created": _l("生成密钥"),
+    "key.retired": _l("停用密钥"),
+    "key.revoked": _l("吊销密钥"),
+    "account.created": _l("开立账号"),
+    "account.password_set": _l("修改密码"),
+    "account.revoked": _l("吊销账号"),
+    "session.started": _l("登录"),
+    "session.ended": _l("退出登录"),
+    "case.opened": _l("发现疑似重复"),
+    "case.assigned": _l("分派疑似重复"),
+    "case.resolved": _l("处理疑似重复"),
+    "bank.ordered": _l("送交银行"),
+    "bank.submitted": _l("银行已收"),
+    "bank.answered": _l("银行答复"),
+    "bank.inquired": _l("向银行查询"),
+    "statement.imported": _l("导入银行回执"),
+    "reissue.made": _l("退票后重新拨付"),
+    "reservation.requested": _l("申请额度"),
+    "reservation.confirmed": _l("确认额度"),
+    "reservation.cancelled": _l("取消额度"),
+    "webhook.registered": _l("登记回调地址"),
+    "webhook.disabled": _l("停用回调地址"),
+    "support_record.registered": _l("登记他处支持"),
+}
+DONE: Final[Words] = {
+    "approve": _l("已通过，进入下一环节。"),
+    "reject": _l("已驳回。"),
+    "correct": _l("已退回补正。"),
+    "hold-clear": _l("已解除挂起。"),
+    "hold-reject": _l("已核对并驳回。"),
+    "objection": _l("已受理异议，该笔申请已移出批次并挂起。"),
+    "cut": _l("批次已切出。"),
+    "publish": _l("公示已发布。"),
+    "seal": _l("批次已封存，明细不再变化。"),
+    "release": _l("批次已放行，正在签发拨付指令。"),
+    "cancel": _l("批次已撤销，其中的申请进入下一批次。"),
+    "close": _l("批次已关闭。"),
+    "password": _l("密码已修改。"),
+    "sessions": _l("其他会话已结束。"),
+    "reservation-confirmed": _l("额度已确认。"),
+    "reservation-cancelled": _l("额度已取消，占用已释放。"),
+    "budget": _l("预算已设置。"),
+    "account": _l("付款账户已更换，用于之后的批次。"),
+    "clock": _l("演示时钟已向前拨。"),
+    "signed-out": _l("您已退出登录。"),
+}
+"""What was done, as the next page says it."""
+
+KINDS: Final[Mapping[str, Words]] = {
+    "state": STATES,
+    "batch_state": BATCH_STATES,
+    "step": BATCH_STEPS,
+    "mode": MODES,
+    "role": ROLES,
+    "stage": STAGES,
+    "outcome": OUTCOMES,
+    "verdict": VERDICTS,
+    "reservation": RESERVATION_STATES,
+    "policy_state": POLICY_STATES,
+    "document": DOCUMENTS,
+    "cut": CUTS,
+    "group": GROUPS,
+    "action": ACTIONS,
+}
+
+
+def word(kind: str, code: str | None) -> str:
+    """The word for the code; the code itself where a newer part of the service made one without a word."""
+    if not code:
+        return ""
+    found = KINDS[kind].get(code)
+    return code if found is None else str(found)

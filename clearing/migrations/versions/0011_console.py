@@ -1,0 +1,21 @@
+"""Console: accounts of people, what they tried at the door, and their sessions."""
+
+from pathlib import Path
+
+from alembic import op
+
+revision = "0011"
+down_revision = "0010"
+
+
+def upgrade() -> None:
+    """Create the tables; the statements are in the file of the same name."""
+    driver = op.get_bind().connection.driver_connection
+    if driver is None:
+        raise RuntimeError("the migration has no connection")
+    driver.execute(Path(__file__).with_suffix(".sql").read_text(encoding="utf-8"), prepare=False)
+
+
+def downgrade() -> None:
+    """Refuse: who signed in when is history that the audit chain tells of."""
+    raise NotImplementedError("accounts and sessions are not taken back; restore a backup instead")
