@@ -26,6 +26,7 @@ PUBLIC_URL: Final = "CLEARING_PUBLIC_URL"
 LONGEST_LIFE: Final = timedelta(minutes=5)
 LEEWAY_SECONDS: Final = 60
 JTI_CHARACTERS: Final = 255
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _FAR_AWAY: Final = 2**33
 """Seconds: some day in the year 2242, which every calendar here knows."""
 _REFUSED: Final = "The assertion's signature does not hold."
@@ -71,7 +72,7 @@ class ClientAssertion(JWTBearerClientAssertion):
         now = service.machine.now()
         if not isinstance(jti, str) or not 0 < len(jti) <= JTI_CHARACTERS or not isinstance(claims["exp"], int):
             return False
-        expires_at = datetime.fromtimestamp(min(claims["exp"], _FAR_AWAY), UTC)
+        expires_at = _EPOCH + timedelta(seconds=min(claims["exp"], _FAR_AWAY))
         if expires_at > now + LONGEST_LIFE + timedelta(seconds=LEEWAY_SECONDS):
             raise InvalidClientError(description=f"An assertion lives for {LONGEST_LIFE} at most.")
         kept_until = expires_at + timedelta(seconds=LEEWAY_SECONDS)

@@ -11,7 +11,6 @@ from typing import Any, Final
 from uuid import UUID
 
 from flask import Flask
-from joserfc.jwk import ECKey
 from werkzeug.test import TestResponse
 
 from clearing.app import create_app
@@ -21,10 +20,8 @@ from clearing.demonstration.claims import GeneratedClaim, cross_redemption, gene
 from clearing.demonstration_clock import move_forward
 from clearing.embedded import Addresses
 from clearing.preparation import migrate_schema, prepare
-from clearing.receipts import issue_receipts
 from clearing.service import Service, open_service
 from clearing.settings import Settings
-from clearing.webhooks.courier import Courier
 from clearing.workers import deliver_notices, do_job
 from settlement.bank.connections import BankConnection
 from settlement.bank.simulator import BankServer, Books
@@ -33,13 +30,12 @@ from settlement.keys import revoke_key, rotate_key
 from settlement.office import Office
 from settlement.payout_account import debtor_account
 from settlement.signing import Purpose
-from tenants.client_keys import add_key, use_assertion
-from tenants.client_keys import revoke_key as revoke_client_key
-from tenants.credentials import create_client, revoke_client
+from tenants.credentials import create_client
 from tenants.kernel.database import Scope, Work, run
 from tenants.kernel.money import Money
 from tenants.principal import SCOPES
 from tests.verification.people import open_accounts
+from tests.verification.platform_story import add_keys, enrol, register_webhooks, send_webhooks
 from tests.verification.policy_story import divide_a_budget, draft_policies, set_the_rate
 from tests.verification.registry_story import retype, rotate_registry_key
 
@@ -223,13 +219,13 @@ def _told(service: Service, addresses: Addresses, books: Books) -> Iterator[Stor
 def _tell(story: Story) -> None:
     from tests.verification.clearing_story import clear_between_regions, reward_the_year
 
-    _enrol(story)
+    enrol(story)
     open_accounts(story)
     _set_up(story)
     draft_policies(story)
     divide_a_budget(story)
-    _register_webhooks(story)
-    _add_keys(story)
+    register_webhooks(story)
+    add_keys(story)
     _submit(story)
     rotate_registry_key(story.service)
     _plant(story)
@@ -242,40 +238,9 @@ def _tell(story: Story) -> None:
     clear_between_regions(story)
     _revoke(story)
     set_the_rate(story)
-    _send_webhooks(story)
+    send_webhooks(story)
     reward_the_year(story)
     Checkpoints.of(story.service.settings).write(story.service.engine)
-
-
-def _enrol(story: Story) -> None:
-    for platform in ("jssic", "delta", "shanxi-inno", "wujiang-local"):
-        story.enrol(platform, platform)
-    staff = ("administrator", "second administrator", "maker", "releaser", "approver", "accepter", "operator")
-    for person in ("auditor", *staff):
-        story.enrol(person, person=True)
-    for stage in ("center", "authority", "city", "province"):
-        story.enrol(f"reviewer of {stage}", person=True)
-        story.enrol(f"second reviewer of {stage}", person=True)
-    with story.service.engine.begin() as connection:
-        gone = create_client(connection, "delta", ("qingpu",), SCOPES, None, story.service.machine.now())
-        revoke_client(connection, gone.client_id, story.service.machine.now())
-
-
-def _add_keys(story: Story) -> None:
-    """Two public keys of a client, one of them revoked, and an assertion that was used."""
-    with story.service.engine.begin() as connection:
-        client = create_client(connection, "jssic", ("jiangsu", "wujiang"), SCOPES, None, story.service.machine.now())
-    kids = [_add_key(story, client.client_id) for _ in range(2)]
-    story.do(lambda work: revoke_client_key(work, client.client_id, kids[0], "operator-chen"))
-    for jti, year in (("one", 2100), ("two", 2101)):
-        later = datetime.fromisoformat(f"{year}-01-01T00:00:00+08:00")
-        with story.service.engine.begin() as connection:
-            assert use_assertion(connection, client.client_id, jti, later, story.service.machine.now())
-
-
-def _add_key(story: Story, client_id: str) -> str:
-    jwk = ECKey.generate_key("P-256").as_dict(private=False)
-    return str(story.do(lambda work: add_key(work, client_id, jwk, "operator-chen")))
 
 
 def _set_up(story: Story) -> None:
@@ -288,40 +253,6 @@ def _set_up(story: Story) -> None:
         "administrator", "PUT", "/v1/tenants/jiangsu/linked-regions/2024",
         {"regions": {"320509": ["tech_sme", "high_tech", "incubated", "talent"], "320300": ["tech_sme"], "320700": ["tech_sme", "high_tech"], "320900": ["tech_sme"]}},
     )  # fmt: skip
-
-
-def _register_webhooks(story: Story) -> None:
-    """One that answers, one that never does, and one that is disabled; nothing is sent before the story's end."""
-    made = [
-        story.call(platform, "POST", "/v1/webhooks", {"tenant": tenant, "url": f"http://127.0.0.1:{port}/told"})
-        for platform, tenant, port in (
-            ("jssic", "jiangsu", 2000),
-            ("delta", "wujiang", 2001),
-            ("delta", "wujiang", 2002),
-        )
-    ]
-    story.call("delta", "POST", f"/v1/webhooks/{made[-1].get_json()['id']}/disable")
-
-
-def _send_webhooks(story: Story) -> None:
-    """One round with nobody there; then Jiangsu's platform is there for some of what is due, and has it told again."""
-    assert story.do(issue_receipts) > 1
-    deliver_notices(story.service)
-    courier = Courier(story.service)
-    assert courier.round() > 0
-    endpoint = story.call("jssic", "GET", "/v1/webhooks").get_json()["items"][0]
-    with story.service.engine.begin() as connection:
-        connection.exec_driver_sql("select bind_scope(%s, null)", (",".join(story.tenants),))
-        told = connection.exec_driver_sql(  # as the courier records what was answered
-            "update webhook_message set attempts = attempts + 1, last_answer = '200', done_at = next_attempt_at "
-            "where endpoint_id = %s and seq in (select seq from webhook_message where endpoint_id = %s order by seq limit 9)",
-            (endpoint["id"], endpoint["id"]),
-        )
-        assert told.rowcount == 9
-    again = story.call(
-        "jssic", "POST", f"/v1/webhooks/{endpoint['id']}/replay", {"after": endpoint["starts_after"] + 6}
-    )
-    assert again.get_json()["messages"] > 0
 
 
 def _submit(story: Story) -> None:

@@ -1,0 +1,80 @@
+"""The part of the story in which platforms are told: webhooks, receipts, and the keys of clients."""
+
+from datetime import datetime
+from typing import Any
+
+from joserfc.jwk import ECKey
+
+from clearing.receipts import issue_receipts
+from clearing.webhooks.courier import Courier
+from clearing.workers import deliver_notices
+from tenants.client_keys import add_key, use_assertion
+from tenants.client_keys import revoke_key as revoke_client_key
+from tenants.credentials import create_client, revoke_client
+from tenants.principal import SCOPES
+
+
+def enrol(story: Any) -> None:
+    """Everyone who takes part."""
+    for platform in ("jssic", "delta", "shanxi-inno", "wujiang-local"):
+        story.enrol(platform, platform)
+    people = ("auditor", "administrator", "second administrator", "maker", "releaser")
+    for person in (*people, "approver", "accepter", "operator"):
+        story.enrol(person, person=True)
+    for stage in ("center", "authority", "city", "province"):
+        story.enrol(f"reviewer of {stage}", person=True)
+        story.enrol(f"second reviewer of {stage}", person=True)
+    with story.service.engine.begin() as connection:
+        gone = create_client(connection, "delta", ("qingpu",), SCOPES, None, story.service.machine.now())
+        revoke_client(connection, gone.client_id, story.service.machine.now())
+
+
+def add_keys(story: Any) -> None:
+    """Two public keys of a client, one of them revoked, and an assertion that was used."""
+    with story.service.engine.begin() as connection:
+        client = create_client(connection, "jssic", ("jiangsu", "wujiang"), SCOPES, None, story.service.machine.now())
+    kids = [_add_key(story, client.client_id) for _ in range(2)]
+    story.do(lambda work: revoke_client_key(work, client.client_id, kids[0], "operator-chen"))
+    for jti, year in (("one", 2100), ("two", 2101)):
+        later = datetime.fromisoformat(f"{year}-01-01T00:00:00+08:00")
+        with story.service.engine.begin() as connection:
+            assert use_assertion(connection, client.client_id, jti, later, story.service.machine.now())
+
+
+def _add_key(story: Any, client_id: str) -> str:
+    jwk = ECKey.generate_key("P-256").as_dict(private=False)
+    return str(story.do(lambda work: add_key(work, client_id, jwk, "operator-chen")))
+
+
+def register_webhooks(story: Any) -> None:
+    """One that answers, one that never does, and one that is disabled; nothing is sent before the story's end."""
+    made = [
+        story.call(platform, "POST", "/v1/webhooks", {"tenant": tenant, "url": f"http://127.0.0.1:{port}/told"})
+        for platform, tenant, port in (
+            ("jssic", "jiangsu", 2000),
+            ("delta", "wujiang", 2001),
+            ("delta", "wujiang", 2002),
+        )
+    ]
+    story.call("delta", "POST", f"/v1/webhooks/{made[-1].get_json()['id']}/disable")
+
+
+def send_webhooks(story: Any) -> None:
+    """One round with nobody there; then Jiangsu's platform is there for some of what is due, and has it told again."""
+    assert story.do(issue_receipts) > 1
+    deliver_notices(story.service)
+    courier = Courier(story.service)
+    assert courier.round() > 0
+    endpoint = story.call("jssic", "GET", "/v1/webhooks").get_json()["items"][0]
+    with story.service.engine.begin() as connection:
+        connection.exec_driver_sql("select bind_scope(%s, null)", (",".join(story.tenants),))
+        told = connection.exec_driver_sql(  # as the courier records what was answered
+            "update webhook_message set attempts = attempts + 1, last_answer = '200', done_at = next_attempt_at "
+            "where endpoint_id = %s and seq in (select seq from webhook_message where endpoint_id = %s order by seq limit 9)",
+            (endpoint["id"], endpoint["id"]),
+        )
+        assert told.rowcount == 9
+    again = story.call(
+        "jssic", "POST", f"/v1/webhooks/{endpoint['id']}/replay", {"after": endpoint["starts_after"] + 6}
+    )
+    assert again.get_json()["messages"] > 0
