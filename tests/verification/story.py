@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
@@ -25,15 +25,14 @@ from clearing.settings import Settings
 from clearing.workers import deliver_notices, do_job
 from settlement.bank.connections import BankConnection
 from settlement.bank.simulator import BankServer, Books
-from settlement.bank.simulator.answers import camt053, camt054, entries_of, pain002
 from settlement.keys import revoke_key, rotate_key
 from settlement.office import Office
-from settlement.payout_account import debtor_account
 from settlement.signing import Purpose
 from tenants.credentials import create_client
 from tenants.kernel.database import Scope, Work, run
 from tenants.kernel.money import Money
 from tenants.principal import SCOPES
+from tests.verification.bank_story import hear_from_the_bank, issue_again
 from tests.verification.people import open_accounts
 from tests.verification.platform_story import add_keys, enrol, register_webhooks, send_webhooks
 from tests.verification.policy_story import divide_a_budget, draft_policies, set_the_rate
@@ -148,21 +147,6 @@ class Story:
     def step(self, who: str, tenant: str, batch: Body, step: str) -> Body:
         """One step of a batch."""
         return dict(self.call(who, "POST", f"/v1/tenants/{tenant}/batches/{batch['id']}/{step}", {}).get_json())
-
-    def account(self, tenant: str) -> str:
-        """The number of the account that the tenant pays from."""
-        office = self.service.office
-        return str(self.do(lambda work: debtor_account(work.connection, tenant, office).account_number))
-
-    def hand_in(self, tenant: str, batch: Body, content: bytes) -> Body:
-        """A bank's answer."""
-        answer = self.app.test_client().post(
-            f"/v1/tenants/{tenant}/batches/{batch['id']}/statements",
-            data=content,
-            headers={"Authorization": f"Bearer {self.tokens['maker']}"},
-        )
-        assert answer.status_code == 201, answer.get_data(as_text=True)
-        return dict(answer.get_json())
 
     def cut(self, tenant: str, scheme: str, mode: str = "common_use", **more: str) -> Body:
         """A batch of what is approved."""
@@ -385,21 +369,7 @@ def _first_batches(story: Story) -> None:
     for tenant, each in (("jiangsu", batch), ("shanxi-hainan", shanxi)):
         story.call("releaser", "POST", f"/v1/tenants/{tenant}/batches/{each['id']}/sending")
     story.jobs()
-    _hear_from_the_bank(story, batch, shanxi)
-
-
-def _hear_from_the_bank(story: Story, jiangsu: Body, shanxi: Body) -> None:
-    """Jiangsu's payments arrive, one comes back, one differs, a stranger's is there too; Shanxi's are refused."""
-    paid = story.books.execute()
-    first, second, *others = [each for each in paid if each.message_id == jiangsu["batch_no"]]
-    stray = replace(first, end_to_end_id="A" * 26, amount=Money(777))
-    wrong = replace(second, amount=second.amount + Money(1))
-    day, account = date(2024, 10, 11), story.account("jiangsu")
-    notified = entries_of([replace(first, state="returned"), wrong, *others[:2]])
-    story.hand_in("jiangsu", jiangsu, camt054(account, notified, day))
-    story.move("2024-10-11T11:00:00+08:00")
-    story.hand_in("jiangsu", jiangsu, camt053(account, [*notified, *entries_of([*others[2:], stray])], day))
-    story.hand_in("shanxi-hainan", shanxi, pain002(shanxi["batch_no"], [], "RJCT"))
+    hear_from_the_bank(story, batch, shanxi)
 
 
 def _collide(story: Story, claim_ids: list[str]) -> None:
@@ -425,38 +395,6 @@ def _collide(story: Story, claim_ids: list[str]) -> None:
         outcome = ("earlier_stands", "later_stands")[number]
         story.call(reviewer, "POST", f"{path}/resolution", {"outcome": outcome, "reason": "已向平台核实"})
         story.approve(story.claim(claim_id), "second reviewer")
-
-
-def _issue_again(story: Story) -> None:
-    """What came back gets another account, one that is refused and one that is approved, and is owed again."""
-    paid = story.in_state("jiangsu", "paid")[:2]
-    for claim, part in zip(paid, (0, 100), strict=True):
-        whole = Money.parse(claim["assessment"]["award"])
-        path = f"/v1/claims/{claim['id']}/clawbacks"
-        body = {"amount": str(whole - Money(part)), "reason": "虚假材料", "sanction_until": "2027-10-22"}
-        asked = story.call("reviewer of authority", "POST", path, body).get_json()
-        for reference in ("收回一", "收回二"):
-            came = {"amount": "1.50", "bank_reference": reference}
-            story.call("maker", "POST", f"{path}/{asked['id']}/recoveries", came)
-    backs = [*story.in_state("jiangsu", "returned"), *story.in_state("shanxi-hainan", "returned")]
-    assert [back["tenant"] for back in backs] == ["jiangsu", "shanxi-hainan"]
-    for back in backs:
-        _correct(story, back, "6222000099990001", "refuse")
-        _correct(story, back, "6222000099990002", "approve")
-    story.move("2024-10-26T09:00:00+08:00")
-    for back in backs:
-        story.call("maker", "POST", f"/v1/claims/{back['id']}/reissue")
-    story.again = story.cut("jiangsu", "provincial")
-    story.step("maker", "jiangsu", story.again, "publish")
-
-
-def _correct(story: Story, back: Body, number: str, outcome: str) -> None:
-    name = back["enterprise"]["name"]
-    payee = {"account_name": name, "account_number": number, "bank_name": "工商银行", "cnaps": "102301000017"}
-    path = f"/v1/claims/{back['id']}/payee-corrections"
-    made = story.call("maker", "POST", path, {"payee": payee, "reason": "账号有误"}).get_json()
-    body = {"outcome": outcome, "reason": "已电话核实"}
-    story.call("releaser", "POST", f"{path}/{made['id']}/decision", body)
 
 
 def _cancel(story: Story, claim_id: str) -> str:
@@ -488,7 +426,7 @@ def _later_batches(story: Story) -> None:
     story.step("maker", "jiangsu", again, "seal")
     story.step("releaser", "jiangsu", again, "release")
     story.jobs()
-    _issue_again(story)
+    issue_again(story)
     story.move("2024-11-05T09:00:00+08:00")
     for step, who in (("seal", "maker"), ("release", "releaser")):
         story.step(who, "jiangsu", story.again, step)
