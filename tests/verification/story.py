@@ -37,6 +37,8 @@ from tests.verification.people import open_accounts
 from tests.verification.platform_story import add_keys, enrol, register_webhooks, send_webhooks
 from tests.verification.policy_story import divide_a_budget, draft_policies, set_the_rate
 from tests.verification.registry_story import retype, rotate_registry_key
+from tests.verification.reserving import reservation, reserve
+from tests.verification.suspicions import cancel, cancel_what_was_paid, collide
 
 START: Final = datetime.fromisoformat("2024-09-26T09:00:00+08:00")
 SEED: Final = 7
@@ -157,7 +159,7 @@ class Story:
         """Approved claims of Wujiang's for providers of Jiashan, one for each seed."""
         for seed in seeds:
             given = cross_redemption(SEED + seed, None, Money(300_000))
-            made = self.call("delta", "POST", "/v1/reservations", _reservation(given.body, f"cross-{seed}")).get_json()
+            made = self.call("delta", "POST", "/v1/reservations", reservation(given.body, f"cross-{seed}")).get_json()
             self.call("reviewer of center", "POST", f"/v1/reservations/{made['id']}/confirm", {})
             given = cross_redemption(SEED + seed, UUID(made["id"]), Money.parse(made["amount"]))
             assert self.approve(self.submit(given))["state"] == "approved"
@@ -214,7 +216,7 @@ def _tell(story: Story) -> None:
     rotate_registry_key(story.service)
     _plant(story)
     retype(story.service, story.tenants, story.submit, SEED + 3)
-    _reserve(story)
+    reserve(story)
     _decide_holds(story)
     _review(story)
     _first_batches(story)
@@ -279,29 +281,6 @@ def _report(body: Body) -> Body:
     return next(document for document in body["documents"] if document["kind"] == "service_report")
 
 
-def _reserve(story: Story) -> None:
-    """A reservation that a claim uses, one that is cancelled, and one that waits."""
-    for number, name in enumerate(("used", "cancelled", "waiting")):
-        body = _reservation(cross_redemption(SEED + number, None, Money(300_000)).body, f"reservation-{name}")
-        made = story.call("delta", "POST", "/v1/reservations", body).get_json()
-        if name != "waiting":
-            story.call("reviewer of center", "POST", f"/v1/reservations/{made['id']}/confirm", {})
-        if name == "cancelled":
-            story.call("delta", "POST", f"/v1/reservations/{made['id']}/cancel", {})
-        if name == "used":
-            given = cross_redemption(SEED, UUID(made["id"]), Money.parse(made["amount"]))
-            assert story.submit(given)["state"] == "in_review"
-
-
-def _reservation(draft: Body, external_id: str) -> Body:
-    return {
-        "external_id": external_id, "tenant": draft["tenant"], "scheme": draft["scheme"],
-        "mode": draft["mode"], "requested_at": "2024-09-26T09:00:00+08:00",
-        "enterprise": {k: draft["enterprise"][k] for k in ("uscc", "name", "division", "types", "type_proofs", "prior_year_revenue", "established_on", "resident_of") if k in draft["enterprise"]},
-        "provider": draft["provider"], "contract": draft["contract"], "amount": "3000.00",
-    }  # fmt: skip
-
-
 def _decide_holds(story: Story) -> None:
     held = [claim for tenant in story.tenants for claim in story.in_state(tenant, "on_hold")]
     assert len(held) > 2, "too few claims are on hold"
@@ -353,63 +332,19 @@ def _first_batches(story: Story) -> None:
             path = f"/v1/claims/{held['id']}/holds/{hold['id']}/resolution"
             story.call("reviewer of center", "POST", path, {"outcome": "clear", "reason": "异议不成立"})
             story.approve(story.claim(held["id"]), "second reviewer")
-    _collide(story, [item["claim_id"] for item in items[2:4]])
-    assert _cancel(story, items[-1]["claim_id"]) == "needs_correction"
+    collide(story, [item["claim_id"] for item in items[2:4]])
+    assert cancel(story, items[-1]["claim_id"]) == "needs_correction"
     story.jobs()
     story.move("2024-10-11T09:00:00+08:00")
     for tenant, each in (("jiangsu", batch), ("shanxi-hainan", shanxi), ("wujiang", crossing)):
         story.step("maker", tenant, each, "seal")
         story.step("releaser", tenant, each, "release")
     story.jobs()
-    assert _cancel(story, items[-2]["claim_id"]) == "instructed"
-    [case] = story.call("auditor", "GET", f"/v1/cases?kind=red_letter&subject={items[-2]['claim_id']}").get_json()[
-        "items"
-    ]
-    assert case["state"] == "open"
+    cancel_what_was_paid(story, items[-2]["claim_id"])
     for tenant, each in (("jiangsu", batch), ("shanxi-hainan", shanxi)):
         story.call("releaser", "POST", f"/v1/tenants/{tenant}/batches/{each['id']}/sending")
     story.jobs()
     hear_from_the_bank(story, batch, shanxi)
-
-
-def _collide(story: Story, claim_ids: list[str]) -> None:
-    """What a platform states as paid elsewhere freezes claims in publicity; one record is set aside, one stands."""
-    for number, claim_id in enumerate(claim_ids):
-        claim = story.claim(claim_id)
-        keys = [
-            {"kind": "invoice", "value": invoice["number"], "amount": invoice["amount"]}
-            for invoice in claim["invoices"]
-            if len(invoice["number"]) == 20
-        ]
-        body = {
-            "platform": "wujiang-local", "external_id": f"support-collides-{number}", "tenant": "wujiang",
-            "enterprise_uscc": claim["enterprise"]["uscc"], "supported_on": "2024-06-03", "keys": keys,
-        }  # fmt: skip
-        told = story.call("wujiang-local", "POST", "/v1/support-records", body).get_json()
-        assert told["collisions"], "the record meets no claim"
-        assert story.claim(claim_id)["state"] == "on_hold"
-        reviewer = "reviewer of center"
-        [case] = story.call(reviewer, "GET", f"/v1/cases?state=open&subject={claim_id}").get_json()["items"]
-        path = f"/v1/cases/{case['id']}"
-        story.call(reviewer, "POST", f"{path}/assignment", {"owner": "李审"})
-        outcome = ("earlier_stands", "later_stands")[number]
-        story.call(reviewer, "POST", f"{path}/resolution", {"outcome": outcome, "reason": "已向平台核实"})
-        story.approve(story.claim(claim_id), "second reviewer")
-
-
-def _cancel(story: Story, claim_id: str) -> str:
-    """The claim's invoices are cancelled by red-letter invoices: the state that it then has."""
-    claim = story.claim(claim_id)
-    keys = [
-        {"kind": "red_letter", "value": (invoice["code"] or "") + invoice["number"], "amount": invoice["amount"]}
-        for invoice in claim["invoices"]
-    ]
-    body = {
-        "platform": "wujiang-local", "external_id": f"red-letter-{claim['claim_no']}", "tenant": "wujiang",
-        "enterprise_uscc": claim["enterprise"]["uscc"], "supported_on": "2024-09-27", "keys": keys,
-    }  # fmt: skip
-    story.call("wujiang-local", "POST", "/v1/support-records", body)
-    return str(story.claim(claim_id)["state"])
 
 
 def _later_batches(story: Story) -> None:
