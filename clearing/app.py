@@ -12,6 +12,7 @@ from clearing.api import (
     address,
     batches,
     bulk,
+    calendars,
     cases,
     claims,
     demo_clock,
@@ -24,6 +25,7 @@ from clearing.api import (
     objections,
     payout_account,
     reservations,
+    standings,
     support_records,
     tenants,
 )
@@ -44,6 +46,7 @@ NOUNS: Final[tuple[ModuleType, ...]] = (
     support_records,
     cases,
     tenants,
+    standings,
     payout_account,
     batches,
     events,

@@ -224,6 +224,6 @@ def _facts(around: Surroundings, purse: Purse, locked: Locked, drawn: Drawn) -> 
         matching_taken=purse.taken(accounts.matching),
         keys=tuple(locked.state_of(key, drawn.holder) for key in drawn.keys),
         reservation=around.reservation(claim.reservation_id),
-        enterprise=around.standing(claim.enterprise.uscc, on),
-        provider=around.standing(claim.provider.uscc, on),
+        enterprise=around.enterprise(claim.enterprise.uscc, claim.scheme, drawn.case.year, on),
+        provider=around.provider(claim.provider.uscc, claim.scheme, on),
     )

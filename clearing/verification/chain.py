@@ -22,7 +22,10 @@ from clearing.verification.snapshot import Row, Snapshot
 PREFIX: Final = b"clearing-audit-v1\n"
 GENESIS: Final = bytes(32)
 MEMBERS: Final = frozenset({"seq", "tenant", "at", "actor", "action", "subject", "from", "to", "reason", "details"})
-KEPT: Final = ("policy.", "key.", "payout_account.", "budget.", "linked_regions.", "standing.", "calendar.", "tenant.")
+KEPT: Final = (
+    "policy.", "key.", "payout_account.", "budget.", "linked_regions.", "standing.", "calendar.", "tenant.",
+    "trust_list.",
+)  # fmt: skip
 """Beginnings of the actions that set things up: these entries are few, and are kept for the checks that follow."""
 
 Settings = Mapping[tuple[str, UUID], list[Entry]]

@@ -22,6 +22,7 @@ from clearing.verification.registry import registry_differences
 from clearing.verification.seals import seal_differences
 from clearing.verification.settings import on_record, settings_differences
 from clearing.verification.snapshot import Snapshot, open_snapshot
+from clearing.verification.standings import trust_list_differences
 from clearing.verification.structure import is_migrated, structure_differences
 from clearing.verification.subjects import subject_differences
 from clearing.verification.unsealing import OpenedSecrets, SecretsError
@@ -82,6 +83,7 @@ def row_differences(
     policies = PolicyCheck(snapshot, chains.settings)
     yield from guarded("policy_version", policies.differences())
     yield from guarded("setting", settings_differences(snapshot, chains.settings, secrets))
+    yield from guarded("trust_list", trust_list_differences(snapshot, chains.settings))
     context = Context(
         policies=policies.terms,
         keys=keys.keys,

@@ -22,10 +22,11 @@ MEMBERS: Final = frozenset(
 KEY: Final = frozenset({"kind", "place", "counted", "taken", "claimed", "amount_conflict", "uses"})
 NOTHING_ON_RECORD: Final = {
     "sanctioned_through": None,
-    "qualified": False,
+    "qualified": None,
     "admitted": None,
     "on_platform": None,
     "trust_listed": False,
+    "directory": None,
 }
 _LINKED_YEARS: Final = UUID("3f9a2b1c-7d54-4d0e-8b43-52f0b7a4c6d1")
 """The name space of a year's linked regions in the audit chain."""

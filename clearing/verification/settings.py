@@ -49,6 +49,10 @@ union all
 select 'calendar_year', tenant, null, set_by, set_at from calendar_year
 """
 
+_ON_RECORD: Final = (
+    "select uscc from standing union select uscc from qualification union select uscc from admission "
+    "union select uscc from trust_listing"
+)
 _ABSENT_CLIENTS: Final = """
 select distinct used.client_id from (
     select client_id from access_token union select client_id from idempotency_key
@@ -231,4 +235,4 @@ def _clock(snapshot: Snapshot) -> Iterator[Difference]:
 
 def on_record(snapshot: Snapshot) -> frozenset[str]:
     """Credit codes of which any tenant keeps a record."""
-    return frozenset(row.uscc for row in snapshot.rows("select distinct uscc from standing"))
+    return frozenset(row.uscc for row in snapshot.rows(_ON_RECORD))

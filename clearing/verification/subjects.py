@@ -19,6 +19,7 @@ from clearing.verification.dossiers import Dossier, dossiers, place_of
 from clearing.verification.notices import claim_notices, notice_differences
 from clearing.verification.reservations import reservation_differences, support_differences
 from clearing.verification.snapshot import Row, Snapshot
+from clearing.verification.standings import standing_differences
 
 _SUBJECTS: Final = {
     "claim.": "claim",
@@ -27,6 +28,8 @@ _SUBJECTS: Final = {
     "reservation.": "reservation",
     "support_record.": "support_record",
     "case.": "duplicate_case",
+    "qualification.": "qualification",
+    "admission.": "admission",
 }
 """Which table's row an act is about."""
 _NUMBERS: Final = ("claim_no", "reservation_no", "batch_no")
@@ -38,6 +41,7 @@ def subject_differences(snapshot: Snapshot, context: Context) -> Iterator[Differ
     for dossier in dossiers(snapshot):
         claim, reservation = dossier.only("claim"), dossier.only("reservation")
         support = dossier.only("support_record")
+        standing = next((table for table in ("qualification", "admission") if dossier[table]), None)
         if claim is not None:
             snapshot.tally["claims"] += 1
             place = place_of("claim", claim.tenant, claim.claim_no)
@@ -54,6 +58,10 @@ def subject_differences(snapshot: Snapshot, context: Context) -> Iterator[Differ
             case = dossier["duplicate_case"][0]
             snapshot.tally["sides of cases"] += 1
             yield from guarded(f"duplicate_case/{dossier.tenant}/{case.id}", case_differences(dossier, case))
+        elif standing is not None:
+            snapshot.tally[f"{standing}s"] += 1
+            place = place_of(standing, dossier.tenant, dossier.subject_id)
+            yield from guarded(place, standing_differences(dossier, standing, dossier[standing][0]))
         elif dossier["batch"]:
             snapshot.tally["batches"] += 1
             place = place_of("batch", dossier.tenant, dossier.subject_id)

@@ -47,12 +47,51 @@ MAY_UPDATE = {
         "outcome",
         "reason",
     },
+    "qualification": {
+        "name",
+        "enterprise_type",
+        "proof",
+        "policy_version",
+        "at_once",
+        "state",
+        "from_on",
+        "through_on",
+        "entered_by",
+        "entered_at",
+        "decided_by",
+        "decided_at",
+        "reason",
+    },
+    "admission": {
+        "name",
+        "division",
+        "kind",
+        "direct",
+        "established_on",
+        "on_platform",
+        "platform_number",
+        "proofs",
+        "policy_version",
+        "state",
+        "from_on",
+        "through_on",
+        "publicity_through_on",
+        "calendar_version",
+        "exit_ground",
+        "entered_by",
+        "entered_at",
+        "decided_by",
+        "decided_at",
+        "reason",
+    },
+    "trust_list": {"state", "decided_by", "decided_at", "reason"},
 }
 """What the application may change, by column; ``None`` for every column."""
 
 NEVER_CHANGED = {
     "audit_entry", "ledger_transfer", "support_record", "claim_revision", "assessment", "review", "platform_feed",
     "objection", "instruction", "instruction_claim", "batch_file", "batch_file_part",
+    "trust_listing",
 }  # fmt: skip
 
 

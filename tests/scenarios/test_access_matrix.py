@@ -15,10 +15,14 @@ from tests.service.running import Api, Reply, RunningService
 CLAIM_READERS = {"claims:read", "claims:write", "reviews:write", "audit:read"}
 TENANT_READERS = {"claims:read", "reviews:write", "policies:write", "policies:approve", "batches:write", "audit:read"}
 BATCH_READERS = {"batches:write", "batches:release", "audit:read"}
+STANDING_READERS = {*(TENANT_READERS - {"batches:write"}), "claims:write"}
+STANDING_WRITERS = {"claims:write", "policies:write"}
 ANYBODY = set(SCOPES) | {""}
 """Operations that need no token at all."""
 
 TENANT, BATCH = "/v1/tenants/{tenant}", "/v1/tenants/{tenant}/batches/{batch_id}"
+QUALIFICATION = "/v1/enterprises/{uscc}/qualifications/{tenant}/{year}"
+ADMISSION = "/v1/providers/{uscc}/admissions/{tenant}"
 SCHEME = "/v1/tenants/{tenant}/schemes/{scheme}"
 MATRIX: dict[tuple[str, str], set[str]] = {
     ("post", "/v1/claims"): {"claims:write"},
@@ -50,6 +54,19 @@ MATRIX: dict[tuple[str, str], set[str]] = {
     ("get", f"{TENANT}/linked-regions/{{year}}"): TENANT_READERS,
     ("put", f"{TENANT}/linked-regions/{{year}}"): {"policies:write"},
     ("get", "/v1/quotas"): TENANT_READERS,
+    ("get", QUALIFICATION): STANDING_READERS,
+    ("put", QUALIFICATION): STANDING_WRITERS,
+    ("post", f"{QUALIFICATION}/decision"): {"reviews:write"},
+    ("get", f"{TENANT}/qualifications"): STANDING_READERS,
+    ("post", f"{TENANT}/qualifications/import"): STANDING_WRITERS,
+    ("get", ADMISSION): STANDING_READERS,
+    ("put", ADMISSION): STANDING_WRITERS,
+    ("post", f"{ADMISSION}/decision"): {"reviews:write"},
+    ("get", f"{TENANT}/admissions"): STANDING_READERS,
+    ("post", f"{TENANT}/admissions/import"): STANDING_WRITERS,
+    ("get", f"{TENANT}/trust-list"): STANDING_READERS,
+    ("put", f"{TENANT}/trust-list"): {"policies:write"},
+    ("post", f"{TENANT}/trust-list/decision"): {"policies:approve"},
     ("get", f"{TENANT}/payout-account"): {*BATCH_READERS, "policies:write"},
     ("put", f"{TENANT}/payout-account"): {"batches:write", "policies:write"},
     ("post", f"{TENANT}/batches"): {"batches:write"},
@@ -95,7 +112,7 @@ class Things:
             "tenant": self.tenant, "scheme": self.scheme, "claim_id": self.claim_id, "hold_id": self.hold_id,
             "batch_id": self.batch_id, "reservation_id": self.reservation_id, "case_id": self.case_id,
             "version": "2024-01-01", "year": "2024",
-            "name": "manifest.json", "batch_no": "nothing",
+            "name": "manifest.json", "batch_no": "nothing", "uscc": "91320300MA1K3F1U0X",
         }  # fmt: skip
         return path.format(**values)
 
@@ -207,6 +224,12 @@ BODIES: dict[str, Any] = {
         "account_name": "试探", "account_number": "6222000011112222", "bank_name": "试探", "cnaps": "102100099996",
     },
     f"{TENANT}/batches": {"scheme": "delta", "mode": "common_use"},
+    QUALIFICATION: {"name": "试探", "enterprise_type": "tech_sme", "number": "202432050900000001"},
+    f"{QUALIFICATION}/decision": {"outcome": "refuse", "reason": "试探"},
+    ADMISSION: {"name": "试探", "division": "320100", "kind": "university"},
+    f"{ADMISSION}/decision": {"outcome": "exit", "ground": "other", "reason": "试探"},
+    f"{TENANT}/trust-list": {"cite": "试探", "providers": {}},
+    f"{TENANT}/trust-list/decision": {"version": 1, "outcome": "approve"},
 }  # fmt: skip
 OF_A_TENANT = [(method, path) for method, path in MATRIX if "{" in path and not path.startswith(("/notices", "/.well"))]
 

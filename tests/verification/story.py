@@ -153,6 +153,7 @@ def told(addresses: Addresses, data_dir: Path) -> Iterator[Story]:
 def _tell(story: Story) -> None:
     _enrol(story)
     _set_up(story)
+    _admit(story)
     _submit(story)
     _plant(story)
     _reserve(story)
@@ -186,6 +187,47 @@ def _set_up(story: Story) -> None:
         "administrator", "PUT", "/v1/tenants/jiangsu/linked-regions/2024",
         {"regions": {"320300": ["tech_sme"], "320700": ["tech_sme", "high_tech"], "320900": ["tech_sme"]}},
     )  # fmt: skip
+
+
+def _admit(story: Story) -> None:
+    """Qualifications, admissions and trust lists of every state; none is about a party of the claims."""
+    codes = [given.body["enterprise"]["uscc"] for given in generate(SEED + 5, 12)]
+    sellers = [given.body["enterprise"]["uscc"] for given in generate(SEED + 6, 4)]
+    for number, uscc in enumerate(codes[:6]):
+        path = f"/v1/enterprises/{uscc}/qualifications/jiangsu/2024"
+        body: Body = {"name": f"企业{number}", "enterprise_type": "high_tech", "issued_on": "2023-11-02"}
+        if number == 0:
+            body = {"name": "企业0", "enterprise_type": "tech_sme", "number": "202432010000000001"}
+        story.call("jssic", "PUT", path, body)
+        outcome = (None, "admit", "refuse", "admit", "admit", None)[number]
+        if outcome is not None:
+            story.call("reviewer of center", "POST", f"{path}/decision", {"outcome": outcome, "reason": "已核"})
+        if number == 3:
+            body = {"outcome": "withdraw", "reason": "弄虚作假"}
+            story.call("reviewer of center", "POST", f"{path}/decision", body)
+    for number, uscc in enumerate(sellers):
+        path = f"/v1/providers/{uscc}/admissions/jiangsu"
+        body = {
+            "name": f"检测机构{number}", "division": "320100", "kind": "company" if number else "university",
+            "established_on": "2015-03-01", "on_platform": True, "platform_number": f"P{number}",
+            "qualifications": [{"kind": "CMA", "valid_through": "2026-05-31", "number": "231012340001"}],
+        }  # fmt: skip
+        story.call("administrator", "PUT", path, body)
+        if number in {1, 2}:
+            story.call("reviewer of center", "POST", f"{path}/decision", {"outcome": "admit"})
+        if number == 2:
+            gone = {"outcome": "exit", "ground": "fraud", "reason": "骗取资金"}
+            story.call("reviewer of center", "POST", f"{path}/decision", gone)
+    listed = {
+        uscc: {"name": f"检测机构{number}", "from_on": "2024-01-01", "through_on": "2024-12-31"}
+        for number, uscc in enumerate(sellers)
+    }
+    for number, outcome in enumerate((None, "approve", "reject")):
+        given = {"cite": "服务承诺制", "providers": {uscc: listed[uscc] for uscc in sellers[: number + 1]}}
+        made = story.call("administrator", "PUT", "/v1/tenants/jiangsu/trust-list", given).get_json()
+        if outcome is not None:
+            decision = {"version": made["version"], "outcome": outcome, "reason": "已核"}
+            story.call("auditor", "POST", "/v1/tenants/jiangsu/trust-list/decision", decision)
 
 
 def _submit(story: Story) -> None:
