@@ -153,12 +153,17 @@ class ReviewTerms:
 
     ``provider_confirmation``: the provider confirms on the platform before submission. ``trust_list``: for listed
     providers their confirmation replaces review (服务承诺制). ``correction_days``: calendar days for a correction.
+    ``trusted_chain``: the stages of a listed provider's claims; without it they are approved at once. The stage
+    ``provider`` is the provider's own confirmation, given through its platform. ``sample_share``: which part of the
+    claims that passed without review is looked at afterwards.
     """
 
     chain: Term[tuple[str, ...]]
     provider_confirmation: Term[bool]
     trust_list: Term[bool]
     correction_days: Term[int]
+    trusted_chain: Term[tuple[str, ...]] | None = None
+    sample_share: Term[Rate] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +247,11 @@ class Policy:
     def review_chain(self) -> tuple[str, ...]:
         """The stages of review (审核), first stage first."""
         return self.review.chain.value
+
+    @property
+    def trusted_chain(self) -> tuple[str, ...]:
+        """The stages for listed providers; none: approved at once."""
+        return () if self.review.trusted_chain is None else self.review.trusted_chain.value
 
     @property
     def exclusion_group(self) -> str:

@@ -102,6 +102,7 @@ def _codes(policy: Policy) -> Iterator[tuple[str, str]]:
         ("/evidence", _CODE, [each.kind for each in policy.evidence]),
         ("/funders", _CODE, [each.code for each in policy.funders]),
         ("/review/chain/value", _CODE, list(policy.review.chain.value)),
+        ("/review/trusted_chain/value", _CODE, list(policy.trusted_chain)),
         ("/quota_year/cut_offs", re.compile("[0-9]+"), [str(each.year) for each in policy.quota_year.cut_offs]),
     )
     for place, shape, codes in lists:

@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from clearing.claims.approval import end_reserved
 from clearing.claims.fingerprint import canonical_contract_number
+from clearing.claims.interests import refuse_interested
 from clearing.claims.quota import Accounts, Purse, purse_query
 from connectors.printing import request_json
 from connectors.submission import ReservationRequest
@@ -113,12 +114,14 @@ def confirm(work: Work, actor: str, reservation_id: UUID, *, demonstration: bool
     Raises:
         NotFound: there is no such reservation.
         Conflict: it is no longer requested, it has expired, or quota or budget do not hold the amount.
+        Forbidden: the actor has an interest in a party.
     """
     row = _lock(work, reservation_id)
     if row.state == "confirmed":
         return row
     if row.state != "requested" or row.expires_on < shanghai_day(work.at):
         raise _wrong_state(row, work)
+    refuse_interested(work, row.tenant, actor, (row.enterprise_uscc, row.provider_uscc))
     policies = approved_policies(work.connection, row.tenant, [row.scheme], demonstration=demonstration)
     policy = policies.in_force(row.scheme, shanghai_day(row.requested_at))
     accounts = Accounts(row.scheme, row.quota_year, row.enterprise_uscc, None)

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
+from clearing.claims.interests import refuse_interested
 from clearing.claims.rules.parties import years_later
 from settlement.publicity import calendar_of
 from tenants.kernel.canonical import Json, canonical_bytes, plain
@@ -160,7 +161,7 @@ def decide(work: Work, actor: str, policy: Policy, uscc: str, decision: Decision
         NotFound: there is no admission of the provider.
         Conflict: none is in the state that the decision needs, or the notice would end on a provisional day.
         Invalid: a reason or ground is missing.
-        Forbidden: the same person entered it.
+        Forbidden: the same person entered it, or has an interest in the party.
     """
     rows = _locked(work.connection, policy.tenant, policy.scheme, [uscc]).get(uscc, [])
     if not rows:
@@ -176,6 +177,7 @@ def decide(work: Work, actor: str, policy: Policy, uscc: str, decision: Decision
     _refuse_bare(decision)
     if any(row.entered_by == actor for row in concerned):
         raise Forbidden("admission.four_eyes", "录入人不能自行决定。", "Who entered it may not decide it: four eyes.")
+    refuse_interested(work, policy.tenant, actor, [uscc])
     decided = []
     for row in concerned:
         after = replace(row, state=becomes, decided_by=actor, decided_at=work.at, reason=decision.reason)

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
+from clearing.claims.interests import refuse_interested
 from clearing.claims.rules.parties import REGISTRY_NUMBER_LENGTH, years_later
 from clearing.tenancy.governing import Year
 from tenants.kernel.canonical import Json, canonical_bytes, plain
@@ -149,7 +150,7 @@ def decide(work: Work, actor: str, year: Year, uscc: str, outcome: str, reason: 
         NotFound: the enterprise has no qualification of the year.
         Conflict: none of its qualifications is in the state that the decision needs.
         Invalid: a refusal or withdrawal without a reason.
-        Forbidden: the same person entered it.
+        Forbidden: the same person entered it, or has an interest in the party.
     """
     rows = _locked(work.connection, year, [uscc]).get(uscc, [])
     if not rows:
@@ -169,6 +170,7 @@ def decide(work: Work, actor: str, year: Year, uscc: str, outcome: str, reason: 
         raise Forbidden(
             "qualification.four_eyes", "录入人不能自行决定。", "Who entered it may not decide it: four eyes."
         )
+    refuse_interested(work, year.policy.tenant, actor, [uscc])
     through_on = row.through_on
     if outcome == "withdraw":
         yesterday = shanghai_day(work.at) - _ONE_DAY

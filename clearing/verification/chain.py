@@ -24,7 +24,7 @@ GENESIS: Final = bytes(32)
 MEMBERS: Final = frozenset({"seq", "tenant", "at", "actor", "action", "subject", "from", "to", "reason", "details"})
 KEPT: Final = (
     "policy.", "key.", "payout_account.", "budget.", "linked_regions.", "standing.", "calendar.", "tenant.",
-    "trust_list.",
+    "trust_list.", "interest.", "sample.",
 )  # fmt: skip
 """Beginnings of the actions that set things up: these entries are few, and are kept for the checks that follow."""
 

@@ -15,6 +15,7 @@ from clearing.verification.ledger import ledger_differences
 from clearing.verification.manifests import manifest_chain_differences
 from clearing.verification.numbers import number_differences
 from clearing.verification.outbox import idempotency_differences, outbox_differences
+from clearing.verification.oversight import oversight_differences
 from clearing.verification.payouts import payout_differences
 from clearing.verification.policies import PolicyCheck
 from clearing.verification.quotas import quota_differences
@@ -84,6 +85,7 @@ def row_differences(
     yield from guarded("policy_version", policies.differences())
     yield from guarded("setting", settings_differences(snapshot, chains.settings, secrets))
     yield from guarded("trust_list", trust_list_differences(snapshot, chains.settings))
+    yield from guarded("sample", oversight_differences(snapshot, chains.settings))
     context = Context(
         policies=policies.terms,
         keys=keys.keys,

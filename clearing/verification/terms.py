@@ -41,6 +41,8 @@ class Terms:
     exclusion_group: str
     review_chain: tuple[str, ...]
     trust_list: bool
+    trusted_chain: tuple[str, ...]
+    """The stages for providers on the trust list; none: approved at once."""
     correction_days: int
     publicity_days: int
     claim_cap_fen: int | None
@@ -51,6 +53,11 @@ class Terms:
     """Whether the quota year follows from the invoices, and not from the day of submission."""
     year_starts: tuple[int, int]
     """Month and day on which a quota year begins: of the year before, unless it is 1 January."""
+
+    def stages(self, facts: Mapping[str, Any]) -> tuple[str, ...]:
+        """The stages of a claim that its assessment by these facts let pass."""
+        trusted = self.trust_list and facts["provider"]["trust_listed"]
+        return self.trusted_chain if trusted else self.review_chain
 
     def quota_year(self, on: date) -> int:
         """The quota year that the day lies in."""
@@ -119,6 +126,7 @@ def read_terms(version: str, document: str) -> Terms:
         exclusion_group=said["duplicates"]["exclusion_group"]["value"],
         review_chain=tuple(review["chain"]["value"]),
         trust_list=review["trust_list"]["value"],
+        trusted_chain=tuple(review.get("trusted_chain", {}).get("value", ())),
         correction_days=review["correction_days"]["value"],
         publicity_days=said["payout"]["publicity_days"]["value"],
         claim_cap_fen=None if cap is None else fen_of(cap["value"]),

@@ -85,13 +85,15 @@ MAY_UPDATE = {
         "reason",
     },
     "trust_list": {"state", "decided_by", "decided_at", "reason"},
+    "interest": {"ended_by", "ended_at", "end_reason"},
+    "sample_item": {"outcome", "reason", "decided_by", "decided_at"},
 }
 """What the application may change, by column; ``None`` for every column."""
 
 NEVER_CHANGED = {
     "audit_entry", "ledger_transfer", "support_record", "claim_revision", "assessment", "review", "platform_feed",
     "objection", "instruction", "instruction_claim", "batch_file", "batch_file_part",
-    "trust_listing",
+    "trust_listing", "sample",
 }  # fmt: skip
 
 

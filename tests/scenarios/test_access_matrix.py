@@ -17,6 +17,7 @@ TENANT_READERS = {"claims:read", "reviews:write", "policies:write", "policies:ap
 BATCH_READERS = {"batches:write", "batches:release", "audit:read"}
 STANDING_READERS = {*(TENANT_READERS - {"batches:write"}), "claims:write"}
 STANDING_WRITERS = {"claims:write", "policies:write"}
+OVERSEERS = {"reviews:write", "policies:write", "policies:approve", "audit:read"}
 ANYBODY = set(SCOPES) | {""}
 """Operations that need no token at all."""
 
@@ -64,6 +65,14 @@ MATRIX: dict[tuple[str, str], set[str]] = {
     ("post", f"{ADMISSION}/decision"): {"reviews:write"},
     ("get", f"{TENANT}/admissions"): STANDING_READERS,
     ("post", f"{TENANT}/admissions/import"): STANDING_WRITERS,
+    ("post", "/v1/claims/{claim_id}/provider-confirmation"): {"claims:write"},
+    ("post", f"{TENANT}/interests"): {"reviews:write", "policies:write"},
+    ("get", f"{TENANT}/interests"): OVERSEERS,
+    ("post", f"{TENANT}/interests/{{interest_id}}/end"): {"policies:write"},
+    ("post", f"{TENANT}/samples"): {"reviews:write"},
+    ("get", f"{TENANT}/samples"): OVERSEERS,
+    ("get", f"{TENANT}/samples/{{sample_id}}"): OVERSEERS,
+    ("post", f"{TENANT}/samples/{{sample_id}}/items/{{line}}/decision"): {"reviews:write"},
     ("get", f"{TENANT}/trust-list"): STANDING_READERS,
     ("put", f"{TENANT}/trust-list"): {"policies:write"},
     ("post", f"{TENANT}/trust-list/decision"): {"policies:approve"},
@@ -113,6 +122,7 @@ class Things:
             "batch_id": self.batch_id, "reservation_id": self.reservation_id, "case_id": self.case_id,
             "version": "2024-01-01", "year": "2024",
             "name": "manifest.json", "batch_no": "nothing", "uscc": "91320300MA1K3F1U0X",
+            "interest_id": self.hold_id, "sample_id": self.hold_id, "line": "1",
         }  # fmt: skip
         return path.format(**values)
 
@@ -224,6 +234,11 @@ BODIES: dict[str, Any] = {
         "account_name": "试探", "account_number": "6222000011112222", "bank_name": "试探", "cnaps": "102100099996",
     },
     f"{TENANT}/batches": {"scheme": "delta", "mode": "common_use"},
+    "/v1/claims/{claim_id}/provider-confirmation": {"confirmed": False, "reason": "试探"},
+    f"{TENANT}/interests": {"person": "试探", "uscc": "91320300MA1K3F1U0X", "ground": "试探"},
+    f"{TENANT}/interests/{{interest_id}}/end": {"reason": "试探"},
+    f"{TENANT}/samples": {"scheme": "delta", "from_on": "2024-01-01", "through_on": "2024-01-31", "share": "1"},
+    f"{TENANT}/samples/{{sample_id}}/items/{{line}}/decision": {"outcome": "sound"},
     QUALIFICATION: {"name": "试探", "enterprise_type": "tech_sme", "number": "202432050900000001"},
     f"{QUALIFICATION}/decision": {"outcome": "refuse", "reason": "试探"},
     ADMISSION: {"name": "试探", "division": "320100", "kind": "university"},

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
@@ -158,9 +159,11 @@ def _tell(story: Story) -> None:
     _plant(story)
     _reserve(story)
     _decide_holds(story)
+    _trusted(story, SEED + 9, 5)
     _review(story)
     _first_batches(story)
     _later_batches(story)
+    _oversee(story)
     Checkpoints.of(story.service.settings).write(story.service.engine)
 
 
@@ -192,7 +195,7 @@ def _set_up(story: Story) -> None:
 def _admit(story: Story) -> None:
     """Qualifications, admissions and trust lists of every state; none is about a party of the claims."""
     codes = [given.body["enterprise"]["uscc"] for given in generate(SEED + 5, 12)]
-    sellers = [given.body["enterprise"]["uscc"] for given in generate(SEED + 6, 4)]
+    sellers = _sellers()
     for number, uscc in enumerate(codes[:6]):
         path = f"/v1/enterprises/{uscc}/qualifications/jiangsu/2024"
         body: Body = {"name": f"企业{number}", "enterprise_type": "high_tech", "issued_on": "2023-11-02"}
@@ -210,6 +213,7 @@ def _admit(story: Story) -> None:
         body = {
             "name": f"检测机构{number}", "division": "320100", "kind": "company" if number else "university",
             "established_on": "2015-03-01", "on_platform": True, "platform_number": f"P{number}",
+            "from_on": "2024-01-01",
             "qualifications": [{"kind": "CMA", "valid_through": "2026-05-31", "number": "231012340001"}],
         }  # fmt: skip
         story.call("administrator", "PUT", path, body)
@@ -228,6 +232,43 @@ def _admit(story: Story) -> None:
         if outcome is not None:
             decision = {"version": made["version"], "outcome": outcome, "reason": "已核"}
             story.call("auditor", "POST", "/v1/tenants/jiangsu/trust-list/decision", decision)
+
+
+def _sellers() -> list[str]:
+    """Providers of nothing else in the story; the first two get onto the trust list."""
+    return [given.body["enterprise"]["uscc"] for given in generate(SEED + 6, 4)]
+
+
+def _trusted(story: Story, seed: int, count: int) -> None:
+    """Claims that pass without review."""
+    honest = [given for given in generate(seed, 60) if given.planted is None and given.platform == "jssic"]
+    for number, given in enumerate(honest[:count]):
+        given.body["external_id"] += f"-trusted-{seed}-{number}"
+        given.body["provider"] |= {"uscc": _sellers()[0], "kind": "university"}
+        for document in given.body["documents"]:
+            document["sha256"] = sha256(f"{given.body['external_id']}/{document['kind']}".encode()).hexdigest()
+        made = story.submit(given)
+        assert made["state"] == "approved", made["assessment"]["findings"]
+
+
+def _oversee(story: Story) -> None:
+    """Interests that stand and have ended, and samples of what passed without review."""
+    declared = [
+        story.call(
+            "administrator",
+            "POST",
+            "/v1/tenants/jiangsu/interests",
+            {"person": person, "uscc": uscc, "ground": "亲属任职"},
+        )
+        for person, uscc in zip(("reviewer of center", "reviewer of city"), _sellers(), strict=False)
+    ]
+    path = f"/v1/tenants/jiangsu/interests/{declared[-1].get_json()['id']}/end"
+    story.call("administrator", "POST", path, {"reason": "已离职"})
+    for from_on, through_on in (("2024-09-01", "2024-10-13"), ("2024-10-14", "2024-10-31")):
+        body = {"scheme": "provincial", "from_on": from_on, "through_on": through_on, "share": "0.7"}
+        drawn = story.call("reviewer of authority", "POST", "/v1/tenants/jiangsu/samples", body).get_json()
+        path = f"/v1/tenants/jiangsu/samples/{drawn['id']}/items/1/decision"
+        story.call("reviewer of authority", "POST", path, {"outcome": "unsound", "reason": "报告与服务不符"})
 
 
 def _submit(story: Story) -> None:
@@ -383,8 +424,10 @@ def _later_batches(story: Story) -> None:
     story.move("2024-10-14T09:00:00+08:00")
     again = story.cut("jiangsu", "provincial")
     story.step("maker", "jiangsu", again, "publish")
-    empty = story.cut("jiangsu", "provincial")
-    story.step("releaser", "jiangsu", empty, "cancel")
+    _trusted(story, SEED + 10, 3)
+    story.step("maker", "jiangsu", story.cut("jiangsu", "provincial"), "cancel")
+    empty = story.cut("shanxi-hainan", "provincial")
+    story.step("releaser", "shanxi-hainan", empty, "cancel")
     story.move("2024-10-22T09:00:00+08:00")
     story.step("maker", "jiangsu", again, "seal")
     story.step("releaser", "jiangsu", again, "release")
