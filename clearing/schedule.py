@@ -9,6 +9,7 @@ import structlog
 
 from clearing.checkpoints import Checkpoints
 from clearing.claims.corrections import release_overdue
+from clearing.claims.reservations import release_expired
 from clearing.relay import POLL_SECONDS, Relay
 from clearing.service import Service
 from clearing.stopping import until_told
@@ -81,7 +82,8 @@ def scheduler_of(service: Service) -> Scheduler:
             Task("relay", POLL_SECONDS, poll),
             Task("checkpoints", CHECKPOINT_SECONDS, lambda: checkpoints.write(service.engine)),
             Task("seals", SEAL_LOOK_SECONDS, seals.look),
-            Task("overdue", OVERDUE_SECONDS, lambda: _release_overdue(service)),
+            Task("overdue", OVERDUE_SECONDS, lambda: _repeat(service, release_overdue)),
+            Task("expired reservations", OVERDUE_SECONDS, lambda: _repeat(service, release_expired)),
             Task("tokens", CLEANUP_SECONDS, lambda: _drop_tokens(service)),
         )
     )
@@ -117,8 +119,9 @@ class _SealWatch:
         return [(tenant, number) for tenant, number in rows]
 
 
-def _release_overdue(service: Service) -> None:
-    while run(service.engine, Scope(_tenants(service)), service.machine, release_overdue):
+def _repeat(service: Service, use_case: Callable[[Work], int]) -> None:
+    """Do it for all tenants, some at a time, until nothing is left to do."""
+    while run(service.engine, Scope(_tenants(service)), service.machine, use_case):
         continue
 
 

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any, Final
 
 from clearing.verification.claim_award import SHANGHAI
@@ -14,12 +14,14 @@ from clearing.verification.dossiers import Dossier
 from clearing.verification.identities import project_number
 from clearing.verification.notices import notice_differences, reservation_notices
 from clearing.verification.snapshot import Row
+from clearing.verification.terms import Terms
 from tenants.kernel.money import Money
 
 STEPS: Final[Mapping[str, frozenset[str | None]]] = {
     "requested": frozenset({None}),
     "confirmed": frozenset({"requested"}),
     "cancelled": frozenset({"requested", "confirmed"}),
+    "expired": frozenset({"requested", "confirmed"}),
 }
 """From which states an act leads to each; ``used`` is told by the claim that uses it."""
 _SUPPORT_SCHEME: Final = "local"
@@ -44,13 +46,13 @@ def reservation_differences(dossier: Dossier, row: Row, context: Context) -> Ite
         yield differs("reservation.witness", f"{place}/confirmed_by", confirmed and confirmed.actor, row.confirmed_by)
     if (confirmed is None) != (row.confirmed_at is None) or (confirmed and not confirmed.witnesses(row.confirmed_at)):
         yield differs("reservation.witness", f"{place}/confirmed_at", confirmed and confirmed.at, row.confirmed_at)
-    yield from _request(place, dossier, row)
+    yield from _request(place, dossier, row, context)
     yield from _amount(place, row, context)
     yield from _set_aside(dossier, row)
     yield from notice_differences(dossier, reservation_notices(dossier, row))
 
 
-def _request(place: str, dossier: Dossier, row: Row) -> Iterator[Difference]:
+def _request(place: str, dossier: Dossier, row: Row, context: Context) -> Iterator[Difference]:
     said, details = read_json(row.request), dossier.entries[0].details
     if said is None or dossier.entries[0].contradicts("request", row.request):
         yield differs("reservation.request", f"{place}/request", "the request of the audit chain", row.request)
@@ -67,10 +69,12 @@ def _request(place: str, dossier: Dossier, row: Row) -> Iterator[Difference]:
         "provider_name": said["provider"]["name"],
         "contract_number": project_number(said["contract"]["number"]),
         "requested_at": datetime.fromisoformat(said["requested_at"]),
-        "quota_year": on.year,
-        "expires_on": date(on.year, 12, 31),
     }
     yield from compared("reservation.request", place, expected, row)
+    spans = {_span(t, on) for (of, _), t in context.policies.items() if (of, t.scheme) == (row.tenant, row.scheme)}
+    if (row.quota_year, row.expires_on) not in spans:
+        column = "expires_on" if row.quota_year in {year for year, _ in spans} else "quota_year"
+        yield differs("reservation.request", f"{place}/{column}", sorted(spans), (row.quota_year, row.expires_on))
     stated = {
         "reservation_no": (details.get("reservation_no"), row.reservation_no),
         "external_id": (details.get("external_id"), row.external_id),
@@ -79,6 +83,14 @@ def _request(place: str, dossier: Dossier, row: Row) -> Iterator[Difference]:
     for column, (wanted, found) in stated.items():
         if wanted != found:
             yield differs("reservation.witness", f"{place}/{column}", wanted, found)
+
+
+def _span(terms: Terms, on: date) -> tuple[int, date]:
+    """The quota year of the day, and its last day."""
+    year, (month, day) = terms.quota_year(on), terms.year_starts
+    if (month, day) == (1, 1):
+        return year, date(year, 12, 31)
+    return year, date(year, month, day) - timedelta(days=1)
 
 
 def _amount(place: str, row: Row, context: Context) -> Iterator[Difference]:

@@ -16,6 +16,7 @@ from werkzeug.test import TestResponse
 from clearing.app import create_app
 from clearing.checkpoints import Checkpoints
 from clearing.claims.corrections import release_overdue
+from clearing.claims.reservations import release_expired
 from clearing.demonstration.claims import GeneratedClaim, cross_redemption, generate, support_record
 from clearing.demonstration_clock import move_forward
 from clearing.embedded import Addresses
@@ -164,6 +165,7 @@ def _tell(story: Story) -> None:
     _first_batches(story)
     _later_batches(story)
     _oversee(story)
+    _end_the_year(story)
     Checkpoints.of(story.service.settings).write(story.service.engine)
 
 
@@ -251,6 +253,13 @@ def _trusted(story: Story, seed: int, count: int) -> None:
         assert made["state"] == "approved", made["assessment"]["findings"]
 
 
+def _end_the_year(story: Story) -> None:
+    """What was set aside and not used expires."""
+    story.move("2025-01-01T00:00:00+08:00")
+    assert story.do(release_expired) == 2
+    story.jobs()
+
+
 def _oversee(story: Story) -> None:
     """Interests that stand and have ended, and samples of what passed without review."""
     declared = [
@@ -313,7 +322,7 @@ def _report(body: Body) -> Body:
 
 def _reserve(story: Story) -> None:
     """A reservation that a claim uses, one that is cancelled, and one that waits."""
-    for number, name in enumerate(("used", "cancelled", "waiting")):
+    for number, name in enumerate(("used", "cancelled", "waiting", "unused")):
         draft = cross_redemption(SEED + number, None, Money(300_000)).body
         body = {
             "external_id": f"reservation-{name}", "tenant": draft["tenant"], "scheme": draft["scheme"],

@@ -119,6 +119,14 @@ create trigger trust_listing_append_only before update or delete on trust_listin
 create trigger trust_listing_never_emptied before truncate on trust_listing
     for each statement execute function refuse_change();
 
+-- ----------------------------------------------------------------------------------------------------- reservations
+
+-- a reservation that nobody used by the end of its quota year is expired, not cancelled (电子券当年有效，逾期自动作废)
+alter table reservation drop constraint reservation_state_check;
+alter table reservation add constraint reservation_state_check
+    check (state in ('requested', 'confirmed', 'used', 'cancelled', 'expired'));
+create index reservation_ending on reservation (expires_on) where state in ('requested', 'confirmed');
+
 -- ------------------------------------------------------------------------------------------- who decides about whom
 
 -- One natural person never decides two stages of one revision.
