@@ -74,8 +74,8 @@ class BatchItem:
     removed_reason: str | None
 
 
-RESTATED: Final = frozenset({"objection", "freeze"})
-"""The one step that leaves the state as it was."""
+RESTATED: Final = frozenset({"objection", "freeze", "dated"})
+"""Steps that leave the state as it was: totals without one claim, a last day counted by a newer calendar."""
 
 COLUMNS: Final = tuple(field.name for field in fields(Batch))
 _LIST: Final = ", ".join(COLUMNS)

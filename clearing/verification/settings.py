@@ -43,11 +43,8 @@ select a.tenant, a.code, a.limit_fen,
  where a.code like 'budget/%%'
  group by a.tenant, a.code, a.limit_fen
 """
-_RECORDS: Final = """
-select 'standing' as what, tenant, id, set_by, set_at from standing
-union all
-select 'calendar_year', tenant, null, set_by, set_at from calendar_year
-"""
+_RECORDS: Final = "select 'standing' as what, tenant, id, set_by, set_at from standing"
+_CALENDARS: Final = "select tenant, year, version, holidays, workdays, cite, set_by, set_at from calendar_year"
 
 _ON_RECORD: Final = (
     "select uscc from standing union select uscc from qualification union select uscc from admission "
@@ -88,6 +85,7 @@ def settings_differences(snapshot: Snapshot, settings: Settings, secrets: Opened
         entry = witness(said, row.set_at)
         if entry is None or entry.actor != row.set_by:
             yield differs("setting.unwitnessed", f"{row.what}/{row.tenant}/{row.id or ''}", "an entry", row.set_at)
+    yield from _calendars(snapshot, settings)
     yield from _tenants(snapshot, settings)
     yield from _clients(snapshot)
     yield from _clock(snapshot)
@@ -173,6 +171,34 @@ def _budgets(snapshot: Snapshot, settings: Settings) -> Iterator[Difference]:
                 yield differs("budget.witness", where, "the act that set the budget", (of, at))
             if reason not in {"appropriation", "appropriation lowered"}:
                 yield differs("transfer.reason", f"{where}/reason", "appropriation", reason)
+
+
+def _calendars(snapshot: Snapshot, settings: Settings) -> Iterator[Difference]:
+    """Each loading of a year is what its entry says, and none is missing."""
+    rows = {(row.tenant, row.year, row.version): row for row in snapshot.rows(_CALENDARS)}
+    said: dict[tuple[str, int, str], Entry] = {}
+    for (tenant, _), entries in settings.items():
+        for entry in entries:
+            if entry.action == "calendar.loaded":
+                after = entry.details["after"]
+                said[tenant, int(after["year"]), after["version"]] = entry
+    for key in sorted(rows.keys() | said.keys()):
+        place = f"calendar_year/{key[0]}/{key[1]}/{key[2]}"
+        row, told = rows.get(key), said.get(key)
+        if row is None or told is None:
+            yield differs("setting.unwitnessed", place, told and told.at, row and row.set_at)
+            continue
+        after = told.details["after"]
+        found = {
+            "holidays": [day.isoformat() for day in row.holidays],
+            "workdays": [day.isoformat() for day in row.workdays],
+            "cite": row.cite,
+        }
+        for column, value in found.items():
+            if after[column] != value:
+                yield differs("setting.witness", f"{place}/{column}", after[column], value)
+        if told.actor != row.set_by or not told.witnesses(row.set_at):
+            yield differs("setting.witness", f"{place}/set_at", (told.actor, told.at), (row.set_by, row.set_at))
 
 
 def _tenants(snapshot: Snapshot, settings: Settings) -> Iterator[Difference]:

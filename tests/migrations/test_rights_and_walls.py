@@ -93,7 +93,7 @@ MAY_UPDATE = {
 NEVER_CHANGED = {
     "audit_entry", "ledger_transfer", "support_record", "claim_revision", "assessment", "review", "platform_feed",
     "objection", "instruction", "instruction_claim", "batch_file", "batch_file_part",
-    "trust_listing", "sample",
+    "trust_listing", "sample", "calendar_year",
 }  # fmt: skip
 
 

@@ -280,6 +280,18 @@ def _oversee(story: Story) -> None:
         story.call("reviewer of authority", "POST", path, {"outcome": "unsound", "reason": "报告与服务不符"})
 
 
+def _load_calendars(story: Story) -> None:
+    """A year loaded twice, while a notice runs that it moves, and a year that no notice needs."""
+    notice: Body = {"cite": "国办发明电〔2026〕1号", "holidays": ["2027-01-01"], "workdays": []}
+    for days in (["2027-01-01"], ["2027-01-01", "2027-02-08"]):
+        story.call("administrator", "PUT", "/v1/tenants/jiangsu/calendar/2027", notice | {"holidays": days})
+    amended = {
+        "cite": "国办发明电〔2024〕补", "workdays": ["2024-10-12", "2024-09-29"],
+        "holidays": [f"2024-10-0{day}" for day in range(1, 8)] + ["2024-10-18"],
+    }  # fmt: skip
+    story.call("administrator", "PUT", "/v1/tenants/jiangsu/calendar/2024", amended)
+
+
 def _submit(story: Story) -> None:
     for number, given in enumerate(generate(SEED, CLAIMS)):
         story.submit(given, key=f"claim-{number}")
@@ -433,11 +445,12 @@ def _later_batches(story: Story) -> None:
     story.move("2024-10-14T09:00:00+08:00")
     again = story.cut("jiangsu", "provincial")
     story.step("maker", "jiangsu", again, "publish")
+    _load_calendars(story)
     _trusted(story, SEED + 10, 3)
     story.step("maker", "jiangsu", story.cut("jiangsu", "provincial"), "cancel")
     empty = story.cut("shanxi-hainan", "provincial")
     story.step("releaser", "shanxi-hainan", empty, "cancel")
-    story.move("2024-10-22T09:00:00+08:00")
+    story.move("2024-10-23T09:00:00+08:00")
     story.step("maker", "jiangsu", again, "seal")
     story.step("releaser", "jiangsu", again, "release")
     story.jobs()

@@ -17,7 +17,7 @@ from tests.verification.story import Story
 APPEND_ONLY = (
     "assessment", "audit_entry", "batch_file", "batch_file_part", "claim_revision", "instruction", "instruction_claim",
     "ledger_transfer", "objection", "platform_feed", "review", "support_record",
-    "trust_listing", "sample",
+    "trust_listing", "sample", "calendar_year",
 )  # fmt: skip
 NO_TENANT_OF_ITS_OWN = {
     "access_token": "found by its digest before anybody is known",

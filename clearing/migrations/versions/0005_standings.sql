@@ -119,6 +119,16 @@ create trigger trust_listing_append_only before update or delete on trust_listin
 create trigger trust_listing_never_emptied before truncate on trust_listing
     for each statement execute function refuse_change();
 
+-- ---------------------------------------------------------------------------------------------------------- calendar
+
+-- every loading of a year is kept: a computed day names the version it was counted by
+alter table calendar_year drop constraint calendar_year_pkey;
+alter table calendar_year add constraint calendar_year_pkey primary key (tenant, year, version);
+create trigger calendar_year_append_only before update or delete on calendar_year
+    for each row execute function refuse_change();
+create trigger calendar_year_never_emptied before truncate on calendar_year
+    for each statement execute function refuse_change();
+
 -- ----------------------------------------------------------------------------------------------------- reservations
 
 -- a reservation that nobody used by the end of its quota year is expired, not cancelled (电子券当年有效，逾期自动作废)
