@@ -12,6 +12,7 @@ import structlog
 from dramatiq import Worker
 
 from clearing.broker import Queue, open_queue
+from clearing.claims.matching_due import open_matching
 from clearing.metrics import observe_job
 from clearing.relay import LONGEST_WAIT, STUCK_ATTEMPTS, is_notice, open_kinds, wait_after
 from clearing.service import Service
@@ -47,6 +48,7 @@ def _instruct(service: Service, work: Work, row: OutboxRow) -> None:
 
     office = Office(service.secrets, service.settings.demonstration)
     instruct(work.connection, row.tenant, row.subject_id, office, work.at)
+    open_matching(work, row.tenant, row.subject_id, demonstration=service.settings.demonstration)
 
 
 JOBS: Final[Mapping[str, Callable[[Service, Work, OutboxRow], None]]] = {INSTRUCT_JOB: _instruct}

@@ -1,5 +1,6 @@
 """What a tenant administrator reads and sets: policies, budgets, linked regions; and the enterprises' quotas."""
 
+from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -7,11 +8,13 @@ from flask import Response
 from marshmallow import Schema, fields, validate
 
 from clearing.api.frame import Answer, current, in_transaction, needs, principal
-from clearing.api.noun import MAX_BODY_BYTES, Noun, WholeNumber, json_body
+from clearing.api.noun import MAX_BODY_BYTES, Noun, PageSchema, WholeNumber, bad_query, json_body, page, read_cursor
+from clearing.claims import matching_due
 from clearing.tenancy import budgets, linked_regions, quotas
 from clearing.tenancy.policies import list_versions, read_version
-from connectors.fields import MoneyField, UsccField
+from connectors.fields import DayField, MoneyField, UsccField
 from tenants.kernel.change import Change, record
+from tenants.kernel.clock import shanghai_day
 from tenants.kernel.database import Work
 
 blueprint = Noun("tenants", __name__, url_prefix="/v1", description="区域设置 / what a tenant sets")
@@ -36,6 +39,13 @@ class QuotaQuerySchema(Schema):
     scheme = fields.String(required=True)
     enterprise = UsccField()
     year = WholeNumber(required=True, validate=validate.Range(*YEARS))
+
+
+class MatchingQuerySchema(PageSchema):
+    """Which obligations of linked regions."""
+
+    due_before = DayField(optional=True)
+    linked_region = fields.String(load_default=None, validate=validate.Regexp(r"[1-9][0-9]{5}\Z"))
 
 
 @blueprint.get(f"{SCHEME}/policies")
@@ -110,6 +120,27 @@ def put_linked_regions(tenant: str, year: int) -> Response:
     return in_transaction(use_case, (tenant,))
 
 
+@blueprint.get("/tenants/<tenant>/matching-obligations")
+@needs(*READERS)
+@blueprint.arguments(MatchingQuerySchema, location="query")
+def get_matching(query: dict[str, Any], tenant: str) -> Response:
+    """What linked regions owe on top of awards that were paid: of this tenant's awards, and what it owes itself."""
+    limit, after = query["limit"], matching_cursor(query["cursor"])
+
+    def use_case(work: Work) -> Answer:
+        rows = matching_due.listed(work.connection, tenant, query, after, limit + 1)
+        today = shanghai_day(work.at)
+        shown = page(
+            rows,
+            limit,
+            lambda one: matching_due.matching_json(one, tenant, today),
+            lambda one: f"{one.due_on}/{one.claim_id}",
+        )
+        return Answer(shown)
+
+    return in_transaction(use_case, (tenant,))
+
+
 @blueprint.get("/quotas")
 @needs(*READERS)
 @blueprint.arguments(QuotaQuerySchema, location="query")
@@ -125,6 +156,24 @@ def get_quota(query: dict[str, Any]) -> Response:
         )
 
     return in_transaction(use_case)
+
+
+def matching_cursor(cursor: str | None) -> tuple[date, UUID] | None:
+    """The due day and claim behind which a page starts.
+
+    Raises:
+        Invalid: the cursor is not one of ours.
+    """
+    key = read_cursor(cursor)
+    if key is None:
+        return None
+    day, _, claim_id = key.partition("/")
+    try:
+        return date.fromisoformat(day), UUID(claim_id)
+    except ValueError as error:
+        raise bad_query(
+            "cursor", "游标无效，请从第一页开始。", "The cursor is not valid; start from the first page."
+        ) from error
 
 
 def _record(work: Work, tenant: str, action: str, subject: UUID, details: dict[str, Any], reason: str | None) -> None:

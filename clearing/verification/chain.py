@@ -24,7 +24,7 @@ GENESIS: Final = bytes(32)
 MEMBERS: Final = frozenset({"seq", "tenant", "at", "actor", "action", "subject", "from", "to", "reason", "details"})
 KEPT: Final = (
     "policy.", "key.", "payout_account.", "budget.", "linked_regions.", "standing.", "calendar.", "tenant.",
-    "trust_list.", "interest.", "sample.",
+    "trust_list.", "interest.", "sample.", "matching.",
 )  # fmt: skip
 """Beginnings of the actions that set things up: these entries are few, and are kept for the checks that follow."""
 

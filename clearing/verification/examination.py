@@ -13,6 +13,7 @@ from clearing.verification.files import file_differences
 from clearing.verification.keys import KeyCheck
 from clearing.verification.ledger import ledger_differences
 from clearing.verification.manifests import manifest_chain_differences
+from clearing.verification.matching import matching_differences
 from clearing.verification.numbers import number_differences
 from clearing.verification.outbox import idempotency_differences, outbox_differences
 from clearing.verification.oversight import oversight_differences
@@ -97,6 +98,7 @@ def row_differences(
         secrets=secrets,
     )
     yield from _by_table(snapshot, context)
+    yield from guarded("matching_obligation", matching_differences(snapshot, chains.settings, policies.terms))
     yield from subject_differences(snapshot, context)
     yield from guarded("batch", seal_differences(snapshot, context))
     yield from guarded("instruction", payout_differences(snapshot, context))

@@ -123,6 +123,8 @@ MEANINGS: Final[Mapping[str, Text]] = {
     "manifest.hash": Text("批次清单与所存的散列值不符", "the manifest is not what was hashed"),
     "manifest.number": Text("批次清单的序号不连续", "manifests are not numbered without gaps"),
     "manifest.signature": Text("批次清单的签名无效", "the manifest's signature does not hold"),
+    "matching.obligation": Text("联动配套应付与已拨付的申请不符", "a linked region owes something else"),
+    "matching.witness": Text("联动配套应付与审计链不一致", "the obligation is not as the audit chain tells"),
     "number.form": Text("编号格式不对", "the number is not of the tenant's form"),
     "number.series": Text("编号不连续或重复", "the series has gaps or repetitions"),
     "objection.contact": Text("加密保存的联系方式无法读取", "the sealed contact does not open"),

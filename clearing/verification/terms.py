@@ -45,6 +45,8 @@ class Terms:
     """The stages for providers on the trust list; none: approved at once."""
     correction_days: int
     publicity_days: int
+    matching_due_months: int | None
+    matching_due_cite: str | None
     claim_cap_fen: int | None
     budget_rule: str
     items: frozenset[str]
@@ -126,6 +128,8 @@ def read_terms(version: str, document: str) -> Terms:
         exclusion_group=said["duplicates"]["exclusion_group"]["value"],
         review_chain=tuple(review["chain"]["value"]),
         trust_list=review["trust_list"]["value"],
+        matching_due_months=said["payout"].get("matching_due_months", {}).get("value"),
+        matching_due_cite=said["payout"].get("matching_due_months", {}).get("cite"),
         trusted_chain=tuple(review.get("trusted_chain", {}).get("value", ())),
         correction_days=review["correction_days"]["value"],
         publicity_days=said["payout"]["publicity_days"]["value"],

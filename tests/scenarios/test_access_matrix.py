@@ -55,6 +55,7 @@ MATRIX: dict[tuple[str, str], set[str]] = {
     ("get", f"{TENANT}/linked-regions/{{year}}"): TENANT_READERS,
     ("put", f"{TENANT}/linked-regions/{{year}}"): {"policies:write"},
     ("get", "/v1/quotas"): TENANT_READERS,
+    ("get", f"{TENANT}/matching-obligations"): TENANT_READERS,
     ("get", QUALIFICATION): STANDING_READERS,
     ("put", QUALIFICATION): STANDING_WRITERS,
     ("post", f"{QUALIFICATION}/decision"): {"reviews:write"},

@@ -190,7 +190,7 @@ def _set_up(story: Story) -> None:
         )  # fmt: skip
     story.call(
         "administrator", "PUT", "/v1/tenants/jiangsu/linked-regions/2024",
-        {"regions": {"320300": ["tech_sme"], "320700": ["tech_sme", "high_tech"], "320900": ["tech_sme"]}},
+        {"regions": {"320300": ["tech_sme"], "320700": ["tech_sme", "high_tech"], "320900": ["tech_sme"], "320509": ["tech_sme"]}},
     )  # fmt: skip
 
 

@@ -18,6 +18,7 @@ APPEND_ONLY = (
     "assessment", "audit_entry", "batch_file", "batch_file_part", "claim_revision", "instruction", "instruction_claim",
     "ledger_transfer", "objection", "platform_feed", "review", "support_record",
     "trust_listing", "sample", "calendar_year",
+    "matching_obligation",
 )  # fmt: skip
 NO_TENANT_OF_ITS_OWN = {
     "access_token": "found by its digest before anybody is known",

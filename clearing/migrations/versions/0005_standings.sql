@@ -119,6 +119,47 @@ create trigger trust_listing_append_only before update or delete on trust_listin
 create trigger trust_listing_never_emptied before truncate on trust_listing
     for each statement execute function refuse_change();
 
+-- ---------------------------------------------------------------------------------------------------------- matching
+
+-- What a linked region owes on top of an award that was paid (联动配套), opened with the payout. Where the linked region
+-- is a tenant too, it sees what it owes, and nothing else of the other tenant's.
+create table matching_obligation (
+    tenant          text not null references tenant,
+    claim_id        uuid not null,
+    claim_no        text not null,
+    scheme          text not null,
+    quota_year      integer not null,
+    linked_region   text not null check (linked_region ~ '^[0-9]{6}$'),
+    linked_tenant   text references tenant check (linked_tenant <> tenant),
+    enterprise_uscc text not null,
+    enterprise_name text not null,
+    award_fen       bigint not null check (award_fen > 0),
+    amount_fen      bigint not null check (amount_fen > 0),
+    batch_id        uuid not null,
+    paid_on         date not null,
+    due_on          date not null check (due_on > paid_on),
+    cite            text not null,
+    opened_at       timestamptz not null,
+    primary key (tenant, claim_id),
+    foreign key (tenant, claim_id) references claim (tenant, id),
+    foreign key (tenant, batch_id) references batch (tenant, id)
+);
+comment on column matching_obligation.paid_on is 'the day on which the provincial award was instructed, in Asia/Shanghai';
+create index matching_obligation_due on matching_obligation (tenant, due_on, claim_id);
+create index matching_obligation_linked on matching_obligation (linked_tenant, due_on, claim_id)
+    where linked_tenant is not null;
+create trigger matching_obligation_append_only before update or delete on matching_obligation
+    for each row execute function refuse_change();
+create trigger matching_obligation_never_emptied before truncate on matching_obligation
+    for each statement execute function refuse_change();
+alter table matching_obligation enable row level security, force row level security;
+create policy tenant_only on matching_obligation to clearing_app, clearing_owner
+    using (tenant = any ((select bound_tenants())::text[]) or linked_tenant = any ((select bound_tenants())::text[]))
+    with check (tenant = any ((select bound_tenants())::text[]));
+revoke all on matching_obligation from public;
+grant select, insert on matching_obligation to clearing_app;
+grant select on matching_obligation to clearing_auditor;
+
 -- ---------------------------------------------------------------------------------------------------------- calendar
 
 -- every loading of a year is kept: a computed day names the version it was counted by
