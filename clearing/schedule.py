@@ -3,13 +3,17 @@
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
+from uuid import UUID
 
 import structlog
 
 from clearing.checkpoints import Checkpoints
+from clearing.claims.activation import Passed, assess_some, waiting_schemes
 from clearing.claims.corrections import release_overdue
 from clearing.claims.reservations import release_expired
+from clearing.claims.vault import Vault
 from clearing.relay import POLL_SECONDS, Relay
 from clearing.service import Service
 from clearing.stopping import until_told
@@ -19,6 +23,7 @@ from tenants.kernel.database import Scope, Work, run
 CHECKPOINT_SECONDS: Final = 60
 SEAL_LOOK_SECONDS: Final = 2
 OVERDUE_SECONDS: Final = 60
+WAITING_SECONDS: Final = 60
 CLEANUP_SECONDS: Final = 3600
 STOP_SECONDS: Final = 2
 
@@ -84,6 +89,7 @@ def scheduler_of(service: Service) -> Scheduler:
             Task("seals", SEAL_LOOK_SECONDS, seals.look),
             Task("overdue", OVERDUE_SECONDS, lambda: _repeat(service, release_overdue)),
             Task("expired reservations", OVERDUE_SECONDS, lambda: _repeat(service, release_expired)),
+            Task("waiting", WAITING_SECONDS, lambda: _assess_waiting(service)),
             Task("tokens", CLEANUP_SECONDS, lambda: _drop_tokens(service)),
         )
     )
@@ -123,6 +129,27 @@ def _repeat(service: Service, use_case: Callable[[Work], int]) -> None:
     """Do it for all tenants, some at a time, until nothing is left to do."""
     while run(service.engine, Scope(_tenants(service)), service.machine, use_case):
         continue
+
+
+def _assess_waiting(service: Service) -> None:
+    """A version that was approved for a later day begins on it: what waited for it is assessed."""
+    scope = Scope(_tenants(service))
+    for tenant, scheme in run(service.engine, scope, service.machine, waiting_schemes):
+        after: UUID | None = None
+        while True:
+            use_case = partial(
+                _assess_some, service.vault, tenant, scheme, after, demonstration=service.settings.demonstration
+            )
+            passed = run(service.engine, Scope((tenant,)), service.machine, use_case)
+            if passed.last is None:
+                break
+            after = passed.last
+
+
+def _assess_some(
+    vault: Vault, tenant: str, scheme: str, after: UUID | None, work: Work, *, demonstration: bool
+) -> Passed:
+    return assess_some(work, vault, tenant, scheme, after, demonstration=demonstration)
 
 
 def _drop_tokens(service: Service) -> None:

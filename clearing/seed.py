@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
-from uuid import NAMESPACE_OID, UUID, uuid5
 
 from sqlalchemy import Connection, Engine
 
@@ -19,6 +18,7 @@ from tenants.kernel.clock import Clock
 from tenants.kernel.database import Scope, transaction
 from tenants.kernel.errors import Text
 from tenants.policy_document import PolicyDocument, load_demonstration, load_shipped
+from tenants.policy_store import policy_subject
 from tenants.profile import TenantProfile, load_tenants
 
 AUTHOR: Final = "shipped"
@@ -105,11 +105,11 @@ def _seed_policies(connection: Connection, documents: Sequence[PolicyDocument], 
         policy = document.policy
         connection.exec_driver_sql(
             "insert into policy_version (tenant, scheme, version, effective_on, document, content_sha256, "
-            "demonstration, state, author, approver, recorded_at, approved_at) "
-            "values (%s, %s, %s, %s, %s, %s, %s, 'approved', %s, %s, %s, %s)",
+            "demonstration, kind, correction, state, author, approver, recorded_at, approved_at) "
+            "values (%s, %s, %s, %s, %s, %s, %s, 'shipped', %s, 'approved', %s, %s, %s, %s)",
             (
                 policy.tenant, policy.scheme, policy.version, policy.effective_on, document.text, document.digest,
-                policy.demonstration, AUTHOR, APPROVER, at, at,
+                policy.demonstration, policy.correction, AUTHOR, APPROVER, at, at,
             ),
         )  # fmt: skip
     record(connection, [_approved(document) for document in new], at)
@@ -127,8 +127,3 @@ def _approved(document: PolicyDocument) -> Change:
         "approved",
         details={"version": policy.version, "content_sha256": document.digest, "approver": APPROVER},
     )
-
-
-def policy_subject(version: str) -> UUID:
-    """The id under which the audit chain speaks of a policy version."""
-    return uuid5(NAMESPACE_OID, f"policy/{version}")

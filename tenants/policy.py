@@ -22,7 +22,7 @@ class Unset(Enum):
 UNSET: Final = Unset.UNSET
 
 Mode = Literal["common_use", "cross_redemption"]
-BudgetRule = Literal["partial", "waitlist", "reject"]
+BudgetRule = Literal["partial", "waitlist", "reject", "pro_rata"]
 Proof = Literal[
     "registry_number_of_year", "registry_number", "certificate", "certificate_or_number", "documents", "residence"
 ]
@@ -133,11 +133,29 @@ class QuotaYear:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How an award is bounded besides the annual cap."""
+    """How an award is bounded besides the annual cap.
+
+    ``budget_rule``: what happens to a claim that the budget does not suffice for; with ``pro_rata`` all claims of a
+    year wait until its budget is divided among them. ``full_support_through``: the first so much of a claim's base is
+    supported in full, the rest at the rate.
+    """
 
     rounding: Term[Literal["down"]]
     budget_rule: Term[BudgetRule]
     claim_cap: Term[Money] | None = None
+    full_support_through: Term[Money] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceClass:
+    """Service items with a rate of their own, in every zone; items of no class have the zone's."""
+
+    code: str
+    zh: str
+    en: str
+    cite: str
+    items: tuple[str, ...]
+    rate: Term[Rate]
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,14 +241,18 @@ class Policy:
     sanction_years: Term[int | Unset]
     reward: Reward | None = None
     demonstration: bool = False
+    service_classes: tuple[ServiceClass, ...] = ()
+    correction: int = 0
+    """Which correction of the version of that day this is; the first version has none."""
 
     def __hash__(self) -> int:
-        return hash((self.tenant, self.scheme, self.effective.value, self.demonstration))
+        return hash((self.tenant, self.scheme, self.effective.value, self.demonstration, self.correction))
 
     @property
     def version(self) -> str:
-        """The version's name, such as ``jiangsu/provincial/2024-01-01``; a demonstration says so."""
+        """The version's name, such as ``jiangsu/provincial/2024-01-01``; a correction is numbered behind a point."""
         name = f"{self.tenant}/{self.scheme}/{self.effective.value}"
+        name = f"{name}.{self.correction}" if self.correction else name
         return f"{name}-demonstration" if self.demonstration else name
 
     @property
@@ -273,10 +295,13 @@ class Policy:
 def in_force(policies: Iterable[Policy], on: date) -> Policy | None:
     """The version in force on the day: the latest that had begun, of the versions of one scheme.
 
-    Where a demonstration begins on the same day as a version of law, the law is in force.
+    Where a demonstration begins on the same day as a version of law, the law is in force; of a version and its
+    corrections the last.
     """
     begun = [policy for policy in policies if policy.effective_on <= on]
-    return max(begun, key=lambda policy: (policy.effective_on, not policy.demonstration), default=None)
+    return max(
+        begun, key=lambda policy: (policy.effective_on, not policy.demonstration, policy.correction), default=None
+    )
 
 
 def lies_in(division: str, prefixes: tuple[str, ...]) -> bool:

@@ -10,6 +10,7 @@ from typing import Final
 from tenants.catalogue import DECLARED_EXCLUSIONS, DOCUMENT_KINDS, PROVIDER_KINDS
 from tenants.kernel.clock import SHANGHAI
 from tenants.kernel.errors import FieldError, Text
+from tenants.kernel.money import Money
 from tenants.kernel.rate import Rate
 from tenants.kernel.workdays import MAX_WORKING_DAYS
 from tenants.policy import ANYWHERE, UNSET, Policy, Term
@@ -23,6 +24,8 @@ LAST_YEAR: Final = 2100
 MAX_AGE_YEARS: Final = 100
 MAX_MONTHS: Final = 120
 MAX_CORRECTION_DAYS: Final = 366
+MAX_CORRECTIONS: Final = 99
+"""Corrections of one version."""
 
 _CODE: Final = re.compile(r"[a-z][a-z0-9_-]{0,40}", re.ASCII)
 _ITEM: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,40}", re.ASCII)
@@ -46,6 +49,7 @@ _MESSAGES: Final = {
     "out_of_range": Text("数值超出范围。", "The figure is out of range."),
     "unknown_declaration": Text("申请中没有这项声明。", "Claims carry no such declaration."),
     "no_ground": Text("排除情形须有声明或服务事项之一。", "An exclusion needs a declaration or service items."),
+    "not_supported": Text("此服务事项不在目录之内。", "This service item is not in the catalogue."),
     "both": Text("同一服务事项既支持又排除。", "One service item is both supported and excluded."),
     "proof_incomplete": Text(
         "此证明方式缺少年限或材料种类。", "This way of proof needs its years or its kinds of document."
@@ -73,6 +77,8 @@ def _identity(policy: Policy) -> Iterator[tuple[str, str]]:
             yield f"/{name}", "not_a_code"
     if not FIRST_YEAR <= policy.effective_on.year <= LAST_YEAR:
         yield "/effective/value", "impossible_day"
+    if policy.correction > MAX_CORRECTIONS:
+        yield "/correction", "out_of_range"
     if policy.demonstration != (policy.source == DEMONSTRATION_SOURCE):
         yield "/source", "source_of_demonstration"
 
@@ -99,6 +105,7 @@ def _codes(policy: Policy) -> Iterator[tuple[str, str]]:
         ("/zones", _CODE, [each.code for each in policy.zones]),
         ("/services", _ITEM, [each.code for each in policy.services]),
         ("/exclusions", _CODE, [each.code for each in policy.exclusions]),
+        ("/service_classes", _CODE, [each.code for each in policy.service_classes]),
         ("/evidence", _CODE, [each.kind for each in policy.evidence]),
         ("/funders", _CODE, [each.code for each in policy.funders]),
         ("/review/chain/value", _CODE, list(policy.review.chain.value)),
@@ -195,6 +202,23 @@ def _exclusions(policy: Policy) -> Iterator[tuple[str, str]]:
             yield f"{place}/items", "both"
 
 
+def _service_classes(policy: Policy) -> Iterator[tuple[str, str]]:
+    supported = {item.code for item in policy.services}
+    taken: set[str] = set()
+    for index, each in enumerate(policy.service_classes):
+        place = f"/service_classes/{index}"
+        if not each.items:
+            yield f"{place}/items", "empty"
+        if not 0 < each.rate.value <= WHOLE:
+            yield f"{place}/rate/value", "out_of_range"
+        for inner, item in enumerate(each.items):
+            if item not in supported:
+                yield f"{place}/items/{inner}", "not_supported"
+            elif item in taken:
+                yield f"{place}/items/{inner}", "repeated"
+            taken.add(item)
+
+
 def _provider(policy: Policy) -> Iterator[tuple[str, str]]:
     for index, kind in enumerate(policy.provider.direct_kinds.value):
         if kind not in PROVIDER_KINDS:
@@ -224,6 +248,13 @@ def _quota_year(policy: Policy) -> Iterator[tuple[str, str]]:
             yield f"{place}/at", "impossible_day"
 
 
+def _limits(policy: Policy) -> Iterator[tuple[str, str]]:
+    for name in ("claim_cap", "full_support_through"):
+        term: Term[Money] | None = getattr(policy.limits, name)
+        if term is not None and not term.value:
+            yield f"/limits/{name}/value", "out_of_range"
+
+
 def _figures(policy: Policy) -> Iterator[tuple[str, str]]:
     def beyond(term: Term[int] | None, most: int) -> bool:
         return term is not None and not 1 <= term.value <= most
@@ -236,8 +267,6 @@ def _figures(policy: Policy) -> Iterator[tuple[str, str]]:
         yield "/payout/matching_due_months/value", "out_of_range"
     if beyond(policy.review.correction_days, MAX_CORRECTION_DAYS):
         yield "/review/correction_days/value", "out_of_range"
-    if policy.limits.claim_cap is not None and not policy.limits.claim_cap.value:
-        yield "/limits/claim_cap/value", "out_of_range"
     if policy.reward is not None and not 0 < policy.reward.rate.value <= WHOLE:
         yield "/reward/rate/value", "out_of_range"
     if policy.sanction_years.value is not UNSET and not 1 <= policy.sanction_years.value <= MAX_AGE_YEARS:
@@ -269,7 +298,9 @@ _CHECKS: Final[tuple[Check, ...]] = (
     _types,
     _evidence,
     _exclusions,
+    _service_classes,
     _provider,
     _quota_year,
+    _limits,
     _figures,
 )

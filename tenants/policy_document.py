@@ -99,15 +99,20 @@ def load_demonstration() -> tuple[PolicyDocument, ...]:
 
 
 @cache
-def _load(folder: Path) -> tuple[PolicyDocument, ...]:
-    frames = {
+def shipped_frames() -> Mapping[str, str]:
+    """The frames that come with the product, by the name that a document inherits them by."""
+    return {
         path.stem: path.read_text(encoding="utf-8")
         for root in (_SHIPPED, _DEMONSTRATION)
         for path in sorted((root / _FRAMES).glob("*.toml"))
     }
+
+
+@cache
+def _load(folder: Path) -> tuple[PolicyDocument, ...]:
     found = []
     for path in sorted(folder.glob("*/*/*.toml")):
-        document = read_document(path.read_text(encoding="utf-8"), frames)
+        document = read_document(path.read_text(encoding="utf-8"), shipped_frames())
         policy = document.policy
         if path.relative_to(folder).parts != (policy.tenant, policy.scheme, f"{policy.effective_on}.toml"):
             raise _invalid(FieldError("/", "path", _PATH))

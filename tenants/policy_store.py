@@ -1,8 +1,9 @@
 """Policy versions as stored: which are approved, and which is in force on a day."""
 
 from collections.abc import Iterable
-from datetime import date
+from datetime import date, datetime
 from typing import Final
+from uuid import NAMESPACE_OID, UUID, uuid5
 
 from sqlalchemy import Connection
 
@@ -28,6 +29,10 @@ class Policies:
         """Whether the tenant has any approved version of the scheme."""
         return scheme in self._versions
 
+    def of_scheme(self, scheme: str) -> tuple[Policy, ...]:
+        """All approved versions of the scheme, the earliest first."""
+        return self._versions.get(scheme, ())
+
     def version(self, scheme: str, version: str) -> Policy:
         """The version with this name.
 
@@ -40,19 +45,31 @@ class Policies:
         raise KeyError(version)
 
 
-def approved_policies(connection: Connection, tenant: str, schemes: Iterable[str], *, demonstration: bool) -> Policies:
-    """The tenant's approved versions of the schemes; demonstration policies only in demonstration mode."""
-    return policies_named(
-        connection, tenant, read(connection, approved_versions(tenant, schemes, demonstration=demonstration))
-    )
+def approved_policies(
+    connection: Connection,
+    tenant: str,
+    schemes: Iterable[str],
+    *,
+    demonstration: bool,
+    known_at: datetime | None = None,
+) -> Policies:
+    """The tenant's approved versions of the schemes; demonstration policies only in demonstration mode.
+
+    ``known_at``: only what had been approved by then, which is how a past assessment saw the schemes.
+    """
+    named = approved_versions(tenant, schemes, demonstration=demonstration, known_at=known_at)
+    return policies_named(connection, tenant, read(connection, named))
 
 
-def approved_versions(tenant: str, schemes: Iterable[str], *, demonstration: bool) -> Query[Named]:
+def approved_versions(
+    tenant: str, schemes: Iterable[str], *, demonstration: bool, known_at: datetime | None = None
+) -> Query[Named]:
     """The schemes and content hashes of the versions that :func:`approved_policies` answers."""
     return Query(
         "select scheme, content_sha256 from policy_version where tenant = %s and scheme = any(%s) "
-        "and state = 'approved' and (%s or not demonstration) order by scheme, effective_on, demonstration",
-        (tenant, sorted(set(schemes)), demonstration),
+        "and state = 'approved' and (%s or not demonstration) and (%s::timestamptz is null or approved_at <= %s) "
+        "order by scheme, effective_on, demonstration, correction",
+        (tenant, sorted(set(schemes)), demonstration, known_at, known_at),
         lambda rows: [(scheme, sha256) for scheme, sha256 in rows],
     )
 
@@ -75,3 +92,8 @@ def policies_named(connection: Connection, tenant: str, named: Named) -> Policie
 
 _PARSED: Final[dict[str, Policy]] = {}
 """Approved versions never change, so a parsed one is kept under its content's hash."""
+
+
+def policy_subject(version: str) -> UUID:
+    """The id under which the audit chain speaks of a policy version."""
+    return uuid5(NAMESPACE_OID, f"policy/{version}")

@@ -56,8 +56,8 @@ class Noun(Blueprint):
     ARGUMENTS_PARSER = _StrictParser()
 
 
-def json_body(max_bytes: int) -> Json:
-    """The request's body, decoded strictly.
+def json_body(max_bytes: int, *, documents: frozenset[str] = frozenset()) -> Json:
+    """The request's body, decoded strictly; the members ``documents`` may hold texts of several lines.
 
     Raises:
         UnsupportedMediaType: the content type is not JSON, or the content is compressed.
@@ -67,7 +67,7 @@ def json_body(max_bytes: int) -> Json:
     require_type(JSON_TYPE)
     if (request.content_length or 0) > max_bytes:
         raise too_large(max_bytes)
-    return decode(request.get_data(), max_bytes)
+    return decode(request.get_data(), max_bytes, documents=documents)
 
 
 def require_type(mimetype: str) -> None:

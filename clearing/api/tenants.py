@@ -1,4 +1,4 @@
-"""What a tenant administrator reads and sets: policies, budgets, linked regions; and the enterprises' quotas."""
+"""What a tenant administrator reads and sets: budgets, linked regions; and the enterprises' quotas."""
 
 from datetime import date
 from typing import Any
@@ -10,8 +10,8 @@ from marshmallow import Schema, fields, validate
 from clearing.api.frame import Answer, current, in_transaction, needs, principal
 from clearing.api.noun import MAX_BODY_BYTES, Noun, PageSchema, WholeNumber, bad_query, json_body, page, read_cursor
 from clearing.claims import matching_due
+from clearing.claims.division import Order, divide_budget
 from clearing.tenancy import budgets, linked_regions, quotas
-from clearing.tenancy.policies import list_versions, read_version
 from connectors.fields import DayField, MoneyField, UsccField
 from tenants.kernel.change import Change, record
 from tenants.kernel.clock import shanghai_day
@@ -48,22 +48,6 @@ class MatchingQuerySchema(PageSchema):
     linked_region = fields.String(load_default=None, validate=validate.Regexp(r"[1-9][0-9]{5}\Z"))
 
 
-@blueprint.get(f"{SCHEME}/policies")
-@needs(*READERS)
-def get_policies(tenant: str, scheme: str) -> Response:
-    """The scheme's policy versions, the earliest first."""
-    return in_transaction(
-        lambda work: Answer({"items": list_versions(work.connection, tenant, scheme), "next_cursor": None}), (tenant,)
-    )
-
-
-@blueprint.get(f"{SCHEME}/policies/<path:version>")
-@needs(*READERS)
-def get_policy(tenant: str, scheme: str, version: str) -> Response:
-    """One version with its document, word for word."""
-    return in_transaction(lambda work: Answer(read_version(work.connection, tenant, scheme, version)), (tenant,))
-
-
 @blueprint.get(f"{SCHEME}/budgets/{YEAR}")
 @needs(*READERS)
 def get_budget(tenant: str, scheme: str, year: int) -> Response:
@@ -84,6 +68,19 @@ def put_budget(body: dict[str, Any], tenant: str, scheme: str, year: int) -> Res
         subject = budgets.budget_id(tenant, scheme, year)
         _record(work, tenant, "budget.set", subject, {"before": before, "after": after}, body["reason"])
         return Answer(after)
+
+    return in_transaction(use_case, (tenant,))
+
+
+@blueprint.post(f"{SCHEME}/budgets/{YEAR}/division")
+@needs("policies:approve")
+def post_division(tenant: str, scheme: str, year: int) -> Response:
+    """Divide what is left of the year's budget among the claims that wait for it (兑完为止, largest remainder)."""
+    service, order = current(), Order(tenant, scheme, year, principal().subject)
+
+    def use_case(work: Work) -> Answer:
+        demonstration = service.settings.demonstration
+        return Answer(divide_budget(work, service.vault, order, demonstration=demonstration))
 
     return in_transaction(use_case, (tenant,))
 

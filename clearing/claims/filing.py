@@ -1,7 +1,7 @@
 """Filing: what an intake decided is written, each kind of row in one statement, the audit chain last."""
 
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from clearing.claims import registry
 from clearing.claims.approval import claim_notice, settle
-from clearing.claims.assessment import TraceEntry, result_bytes
+from clearing.claims.assessment import Assessment, TraceEntry, result_bytes
 from clearing.claims.case import TAKES_MONEY, Assessed, Desk
 from clearing.claims.handover import revision_place
 from clearing.claims.records import ClaimRow, ClaimView, HoldRow, claim_write
@@ -69,7 +69,7 @@ def _file(work: Work, desk: Desk, one: Assessed, numbers: dict[UUID, str]) -> Cl
         state_now=row.state,
         submission=submission_json(one.case.submission, mask=True),
         assessment=one.assessment,
-        holds=tuple(_holds(work, one)),
+        holds=tuple(hold_rows_of(work.at, one.case.claim_id, one.assessment)),
     )
 
 
@@ -147,13 +147,13 @@ def _numbers_taken(tenant: str, year: int, count: int) -> Query[tuple[str, int]]
     )
 
 
-def _holds(work: Work, one: Assessed) -> list[HoldRow]:
+def hold_rows_of(at: datetime, claim_id: UUID, assessment: Assessment) -> list[HoldRow]:
     """A hold for each finding that holds the claim, with what it says of the other side."""
-    if one.assessment.state != "on_hold":
+    if assessment.state != "on_hold":
         return []
     return [
-        HoldRow(new_id(), one.case.claim_id, entry.rule, _place(entry), _detail(entry), work.at)
-        for entry in one.assessment.trace
+        HoldRow(new_id(), claim_id, entry.rule, _place(entry), _detail(entry), at)
+        for entry in assessment.trace
         if entry.verdict == "hold"
     ]
 
@@ -189,29 +189,44 @@ def account_numbers(claim: Submission) -> str:
 
 
 def _assessments(work: Work, tenant: str, assessed: Sequence[Assessed]) -> Write:
-    """One row a revision; ``seq`` counts assessments, of which a re-assessment may add more later."""
+    """One row a revision; ``seq`` counts assessments, of which re-assessments may have added more."""
     rows = []
+    corrected = [one.case.claim_id for one in assessed if one.case.earlier is not None]
+    numbers = next_seq(work.connection, tenant, corrected) if corrected else {}
     for one in assessed:
         claim_id, revision = one.case.claim_id, one.case.revision
+        seq = numbers.get(claim_id, 1)
         facts, result = canonical_bytes(one.facts).decode(), result_bytes(one.assessment)
         version = one.assessment.policy_version
         digest = sha256(result)
-        rows.append(
-            (tenant, claim_id, revision, revision, version, facts, result.decode(), digest, "submitted", work.at)
-        )
-    return Write("assessment", _ASSESSMENT, rows)
+        rows.append((tenant, claim_id, seq, revision, version, facts, result.decode(), digest, "submitted", work.at))
+    return Write("assessment", ASSESSMENT_COLUMNS, rows)
 
 
-_ASSESSMENT: Final = (
+def next_seq(connection: Connection, tenant: str, claim_ids: Sequence[UUID]) -> dict[UUID, int]:
+    """The number of each claim's next assessment, for those that have any."""
+    rows = connection.exec_driver_sql(
+        "select claim_id, max(seq) + 1 from assessment where tenant = %s and claim_id = any(%s) group by claim_id",
+        (tenant, list(claim_ids)),
+    )
+    return dict(tuple(row) for row in rows)
+
+
+ASSESSMENT_COLUMNS: Final = (
     "tenant", "claim_id", "seq", "revision", "policy_version", "facts", "result", "result_sha256", "reason", "at",
 )  # fmt: skip
 
 
 def _hold_rows(tenant: str, filed: Sequence[ClaimView]) -> Write:
+    return hold_write(tenant, [hold for view in filed for hold in view.holds])
+
+
+def hold_write(tenant: str, holds: Sequence[HoldRow]) -> Write:
+    """The holds as rows to be written."""
     return Write(
         "hold",
         ("tenant", "id", "claim_id", "code", "place", "detail", "opened_at"),
-        [(tenant, h.id, h.claim_id, h.code, h.place, h.detail, h.opened_at) for view in filed for h in view.holds],
+        [(tenant, h.id, h.claim_id, h.code, h.place, h.detail, h.opened_at) for h in holds],
     )
 
 

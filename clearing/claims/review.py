@@ -34,6 +34,10 @@ NEVER_CLEARED: Final[Mapping[str, Text]] = {
         "政策尚缺数值，启用补全的政策版本后将自动核定。",
         "The policy lacks a value; the claim is assessed when a version that sets it is activated.",
     ),
+    "award.pro_rata": Text(
+        "预算在年度分配时按比例分给全部申请，分配后自动核定。",
+        "The year's budget is divided among all its claims; the claim is assessed when that is done.",
+    ),
     "award.budget": Text(
         "预算不足，申请在候补中，尚未核定金额；预算补足后重新核定，或予以驳回。",
         "The budget does not suffice, so nothing is granted; the claim is assessed again when there is money.",

@@ -22,6 +22,7 @@ COMMANDS: Final = {
     "seed": ("database", "写入随附的区域与政策 / store the shipped tenants and policies"),
     "client": ("clients", "接口客户端 / clients of the interface"),
     "tenant": ("tenants", "区域 / tenants"),
+    "policy": ("policies", "政策版本 / policy versions"),
     "key": ("keys", "签名密钥 / signing keys"),
     "outbox": ("outbox", "待办任务 / work that waits"),
     "verify": ("verification", "核验整个数据库 / verify the whole database"),

@@ -64,19 +64,37 @@ def worked_out(submission: Json, facts: Json, result: Json, terms: Terms) -> Wor
     worked = Worked(base_fen=min(sum(fen_of(line["amount"]) for line in listed), in_year), deferred_fen=later)
     if "policy.incomplete" in trace or zone.rate is None:
         return worked
-    worked.computed_fen = worked.award_fen = _part(worked.base_fen, zone.rate)
+    worked.computed_fen = worked.award_fen = _computed(worked.base_fen, listed, zone.rate, terms)
     if terms.claim_cap_fen is not None:
         worked.cap("claim_cap", terms.claim_cap_fen)
     if "amount" in trace.get("award.reservation", {}).get("inputs", {}):
         worked.cap("reservation", fen_of(facts["reservation"]["amount"]))
     if zone.annual_cap_fen is not None:
         worked.cap("annual_cap", max(zone.annual_cap_fen - fen_of(facts["quota_taken"]), 0))
-    if facts["budget_left"] is not None:
+    if terms.budget_rule == "pro_rata":
+        _divided(worked, facts.get("budget_share"))
+    elif facts["budget_left"] is not None:
         _within_budget(worked, max(fen_of(facts["budget_left"]), 0), terms.budget_rule)
     worked.matching_fen = _matching(worked.award_fen, facts, trace, zone)
     if result["state"] == "rejected":
         worked.award_fen = worked.matching_fen = 0
     return worked
+
+
+def _computed(base_fen: int, listed: list[Json], rate: Fraction, terms: Terms) -> int:
+    """The first part in full and the rest at the rate that the services' classes make together, rounded down once."""
+    if not terms.class_rates and not terms.full_support_fen:
+        return _part(base_fen, rate)
+    services_fen = sum(fen_of(line["amount"]) for line in listed)
+    weighed = sum(fen_of(line["amount"]) * terms.class_rates.get(line["item"], rate) for line in listed)
+    full_fen = min(base_fen, terms.full_support_fen)
+    return full_fen + int((base_fen - full_fen) * weighed / (services_fen or 1))
+
+
+def _divided(worked: Worked, share: str | None) -> None:
+    """Nothing until the year's budget is divided, then not above the claim's share."""
+    worked.cap("budget", 0 if share is None else fen_of(share))
+    worked.waitlisted = share is None
 
 
 def _within_budget(worked: Worked, left_fen: int, rule: str) -> None:

@@ -111,7 +111,7 @@ class BatchCheck:
         day = published.at.astimezone(SHANGHAI).date()
         if batch.published_on != day and not (published.raised and batch.published_on < day):
             yield differs("batch.witness", f"{place}/published_on", day, batch.published_on)
-        terms = in_force(self._context.policies, batch.tenant, batch.scheme, batch.published_on)
+        terms = in_force(self._context.policies, batch.tenant, batch.scheme, batch.published_on, published.at)
         days = None if terms is None else terms.publicity_days
         if batch.working_days != days:
             yield differs("batch.publicity", f"{place}/working_days", days, batch.working_days)

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta, timezone
+from itertools import accumulate
 from typing import Any, Final
 
 from clearing.verification.awards import (
@@ -15,7 +16,7 @@ from clearing.verification.awards import (
     worked_out,
 )
 from clearing.verification.claim_content import Revision, read_json
-from clearing.verification.claim_history import SUBMITTED
+from clearing.verification.claim_history import ASSESSED, REASSESSED, SUBMITTED
 from clearing.verification.context import Context
 from clearing.verification.difference import Difference, compared, differs
 from clearing.verification.dossiers import Dossier, place_of
@@ -48,13 +49,15 @@ class Award:
         self, dossier: Dossier, claim: Row, revisions: list[Revision], context: Context
     ) -> Iterator[Difference]:
         """What is wrong with the assessments, and where the row says otherwise than the last."""
-        entries = [entry for entry in dossier.entries if entry.action in SUBMITTED]
+        entries = [entry for entry in dossier.entries if entry.action in ASSESSED]
         place = place_of("assessment", dossier.tenant, claim.claim_no)
         rows = dossier["assessment"]
         numbers = [(row.seq, row.revision) for row in rows]
-        if numbers != [(number, number) for number in range(1, len(entries) + 1)]:
-            yield differs("assessment.numbers", place, f"1 to {len(entries)}", numbers)
-        for row, entry, revision in zip(rows, entries, revisions, strict=False):
+        expected = list(enumerate(accumulate(entry.action in SUBMITTED for entry in entries), 1))
+        if numbers != expected:
+            yield differs("assessment.numbers", place, expected, numbers)
+        of_entry = [revisions[number - 1] for _, number in expected if 0 < number <= len(revisions)]
+        for row, entry, revision in zip(rows, entries, of_entry, strict=False):
             here = f"{place}/{row.seq}"
             yield from self._stored(here, row, entry)
             if self.result is not None and revision.submission is not None:
@@ -74,8 +77,9 @@ class Award:
         for column in ("facts", "result"):
             if entry.contradicts(column, getattr(row, column)):
                 yield differs("assessment.anchor", f"{place}/{column}", entry.details[column], "another digest")
-        if row.reason != "submitted":
-            yield differs("assessment.witness", f"{place}/reason", "submitted", row.reason)
+        reason = "submitted" if entry.action in SUBMITTED else entry.reason
+        if row.reason != reason:
+            yield differs("assessment.witness", f"{place}/reason", reason, row.reason)
         self.result = read_json(row.result)
         if self.result is None or self.result.keys() != RESULT:
             yield differs("assessment.form", f"{place}/result", "the result of an assessment", row.result)
@@ -90,7 +94,7 @@ def _assessed(place: str, row: Row, result: Json, assessed: Assessed, context: C
     said = {
         "policy_version": (result["policy_version"], row.policy_version),
         "result/policy_version": (entry.details.get("policy_version"), result["policy_version"]),
-        "result/state": (entry.to_state, result["state"]),
+        "result/state": (_said_state(entry, result), result["state"]),
     }
     for name, (expected, found) in said.items():
         if expected != found:
@@ -113,6 +117,13 @@ def _assessed(place: str, row: Row, result: Json, assessed: Assessed, context: C
         yield differs("assessment.policy", f"{place}/policy_version", "an approved version", row.policy_version)
     elif _has_figures(result):
         yield differs("assessment.figures", f"{place}/result", "no figures without a policy", "figures")
+
+
+def _said_state(entry: Entry, result: Json) -> str | None:
+    """The state that the entry tells; assessed again, a claim is held by what people had left open, and by no more."""
+    if entry.action == REASSESSED and {entry.to_state, result["state"]} <= GRANTING:
+        return str(result["state"])
+    return entry.to_state
 
 
 def _figures(place: str, result: Json, submission: Json, facts: Json, terms: Terms) -> Iterator[Difference]:

@@ -146,6 +146,8 @@ def _holds(dossier: Dossier) -> list[_Hold]:
             case "claim.submitted" | "claim.corrected":
                 row = next(assessments, None)
                 holds += [] if row is None or entry.to_state != "on_hold" else _opened(row, entry)
+            case "claim.reassessed":
+                holds += _held_again(holds, next(assessments, None), entry)
             case "claim.objection":
                 holds.append(_objection(entry))
             case "claim.frozen":
@@ -159,6 +161,18 @@ def _holds(dossier: Dossier) -> list[_Hold]:
             case "claim.withdrawn":
                 _resolve(waiting, entry, "withdrawn")
     return holds
+
+
+def _held_again(holds: list[_Hold], row: Row | None, entry: Entry) -> list[_Hold]:
+    """Resolve what an assessment made anew answers, and open what it finds and nobody has decided yet."""
+    about = entry.details.get("about")
+    waiting = [hold for hold in holds if hold.resolved is None]
+    known = {(hold.code, hold.place) for hold in holds if hold.code != about}
+    _resolve([hold for hold in waiting if hold.code == about], entry, "clear")
+    if entry.to_state != "on_hold":
+        _resolve([hold for hold in waiting if hold.code != about], entry, "superseded")
+        return []
+    return [] if row is None else [hold for hold in _opened(row, entry) if (hold.code, hold.place) not in known]
 
 
 def _resolve(holds: list[_Hold], entry: Entry, outcome: str) -> None:

@@ -13,6 +13,9 @@ from tenants.kernel.money import Money
 _ASSESSED: Final = frozenset({"rejected", "needs_correction", "on_hold", "in_review", "approved"})
 _LIVE: Final = frozenset({"needs_correction", "on_hold", "in_review", "approved"})
 SUBMITTED: Final = ("claim.submitted", "claim.corrected")
+REASSESSED: Final = "claim.reassessed"
+ASSESSED: Final = (*SUBMITTED, REASSESSED)
+"""Acts that leave an assessment."""
 OVERDUE: Final = "claim.correction_overdue"
 
 _Step = tuple[frozenset[str | None], frozenset[str | None]]
@@ -23,6 +26,7 @@ STEPS: Final[Mapping[str, _Step]] = {
     "claim.review.approve": (frozenset({"in_review"}), frozenset({"in_review", "approved"})),
     "claim.review.reject": (frozenset({"in_review"}), frozenset({"rejected"})),
     "claim.review.correct": (frozenset({"in_review"}), frozenset({"needs_correction"})),
+    REASSESSED: (frozenset({"on_hold"}), frozenset(_ASSESSED)),
     "hold.clear": (frozenset({"on_hold"}), frozenset({"on_hold", "in_review"})),
     "hold.reject": (frozenset({"on_hold"}), frozenset({"rejected"})),
     "claim.withdrawn": (frozenset(_LIVE), frozenset({"withdrawn"})),

@@ -28,6 +28,10 @@ NOTHING_ON_RECORD: Final = {
     "trust_listed": False,
     "directory": None,
 }
+DIVISIONS: Final = UUID("b2b5b1f6-2a3d-4c86-8d58-6f3a1c0f5e21")
+"""The name space of a year's divisions in the audit chain."""
+DIVIDED: Final = "award.pro_rata"
+"""The hold that a division answers."""
 _LINKED_YEARS: Final = UUID("3f9a2b1c-7d54-4d0e-8b43-52f0b7a4c6d1")
 """The name space of a year's linked regions in the audit chain."""
 
@@ -47,7 +51,7 @@ def facts_differences(
     place: str, facts: Json, result: Json, assessed: Assessed, context: Context
 ) -> Iterator[Difference]:
     """Facts that contradict what else is stored."""
-    if facts.keys() != MEMBERS or any(key.keys() != KEY for key in facts["keys"]):
+    if facts.keys() - {"budget_share"} != MEMBERS or any(key.keys() != KEY for key in facts["keys"]):
         yield differs("facts.form", place, MEMBERS, set(facts))
         return
     submission = assessed.submission
@@ -55,6 +59,9 @@ def facts_differences(
     if facts["contract_number"] != number:
         yield differs("facts.contract", f"{place}/contract_number", number, facts["contract_number"])
     yield from _keys(f"{place}/keys", facts["keys"], assessed)
+    share = _share(submission, result, assessed.entry, context)
+    if facts.get("budget_share") != share:
+        yield differs("facts.share", f"{place}/budget_share", share, facts.get("budget_share"))
     if result["quota_year"] is not None:
         expected = _linked_region(submission, int(result["quota_year"]), assessed.entry, context)
         if facts["linked_region"] != expected:
@@ -68,6 +75,17 @@ def facts_differences(
     if reservation is not None and reservation["reservation_id"] != submission["reservation_id"]:
         wanted, found = submission["reservation_id"], reservation["reservation_id"]
         yield differs("facts.reservation", f"{place}/reservation", wanted, found)
+
+
+def _share(submission: Json, result: Json, entry: Entry, context: Context) -> str | None:
+    """What a division before this act gave the claim, where the act follows from one."""
+    if entry.details.get("about") != DIVIDED:
+        return None
+    tenant = submission["tenant"]
+    subject = uuid5(DIVISIONS, f"{tenant}/{submission['scheme']}/{result['quota_year']}")
+    said = [each for each in context.settings.get((tenant, subject), ()) if each.seq < entry.seq]
+    lines = said[-1].details["claims"] if said else []
+    return next((line["share"] for line in lines if line["claim_no"] == entry.details.get("claim_no")), None)
 
 
 def _keys(place: str, keys: list[Json], assessed: Assessed) -> Iterator[Difference]:

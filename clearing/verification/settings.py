@@ -74,6 +74,7 @@ def settings_differences(snapshot: Snapshot, settings: Settings, secrets: Opened
     yield from _accounts(snapshot, settings, secrets)
     yield from _regions(snapshot, settings)
     yield from _budgets(snapshot, settings)
+    yield from _divisions(settings)
     for row in snapshot.rows(_RECORDS):
         action = f"{row.what.split('_')[0]}."
         said = [
@@ -199,6 +200,33 @@ def _calendars(snapshot: Snapshot, settings: Settings) -> Iterator[Difference]:
                 yield differs("setting.witness", f"{place}/{column}", after[column], value)
         if told.actor != row.set_by or not told.witnesses(row.set_at):
             yield differs("setting.witness", f"{place}/set_at", (told.actor, told.at), (row.set_by, row.set_at))
+
+
+def _divisions(settings: Settings) -> Iterator[Difference]:
+    """A division gives nobody more than is due, in proportion to the fen, and in all what there was or what was due."""
+    for (tenant, _), entries in settings.items():
+        for entry in entries:
+            if entry.action != "budget.divided":
+                continue
+            said = entry.details
+            dues = [Money.parse(line["due"]).fen for line in said["claims"]]
+            shares = [Money.parse(line["share"]).fen for line in said["claims"]]
+            pot = max(int(said["pot"].replace(".", "")), 0)
+            if shares != _shared(pot, dues):
+                place = f"audit_entry/{tenant}/{entry.seq}/details/claims"
+                yield differs("budget.division", place, _shared(pot, dues), shares)
+
+
+def _shared(pot: int, dues: list[int]) -> list[int]:
+    """Each part rounded down, and a fen more for those that lost most by it until the pot is empty."""
+    owed = sum(dues)
+    if owed <= pot:
+        return dues
+    parts = [pot * due // owed for due in dues]
+    by_loss = sorted(range(len(dues)), key=lambda place: parts[place] * owed - pot * dues[place])
+    for place in by_loss[: pot - sum(parts)]:
+        parts[place] += 1
+    return parts
 
 
 def _tenants(snapshot: Snapshot, settings: Settings) -> Iterator[Difference]:

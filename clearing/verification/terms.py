@@ -3,7 +3,7 @@
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from fractions import Fraction
 from functools import lru_cache
 from typing import Any, Final
@@ -39,6 +39,7 @@ class Terms:
     demonstration: bool
     zones: tuple[Zone, ...]
     exclusion_group: str
+    correction: int
     review_chain: tuple[str, ...]
     trust_list: bool
     trusted_chain: tuple[str, ...]
@@ -48,6 +49,10 @@ class Terms:
     matching_due_months: int | None
     matching_due_cite: str | None
     claim_cap_fen: int | None
+    full_support_fen: int
+    """The first so much of a claim's base is supported in full."""
+    class_rates: Mapping[str, Fraction]
+    """The rate of each service item that has one of its own."""
     budget_rule: str
     items: frozenset[str]
     """The codes of the service catalogue."""
@@ -55,6 +60,8 @@ class Terms:
     """Whether the quota year follows from the invoices, and not from the day of submission."""
     year_starts: tuple[int, int]
     """Month and day on which a quota year begins: of the year before, unless it is 1 January."""
+    approved_at: datetime | None = None
+    """Since when it is known; ``None`` where it is not approved."""
 
     def stages(self, facts: Mapping[str, Any]) -> tuple[str, ...]:
         """The stages of a claim that its assessment by these facts let pass."""
@@ -80,14 +87,20 @@ Policies = Mapping[tuple[str, str], Terms]
 """By tenant and version."""
 
 
-def in_force(policies: Policies, tenant: str, scheme: str, on: date) -> Terms | None:
-    """The latest version that had begun on the day; of a demonstration and a law of one day the law."""
+def in_force(policies: Policies, tenant: str, scheme: str, on: date, known_at: datetime) -> Terms | None:
+    """The latest version that had begun on the day, of those approved by ``known_at``.
+
+    Of a demonstration and a law of one day the law; of a version and its corrections the last.
+    """
     begun = [
         terms
         for (of, _), terms in policies.items()
-        if (of, terms.scheme) == (tenant, scheme) and terms.effective_on <= on
+        if (of, terms.scheme) == (tenant, scheme)
+        and terms.effective_on <= on
+        and terms.approved_at is not None
+        and terms.approved_at <= known_at
     ]
-    return max(begun, key=lambda terms: (terms.effective_on, not terms.demonstration), default=None)
+    return max(begun, key=lambda terms: (terms.effective_on, not terms.demonstration, terms.correction), default=None)
 
 
 @lru_cache(maxsize=DOCUMENTS_KEPT)
@@ -125,6 +138,7 @@ def read_terms(version: str, document: str) -> Terms:
         effective_on=said["effective"]["value"],
         demonstration=said.get("demonstration", False),
         zones=tuple(map(_zone, said["zones"])),
+        correction=said.get("correction", 0),
         exclusion_group=said["duplicates"]["exclusion_group"]["value"],
         review_chain=tuple(review["chain"]["value"]),
         trust_list=review["trust_list"]["value"],
@@ -134,6 +148,10 @@ def read_terms(version: str, document: str) -> Terms:
         correction_days=review["correction_days"]["value"],
         publicity_days=said["payout"]["publicity_days"]["value"],
         claim_cap_fen=None if cap is None else fen_of(cap["value"]),
+        full_support_fen=fen_of(limits.get("full_support_through", {}).get("value", "0.00")),
+        class_rates={
+            item: rate_of(each["rate"]["value"]) for each in said.get("service_classes", ()) for item in each["items"]
+        },
         budget_rule=limits["budget_rule"]["value"],
         items=frozenset(service["code"] for service in said["services"]),
         by_invoice_date=year["basis"]["value"] == "invoice_date",

@@ -1,7 +1,7 @@
 """Money: whole fen inside, a decimal string in yuan outside, never a float."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final, Self
 
 from tenants.kernel.rate import Rate
@@ -105,3 +105,23 @@ ZERO: Final = Money(0)
 def total(amounts: Iterable[Money]) -> Money:
     """The sum of the amounts; zero for none."""
     return Money(sum(amount.fen for amount in amounts))
+
+
+def divide(pot: Money, dues: Sequence[Money]) -> list[Money]:
+    """What each gets of the pot in proportion to what is due to it, summing to the pot to the fen.
+
+    By the largest remainder: everybody gets the whole fen of the exact share; what is left of the pot goes, a fen
+    each, to the largest remainders, of equal ones to the first. Where the pot suffices everybody gets what is due.
+
+    Raises:
+        MoneyError: the pot or a due amount is negative.
+    """
+    owed = sum(due.fen for due in dues)
+    if pot.fen < 0 or any(due.fen < 0 for due in dues):
+        raise MoneyError("only amounts of nothing or more are divided")
+    if owed <= pot.fen:
+        return list(dues)
+    shares = [divmod(pot.fen * due.fen, owed) for due in dues]
+    spare = pot.fen - sum(whole for whole, _ in shares)
+    favoured = set(sorted(range(len(dues)), key=lambda place: (-shares[place][1], place))[:spare])
+    return [Money(whole + (place in favoured)) for place, (whole, _) in enumerate(shares)]

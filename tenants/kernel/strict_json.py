@@ -44,8 +44,10 @@ _MESSAGES: Final = TEXT_FAULTS | {
 }
 
 
-def decode(data: bytes, max_bytes: int) -> Json:
+def decode(data: bytes, max_bytes: int, *, documents: frozenset[str] = frozenset()) -> Json:
     """The JSON value that ``data`` spells, its texts in NFC, its numbers whole.
+
+    ``documents`` name members of the outermost object whose texts may have several lines; tabs in them become spaces.
 
     Raises:
         TooLarge: ``data`` is longer than ``max_bytes``.
@@ -55,7 +57,7 @@ def decode(data: bytes, max_bytes: int) -> Json:
         text = _MESSAGES["json.too_large"]
         raise TooLarge("json.too_large", text.zh, text.en)
     quick = _decode_quickly(data)
-    return _decode_exactly(data) if quick is None else quick[0]
+    return _decode_exactly(data, documents) if quick is None else quick[0]
 
 
 def pointer(path: tuple[str | int, ...]) -> str:
@@ -112,7 +114,7 @@ def _within_bounds(value: Json) -> bool:
     return True
 
 
-def _decode_exactly(data: bytes) -> Json:
+def _decode_exactly(data: bytes, documents: frozenset[str] = frozenset()) -> Json:
     if not data:
         _refuse("json.empty")
     if data.startswith(_BYTE_ORDER_MARK):
@@ -121,7 +123,7 @@ def _decode_exactly(data: bytes) -> Json:
         text = data.decode()
     except UnicodeDecodeError as fault:
         _refuse("json.not_utf8", f"（第 {fault.start + 1} 个字节）", f" (byte {fault.start + 1})")
-    return _ExactReader(text).document()
+    return _ExactReader(text, documents).document()
 
 
 class _Refused:
@@ -149,8 +151,9 @@ _SCALARS: Final = json.JSONDecoder(
 class _ExactReader:
     """Reads one document and knows at each moment where it is."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, documents: frozenset[str]) -> None:
         self._text = text
+        self._documents = documents
         self._at = 0
         self._path: list[str | int] = []
 
@@ -189,9 +192,14 @@ class _ExactReader:
             scalar: Json = value
             return scalar
         try:
-            return normal(value)
+            return self._normal(value)
         except TextError as fault:
             self._refuse(fault.code)
+
+    def _normal(self, value: str) -> str:
+        if len(self._path) == 1 and self._path[0] in self._documents:
+            return "\n".join(normal(line.replace("\t", " ")) for line in value.replace("\r\n", "\n").split("\n"))
+        return normal(value)
 
     def _object(self) -> dict[str, Json]:
         members: dict[str, Json] = {}

@@ -5,13 +5,14 @@ from dataclasses import replace
 
 from sqlalchemy import Engine
 
-from clearing.seed import AUTHOR, policy_subject
+from clearing.seed import AUTHOR
 from tenants.kernel.canonical import sha256
 from tenants.kernel.change import Change, record
 from tenants.kernel.clock import FixedClock
 from tenants.kernel.database import Scope, Work, run
 from tenants.policy import Policy
 from tenants.policy_document import load_shipped, print_policy
+from tenants.policy_store import policy_subject
 from tests.intake.bodies import JIANGSU, Programme
 from tests.settlement_service.bench import APPROVED, new_tenant
 
@@ -38,8 +39,8 @@ def store_policy(app: Engine, policy: Policy) -> None:
     def use_case(work: Work) -> None:
         work.connection.exec_driver_sql(
             "insert into policy_version (tenant, scheme, version, effective_on, document, content_sha256, "
-            "demonstration, state, author, approver, recorded_at, approved_at) "
-            "values (%s, %s, %s, %s, %s, %s, %s, 'approved', %s, 'test approver', %s, %s)",
+            "demonstration, state, author, approver, recorded_at, approved_at, kind, correction) "
+            "values (%s, %s, %s, %s, %s, %s, %s, 'approved', %s, 'test approver', %s, %s, 'shipped', 0)",
             (
                 policy.tenant, policy.scheme, policy.version, policy.effective_on, text, digest, policy.demonstration,
                 AUTHOR, work.at, work.at,

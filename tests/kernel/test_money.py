@@ -4,13 +4,14 @@ import copy
 import pickle
 from decimal import Decimal
 from fractions import Fraction
+from math import floor
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tenants.kernel.money import MAX_FEN, ZERO, Money, MoneyError, total
+from tenants.kernel.money import MAX_FEN, ZERO, Money, MoneyError, divide, total
 from tenants.kernel.rate import parse_rate
 
 FEN = st.integers(-(10**18), 10**18)
@@ -107,6 +108,27 @@ def test_sums_and_order_are_those_of_the_fen(fens: list[int]) -> None:
     assert [money.fen for money in sorted(amounts)] == sorted(fens)
     assert {Money(fen) for fen in fens} == set(amounts)
     assert all(Money(fen) - Money(fen) == ZERO for fen in fens)
+
+
+@given(st.integers(0, 10**12), st.lists(st.integers(0, 10**10), max_size=30))
+def test_a_pot_is_divided_to_the_fen_nobody_above_what_is_due_or_a_fen_from_the_exact_share(
+    pot: int, dues: list[int]
+) -> None:
+    shares = [share.fen for share in divide(Money(pot), [Money(due) for due in dues])]
+    assert sum(shares) == min(pot, sum(dues))
+    assert all(0 <= share <= due for share, due in zip(shares, dues, strict=True))
+    if sum(dues) > pot:
+        exact = [Fraction(pot * due, sum(dues)) for due in dues]
+        assert all(abs(share - part) < 1 for share, part in zip(shares, exact, strict=True))
+        raised = [part - floor(part) for share, part in zip(shares, exact, strict=True) if share > part]
+        left = [part - floor(part) for share, part in zip(shares, exact, strict=True) if share <= part]
+        assert not raised or not left or min(raised) >= max(left)
+
+
+@pytest.mark.parametrize(("pot", "dues"), [(-1, [1]), (1, [-1])])
+def test_debts_are_not_divided(pot: int, dues: list[int]) -> None:
+    with pytest.raises(MoneyError):
+        divide(Money(pot), [Money(due) for due in dues])
 
 
 def test_copies_through_pickle_and_copy_are_equal() -> None:

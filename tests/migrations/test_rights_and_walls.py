@@ -22,7 +22,18 @@ SEEN_BY_BOTH_SIDES = {"matching_obligation"}
 MAY_DELETE = {"linked_region", "access_token", "registry_holding"}
 MAY_UPDATE = {
     "service_clock": None,
-    "policy_version": {"state", "approver", "approved_at"},
+    "policy_version": {
+        "state",
+        "document",
+        "content_sha256",
+        "author",
+        "approver",
+        "recorded_at",
+        "approved_at",
+        "submitter",
+        "submitted_at",
+        "reason",
+    },
     "payout_account": None,
     "linked_region": None,
     "client": {"revoked_at"},

@@ -49,8 +49,8 @@ def desk(bench: Bench, owner: Engine, servers: Addresses, tmp_path: Path) -> Des
     document = next(one for one in load_shipped() if one.policy.tenant == "jiangsu")
     bench.change(
         "insert into policy_version (tenant, scheme, version, effective_on, document, content_sha256, demonstration, "
-        "state, author, approver, recorded_at, approved_at) "
-        "values (%s, 'provincial', %s, '2024-01-01', %s, %s, false, 'approved', 'a', 'b', now(), now())",
+        "kind, correction, state, author, approver, recorded_at, approved_at) values (%s, 'provincial', %s, "
+        "'2024-01-01', %s, %s, false, 'shipped', 0, 'approved', 'shipped', 'b', now(), now())",
         bench.tenant,
         document.policy.version,
         document.text,

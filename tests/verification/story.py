@@ -30,6 +30,7 @@ from settlement.signing import Purpose
 from tenants.credentials import create_client, revoke_client
 from tenants.kernel.database import Scope, Work, run
 from tenants.kernel.money import Money
+from tenants.policy_document import load_shipped
 from tenants.principal import SCOPES
 
 START: Final = datetime.fromisoformat("2024-09-26T09:00:00+08:00")
@@ -156,6 +157,8 @@ def _tell(story: Story) -> None:
     _enrol(story)
     _set_up(story)
     _admit(story)
+    _draft(story)
+    _divide(story)
     _submit(story)
     _plant(story)
     _reserve(story)
@@ -165,6 +168,7 @@ def _tell(story: Story) -> None:
     _first_batches(story)
     _later_batches(story)
     _oversee(story)
+    _set_the_rate(story)
     _end_the_year(story)
     Checkpoints.of(story.service.settings).write(story.service.engine)
 
@@ -172,7 +176,7 @@ def _tell(story: Story) -> None:
 def _enrol(story: Story) -> None:
     for platform in ("jssic", "delta", "shanxi-inno", "wujiang-local"):
         story.enrol(platform, platform)
-    for person in ("auditor", "administrator", "maker", "releaser"):
+    for person in ("auditor", "administrator", "second administrator", "maker", "releaser"):
         story.enrol(person, person=True)
     for stage in ("center", "authority", "city", "province"):
         story.enrol(f"reviewer of {stage}", person=True)
@@ -290,6 +294,76 @@ def _load_calendars(story: Story) -> None:
         "holidays": [f"2024-10-0{day}" for day in range(1, 8)] + ["2024-10-18"],
     }  # fmt: skip
     story.call("administrator", "PUT", "/v1/tenants/jiangsu/calendar/2024", amended)
+
+
+def _draft(story: Story) -> None:
+    """A scheme of Ma'anshan's own whose rate is unset: rejected, drafted anew, approved; a claim waits for the rate."""
+    policies = "/v1/tenants/maanshan/schemes/local/policies"
+    for rate, outcome in (("unset", "reject"), ("unset", "approve")):
+        body = {"effective_on": "2024-09-26", "document": _local("2024-09-26", rate)}
+        story.call("administrator", "POST", policies, body)
+        story.call("administrator", "POST", f"{policies}/2024-09-26/submit")
+        story.call(
+            "second administrator",
+            "POST",
+            f"{policies}/2024-09-26/{outcome}",
+            {"reason": "先核对文号"} if outcome == "reject" else None,
+        )
+    late = {"effective_on": "2025-01-01", "document": _local("2025-01-01", "0.40"), "reason": "明年的比例"}
+    story.call("administrator", "POST", policies, late)
+    given = next(each for each in generate(SEED + 3, 200) if each.body["tenant"] == "maanshan" and each.planted is None)
+    given.body.update({"scheme": "local", "submitted_at": "2024-09-26T09:00:00+08:00"})
+    held = story.submit(given)
+    assert held["state"] == "on_hold", held["assessment"]["findings"]
+
+
+def _local(on: str, rate: str) -> str:
+    text = next(each.text for each in load_shipped() if each.policy.tenant == "maanshan")
+    text = text.replace('scheme = "delta"', 'scheme = "local"').replace("2021-01-09", on)
+    return text.replace('rate = { value = "unset"', f'rate = {{ value = "{rate}"')
+
+
+def _divide(story: Story) -> None:
+    """A scheme of Qingpu's own with rates by class, whose short budget is divided among three claims."""
+    path = "/v1/tenants/qingpu/schemes/local"
+    text = next(each.text for each in load_shipped() if each.policy.tenant == "qingpu")
+    text = text.replace('scheme = "delta"', 'scheme = "local"').replace("2021-01-09", "2024-09-26")
+    text = text.replace('rate = { value = "unset"', 'rate = { value = "0.30"').replace('"waitlist"', '"pro_rata"')
+    text = text.replace("[limits]\n", '[limits]\nfull_support_through = { value = "500.00", cite = "测" }\n')
+    text += '\n[[service_classes]]\ncode = "t"\nzh = "测"\nen = "t"\ncite = "测"\nitems = ["testing"]\n'
+    text += 'rate = { value = "0.45", cite = "测" }\n'
+    story.call("administrator", "POST", f"{path}/policies", {"effective_on": "2024-09-26", "document": text})
+    story.call("administrator", "POST", f"{path}/policies/2024-09-26/submit")
+    story.call("second administrator", "POST", f"{path}/policies/2024-09-26/approve")
+    drawn = [each for each in generate(SEED + 4, 300) if each.body["tenant"] == "qingpu" and each.planted is None]
+    for given in drawn[:3]:
+        given.body.update({"scheme": "local", "submitted_at": "2024-09-26T09:00:00+08:00"})
+        held = story.submit(given)
+        assert held["state"] == "on_hold", held["assessment"]["findings"]
+    story.call("administrator", "PUT", f"{path}/budgets/2024", {"amount": "1000.01"})
+    divided = story.call("second administrator", "POST", f"{path}/budgets/2024/division").get_json()
+    assert divided["shared"] == "1000.01"
+
+
+def _set_the_rate(story: Story) -> None:
+    """The rate is set, and the claim that waited for it is assessed."""
+    story.move("2024-11-06T09:00:00+08:00")
+    policies = "/v1/tenants/maanshan/schemes/local/policies"
+    story.call(
+        "administrator", "POST", policies, {"effective_on": "2024-11-06", "document": _local("2024-11-06", "0.30")}
+    )
+    story.call("administrator", "POST", f"{policies}/2024-11-06/submit")
+    approved = story.call("second administrator", "POST", f"{policies}/2024-11-06/approve").get_json()
+    assert approved["assessed_claims"] == 1
+    back = {
+        "effective_on": "2024-09-25",
+        "document": _local("2024-09-25", "0.20"),
+        "kind": "retroactive",
+        "reason": "补录",
+    }
+    story.call("administrator", "POST", policies, back)
+    story.call("administrator", "POST", f"{policies}/2024-09-25/submit")
+    story.call("second administrator", "POST", f"{policies}/2024-09-25/approve")
 
 
 def _submit(story: Story) -> None:

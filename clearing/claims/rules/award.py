@@ -5,8 +5,10 @@ Nothing here is computed while the policy is incomplete.
 
 from typing import Final
 
-from clearing.claims.rules.finding import HOLD, INFO, PASS, REJECT, Finding, Ruling, Wording
+from clearing.claims.rules.finding import HOLD, INFO, PASS, REJECT, Fault, Finding, Label, Ruling, Wording
 from clearing.claims.rules.sheet import Rule, Sheet
+from tenants.kernel.money import Money
+from tenants.kernel.rate import Rate
 from tenants.policy import UNSET, Policy
 
 COMPUTED: Final = Wording(
@@ -23,6 +25,19 @@ NOTHING: Final = Wording(
     "fen: there is nothing to award.",
     ("services_fen", "invoices_fen", "rate"),
     ("base_fen", "computed_fen"),
+)
+BY_CLASS: Final = Wording(
+    "计算基数 {base} 元（目录内服务 {services} 元与本年度发票 {invoices} 元取小）：其中 {full} 元全额支持，"
+    "其余 {rest} 元 × 混合比例 {blended} = {partial} 元；合计 {computed} 元，分以下舍去。"
+    "混合比例为各类服务金额与比例之积的和除以服务合计：{classes}。",
+    "The base of {base} yuan (the smaller of services {services} and invoices {invoices}): {full} yuan in full, the "
+    "other {rest} yuan × the blended rate {blended} = {partial} yuan; {computed} yuan in all, rounded down to the fen. "
+    "The blended rate is the sum of each class's amount × rate over all services: {classes}.",
+    ("services_fen", "invoices_fen", "classes"),
+    ("full_fen", "rest_fen", "blended", "partial", "base_fen", "computed_fen"),
+)
+CLASS: Final = Wording(
+    "{class} {amount} 元 × {rate}", "{class} {amount} yuan × {rate}", ("class", "amount_fen", "rate")
 )
 NO_BASE: Final = Wording("计算基数为 0.00 元，原因见前。", "The base is 0.00 yuan, for the reason given above.")
 
@@ -75,6 +90,22 @@ WAITLISTED: Final = Wording(
     "The {left} yuan left of the budget of {year} do not suffice for {before} yuan; the claim waits for money.",
     ("before_fen", "left_fen", "year"),
 )
+DIVIDED: Final = Wording(
+    "{year} 年度预算不足，按比例分配（最大余数法）：应核定 {before} 元，分得 {share} 元，核减 {cut} 元。",
+    "The budget of {year} is divided in proportion (largest remainder): {share} of {before} yuan, {cut} yuan less.",
+    ("before_fen", "share_fen", "year"),
+    ("cut_fen", "award_fen"),
+)
+WHOLE_SHARE: Final = Wording(
+    "{year} 年度预算按比例分配，足以全额核定 {award} 元。",
+    "The budget of {year} is divided and suffices for all {award} yuan.",
+    ("award_fen", "share_fen", "year"),
+)
+UNDIVIDED: Final = Wording(
+    "{year} 年度预算在年度分配时按比例分给全部申请（兑完为止），应核定 {before} 元，待分配后核定。",
+    "The budget of {year} is divided among all its claims; {before} yuan are due, and the claim waits for that.",
+    ("before_fen", "year"),
+)
 NO_MONEY: Final = Wording(
     "{year} 年度预算余 {left} 元，不足以核定 {before} 元，兑完为止，不予支持。",
     "The {left} yuan left of the budget of {year} do not suffice for {before} yuan.",
@@ -84,6 +115,8 @@ NO_MONEY: Final = Wording(
 
 def rate(policy: Policy) -> Rule:
     """Rule 20: base × rate, rounded down to the fen."""
+    if policy.service_classes or policy.limits.full_support_through is not None:
+        return _rate_by_class(policy)
     rates = {
         zone.code: (
             zone.rate.value,
@@ -108,6 +141,55 @@ def rate(policy: Policy) -> Rule:
         return ((no_base, ()),) if not base_fen and sheet.base_said else ((nothing, values),)
 
     return rule
+
+
+def _rate_by_class(policy: Policy) -> Rule:
+    """Rule 20 with a first amount in full and rates by class: exact until the one rounding, down to the fen."""
+    term = policy.limits.full_support_through
+    first_fen = 0 if term is None else term.value.fen
+    own = {item: each.rate.value for each in policy.service_classes for item in each.items}
+    of_item = {item: Label(each.code, each.zh, each.en) for each in policy.service_classes for item in each.items}
+    listed = frozenset(item.code for item in policy.services)
+    cites = [each.rate.cite for each in policy.service_classes] + ([] if term is None else [term.cite])
+    rulings = {
+        zone.code: (
+            zone.rate.value,
+            Ruling("award.rate", PASS, "；".join(dict.fromkeys([zone.rate.cite, *cites])), BY_CLASS),
+            Ruling("award.rate", INFO, zone.rate.cite, NO_BASE),
+            Ruling("award.nothing", REJECT, zone.rate.cite, BY_CLASS),
+        )
+        for zone in policy.zones
+    }
+
+    def rule(sheet: Sheet) -> tuple[Finding, ...]:
+        services_fen, invoices_fen = sheet.catalogue_fen, sheet.windowed.in_fen
+        sheet.base_fen = base_fen = min(services_fen, invoices_fen)
+        general, given, no_base, nothing = rulings[sheet.zone.code]
+        if sheet.incomplete or general is UNSET:
+            return ()
+        if not base_fen and sheet.base_said:
+            return ((no_base, ()),)
+        sums: dict[Label, int] = {}
+        for line in sheet.claim.services:
+            if line.item in listed:
+                label = of_item.get(line.item, OTHER_SERVICES)
+                sums[label] = sums.get(label, 0) + line.amount.fen
+        rates = {label: own[item] for item, label in of_item.items()} | {OTHER_SERVICES: general}
+        blended = Rate(sum(fen * rates[label] for label, fen in sums.items())) / (services_fen or 1)
+        full_fen = min(base_fen, first_fen)
+        rest_fen = base_fen - full_fen
+        partial = rest_fen * blended
+        sheet.computed_fen = sheet.award_fen = computed_fen = full_fen + partial.numerator // partial.denominator
+        classes = tuple(Fault(label.code, CLASS, (label, fen, rates[label])) for label, fen in sums.items())
+        shown = Money(partial.numerator // partial.denominator)
+        values = (services_fen, invoices_fen, classes, full_fen, rest_fen, blended, shown, base_fen, computed_fen)
+        return ((given if computed_fen else nothing, values),)
+
+    return rule
+
+
+OTHER_SERVICES: Final = Label("other", "其他服务", "other services")
+"""Services of no class, which have the zone's rate."""
 
 
 def claim_cap(policy: Policy) -> Rule:
@@ -164,6 +246,8 @@ def annual_cap(policy: Policy) -> Rule:
 def budget(policy: Policy) -> Rule:
     """Rule 24: not above the budget left, or else cut (``partial``), held with nothing granted, or refused."""
     choice, cite = policy.limits.budget_rule.value, policy.limits.budget_rule.cite
+    if choice == "pro_rata":
+        return _divided_budget(cite)
     unlimited, within = (Ruling("award.budget", PASS, cite, wording) for wording in (NO_BUDGET, WITHIN_BUDGET))
     partial = Ruling("award.budget", INFO, cite, PARTIAL)
     waits = choice == "waitlist"
@@ -185,5 +269,32 @@ def budget(policy: Policy) -> Rule:
             return ((partial, (before_fen, left_fen, year, before_fen - granted_fen, granted_fen)),)
         sheet.waitlisted = waits
         return ((short, (before_fen, left_fen, year)),)
+
+    return rule
+
+
+def _divided_budget(cite: str) -> Rule:
+    """Rule 24 where a year's budget is divided in proportion: hold until it is, then not above the claim's share."""
+    waits = Ruling("award.pro_rata", HOLD, cite, UNDIVIDED)
+    whole = Ruling("award.budget", PASS, cite, WHOLE_SHARE)
+    divided = Ruling("award.budget", INFO, cite, DIVIDED)
+    none = Ruling("award.budget", REJECT, cite, DIVIDED)
+
+    def rule(sheet: Sheet) -> tuple[Finding, ...]:
+        if sheet.incomplete:
+            return ()
+        share, year, before_fen = sheet.facts.budget_share, sheet.windowed.year, sheet.award_fen
+        if share is None:
+            sheet.award_fen = 0
+            sheet.waitlisted = True
+            if before_fen:
+                sheet.cut["budget"] = before_fen
+            return ((waits, (before_fen, year)),)
+        if before_fen <= share.fen:
+            return ((whole, (before_fen, share.fen, year)),)
+        sheet.award_fen = share.fen
+        sheet.cut["budget"] = before_fen - share.fen
+        values = (before_fen, share.fen, year, before_fen - share.fen, share.fen)
+        return ((divided if share.fen else none, values),)
 
     return rule
