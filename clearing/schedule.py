@@ -14,6 +14,7 @@ from clearing.claims.activation import Passed, assess_some, waiting_schemes
 from clearing.claims.corrections import release_overdue
 from clearing.claims.reservations import release_expired
 from clearing.claims.vault import Vault
+from clearing.claims.waitlist import promote, waiting_budgets
 from clearing.relay import POLL_SECONDS, Relay
 from clearing.service import Service
 from clearing.stopping import until_told
@@ -23,6 +24,7 @@ from tenants.kernel.database import Scope, Work, run
 CHECKPOINT_SECONDS: Final = 60
 SEAL_LOOK_SECONDS: Final = 2
 OVERDUE_SECONDS: Final = 60
+WAITLIST_SECONDS: Final = 10
 WAITING_SECONDS: Final = 60
 CLEANUP_SECONDS: Final = 3600
 STOP_SECONDS: Final = 2
@@ -90,6 +92,7 @@ def scheduler_of(service: Service) -> Scheduler:
             Task("overdue", OVERDUE_SECONDS, lambda: _repeat(service, release_overdue)),
             Task("expired reservations", OVERDUE_SECONDS, lambda: _repeat(service, release_expired)),
             Task("waiting", WAITING_SECONDS, lambda: _assess_waiting(service)),
+            Task("waitlist", WAITLIST_SECONDS, lambda: _promote(service)),
             Task("tokens", CLEANUP_SECONDS, lambda: _drop_tokens(service)),
         )
     )
@@ -144,6 +147,19 @@ def _assess_waiting(service: Service) -> None:
             if passed.last is None:
                 break
             after = passed.last
+
+
+def _promote(service: Service) -> None:
+    """Money that came back goes to the claims that wait for it, each budget in a transaction of its own."""
+    demonstration = service.settings.demonstration
+    for budget in run(service.engine, Scope(_tenants(service)), service.machine, waiting_budgets):
+        use_case = partial(_promote_some, service.vault, budget, demonstration=demonstration)
+        while run(service.engine, Scope((budget[0],)), service.machine, use_case):
+            continue
+
+
+def _promote_some(vault: Vault, budget: tuple[str, str, int], work: Work, *, demonstration: bool) -> int:
+    return promote(work, vault, budget, demonstration=demonstration)
 
 
 def _assess_some(

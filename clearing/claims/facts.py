@@ -101,7 +101,8 @@ class Facts:
 
     ``contract_number`` is the claim's own, canonical. ``quota_taken`` and ``matching_taken`` are what other claims and
     reservations of the enterprise hold of this scheme and quota year; what the claim's own reservation set aside is
-    still free. ``budget_left`` is ``None`` where the year has no appropriation on record. ``budget_share`` is what the
+    still free. ``budget_left`` is ``None`` where the year has no appropriation on record, and nothing
+    while claims that came before wait for the budget. ``budget_share`` is what the
     claim got when a year's budget was divided in proportion; ``None`` before, and where no budget is divided.
     """
 

@@ -1,6 +1,6 @@
 """What a claim takes: of the enterprise's annual cap, of the year's budget, and of its linked region's matching."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -60,10 +60,11 @@ class Accounts:
 class Purse:
     """The locked accounts of one transaction, as they stand and as it draws on them."""
 
-    def __init__(self, *states: States) -> None:
+    def __init__(self, *states: States, waited_for: Collection[str] = ()) -> None:
         known: dict[str, AccountState] = {code: state for part in states for code, state in part.items()}
         self._taken = {code: state.taken for code, state in known.items()}
         self._limit = {code: state.limit for code, state in known.items()}
+        self._waited_for = set(waited_for)
 
     def taken(self, code: str | None) -> Money:
         """What has been taken from the account."""
@@ -73,6 +74,15 @@ class Purse:
         """What may still be taken; ``None`` where the account has no limit."""
         limit = self._limit.get(code)
         return None if limit is None else limit - self.taken(code)
+
+    def wait_for(self, code: str) -> None:
+        """Note that a claim waits for the account's money: what is left is not for those who come later."""
+        self._waited_for.add(code)
+
+    def left_for_newcomers(self, code: str) -> Money | None:
+        """What may still be taken by a claim that comes now: nothing while others wait for it."""
+        left = self.left(code)
+        return ZERO if left is not None and code in self._waited_for else left
 
     def draw(self, transfers: Sequence[Transfer]) -> None:
         """Take the transfers' amounts from their accounts."""

@@ -14,6 +14,7 @@ from clearing.claims.fingerprint import canonical_contract_number
 from clearing.claims.interests import refuse_interested
 from clearing.claims.quota import Accounts, Purse, purse_query
 from clearing.claims.rules.quota_years import year_on, year_span
+from clearing.claims.waitlist import queues
 from connectors.printing import request_json
 from connectors.submission import ReservationRequest
 from settlement import ledger
@@ -131,15 +132,16 @@ def confirm(work: Work, actor: str, reservation_id: UUID, *, demonstration: bool
     policy = policies.in_force(row.scheme, shanghai_day(row.requested_at))
     accounts = Accounts(row.scheme, row.quota_year, row.enterprise_uscc, None)
     cap = None if policy is None else _cap(policy, row)
-    purse = Purse(
-        *read_all(
-            work.connection,
-            purse_query(row.tenant, accounts.caps(cap, None)),
-            ledger.lock_limited(row.tenant, [accounts.budget]),
-        )
+    own, budgets, waited_for = read_all(
+        work.connection,
+        purse_query(row.tenant, accounts.caps(cap, None)),
+        ledger.lock_limited(row.tenant, [accounts.budget]),
+        queues(row.tenant, [accounts.budget]),
     )
+    purse = Purse(own, budgets, waited_for=waited_for)
     amount = Money(row.amount_fen)
-    if any(left is not None and left < amount for left in (purse.left(accounts.quota), purse.left(accounts.budget))):
+    left_over = (purse.left(accounts.quota), purse.left_for_newcomers(accounts.budget))
+    if any(left is not None and left < amount for left in left_over):
         raise Conflict(
             "quota.exhausted", "剩余额度或预算不足。", "What is left of the quota or budget does not hold the amount."
         )

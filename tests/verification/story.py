@@ -17,6 +17,7 @@ from clearing.app import create_app
 from clearing.checkpoints import Checkpoints
 from clearing.claims.corrections import release_overdue
 from clearing.claims.reservations import release_expired
+from clearing.claims.waitlist import promote
 from clearing.demonstration.claims import GeneratedClaim, cross_redemption, generate, support_record
 from clearing.demonstration_clock import move_forward
 from clearing.embedded import Addresses
@@ -163,6 +164,7 @@ def _tell(story: Story) -> None:
     _plant(story)
     _reserve(story)
     _decide_holds(story)
+    _wait(story)
     _trusted(story, SEED + 9, 5)
     _review(story)
     _first_batches(story)
@@ -243,6 +245,29 @@ def _admit(story: Story) -> None:
 def _sellers() -> list[str]:
     """Providers of nothing else in the story; the first two get onto the trust list."""
     return [given.body["enterprise"]["uscc"] for given in generate(SEED + 6, 4)]
+
+
+def _wait(story: Story) -> None:
+    """Claims that wait for a budget, of which the first gets the money that is added."""
+    path = "/v1/tenants/jiashan/schemes/delta/budgets/2024"
+    read = story.call("auditor", "GET", path).get_json()
+    taken = Money.parse(read["reserved"]) + Money.parse(read["used"])
+    story.call("administrator", "PUT", path, {"amount": str(taken + Money(100))})
+    due = Money(0)
+    honest = [
+        given for given in generate(SEED + 12, 200) if given.planted is None and given.body["tenant"] == "jiashan"
+    ]
+    for number, given in enumerate(honest[:2]):
+        given.body["external_id"] += f"-waiting-{number}"
+        for document in given.body["documents"]:
+            document["sha256"] = sha256(f"{given.body['external_id']}/{document['kind']}".encode()).hexdigest()
+        held = story.submit(given)
+        assert [hold["code"] for hold in held["holds"]] == ["award.budget"], held["assessment"]["findings"]
+        if number == 0:
+            due = Money.parse(held["assessment"]["cut"]["budget"])
+    story.call("administrator", "PUT", path, {"amount": str(taken + due)})
+    budget = ("jiashan", "delta", 2024)
+    assert story.do(lambda work: promote(work, story.service.vault, budget, demonstration=True)) == 1
 
 
 def _trusted(story: Story, seed: int, count: int) -> None:

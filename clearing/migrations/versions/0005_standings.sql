@@ -119,6 +119,10 @@ create trigger trust_listing_append_only before update or delete on trust_listin
 create trigger trust_listing_never_emptied before truncate on trust_listing
     for each statement execute function refuse_change();
 
+-- ---------------------------------------------------------------------------------------------------------- waitlist
+
+create index hold_waitlist on hold (tenant, claim_id) where code = 'award.budget' and resolved_at is null;
+
 -- ---------------------------------------------------------------------------------------------------------- matching
 
 -- What a linked region owes on top of an award that was paid (联动配套), opened with the payout. Where the linked region
