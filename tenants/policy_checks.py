@@ -27,6 +27,8 @@ MAX_CORRECTION_DAYS: Final = 366
 MAX_CORRECTIONS: Final = 99
 """Corrections of one version."""
 
+_CAP: Final = r"[a-z][a-z0-9-]{0,30}"
+"""Part of an account's name, as a scheme's code is."""
 _CODE: Final = re.compile(r"[a-z][a-z0-9_-]{0,40}", re.ASCII)
 _ITEM: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,40}", re.ASCII)
 _DIVISION: Final = re.compile(r"[1-9][0-9](?:[0-9]{2}){0,2}", re.ASCII)
@@ -115,6 +117,8 @@ def _codes(policy: Policy) -> Iterator[tuple[str, str]]:
     for place, shape, codes in lists:
         yield from ((f"{place}/{index}", "not_a_code") for index, code in enumerate(codes) if not shape.fullmatch(code))
         yield from ((place, "repeated") for code, times in Counter(codes).items() if times > 1 and code)
+    if not re.fullmatch(_CAP, policy.cap):
+        yield "/limits/shared_cap/value", "not_a_code"
     group = policy.exclusion_group
     if not _CODE.fullmatch(group):
         yield "/duplicates/exclusion_group/value", "not_a_code"

@@ -174,7 +174,8 @@ def _reason(verdict: Assessment) -> str:
 def _accounts(around: Surroundings, one: Waiting) -> Accounts:
     enterprise = one.submission.enterprise
     linked = around.linked_region(one.year, enterprise.division)
-    return Accounts(one.row.scheme, one.year, enterprise.uscc, None if linked is None else linked.division)
+    region = None if linked is None else linked.division
+    return Accounts(one.row.scheme, one.year, enterprise.uscc, region, one.policy.cap)
 
 
 def facts_of(around: Surroundings, purse: Purse, accounts: Accounts, one: Waiting) -> Facts:

@@ -171,7 +171,13 @@ def _draw_up(vault: Vault, desk: Desk, around: Surroundings, case: Case) -> Draw
     return Drawn(
         case=case,
         linked=linked,
-        accounts=Accounts(claim.scheme, case.year, claim.enterprise.uscc, None if linked is None else linked.division),
+        accounts=Accounts(
+            claim.scheme,
+            case.year,
+            claim.enterprise.uscc,
+            None if linked is None else linked.division,
+            None if case.policy is None else case.policy.cap,
+        ),
         holder=Holder(
             holder_id=case.claim_id,
             kind="claim",

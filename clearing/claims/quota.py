@@ -12,17 +12,18 @@ from tenants.kernel.statements import Query
 
 @dataclass(frozen=True, slots=True)
 class Accounts:
-    """The accounts that one claim draws on."""
+    """The accounts that one claim draws on; ``cap`` names the annual cap where it is not the scheme's own."""
 
     scheme: str
     year: int
     uscc: str
     linked_region: str | None
+    cap: str | None = None
 
     @property
     def quota(self) -> str:
-        """The enterprise's annual cap."""
-        return ledger.quota_account(self.scheme, self.year, self.uscc)
+        """The enterprise's annual cap, which schemes may share."""
+        return ledger.quota_account(self.cap or self.scheme, self.year, self.uscc)
 
     @property
     def budget(self) -> str:
@@ -44,7 +45,7 @@ class Accounts:
     def reserve(self, award: Money, matching: Money, subject_id: UUID) -> list[Transfer]:
         """The pending transfers that set an award and its matching aside."""
         taken = [
-            (self.quota, ledger.quota_used_account(self.scheme, self.year), award, "quota"),
+            (self.quota, ledger.quota_used_account(self.cap or self.scheme, self.year), award, "quota"),
             (self.budget, ledger.obligations_account(self.scheme, self.year), award, "award"),
         ]
         if self.matching is not None and self.linked_region is not None:

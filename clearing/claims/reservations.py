@@ -130,7 +130,8 @@ def confirm(work: Work, actor: str, reservation_id: UUID, *, demonstration: bool
     refuse_interested(work, row.tenant, actor, (row.enterprise_uscc, row.provider_uscc))
     policies = approved_policies(work.connection, row.tenant, [row.scheme], demonstration=demonstration)
     policy = policies.in_force(row.scheme, shanghai_day(row.requested_at))
-    accounts = Accounts(row.scheme, row.quota_year, row.enterprise_uscc, None)
+    shared = None if policy is None else policy.cap
+    accounts = Accounts(row.scheme, row.quota_year, row.enterprise_uscc, None, shared)
     cap = None if policy is None else _cap(policy, row)
     own, budgets, waited_for = read_all(
         work.connection,

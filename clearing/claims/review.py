@@ -269,7 +269,7 @@ def _lower(work: Work, policy: Policy, row: ClaimRow, decided: ClaimRow) -> Clai
     region = next((t.debit.split("/")[3] for t in reserved if t.reason == "matching"), None)
     matching = _matching(work, policy, row, award)
     end_reserved(work, row.tenant, [row.id], "void", "award lowered")
-    accounts = Accounts(row.scheme, row.quota_year or 0, row.enterprise_uscc, region)
+    accounts = Accounts(row.scheme, row.quota_year or 0, row.enterprise_uscc, region, policy.cap)
     transfers = accounts.reserve(award, matching, row.id)
     read_all(work.connection, *ledger.ready(row.tenant, transfers))
     ledger.append(work.connection, row.tenant, transfers, work.at)

@@ -48,7 +48,7 @@ def reservation_differences(dossier: Dossier, row: Row, context: Context) -> Ite
         yield differs("reservation.witness", f"{place}/confirmed_at", confirmed and confirmed.at, row.confirmed_at)
     yield from _request(place, dossier, row, context)
     yield from _amount(place, row, context)
-    yield from _set_aside(dossier, row)
+    yield from _set_aside(dossier, row, context)
     yield from notice_differences(dossier, reservation_notices(dossier, row))
 
 
@@ -110,7 +110,7 @@ def _amount(place: str, row: Row, context: Context) -> Iterator[Difference]:
         yield differs("reservation.amount", f"{place}/amount_fen", Money(max(most)), Money(row.amount_fen))
 
 
-def _set_aside(dossier: Dossier, row: Row) -> Iterator[Difference]:
+def _set_aside(dossier: Dossier, row: Row, context: Context) -> Iterator[Difference]:
     transfers = dossier["ledger_transfer"]
     ended = {each.pending_id for each in transfers if each.pending_id is not None}
     pending = Counter(
@@ -118,9 +118,11 @@ def _set_aside(dossier: Dossier, row: Row) -> Iterator[Difference]:
         for each in transfers
         if each.kind == "pending" and each.id not in ended
     )
-    year = f"{row.scheme}/{row.quota_year}"
+    year, caps = f"{row.scheme}/{row.quota_year}", _caps(row, context)
+    moved = {each.debit.split("/")[1] for each in transfers if each.debit.startswith("quota/")}
+    capped = f"{min(moved & caps, default=min(caps, default=row.scheme))}/{row.quota_year}"
     aside = [
-        (f"quota/{year}/{row.enterprise_uscc}", f"quota-used/{year}", row.amount_fen),
+        (f"quota/{capped}/{row.enterprise_uscc}", f"quota-used/{capped}", row.amount_fen),
         (f"budget/{year}", f"obligations/{year}", row.amount_fen),
     ]
     expected = Counter(aside if row.state == "confirmed" else [])
@@ -142,6 +144,16 @@ def _set_aside(dossier: Dossier, row: Row) -> Iterator[Difference]:
 
 _SUPPORTED: Final = (("support_record.registered",), ("support_record.registered", "support_record.set_aside"))
 """A record blocks from its registration on, until a case decides that it does not stand."""
+
+
+def _caps(row: Row, context: Context) -> frozenset[str]:
+    """The annual caps that a version of the scheme had begun with on the day of the request."""
+    on = row.requested_at.astimezone(SHANGHAI).date()
+    return frozenset(
+        terms.cap
+        for (of, _), terms in context.policies.items()
+        if (of, terms.scheme) == (row.tenant, row.scheme) and terms.effective_on <= on
+    )
 
 
 def support_differences(dossier: Dossier, row: Row, context: Context) -> Iterator[Difference]:

@@ -41,6 +41,8 @@ class Terms:
     exclusion_group: str
     correction: int
     review_chain: tuple[str, ...]
+    cap: str
+    """The name of the annual cap: the scheme's own, or one that schemes share."""
     trust_list: bool
     trusted_chain: tuple[str, ...]
     """The stages for providers on the trust list; none: approved at once."""
@@ -141,6 +143,7 @@ def read_terms(version: str, document: str) -> Terms:
         correction=said.get("correction", 0),
         exclusion_group=said["duplicates"]["exclusion_group"]["value"],
         review_chain=tuple(review["chain"]["value"]),
+        cap=said["limits"].get("shared_cap", {}).get("value", said["scheme"]),
         trust_list=review["trust_list"]["value"],
         matching_due_months=said["payout"].get("matching_due_months", {}).get("value"),
         matching_due_cite=said["payout"].get("matching_due_months", {}).get("cite"),
