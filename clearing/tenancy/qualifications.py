@@ -244,6 +244,12 @@ def _entered(work: Work, actor: str, year: Year, one: Application) -> Qualificat
         span = f"{year.first_on}—{year.last_on}"
         said = Text(f"起始日须在额度年度 {span} 之内。", f"It must lie in the quota year {span}.")
         faults = (*faults, FieldError("/from_on", "from_on.outside_year", said))
+    through_on = _last_day(kind, one, year.last_on)
+    if not faults and through_on < from_on:
+        said = Text(
+            f"证书于 {through_on} 到期，早于起始日。", f"The certificate ends on {through_on}, before that day."
+        )
+        faults = (FieldError("/from_on", "from_on.after_certificate", said),)
     if faults:
         return faults
     return QualificationRow(
@@ -259,7 +265,7 @@ def _entered(work: Work, actor: str, year: Year, one: Application) -> Qualificat
         at_once=not kind.needs_review,
         state="applied" if kind.needs_review else "admitted",
         from_on=from_on,
-        through_on=max(_last_day(kind, one, year.last_on), from_on),
+        through_on=through_on,
         entered_by=actor,
         entered_at=work.at,
     )

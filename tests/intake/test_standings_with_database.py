@@ -169,6 +169,14 @@ def test_s2_a_certificate_of_august_2021_serves_in_august_2024_and_not_a_day_lon
     assert refused.value.errors[0].code == "proof.certificate_lapsed"
 
 
+def test_a_qualification_never_begins_after_its_certificate_has_ended(desk: Desk) -> None:
+    one = Application(buyer().uscc, "高企", "high_tech", issued_on=date(2021, 8, 30), from_on=date(2024, 8, 30))
+    with pytest.raises(Invalid) as refused:
+        desk.apply(one)
+    assert [(f.pointer, f.code) for f in refused.value.errors] == [("/from_on", "from_on.after_certificate")]
+    assert desk.apply(replace(one, from_on=date(2024, 8, 29))).through_on == date(2024, 8, 29)
+
+
 def test_an_incubated_or_talent_enterprise_applies_with_all_of_its_documents(desk: Desk) -> None:
     selection = ProofDocument("talent_selection_proof", "a" * 64)
     with pytest.raises(Invalid) as refused:
