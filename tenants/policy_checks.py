@@ -271,6 +271,8 @@ def _figures(policy: Policy) -> Iterator[tuple[str, str]]:
         yield "/payout/matching_due_months/value", "out_of_range"
     if beyond(policy.review.correction_days, MAX_CORRECTION_DAYS):
         yield "/review/correction_days/value", "out_of_range"
+    if policy.review.sample_share is not None and not 0 < policy.review.sample_share.value <= WHOLE:
+        yield "/review/sample_share/value", "out_of_range"
     if policy.reward is not None and not 0 < policy.reward.rate.value <= WHOLE:
         yield "/reward/rate/value", "out_of_range"
     if policy.sanction_years.value is not UNSET and not 1 <= policy.sanction_years.value <= MAX_AGE_YEARS:
