@@ -49,6 +49,7 @@ class Orders:
     redis_url: str
     secrets_folder: str
     checkpoints_folder: str
+    banks_file: str
     demonstration: bool
     listener: int
     web_processes: int
@@ -192,6 +193,7 @@ def _posts(orders: Orders) -> list[Post]:
         Path(orders.secrets_folder),
         orders.demonstration,
         Path(orders.checkpoints_folder),
+        Path(orders.banks_file),
     )
     service = open_service(settings)
     app = create_app(service)

@@ -18,6 +18,7 @@ from clearing.claims.waitlist import promote, waiting_budgets
 from clearing.relay import POLL_SECONDS, Relay
 from clearing.service import Service
 from clearing.stopping import until_told
+from clearing.webhooks.courier import Courier
 from clearing.workers import JOB_KINDS, queue_of
 from tenants.kernel.database import Scope, Work, run
 
@@ -27,6 +28,7 @@ OVERDUE_SECONDS: Final = 60
 WAITLIST_SECONDS: Final = 10
 WAITING_SECONDS: Final = 60
 CLEANUP_SECONDS: Final = 3600
+WEBHOOK_SECONDS: Final = 1
 STOP_SECONDS: Final = 2
 
 _log = structlog.get_logger()
@@ -80,6 +82,7 @@ def scheduler_of(service: Service) -> Scheduler:
     relay = Relay(JOB_KINDS, queue.wake, queue.wake_for_notices)
     checkpoints = Checkpoints.of(service.settings)
     seals = _SealWatch(service, checkpoints)
+    courier = Courier(service)
 
     def poll() -> int:
         return run(service.engine, Scope(()), service.machine, relay.poll)
@@ -91,6 +94,7 @@ def scheduler_of(service: Service) -> Scheduler:
             Task("seals", SEAL_LOOK_SECONDS, seals.look),
             Task("overdue", OVERDUE_SECONDS, lambda: _repeat(service, release_overdue)),
             Task("expired reservations", OVERDUE_SECONDS, lambda: _repeat(service, release_expired)),
+            Task("webhooks", WEBHOOK_SECONDS, courier.round),
             Task("waiting", WAITING_SECONDS, lambda: _assess_waiting(service)),
             Task("waitlist", WAITLIST_SECONDS, lambda: _promote(service)),
             Task("tokens", CLEANUP_SECONDS, lambda: _drop_tokens(service)),

@@ -7,6 +7,8 @@ from sqlalchemy import Engine
 
 from clearing.claims.vault import Vault, open_vault
 from clearing.settings import Settings
+from settlement.bank.connections import Connections, read_connections
+from settlement.office import Office
 from tenants.kernel.clock import Clock, SystemClock
 from tenants.kernel.database import open_engine
 from tenants.kernel.secrets import Secrets, load_secrets
@@ -22,6 +24,12 @@ class Service:
     secrets: Secrets
     vault: Vault
     machine: Clock = field(default_factory=SystemClock)
+    banks: Connections = field(default_factory=dict)
+
+    @property
+    def office(self) -> Office:
+        """What settlement needs of this service."""
+        return Office(self.secrets, self.settings.demonstration, self.banks)
 
 
 def open_service(settings: Settings) -> Service:
@@ -33,4 +41,5 @@ def open_service(settings: Settings) -> Service:
         Redis.from_url(settings.redis_url),
         secrets,
         open_vault(secrets),
+        banks=read_connections(settings.banks_file),
     )

@@ -221,6 +221,7 @@ def _orders(settings: "Settings", listener: socket.socket, web_processes: int, l
         "redis_url": settings.redis_url,
         "secrets_folder": str(settings.secrets_folder),
         "checkpoints_folder": str(settings.checkpoints_folder),
+        "banks_file": str(settings.banks_file),
         "demonstration": settings.demonstration,
         "listener": listener.fileno(),
         "web_processes": web_processes,

@@ -9,6 +9,7 @@ REDIS_URL = "CLEARING_REDIS_URL"
 SECRETS_DIR = "CLEARING_SECRETS_DIR"
 CHECKPOINTS_DIR = "CLEARING_CHECKPOINTS_DIR"
 DEMONSTRATION = "CLEARING_DEMONSTRATION"
+BANKS = "CLEARING_BANKS"
 
 
 class SettingsError(RuntimeError):
@@ -25,6 +26,14 @@ class Settings:
     demonstration: bool = False
     checkpoints: Path | None = None
     """Where signed audit checkpoints are kept, if not beside the secrets."""
+
+    banks: Path | None = None
+    """The file of the tenants' bank connections, if not ``banks.toml`` beside the secrets."""
+
+    @property
+    def banks_file(self) -> Path:
+        """The file that says which bank each tenant sends to; see ``settlement.bank.connections``."""
+        return self.banks or self.secrets_folder / "banks.toml"
 
     @property
     def checkpoints_folder(self) -> Path:
@@ -44,6 +53,7 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
         secrets_folder=Path(_value(environment, SECRETS_DIR)),
         demonstration=environment.get(DEMONSTRATION, "") == "yes",
         checkpoints=Path(environment[CHECKPOINTS_DIR]) if environment.get(CHECKPOINTS_DIR) else None,
+        banks=Path(environment[BANKS]) if environment.get(BANKS) else None,
     )
 
 

@@ -3,7 +3,8 @@
 A worker may be killed at any instruction: the transaction it was in is rolled back, and the relay sends again.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
@@ -17,8 +18,9 @@ from clearing.metrics import observe_job
 from clearing.relay import LONGEST_WAIT, STUCK_ATTEMPTS, is_notice, open_kinds, wait_after
 from clearing.service import Service
 from clearing.stopping import until_told
-from settlement.office import Office
+from settlement.bank.connections import ConnectionsError
 from settlement.release import INSTRUCT_JOB
+from settlement.sending import SEND_JOB, order_sending, send_once
 from tenants.kernel.database import Scope, Work, run
 
 THREADS: Final = 4
@@ -44,17 +46,50 @@ class OutboxRow:
 
 def _instruct(service: Service, work: Work, row: OutboxRow) -> None:
     # The formats of payment files are the worker's alone: a start waits for none of them.
-    from settlement.delivery import instruct  # noqa: PLC0415 - see above
+    from settlement.delivery import WORKER, instruct  # noqa: PLC0415 - see above
 
-    office = Office(service.secrets, service.settings.demonstration)
-    instruct(work.connection, row.tenant, row.subject_id, office, work.at)
+    instruct(work.connection, row.tenant, row.subject_id, service.office, work.at)
     open_matching(work, row.tenant, row.subject_id, demonstration=service.settings.demonstration)
+    bank = service.banks.get(row.tenant)
+    if bank is not None and bank.automatic:
+        order_sending(work.connection, row.tenant, row.subject_id, bank.method, WORKER, work.at)
+
+
+def _send(service: Service, row: OutboxRow) -> bool:
+    """The next call of the bank, by this process alone; ``False`` where another one is at it."""
+    bank = service.banks.get(row.tenant)
+    if bank is None:
+        raise ConnectionsError(f"{row.tenant}: no bank is configured")
+
+    def do(use_case: Callable[[Work], Any]) -> Any:  # noqa: ANN401 - what the use case answers
+        return run(service.engine, Scope((row.tenant,)), service.machine, use_case)
+
+    with _alone(service, row.subject_id) as alone:
+        if alone:
+            send_once(do, row.subject_id, bank.port(), service.office)
+    return alone
+
+
+@contextmanager
+def _alone(service: Service, subject_id: UUID) -> Iterator[bool]:
+    """Hold the subject for this process: the database lets go of it when the process is killed."""
+    with service.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        number = int.from_bytes(subject_id.bytes[8:], signed=True)
+        held: bool = connection.exec_driver_sql("select pg_try_advisory_lock(%s)", (number,)).scalar_one()
+        try:
+            yield held
+        finally:
+            if held:
+                connection.exec_driver_sql("select pg_advisory_unlock(%s)", (number,))
 
 
 JOBS: Final[Mapping[str, Callable[[Service, Work, OutboxRow], None]]] = {INSTRUCT_JOB: _instruct}
-"""What a worker does for each kind; a notice's kind is not here."""
+"""What a worker does for each kind within one transaction; a notice's kind is not here."""
 
-JOB_KINDS: Final = frozenset(JOBS)
+CALLS: Final[Mapping[str, Callable[[Service, OutboxRow], bool]]] = {SEND_JOB: _send}
+"""What a worker does outside the service, in transactions of its own; whether it was this worker that did it."""
+
+JOB_KINDS: Final = frozenset(JOBS) | frozenset(CALLS)
 
 
 class UnknownKindError(Exception):
@@ -76,16 +111,19 @@ def do_job(service: Service, outbox_id: UUID) -> bool:
         ).first()
         if held is None:
             return False
-        job = JOBS.get(row.kind)
-        if job is None:
-            raise UnknownKindError(row.kind)
-        job(service, work, row)
+        if row.kind not in CALLS:
+            job = JOBS.get(row.kind)
+            if job is None:
+                raise UnknownKindError(row.kind)
+            job(service, work, row)
         work.connection.exec_driver_sql(
             "update outbox set done_at = %s, last_error = null where id = %s", (work.at, row.id)
         )
         return True
 
     try:
+        if row.kind in CALLS and not CALLS[row.kind](service, row):
+            return False
         done = run(service.engine, Scope((row.tenant,)), service.machine, use_case)
     except Exception as error:  # noqa: BLE001 - whatever it is belongs on the row, and the next attempt may pass
         _record_failure(service, row, error)

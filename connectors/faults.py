@@ -31,6 +31,17 @@ MESSAGES: Final = TEXT_FAULTS | {
         "An account number has 6 to 34 ASCII digits or capital letters; hyphens may stand between them.",
     ),
     "choice.unknown": Text("可选值：{detail}。", "One of: {detail}."),
+    "label.unknown": Text("可填：{detail}。", "One of: {detail}."),
+    "order_number.malformed": Text(
+        "订单编号须为 CXQ 加 8 位日期和 4 位数字，例如 CXQ202408293280。",
+        "An order number is CXQ, a day in 8 digits and 4 digits, such as CXQ202408293280.",
+    ),
+    "provider.unconfirmed": Text(
+        "须先由服务单位在平台上确认。", "The provider has to confirm on the platform before this is submitted."
+    ),
+    "team.without_host": Text(
+        "只有平台企业代团队申请时才填团队名称。", "A team is named only where its host applies for it."
+    ),
     "boolean.expected": Text("此处应为 true 或 false。", "true or false is expected here."),
     "integer.expected": Text("此处应为整数。", "A whole number is expected here."),
     "integer.out_of_range": Text("数值范围：{detail}。", "It must lie in {detail}."),

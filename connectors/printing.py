@@ -13,6 +13,7 @@ from connectors.submission import (
     Receipt,
     ReservationRequest,
     Submission,
+    SupportRecord,
 )
 from tenants.kernel.canonical import Json
 from tenants.kernel.clock import print_instant
@@ -81,6 +82,26 @@ def request_json(given: ReservationRequest) -> dict[str, Json]:
         "provider": _provider(given.provider),
         "contract": _contract(given.contract),
         "amount": None if given.amount is None else str(given.amount),
+    }
+
+
+def support_record_json(given: SupportRecord) -> dict[str, Json]:
+    """The support record in the form of ``POST /v1/support-records``."""
+    return {
+        "platform": given.platform,
+        "external_id": given.external_id,
+        "tenant": given.tenant,
+        "enterprise_uscc": given.enterprise_uscc,
+        "keys": [
+            {
+                "kind": key.kind,
+                "value": key.value,
+                "amount": None if key.amount is None else str(key.amount),
+                "provider_uscc": key.provider_uscc,
+            }
+            for key in given.keys
+        ],
+        "supported_on": given.supported_on.isoformat(),
     }
 
 

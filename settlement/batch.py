@@ -51,6 +51,9 @@ class Batch:
     instructed_at: datetime | None = None
     manifest_no: int | None = None
     manifest_sha256: str | None = None
+    form: str | None = None
+    counterparty: str | None = None
+    agreement_id: UUID | None = None
     version: int = 1
 
     @property
@@ -215,6 +218,10 @@ def record_step(
     told = [] if step in RESTATED else _platforms(connection, after)
     notices = tuple(Job(f"batch.{after.state}", payload, platform) for platform in told)
     details: dict[str, Json] = {"batch_no": after.batch_no, "count": after.item_count, "total": str(after.total)}
+    if after.kind != after.mode:
+        details["kind"] = after.kind
+    if after.agreement_id is not None:
+        details |= {"form": after.form, "counterparty": after.counterparty, "agreement_id": str(after.agreement_id)}
     if before is not None and before.item_count != after.item_count:
         details |= {"count_before": before.item_count, "total_before": str(before.total)}
     state = None if before is None else before.state

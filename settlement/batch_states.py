@@ -36,6 +36,14 @@ CANCEL: Final = Step("cancel", Text("撤销", "cancel"), ("cut", "in_publicity")
 CLOSE: Final = Step(
     "close", Text("关闭（空批次）", "close (when empty)"), ("cut", "in_publicity", "sealed"), "closed", ("closed",)
 )
+CLOSE_SETTLED: Final = Step(
+    "close",
+    Text("关闭（区域间债务已清算）", "close (when its debts are settled)"),
+    ("released",),
+    "closed",
+    ("closed",),
+)
+"""The end of a batch whose payees are paid by their home region."""
 STEPS: Final = (PUBLISH, OBJECT, SEAL, RELEASE, INSTRUCT, CANCEL, CLOSE)
 
 STATES: Final[Mapping[str, Text]] = {
@@ -56,6 +64,8 @@ def already_done(batch: Batch, step: Step, actor: str) -> bool:
 
 def possible_steps(batch: Batch) -> list[str]:
     """The names of the steps that the batch's state allows; what a person may do depends on the person too."""
+    if batch.form == "home_region" and batch.state in CLOSE_SETTLED.starts:
+        return [CLOSE_SETTLED.name]
     return [step.name for step in STEPS if batch.state in step.starts and (step is not CLOSE or batch.item_count == 0)]
 
 

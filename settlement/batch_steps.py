@@ -11,6 +11,8 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
+from settlement.agreement import Agreement
+from settlement.arrangement import arrangement
 from settlement.batch import (
     Batch,
     change_batch,
@@ -32,40 +34,71 @@ CANCELLED: Final = "cancelled"
 
 @dataclass(frozen=True, slots=True)
 class CutOrder:
-    """What a batch is to take: every open obligation of the scheme and mode, approved up to the cut-off."""
+    """What a batch is to take: every open obligation of the scheme, mode and kind, approved up to the cut-off.
+
+    ``kind``: ``None`` for approved claims, else a key of ``settlement.obligation.KINDS``. ``counterparty``: of the
+    cross-redemption claims, those whose providers are paid by the agreement with that side; ``None`` for all others.
+    """
 
     tenant: str
     scheme: str
     mode: str
     cut_off_at: datetime
+    kind: str | None = None
+    counterparty: str | None = None
 
 
 def cut(connection: Connection, order: CutOrder, actor: str, at: datetime) -> Batch:
     """Make a batch of what is open, and fix its control totals; it may be empty.
 
     A cut-off that lies ahead is the present moment: what is approved later goes into the next batch.
+
+    Raises:
+        Conflict: ``agreement.none``: the counterparty's providers are paid directly.
     """
     cut_off_at = min(order.cut_off_at, at)
     code = connection.exec_driver_sql("select code from tenant where tenant = %s", (order.tenant,)).scalar_one()
     year = shanghai_day(at).year
+    which, values, agreement = _which(connection, order, at)
     number = next_number(connection, order.tenant, "batch", year)
     empty = Batch(
-        order.tenant, new_id(), f"BT-{code}-{year}-{number:04d}", order.scheme, order.mode, order.mode, "cut",
-        cut_off_at, 0, 0, actor, at, actor,
+        order.tenant, new_id(), f"BT-{code}-{year}-{number:04d}", order.scheme, order.mode, order.kind or order.mode,
+        "cut", cut_off_at, 0, 0, actor, at, actor,
+        form=None if agreement is None else agreement.form,
+        counterparty=None if agreement is None else order.counterparty,
+        agreement_id=None if agreement is None else agreement.id,
     )  # fmt: skip
     insert_batch(connection, empty)
     connection.exec_driver_sql(
-        "with taken as ("
-        "update obligation set batch_id = %s where tenant = %s and scheme = %s and mode = %s and batch_id is null "
-        "and released_at is null and approved_at <= %s returning id, amount_fen) "
+        "with taken as ("  # noqa: S608 - our own conditions
+        "update obligation o set batch_id = %s where tenant = %s and scheme = %s and mode = %s and batch_id is null "
+        f"and released_at is null and approved_at <= %s and kind is not distinct from %s{which} "
+        "returning id, amount_fen) "
         "insert into batch_item (tenant, batch_id, line, claim_id, amount_fen) "
         "select %s, %s, row_number() over (order by id), id, amount_fen from taken",
-        (empty.id, order.tenant, order.scheme, order.mode, cut_off_at, order.tenant, empty.id),
+        (empty.id, order.tenant, order.scheme, order.mode, cut_off_at, order.kind, *values, order.tenant, empty.id),
     )
     count, total_fen = control_totals(connection, empty)
     batch = change_batch(connection, empty, item_count=count, total_fen=total_fen)
     record_step(connection, None, batch, "cut", actor, at)
     return batch
+
+
+def _which(connection: Connection, order: CutOrder, at: datetime) -> tuple[str, tuple[object, ...], Agreement | None]:
+    """A condition more and its values: of cross-redemption claims, whose providers are paid this way."""
+    if order.mode != "cross_redemption" or order.kind is not None:
+        return "", (), None
+    known = arrangement(connection, order.tenant, shanghai_day(at))
+    side = (
+        "(select g.side from unnest(%s::text[], %s::text[]) g(prefix, side) "
+        "where starts_with(o.provider_division, g.prefix) order by length(g.prefix) desc limit 1)"
+    )
+    values = (list(known.prefixes), list(known.sides))
+    if order.counterparty is not None:
+        return f" and {side} = %s", (*values, order.counterparty), known.agreement_with(order.counterparty)
+    if not known.paid_otherwise:
+        return "", (), None
+    return f" and coalesce({side} <> all(%s::text[]), true)", (*values, sorted(known.paid_otherwise)), None
 
 
 def publish(

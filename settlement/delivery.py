@@ -13,14 +13,17 @@ from sqlalchemy import Connection
 from settlement.batch import Batch, change_batch, lock_batch, next_number, record_step
 from settlement.batch_files import store_files
 from settlement.batch_states import INSTRUCT, require_start
-from settlement.formats.folder import MANIFEST, Chain, write_folder
+from settlement.clearing_order import make_pay_in
+from settlement.formats.bank_table import PRESETS
+from settlement.formats.folder import MANIFEST, Chain, FileChoices, write_folder
 from settlement.formats.manifest import FIRST_PREVIOUS, manifest_hash
 from settlement.formats.payout_batch import PayoutBatch
 from settlement.keys import ensure_payout_key, jwks, refuse_revoked
 from settlement.office import Office
 from settlement.offline import verify_batch
+from settlement.paying_account import paying_account
 from settlement.payments import Signing, instructions, payout_batch, prepare_for_whole_batch, root_of
-from settlement.payout_account import debtor_account
+from settlement.transit import pay_on
 from tenants.kernel.errors import Conflict
 
 WORKER = "system"
@@ -44,11 +47,10 @@ def instruct(connection: Connection, tenant: str, batch_id: UUID, office: Office
         return batch
     require_start(batch, INSTRUCT)
     prepare_for_whole_batch(connection)
-    root = root_of(connection, batch, office)
-    if root != batch.merkle_root:
+    if (root := root_of(connection, batch, office)) != batch.merkle_root:
         raise _differs(batch)
     key = ensure_payout_key(connection, tenant, office, at)
-    signing = Signing(root, debtor_account(connection, tenant, office), at, key.kid)
+    signing = Signing(root, paying_account(connection, batch, office), at, key.kid)
     totals = payout_batch(connection, batch, signing)
     _require_released(connection, batch, totals)
     previous, number = _previous(connection, tenant)
@@ -60,10 +62,12 @@ def instruct(connection: Connection, tenant: str, batch_id: UUID, office: Office
             lambda: instructions(connection, batch, signing, office),
             key,
             Chain(str(batch.seal_jws), previous, number),
+            _choices(office, tenant),
         )
         _verify(connection, batch, folder, previous)
         manifest_sha256 = manifest_hash((folder / MANIFEST).read_bytes())
         store_files(connection, batch, folder, files, office.sealer)
+    _through_agent(connection, batch, signing, office)
     instructed = change_batch(
         connection,
         batch,
@@ -76,6 +80,21 @@ def instruct(connection: Connection, tenant: str, batch_id: UUID, office: Office
     record_step(connection, batch, instructed, "instructed", WORKER, at)
     refuse_revoked(connection, tenant, key.kid)
     return instructed
+
+
+def _through_agent(connection: Connection, batch: Batch, signing: Signing, office: Office) -> None:
+    """Where an agent pays: order the batch's total to be paid in, and bring the agent's account back to zero."""
+    if batch.form == "agent":
+        pay_on(connection, batch, signing.created_at)
+        make_pay_in(connection, batch, signing.debtor, office, signing.created_at)
+
+
+def _choices(office: Office, tenant: str) -> FileChoices:
+    """What the tenant's bank wants its files to be."""
+    chosen = office.banks.get(tenant)
+    if chosen is None:
+        return FileChoices()
+    return FileChoices(chosen.pain_version, PRESETS[chosen.table], chosen.csv_encoding)
 
 
 def _require_released(connection: Connection, batch: Batch, totals: PayoutBatch) -> None:

@@ -21,6 +21,12 @@ TREASURY: Final = "treasury"
 """The public purse outside this ledger, from which appropriations come."""
 
 
+BANK: Final = "bank"
+"""The account at the bank, outside this ledger: what moved there without an explanation."""
+SUSPENSE: Final = "suspense"
+"""What moved at the bank and waits for a person's explanation."""
+
+
 def quota_account(scheme: str, year: int, uscc: str) -> str:
     """What one enterprise takes of its annual cap in a scheme and quota year."""
     return f"quota/{scheme}/{year}/{uscc}"
@@ -46,6 +52,16 @@ def in_transit_account(scheme: str, year: int) -> str:
     return f"in-transit/{scheme}/{year}"
 
 
+def paid_account(scheme: str, year: int) -> str:
+    """Arrived, by the bank's statement."""
+    return f"paid/{scheme}/{year}"
+
+
+def returned_account(scheme: str, year: int) -> str:
+    """Sent back or refused by the bank: still owed, to be issued again."""
+    return f"returned/{scheme}/{year}"
+
+
 def matching_account(scheme: str, year: int, division: str, uscc: str) -> str:
     """What one enterprise takes of its linked region's annual matching cap."""
     return f"matching/{scheme}/{year}/{division}/{uscc}"
@@ -54,6 +70,21 @@ def matching_account(scheme: str, year: int, division: str, uscc: str) -> str:
 def matching_payable_account(scheme: str, year: int, division: str) -> str:
     """What a linked region owes on top of the awards of a scheme and quota year."""
     return f"matching-payable/{scheme}/{year}/{division}"
+
+
+def clearing_account(scheme: str, year: int, tenant: str) -> str:
+    """What stands between this tenant and another: credits are owed to the other, debits are owed by it."""
+    return f"clearing/{scheme}/{year}/{tenant}"
+
+
+def netted_account(scheme: str, year: int) -> str:
+    """What was taken over by clearing cycles: credits were owed to others, debits by others."""
+    return f"netted/{scheme}/{year}"
+
+
+def agent_account(scheme: str, year: int, batch_no: str) -> str:
+    """What was paid in to the settlement agent for one batch, and not paid out by it yet."""
+    return f"agent/{scheme}/{year}/{batch_no}"
 
 
 @dataclass(frozen=True, slots=True)

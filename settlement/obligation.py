@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -16,10 +17,12 @@ from tenants.kernel.statements import insert_rows
 
 @dataclass(frozen=True, slots=True)
 class Obligation:
-    """One approved claim to be paid to ``payee``, the account of the party named ``payee_name``.
+    """What is to be paid to ``payee``, the account of the party named ``payee_name``: as a rule an approved claim.
 
-    That is the enterprise in ``common_use``, the provider in ``cross_redemption``. ``payee_digest`` (32 bytes, keyed)
-    is equal for equal accounts: what is paid to one account in one batch is one instruction.
+    That is the enterprise in ``common_use``, the provider in ``cross_redemption``. What is no claim of the tenant's own
+    has a ``kind`` (see ``KINDS``), a ``claim_id`` of its own, and the claim behind it as ``origin_id`` in the books of
+    the ``funder``. ``payee_digest`` (32 bytes, keyed) is equal for equal accounts: what is paid to one account in one
+    batch is one instruction.
     """
 
     claim_id: UUID
@@ -35,12 +38,28 @@ class Obligation:
     payee: Account
     payee_digest: bytes
     amount: Money
+    provider_division: str | None = None
+    kind: str | None = None
+    funder: str | None = None
+    origin_id: UUID | None = None
+    due_on: date | None = None
 
+
+KINDS: Final = {
+    "home_region": "cross_redemption",
+    "matching": "common_use",
+    "incentive": "cross_redemption",
+}
+"""Obligations that are not a claim of the tenant's own, by kind, and the mode that says who is paid.
+
+``home_region``: the provider's home tenant pays for the funder; ``matching``: a linked region's own money on top of
+the funder's award; ``incentive``: the yearly reward of a provider.
+"""
 
 _COLUMNS = (
     "tenant", "id", "claim_no", "platform", "scheme", "mode", "quota_year", "enterprise_name", "provider_name",
     "provider_uscc", "payee_name", "account_name", "account_sealed", "payee_digest", "bank_name", "cnaps",
-    "amount_fen", "approved_at",
+    "amount_fen", "approved_at", "provider_division", "kind", "funder", "origin_id", "due_on",
 )  # fmt: skip
 _REOPEN = (
     "on conflict (tenant, id) do update set batch_id = null, released_at = null, "
@@ -102,5 +121,6 @@ def _row(tenant: str, o: Obligation, sealer: Sealer, at: datetime) -> tuple[obje
     return (
         tenant, o.claim_id, o.claim_no, o.platform, o.scheme, o.mode, o.quota_year, o.enterprise_name,
         o.provider_name, o.provider_uscc, o.payee_name, o.payee.account_name, sealed,
-        o.payee_digest, o.payee.bank_name, o.payee.cnaps, o.amount.fen, at,
+        o.payee_digest, o.payee.bank_name, o.payee.cnaps, o.amount.fen, at, o.provider_division, o.kind, o.funder,
+        o.origin_id, o.due_on,
     )  # fmt: skip

@@ -1,9 +1,11 @@
 """What settlement needs of the running service: its secrets, and whether it only demonstrates."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
 
+from settlement.bank.connections import BankConnection
 from tenants.kernel.sealing import KeyEncryptionKey, Sealer
 from tenants.kernel.secrets import Secrets
 
@@ -16,6 +18,8 @@ class Office:
 
     secrets: Secrets
     demonstration: bool
+    banks: Mapping[str, BankConnection] = field(default_factory=dict)
+    """How each tenant reaches its bank, and what its files look like; see ``settlement.bank.connections``."""
 
     @property
     def kek(self) -> bytes:

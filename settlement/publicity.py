@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Final
 
 from sqlalchemy import Connection
 
@@ -10,6 +11,10 @@ from tenants.kernel.clock import shanghai_day
 from tenants.kernel.errors import Conflict
 from tenants.kernel.workdays import Calendar, CalendarYear, official_calendar
 from tenants.policy_store import approved_policies
+
+PUBLISHED_BEFORE: Final = frozenset({"home_region", "matching", "reissue"})
+"""Kinds of batch whose items follow from claims that ended their public notice."""
+ANNOUNCED_DAYS: Final = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +41,13 @@ def calendar_of(connection: Connection, tenant: str) -> Calendar:
 def publicity_terms(connection: Connection, batch: Batch, at: datetime, *, demonstration: bool) -> PublicityTerms:
     """The terms for a batch that is published at ``at``.
 
+    What was in public notice before, with the claim behind it, is announced for one working day.
+
     Raises:
         Conflict: ``policy.none_in_force``.
     """
+    if batch.kind in PUBLISHED_BEFORE:
+        return PublicityTerms(ANNOUNCED_DAYS, calendar_of(connection, batch.tenant))
     policies = approved_policies(connection, batch.tenant, [batch.scheme], demonstration=demonstration)
     policy = policies.in_force(batch.scheme, shanghai_day(at))
     if policy is None:

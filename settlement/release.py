@@ -6,15 +6,16 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from settlement import ledger
 from settlement.batch import Batch, change_batch, lock_batch, record_step
 from settlement.batch_states import CLOSE, RELEASE, already_done, require_start
 from settlement.batch_steps import close
-from settlement.payments import LIVE_ITEMS, ROWS_AT_ONCE, prepare_for_whole_batch, stream
+from settlement.home_region import release_to_home_region
+from settlement.office import Office
+from settlement.payments import LIVE_ITEMS, prepare_for_whole_batch
 from settlement.seal import require_totals
+from settlement.transit import pay_in, put_in_transit
 from tenants.kernel.change import Job
 from tenants.kernel.errors import Forbidden
-from tenants.kernel.money import Money
 
 INSTRUCT_JOB: Final = "batch.instruct"
 """The kind of the outbox job whose worker calls ``settlement.delivery.instruct``; its subject is the batch."""
@@ -32,10 +33,13 @@ _MAKE: Final = (
 )
 
 
-def release(connection: Connection, tenant: str, batch_id: UUID, actor: str, at: datetime) -> Batch:
+def release(
+    connection: Connection, tenant: str, batch_id: UUID, actor: str, at: datetime, office: Office | None = None
+) -> Batch:
     """Release the batch, once, by somebody who neither cut, published nor sealed it (I9, I10, I19).
 
-    An empty batch has nothing to release and is closed.
+    An empty batch has nothing to release and is closed. What the payees' home region pays makes no instructions but
+    debts, for which the ``office`` is needed; above the exposure limit it stays sealed, see ``settlement.exposure``.
 
     Raises:
         NotFound: the tenant has no such batch.
@@ -56,27 +60,15 @@ def release(connection: Connection, tenant: str, batch_id: UUID, actor: str, at:
         return close(connection, tenant, batch_id, actor, at)
     prepare_for_whole_batch(connection)
     require_totals(connection, batch)
+    if batch.form == "home_region":
+        if office is None:
+            raise ValueError("account numbers are sealed anew for the home region: the office is needed")
+        return release_to_home_region(connection, batch, office, actor, at)
     connection.exec_driver_sql(_MAKE, (tenant, batch_id, tenant, batch_id, at, tenant))
-    _put_in_transit(connection, batch, at)
+    if batch.form == "agent":
+        pay_in(connection, batch, at)
+    else:
+        put_in_transit(connection, batch, at)
     released = change_batch(connection, batch, state=RELEASE.ends, state_by=actor, released_by=actor, released_at=at)
     record_step(connection, batch, released, "released", actor, at, Job(INSTRUCT_JOB))
     return released
-
-
-def _put_in_transit(connection: Connection, batch: Batch, at: datetime) -> None:
-    """Post each claim's transfer from its year's obligations to what is in transit."""
-    years = connection.exec_driver_sql(
-        f"select distinct quota_year from ({LIVE_ITEMS}) l order by 1",  # noqa: S608 - our own statement
-        (batch.tenant, batch.id),
-    ).scalars()
-    accounts = {
-        year: (ledger.obligations_account(batch.scheme, year), ledger.in_transit_account(batch.scheme, year))
-        for year in years
-    }
-    ledger.open_accounts(connection, batch.tenant, {code: False for pair in accounts.values() for code in pair})
-    for rows in stream(connection, LIVE_ITEMS, (batch.tenant, batch.id)).partitions(ROWS_AT_ONCE):
-        transfers = [
-            ledger.posted(*accounts[row.quota_year], Money(row.amount_fen), batch.batch_no, row.claim_id)
-            for row in rows
-        ]
-        ledger.append(connection, batch.tenant, transfers, at)

@@ -10,12 +10,12 @@ from sqlalchemy import Connection
 
 from settlement.batch import Batch, change_batch, control_totals, lock_batch, next_number, record_step
 from settlement.batch_states import SEAL, already_done, require_start
-from settlement.formats.pain001 import schema_faults, write_pain001
+from settlement.formats.pain001 import VERSIONS, schema_faults, write_pain001
 from settlement.instruction import InstructionError
 from settlement.keys import ensure_payout_key, public_keys, refuse_revoked
 from settlement.office import Office
+from settlement.paying_account import paying_account
 from settlement.payments import Signing, instructions, payout_batch, prepare_for_whole_batch, root_of
-from settlement.payout_account import debtor_account
 from settlement.publicity import calendar_of, require_publicity_over
 from settlement.signing import SEAL as SEAL_TYPE
 from settlement.signing import SigningKey, compact_signer, verify_compact
@@ -110,7 +110,7 @@ def _payable_root(connection: Connection, batch: Batch, key: SigningKey, office:
     try:
         root = root_of(connection, batch, office)
         if batch.item_count:
-            signing = Signing(root, debtor_account(connection, batch.tenant, office), at, key.kid)
+            signing = Signing(root, paying_account(connection, batch, office), at, key.kid)
             _rehearse(connection, batch, signing, office)
     except InstructionError as error:
         raise _unpayable(batch, str(error)) from error
@@ -118,11 +118,13 @@ def _payable_root(connection: Connection, batch: Batch, key: SigningKey, office:
 
 
 def _rehearse(connection: Connection, batch: Batch, signing: Signing, office: Office) -> None:
+    chosen = office.banks.get(batch.tenant)
+    version = VERSIONS[0] if chosen is None else chosen.pain_version
     with tempfile.TemporaryFile() as file:
         payments = instructions(connection, batch, signing, office)
-        write_pain001(file, payout_batch(connection, batch, signing), payments)
+        write_pain001(file, payout_batch(connection, batch, signing), payments, version)
         file.seek(0)
-        if faults := schema_faults(file):
+        if faults := schema_faults(file, version):
             raise _unpayable(batch, faults[0])
 
 

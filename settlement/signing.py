@@ -32,6 +32,7 @@ INSTRUCTION: Final = "clearing-instruction+jws"
 SEAL: Final = "clearing-seal+jws"
 MANIFEST: Final = "clearing-manifest+jws"
 FILE: Final = "clearing-file+jws"
+ORDER: Final = "clearing-order+jws"
 CHECKPOINT: Final = "clearing-checkpoint+jws"
 
 PURPOSE_OF: Final[Mapping[str, Purpose]] = {
@@ -39,6 +40,7 @@ PURPOSE_OF: Final[Mapping[str, Purpose]] = {
     SEAL: Purpose.PAYOUT,
     MANIFEST: Purpose.PAYOUT,
     FILE: Purpose.PAYOUT,
+    ORDER: Purpose.PAYOUT,
     CHECKPOINT: Purpose.CHECKPOINT,
 }
 """Which keys sign which type; no key signs a type outside its purpose."""

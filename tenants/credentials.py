@@ -62,6 +62,18 @@ def find_client(connection: Connection, client_id: str) -> StoredClient | None:
     return None if row is None else StoredClient(row[0], row[1], tuple(row[2]))
 
 
+def principal_named(connection: Connection, client_id: str) -> Principal | None:
+    """The live client with this name as a caller with all its scopes: for commands run beside the database."""
+    row = connection.exec_driver_sql(
+        "select client_id, person, platform, tenants, scopes from client where client_id = %s and revoked_at is null",
+        (client_id,),
+    ).one_or_none()
+    if row is None:
+        return None
+    name, person, platform, tenants, scopes = row
+    return Principal(name, person or name, platform, tuple(tenants), frozenset(scopes), person)
+
+
 def secret_fits(client: StoredClient, client_secret: str) -> bool:
     """Whether the secret is the client's, compared in constant time."""
     return hmac.compare_digest(_digest(client_secret).hex(), client.secret_hash)

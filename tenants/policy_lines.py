@@ -21,6 +21,8 @@ def lines_of(text: str) -> dict[str, int]:
         if header is not None:
             table = _table(header[1] == "[[", [part.strip(QUOTED) for part in header[2].split(".")], entries)
             places.setdefault(table, number)
+            if header[1] == "[[":
+                places.setdefault(table.rpartition("/")[0], number)
         elif key is not None:
             place = table
             for part in key[1].split("."):

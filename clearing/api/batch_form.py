@@ -55,6 +55,9 @@ class BatchSchema(Schema):
     scheme = _text("券种 / scheme")
     mode = _text("通用或通兑 / who is paid", enum=list(MODES))
     kind = _text("批次类别 / kind")
+    form = _text("跨区域支付方式，直接支付为 null / how the money gets across; null: paid directly")
+    counterparty = _text("协议对方 / the other side of the agreement")
+    agreement_id = fields.UUID(metadata={"description": "所依据的协议 / the agreement it goes by"})
     state = _text("状态 / state", enum=list(STATES))
     possible_steps = fields.List(fields.String(), metadata={"description": "可进行的操作 / steps the state allows"})
     cut_off = _instant("截止时刻 / claims approved up to here are in")
@@ -86,6 +89,7 @@ class BatchSchema(Schema):
     manifest_sha256 = _text(
         "清单哈希（不含签名），下一清单引用它 / hash of the manifest without its signatures, which the next one names"
     )
+    exposure_hold = fields.Dict(metadata={"description": "敞口超限暂停 / the hold at the exposure limit, if any"})
     files = fields.List(fields.Nested(FileSchema))
 
 
@@ -95,7 +99,7 @@ class BatchLineSchema(BatchSchema):
     class Meta:
         """Without what only the whole batch shows."""
 
-        exclude = ("seal", "files")
+        exclude = ("seal", "exposure_hold", "files")
 
 
 class ItemSchema(Schema):
@@ -144,6 +148,9 @@ def batch_json(batch: Batch, files: list[StoredFile] | None) -> dict[str, Json]:
         "scheme": batch.scheme,
         "mode": batch.mode,
         "kind": batch.kind,
+        "form": batch.form,
+        "counterparty": batch.counterparty,
+        "agreement_id": None if batch.agreement_id is None else str(batch.agreement_id),
         "state": batch.state,
         "possible_steps": [*possible_steps(batch)],
         "cut_off": plain(batch.cut_off_at),

@@ -28,6 +28,9 @@ from settlement.batch import Batch, find_batch, list_batches, list_items, lock_b
 from settlement.batch_files import StoredFile, find_file, list_files, read_part
 from settlement.batch_states import STATES
 from settlement.batch_steps import CutOrder, cancel, close, cut, publish
+from settlement.exposure import find_hold
+from settlement.home_region import HOME_REGION, close_settled
+from settlement.obligation import KINDS
 from settlement.office import Office
 from settlement.publicity import publicity_terms
 from settlement.release import release
@@ -73,7 +76,19 @@ class BatchOrderSchema(Schema):
 
     scheme = CodeField(SCHEME, about="券种 / scheme", example="provincial")
     mode = ChoiceField(MODES, about="通用或通兑 / who is paid")
-    kind = fields.String(load_default=None, allow_none=True, metadata={"description": "as ``mode``, its default"})
+    kind = fields.String(
+        load_default=None,
+        allow_none=True,
+        metadata={"description": "as ``mode``, its default; or what is no claim of the tenant's own", "enum": [*KINDS]},
+    )
+    counterparty = fields.String(
+        load_default=None,
+        allow_none=True,
+        validate=validate.Regexp(rf"(?:{SCHEME}|[1-9][0-9]{{5}})\Z"),
+        metadata={
+            "description": "通兑：与该方的协议 / cross-redemption: providers paid by the agreement with this side"
+        },
+    )
     cut_off = CutOffField()
 
 
@@ -97,17 +112,17 @@ class BatchQuerySchema(PageSchema):
 @blueprint.response(201, BatchSchema, description="the batch, in state cut; it may be empty")
 def cut_batch(body: dict[str, Any], tenant: str) -> Response:
     """Cut a batch; a cut-off that lies ahead is the present moment."""
-    if body["kind"] not in {None, body["mode"]}:
-        raise _faulty("/kind", "kind.unknown", f"目前只能为 {body['mode']}。", f"Only {body['mode']} is possible here.")
+    kind = _kind(body)
     caller = principal()
 
     def use_case(work: Work) -> Answer:
         policies = approved_policies(
             work.connection, tenant, [body["scheme"]], demonstration=current().settings.demonstration
         )
-        if not policies.has_scheme(body["scheme"]):
+        if kind is None and not policies.has_scheme(body["scheme"]):
             raise _faulty("/scheme", "scheme.unknown", "该区域没有这个券种。", "The tenant has no such scheme.")
-        order = CutOrder(tenant, body["scheme"], body["mode"], body["cut_off"] or work.at)
+        cut_off_at = body["cut_off"] or work.at
+        order = CutOrder(tenant, body["scheme"], body["mode"], cut_off_at, kind, body["counterparty"])
         batch = cut(work.connection, order, caller.subject, work.at)
         location = {"Location": f"/v1/tenants/{tenant}/batches/{batch.id}"}
         return Answer(batch_json(batch, []), 201, {**location, "ETag": etag_of(batch)})
@@ -187,9 +202,16 @@ def seal_batch(tenant: str, batch_id: UUID) -> Response:
 @needs("batches:release")
 @blueprint.response(200, BatchSchema)
 def release_batch(tenant: str, batch_id: UUID) -> Response:
-    """Release the sealed batch for payment; never by who cut, published or sealed it."""
+    """Release the sealed batch for payment; never by who cut, published or sealed it.
+
+    What would pass the exposure limit of its agreement stays sealed; the answer then has an open ``exposure_hold``.
+    """
+    both = (tenant, *_home_region(tenant, batch_id))
     return _step(
-        tenant, batch_id, lambda work: release(work.connection, tenant, batch_id, principal().subject, work.at)
+        tenant,
+        batch_id,
+        lambda work: release(work.connection, tenant, batch_id, principal().subject, work.at, office()),
+        both,
     )
 
 
@@ -209,8 +231,15 @@ def cancel_batch(tenant: str, batch_id: UUID) -> Response:
 @needs("batches:write")
 @blueprint.response(200, BatchSchema)
 def close_batch(tenant: str, batch_id: UUID) -> Response:
-    """Close a batch that is empty."""
-    return _step(tenant, batch_id, lambda work: close(work.connection, tenant, batch_id, principal().subject, work.at))
+    """Close a batch that is empty, or whose debts to the home region are settled."""
+
+    def step(work: Work) -> Batch:
+        batch, actor = lock_batch(work.connection, tenant, batch_id), principal().subject
+        if batch.form == HOME_REGION and batch.released_at is not None:
+            return close_settled(work.connection, batch, actor, work.at)
+        return close(work.connection, tenant, batch_id, actor, work.at)
+
+    return _step(tenant, batch_id, step)
 
 
 @blueprint.get("/<uuid:batch_id>/files")
@@ -249,7 +278,7 @@ def get_file(tenant: str, batch_id: UUID, name: str) -> Response:
 
 def office() -> Office:
     """What settlement needs of this service."""
-    return Office(current().secrets, current().settings.demonstration)
+    return current().office
 
 
 def etag_of(batch: Batch) -> str:
@@ -277,7 +306,7 @@ def _bad_cursor() -> Invalid:
     return _faulty("/cursor", "cursor.invalid", "游标无效，请从第一页开始。", "The cursor is not valid.")
 
 
-def _step(tenant: str, batch_id: UUID, step: Step) -> Response:
+def _step(tenant: str, batch_id: UUID, step: Step, tenants: tuple[str, ...] | None = None) -> Response:
     """Do one step; with ``If-Match``, only to the version that the caller read."""
 
     def use_case(work: Work) -> Answer:
@@ -289,12 +318,42 @@ def _step(tenant: str, batch_id: UUID, step: Step) -> Response:
         return _shown(work, step(work))
 
     _reason()
-    return in_transaction(use_case, (tenant,))
+    return in_transaction(use_case, tenants or (tenant,))
+
+
+def _home_region(tenant: str, batch_id: UUID) -> tuple[str, ...]:
+    """The tenant whose books a release writes to as well, if there is one."""
+    service = current()
+
+    def find(work: Work) -> Batch:
+        return find_batch(work.connection, tenant, batch_id)
+
+    batch = run(service.engine, Scope((tenant,)), service.machine, find)
+    return (batch.counterparty,) if batch.form == HOME_REGION and batch.counterparty else ()
+
+
+def _kind(body: dict[str, Any]) -> str | None:
+    """The kind of obligations that are wanted; ``None`` for approved claims.
+
+    Raises:
+        Invalid: there is no such kind, or not of this mode, or it goes by no agreement.
+    """
+    kind: str | None = body["kind"]
+    if kind in {None, body["mode"]}:
+        return None
+    if KINDS.get(str(kind)) != body["mode"]:
+        raise _faulty("/kind", "kind.unknown", "没有此方式下的这类批次。", "There is no such kind of this mode.")
+    if body["counterparty"] is not None:
+        said = ("此类批次不按协议兑付。", "A batch of this kind goes by no agreement.")
+        raise _faulty("/counterparty", "counterparty.kind", *said)
+    return kind
 
 
 def _shown(work: Work, batch: Batch) -> Answer:
     files = list_files(work.connection, batch.tenant, batch.id)
-    return Answer(batch_json(batch, files), headers={"ETag": etag_of(batch)})
+    hold = find_hold(work.connection, batch.tenant, batch.id) if batch.form == HOME_REGION else None
+    shown = batch_json(batch, files) | {"exposure_hold": None if hold is None else hold.json()}
+    return Answer(shown, headers={"ETag": etag_of(batch)})
 
 
 def _reason() -> str | None:

@@ -28,6 +28,9 @@ MAX_LINES: Final = CHUNK_CLAIMS
 """Lines that are gathered before they are taken in and answered."""
 
 
+Read = Callable[[Json], Submission]
+"""Reads one line's JSON; raises ``Problem`` where it is wrong."""
+
 Placed = tuple[Desk, Submission]
 """A claim, and the desk at which it is submitted."""
 
@@ -82,18 +85,25 @@ def _spending(claim: Submission) -> list[tuple[str, str]]:
 @needs("claims:write")
 def submit_bulk() -> Response:
     """Submit claims by the line; good lines go in whatever the others are."""
+    return take_lines(read_submission)
+
+
+def take_lines(read: Read) -> Response:
+    """Take in the claims of this request's lines, each read by ``read`` from its JSON."""
     require_ndjson()
     service, caller, english = current(), principal(), wants_english()
-    windows = gathered(read_lines(request.stream, MAX_CLAIM_BYTES), lambda claim: desk_for(caller, claim))
+    windows = gathered(read_lines(request.stream, MAX_CLAIM_BYTES), lambda claim: desk_for(caller, claim), read)
     scope = Scope(caller.tenants, caller.platform)
     return answer_lines(line for window in windows for line in _take(service, scope, window, english=english))
 
 
-def gathered(lines: Iterator[Line], desk_of: Callable[[Submission], Desk]) -> Iterator[Window]:
+def gathered(
+    lines: Iterator[Line], desk_of: Callable[[Submission], Desk], read: Read = read_submission
+) -> Iterator[Window]:
     """The lines in windows; a platform's lines for several tenants may stand in any order."""
     window = Window()
     for line in lines:
-        one = _placed(line, desk_of)
+        one = _placed(line, desk_of, read)
         if not window.takes(one):
             yield window
             window = Window()
@@ -101,18 +111,18 @@ def gathered(lines: Iterator[Line], desk_of: Callable[[Submission], Desk]) -> It
     yield window
 
 
-def _placed(line: Line, desk_of: Callable[[Submission], Desk]) -> Placed | Problem:
+def _placed(line: Line, desk_of: Callable[[Submission], Desk], read: Read) -> Placed | Problem:
     try:
-        claim = _read(line)
+        claim = _read(line, read)
         return desk_of(claim), claim
     except Problem as problem:
         return problem
 
 
-def _read(line: Line) -> Submission:
+def _read(line: Line, read: Read) -> Submission:
     if line.content is None:
         raise too_large(MAX_CLAIM_BYTES)
-    return read_submission(decode(line.content, MAX_CLAIM_BYTES))
+    return read(decode(line.content, MAX_CLAIM_BYTES))
 
 
 def _take(service: Service, scope: Scope, window: Window, *, english: bool) -> Iterator[dict[str, Json]]:

@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from clearing.api.frame import Answer, current, in_transaction, needs, principal, respond, shared_intake
 from clearing.api.noun import Noun, PageSchema, WholeNumber, cursor_id, json_body, load, page
 from clearing.api.problems import wants_english
-from clearing.api.taking import other_tenants_id
+from clearing.api.taking import desk_of, other_tenants_id
 from clearing.claims.case import Desk, Outcome
 from clearing.claims.intake import RACED, submit
 from clearing.claims.listing import Filter, claim_history, list_claims, traces_of
@@ -23,7 +23,7 @@ from connectors.reading import ClaimSchema, read_submission
 from connectors.submission import Submission
 from tenants.kernel.canonical import Json
 from tenants.kernel.database import Scope, Work, broken_constraint
-from tenants.kernel.errors import Conflict, FieldError, Forbidden, Invalid, PreconditionFailed, Text
+from tenants.kernel.errors import Conflict, Forbidden, PreconditionFailed
 from tenants.principal import Principal
 
 blueprint = Noun("claims", __name__, url_prefix="/v1/claims", description="兑付申请 / claims")
@@ -58,7 +58,7 @@ class ReviewSchema(Schema):
     reason = fields.String(load_default=None, allow_none=True, validate=validate.Length(max=2000))
 
 
-class ConfirmationSchema(Schema):
+class ProviderConfirmationSchema(Schema):
     """Whether the provider stands by the claim's papers."""
 
     confirmed = BooleanField()
@@ -86,8 +86,12 @@ class WithdrawalSchema(Schema):
 )
 def submit_claim() -> Response:
     """Submit one claim, or a new revision of one that needs correction."""
+    return take_claim(read_submission(json_body(MAX_CLAIM_BYTES)))
+
+
+def take_claim(claim: Submission) -> Response:
+    """Take in the claim that this request submits, in whatever form it came."""
     caller = principal()
-    claim = read_submission(json_body(MAX_CLAIM_BYTES))
     desk = desk_for(caller, claim)
     if "Idempotency-Key" not in request.headers:
         return respond(_answer(shared_intake().take_in(Scope(caller.tenants, caller.platform), desk, claim)))
@@ -190,7 +194,7 @@ def review_claim(body: dict[str, Any], claim_id: UUID) -> Response:
 
 @blueprint.post("/<uuid:claim_id>/provider-confirmation")
 @needs("claims:write")
-@blueprint.arguments(ConfirmationSchema)
+@blueprint.arguments(ProviderConfirmationSchema)
 def confirm_by_provider(body: dict[str, Any], claim_id: UUID) -> Response:
     """The provider's word through the platform: it confirms the claim's papers, or sends them back with a reason."""
     decision = Decision(PROVIDER, "approve" if body["confirmed"] else "correct", None, body["reason"])
@@ -225,20 +229,7 @@ def desk_for(caller: Principal, claim: Submission) -> Desk:
         Forbidden: the caller is no platform's client.
         Invalid: the claim's tenant is unknown or not among the caller's; the answer is the same.
     """
-    if caller.platform is None:
-        raise Forbidden("platform.missing", "只有平台的客户端可以提交。", "Only a platform's client may submit.")
-    if claim.tenant not in caller.tenants:
-        said = Text("没有这个区域，或本客户端不可向其提交。", "No such tenant, or this client may not submit for it.")
-        error = FieldError("/tenant", "tenant.unknown", said)
-        raise Invalid("claim.invalid", said.zh, said.en, errors=(error,))
-    return Desk(
-        tenant=claim.tenant,
-        platform=caller.platform,
-        client_id=caller.client_id,
-        actor=caller.subject,
-        may_import=caller.may("claims:import"),
-        demonstration=current().settings.demonstration,
-    )
+    return desk_of(caller, claim, demonstration=current().settings.demonstration)
 
 
 def reviewer() -> Reviewer:

@@ -197,7 +197,13 @@ def _idempotency_key() -> str | None:
 
 
 def _request_digest() -> bytes:
-    return sha256(f"{request.method}\n{request.full_path}\n".encode() + request.get_data())
+    content = g.streamed_sha256 if "streamed_sha256" in g else request.get_data()
+    return sha256(f"{request.method}\n{request.full_path}\n".encode() + content)
+
+
+def streamed(digest: bytes) -> None:
+    """Say what a body was whose stream has been read, so that an idempotency key is held against it too."""
+    g.streamed_sha256 = digest
 
 
 class TokenCache:

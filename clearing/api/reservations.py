@@ -26,6 +26,17 @@ READERS = ("claims:read", "claims:write", "reviews:write", "audit:read")
 @blueprint.arguments(ReservationSchema)
 def request_reservation(given: ReservationRequest) -> Response:
     """Ask for quota; the policy computes the amount, the center confirms it."""
+    return take_request(given)
+
+
+def take_request(given: ReservationRequest) -> Response:
+    """Take the request for quota that this request makes, in whatever form it came.
+
+    Raises:
+        Forbidden: the caller is no platform's client.
+        Invalid: the tenant is unknown or not among the caller's.
+        Conflict: the external id came before with other content.
+    """
     caller = principal()
     if caller.platform is None:
         raise Forbidden("platform.missing", "只有平台的客户端可以提交。", "Only a platform's client may submit.")

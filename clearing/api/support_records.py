@@ -34,8 +34,19 @@ _LINES = {"required": True, "content": {"application/x-ndjson": {"schema": {"typ
 @needs("support:write")
 def submit_record() -> Response:
     """Register one support record."""
+    return take_record(load(SupportRecordSchema(), json_body(MAX_BODY_BYTES)))
+
+
+def take_record(given: SupportRecord) -> Response:
+    """Register the support record that this request makes, in whatever form it came.
+
+    Raises:
+        Forbidden: the caller is no platform's client.
+        Invalid: platform or tenant are not the caller's.
+        Conflict: the external id came before with other content.
+    """
     caller = principal()
-    one = _checked(caller, load(SupportRecordSchema(), json_body(MAX_BODY_BYTES)))
+    one = checked(caller, given)
 
     def use_case(work: Work) -> Answer:
         done = register_support(work, current().vault, caller.client_id, caller.subject, [one])[0]
@@ -63,20 +74,27 @@ def submit_records() -> Response:
 Chunk = list[tuple[int, SupportRecord | Problem]]
 
 
-def gathered(lines: Iterator[Line], caller: Principal) -> Iterator[Chunk]:
-    """Consecutive records of one tenant, each external id once."""
-    chunk: Chunk = []
-    seen: set[str] = set()
-    tenant: str | None = None
+def _read(lines: Iterator[Line], caller: Principal) -> Iterator[tuple[int, SupportRecord | Problem]]:
     for line in lines:
         try:
             if line.content is None:
                 raise too_large(MAX_BODY_BYTES)
-            one: SupportRecord | Problem = _checked(
-                caller, load(SupportRecordSchema(), decode(line.content, MAX_BODY_BYTES))
-            )
+            yield line.number, checked(caller, load(SupportRecordSchema(), decode(line.content, MAX_BODY_BYTES)))
         except Problem as problem:
-            one = problem
+            yield line.number, problem
+
+
+def gathered(lines: Iterator[Line], caller: Principal) -> Iterator[Chunk]:
+    """The lines in chunks: consecutive records of one tenant, each external id once."""
+    return in_chunks(_read(lines, caller))
+
+
+def in_chunks(lines: Iterator[tuple[int, SupportRecord | Problem]]) -> Iterator[Chunk]:
+    """Consecutive records of one tenant, each external id once."""
+    chunk: Chunk = []
+    seen: set[str] = set()
+    tenant: str | None = None
+    for number, one in lines:
         meets = isinstance(one, SupportRecord) and (one.external_id in seen or (seen and one.tenant != tenant))
         if len(chunk) >= RECORDS_AT_ONCE or meets:
             yield chunk
@@ -84,12 +102,12 @@ def gathered(lines: Iterator[Line], caller: Principal) -> Iterator[Chunk]:
         if isinstance(one, SupportRecord):
             tenant = one.tenant
             seen.add(one.external_id)
-        chunk.append((line.number, one))
+        chunk.append((number, one))
     yield chunk
 
 
 def _take(service: Service, caller: Principal, chunk: Chunk, *, english: bool) -> Iterator[dict[str, Json]]:
-    done = iter(_registered(service, caller, [one for _, one in chunk if isinstance(one, SupportRecord)]))
+    done = iter(registered(service, caller, [one for _, one in chunk if isinstance(one, SupportRecord)]))
     for number, one in chunk:
         answer = one if isinstance(one, Problem) else next(done)
         if isinstance(answer, Problem):
@@ -98,7 +116,8 @@ def _take(service: Service, caller: Principal, chunk: Chunk, *, english: bool) -
             yield {"line": number, "status": answer.status, "support_record": _json(answer)}
 
 
-def _registered(service: Service, caller: Principal, records: list[SupportRecord]) -> list[Registered | Problem]:
+def registered(service: Service, caller: Principal, records: list[SupportRecord]) -> list[Registered | Problem]:
+    """What became of each of the records, which are of one tenant, each external id once."""
     if not records:
         return []
 
@@ -111,11 +130,17 @@ def _registered(service: Service, caller: Principal, records: list[SupportRecord
         return [problem for _ in records]
     except IntegrityError as error:
         if len(records) > 1:
-            return [answer for one in records for answer in _registered(service, caller, [one])]
+            return [answer for one in records for answer in registered(service, caller, [one])]
         return [_taken_id(error)]
 
 
-def _checked(caller: Principal, loaded: Any) -> SupportRecord:  # noqa: ANN401 - what the schema makes
+def checked(caller: Principal, loaded: Any) -> SupportRecord:  # noqa: ANN401 - what the schema makes
+    """The record, unless it is not the caller's to state.
+
+    Raises:
+        Forbidden: the caller is no platform's client.
+        Invalid: platform or tenant are not the caller's.
+    """
     one: SupportRecord = loaded
     if caller.platform is None:
         raise Forbidden("platform.missing", "只有平台的客户端可以提交。", "Only a platform's client may submit.")

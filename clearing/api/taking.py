@@ -16,7 +16,8 @@ from clearing.claims.intake import RACED, submit
 from clearing.service import Service
 from connectors.submission import Submission
 from tenants.kernel.database import Scope, broken_constraint, run
-from tenants.kernel.errors import Conflict, Problem
+from tenants.kernel.errors import Conflict, FieldError, Forbidden, Invalid, Problem, Text
+from tenants.principal import Principal
 
 SHARED_BY: Final = 64
 """Requests that may share one transaction."""
@@ -40,6 +41,29 @@ def take_in(service: Service, scope: Scope, desk: Desk, claims: list[Submission]
             return [one for claim in claims for one in take_in(service, scope, desk, [claim])]
         conflict = other_tenants_id()
         return [Outcome(conflict.status, problem=conflict)]
+
+
+def desk_of(caller: Principal, claim: Submission, *, demonstration: bool) -> Desk:
+    """The desk at which the caller submits the claim.
+
+    Raises:
+        Forbidden: the caller is no platform's client.
+        Invalid: the claim's tenant is unknown or not among the caller's; the answer is the same.
+    """
+    if caller.platform is None:
+        raise Forbidden("platform.missing", "只有平台的客户端可以提交。", "Only a platform's client may submit.")
+    if claim.tenant not in caller.tenants:
+        said = Text("没有这个区域，或本客户端不可向其提交。", "No such tenant, or this client may not submit for it.")
+        error = FieldError("/tenant", "tenant.unknown", said)
+        raise Invalid("claim.invalid", said.zh, said.en, errors=(error,))
+    return Desk(
+        tenant=claim.tenant,
+        platform=caller.platform,
+        client_id=caller.client_id,
+        actor=caller.subject,
+        may_import=caller.may("claims:import"),
+        demonstration=demonstration,
+    )
 
 
 def other_tenants_id() -> Conflict:

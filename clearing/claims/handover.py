@@ -26,13 +26,19 @@ def hand_over(connection: Connection, vault: Vault, tenant: str, claim_ids: Sequ
     """
     rows = connection.exec_driver_sql(
         "select c.id, c.claim_no, c.platform, c.scheme, c.mode, c.quota_year, c.enterprise_name, c.provider_name, "
-        "c.provider_uscc, c.award_fen, c.revision, r.submission::json -> 'payee' as payee, r.sealed "
+        "c.provider_uscc, c.award_fen, c.revision, r.submission::json -> 'payee' as payee, r.sealed, "
+        "r.submission::json -> 'provider' ->> 'division' as provider_division "
         "from claim c join claim_revision r "
         "on r.tenant = c.tenant and r.claim_id = c.id and r.revision = c.revision "
         "where c.tenant = %s and c.id = any(%s) order by c.id",
         (tenant, list(claim_ids)),
     ).all()
     open_obligations(connection, tenant, [_obligation(vault, tenant, row) for row in rows], vault.sealer, at)
+
+
+def payee_digest(vault: Vault, payee: Account) -> bytes:
+    """The keyed digest by which claims paid to one account are found to be so."""
+    return vault.content_mac(_PAYEE + canonical_bytes(payee.payload()))
 
 
 def revision_place(tenant: str, claim_id: UUID, revision: int) -> Place:
@@ -55,6 +61,7 @@ def _obligation(vault: Vault, tenant: str, row: Any) -> Obligation:  # noqa: ANN
         provider_uscc=row.provider_uscc,
         payee_name=row.enterprise_name if row.mode == "common_use" else row.provider_name,
         payee=payee,
-        payee_digest=vault.content_mac(_PAYEE + canonical_bytes(payee.payload())),
+        payee_digest=payee_digest(vault, payee),
         amount=Money(row.award_fen),
+        provider_division=row.provider_division,
     )

@@ -1,6 +1,7 @@
 """The program ``clearing``: its options, its commands, and what an error is to a shell."""
 
 import importlib
+import keyword
 import os
 import sys
 from pathlib import Path
@@ -21,10 +22,16 @@ COMMANDS: Final = {
     "migrate": ("database", "更新数据库结构 / bring the schema up to date"),
     "seed": ("database", "写入随附的区域与政策 / store the shipped tenants and policies"),
     "client": ("clients", "接口客户端 / clients of the interface"),
+    "import": ("transfers", "导入申请或支持记录 / claims or support records from a file"),
+    "export": ("transfers", "导出申请 / claims to a file"),
     "tenant": ("tenants", "区域 / tenants"),
     "policy": ("policies", "政策版本 / policy versions"),
     "key": ("keys", "签名密钥 / signing keys"),
+    "ledger": ("ledger", "账本 / the ledger"),
+    "agreement": ("cycles", "结算协议 / agreements between tenants"),
+    "cycle": ("cycles", "清算周期 / clearing cycles"),
     "outbox": ("outbox", "待办任务 / work that waits"),
+    "bank": ("banks", "银行：发送与对账 / banks: sending and reconciliation"),
     "verify": ("verification", "核验整个数据库 / verify the whole database"),
     "verify-batch": ("verification", "离线核验一个批次 / verify one batch offline"),
     "bench": ("benchmarks", "性能测量 / benchmarks"),
@@ -42,7 +49,7 @@ class _Late(click.Group):
         if name not in COMMANDS:
             return None
         module = importlib.import_module(f"clearing.cli.{COMMANDS[name][0]}")
-        command: click.Command = getattr(module, name.replace("-", "_"))
+        command: click.Command = getattr(module, name.replace("-", "_") + "_" * keyword.iskeyword(name))
         return command
 
     def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -102,7 +109,7 @@ _AWAY: Final = frozenset({"OperationalError", "RedisError"})
 _CODES: Final = {
     UNAVAILABLE: _AWAY | {"EmbeddedError", "ServingError", "Unavailable"},
     FINDINGS: frozenset({"SeedError", "CheckpointError"}),
-    USAGE: frozenset({"SettingsError", "PreparationError", "Problem"}),
+    USAGE: frozenset({"SettingsError", "PreparationError", "ConnectionsError", "Problem", "WorksheetError"}),
 }
 """By the names of error classes, so that no command imports what it does not need; the first that fits holds."""
 

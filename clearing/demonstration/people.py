@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Final
 
-from clearing.demonstration.caller import Caller, sign_in
+from connectors.client import Caller, ClientSecret
 
 Create = Callable[[str | None, tuple[str, ...], tuple[str, ...], str | None], tuple[str, str]]
 """Makes a client of a platform, with tenants, scopes and person; answers its id and secret."""
@@ -53,10 +53,13 @@ _PERSONS: Final = {
 
 
 def invite(address: str, tenants: tuple[str, ...], create: Create) -> People:
-    """Make a client for each, and sign each in."""
-    logins = {platform: create(platform, served, _SUBMIT, None) for platform, served in PLATFORMS.items()}
-    staff = {role: sign_in(address, *create(None, tenants, scopes, _PERSONS[role])) for role, scopes in _STAFF.items()}
+    """Make a client for each; each signs in when it first calls."""
+
+    def caller(platform: str | None, served: tuple[str, ...], scopes: tuple[str, ...], person: str | None) -> Caller:
+        return Caller(address, ClientSecret(*create(platform, served, scopes, person)))
+
+    staff = {role: caller(None, tenants, scopes, _PERSONS[role]) for role, scopes in _STAFF.items()}
     return People(
-        platforms={platform: sign_in(address, *login) for platform, login in logins.items()},
+        platforms={platform: caller(platform, served, _SUBMIT, None) for platform, served in PLATFORMS.items()},
         **{field.name: staff[field.name] for field in fields(People) if field.name in staff},
     )

@@ -10,9 +10,9 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
 
-from clearing.demonstration.caller import CallError
 from clearing.demonstration.claims import cross_redemption, generate, support_record
 from clearing.demonstration.people import People
+from connectors.client import CallError, LineAnswer, Platform
 from settlement.offline import verify_batch
 from tenants.kernel.money import ZERO, Money, total
 
@@ -93,7 +93,7 @@ def submit_generated(people: People, told: Told) -> int:
         for claim in of_day:
             bodies.setdefault(claim.platform, []).append(claim.body)
         for platform, sent in bodies.items():
-            for answer in people.platforms[platform].lines("/v1/claims/bulk", sent):
+            for answer in Platform(people.platforms[platform]).submit_all(sent):
                 _note(told, answer)
     supported = [claim for claim in claims if claim.body["tenant"] == "wujiang" and claim.planted is None][:5]
     for number, claim in enumerate(supported):  # what the local platform paid before blocks the same elsewhere
@@ -108,11 +108,11 @@ def _paid_locally(body: Body, number: int) -> Body:
     return support_record(other, "wujiang-local", "wujiang", f"WJ-LOCAL-2024-{number + 1:04d}")
 
 
-def _note(told: Told, answer: Body) -> None:
-    if "problem" in answer:
-        told.refused_lines[answer["problem"]["code"]] += 1
+def _note(told: Told, answer: LineAnswer) -> None:
+    if answer.problem is not None:
+        told.refused_lines[answer.problem.code] += 1
         return
-    claim = answer["claim"]
+    claim = answer.body["claim"]
     if told.caught is None and any(f["rule"] == "duplicate.cross_scheme" for f in claim["assessment"]["findings"]):
         told.caught = claim
 

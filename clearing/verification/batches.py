@@ -22,7 +22,7 @@ COLUMNS: Final = (
     "tenant, id, batch_no, scheme, mode, kind, state, cut_off_at, item_count, total_fen, cut_by, cut_at, state_by, "
     "published_by, published_on, publicity_through_on, publicity_provisional, calendar_version, working_days, "
     "sealed_by, sealed_at, seal_no, merkle_root, previous_seal, seal_jws, seal_sha256, released_by, released_at, "
-    "instructed_at, manifest_no, manifest_sha256, version"
+    "instructed_at, manifest_no, manifest_sha256, form, counterparty, agreement_id, version"
 )
 STEPS: Final[Mapping[str, tuple[frozenset[str | None], str]]] = {
     "batch.cut": (frozenset({None}), "cut"),
@@ -34,7 +34,7 @@ STEPS: Final[Mapping[str, tuple[frozenset[str | None], str]]] = {
     "batch.released": (frozenset({"sealed"}), "released"),
     "batch.instructed": (frozenset({"released"}), "instructed"),
     "batch.cancelled": (frozenset({"cut", "in_publicity"}), "cancelled"),
-    "batch.closed": (frozenset({"cut", "in_publicity", "sealed"}), "closed"),
+    "batch.closed": (frozenset({"cut", "in_publicity", "sealed", "released"}), "closed"),
 }
 """From which states each step leads to which."""
 COUNTING: Final = frozenset({"batch.published", "batch.dated"})
@@ -47,6 +47,8 @@ DOERS: Final = {
     "batch.instructed": (None, "instructed_at"),
 }
 """The columns that keep who did a step, and when."""
+ANNOUNCED: Final = frozenset({"home_region", "matching", "reissue"})
+"""Kinds whose items follow from claims that were in public notice before: announced for one working day."""
 _ONE_DAY: Final = timedelta(days=1)
 _SATURDAY: Final = 5
 
@@ -97,11 +99,34 @@ class BatchCheck:
             yield differs("batch.unwitnessed", place, "entries of the audit chain", None)
             return
         sums = self._sums[dossier.tenant, dossier.subject_id]
-        yield from _history(place, batch, dossier.entries)
-        yield from _people(place, batch)
-        yield from self._notice(place, batch, dossier.entries)
+        entries = [entry for entry in dossier.entries if entry.action.startswith("batch.")]
+        yield from _history(place, batch, entries)
+        yield from _people(place, batch, entries[0])
+        yield from self._agreement(place, batch, entries[0])
+        yield from self._notice(place, batch, entries)
         yield from _items(place, batch, sums)
-        yield from notice_differences(dossier, _notices(batch, sums.platforms or [], dossier.entries))
+        yield from notice_differences(dossier, _notices(batch, sums.platforms or [], entries))
+
+    def _agreement(self, place: str, batch: Row, cut: Entry) -> Iterator[Difference]:
+        """The batch goes by an agreement of its tenant's with the other side that was in force at the cut."""
+        said = {name: cut.details.get(name) for name in ("form", "counterparty", "agreement_id")}
+        found = {"form": batch.form, "counterparty": batch.counterparty,
+                 "agreement_id": None if batch.agreement_id is None else str(batch.agreement_id)}  # fmt: skip
+        for name, value in said.items():
+            if value != found[name]:
+                yield differs("batch.witness", f"{place}/{name}", value, found[name])
+        if batch.state == "closed" and batch.released_at is not None and batch.form != "home_region":
+            yield differs("batch.step", f"{place}/state", "instructed", batch.state)
+        if batch.agreement_id is None:
+            return
+        agreement = self._context.agreements.get(batch.agreement_id)
+        sides = set() if agreement is None else {agreement.tenant, agreement.counterparty}
+        if agreement is None or sides != {batch.tenant, batch.counterparty} or agreement.form != batch.form:
+            yield differs("batch.agreement", f"{place}/agreement_id", "an agreement of both", batch.agreement_id)
+        elif agreement.state != "approved" or agreement.effective_on > at_day(batch.cut_at):
+            yield differs(
+                "batch.agreement", f"agreement/{agreement.tenant}/{agreement.id}", "in force", agreement.state
+            )
 
     def _notice(self, place: str, batch: Row, entries: list[Entry]) -> Iterator[Difference]:
         """The public notice ran its working days, and was over before the seal (I10)."""
@@ -113,8 +138,14 @@ class BatchCheck:
             yield differs("batch.witness", f"{place}/published_on", day, batch.published_on)
         terms = in_force(self._context.policies, batch.tenant, batch.scheme, batch.published_on, published.at)
         days = None if terms is None else terms.publicity_days
+        if batch.kind in ANNOUNCED:
+            days = 1
         if batch.working_days != days:
             yield differs("batch.publicity", f"{place}/working_days", days, batch.working_days)
+        yield from self._counted(place, batch, entries)
+
+    def _counted(self, place: str, batch: Row, entries: list[Entry]) -> Iterator[Difference]:
+        """The notice's last day follows from the calendar that was known when it was counted."""
         counted = next(entry for entry in reversed(entries) if entry.action in COUNTING)
         through, provisional = self._through(batch, counted.at)
         sealing = next((entry for entry in entries if entry.action == "batch.sealed"), None)
@@ -205,12 +236,13 @@ def _version(entries: list[Entry]) -> int:
     return 1 + len(entries)
 
 
-def _people(place: str, batch: Row) -> Iterator[Difference]:
+def _people(place: str, batch: Row, cut: Entry) -> Iterator[Difference]:
     makers = {batch.cut_by, batch.published_by, batch.sealed_by}
     if batch.released_by is not None and batch.released_by in makers:
         yield differs("batch.four_eyes", f"{place}/released_by", "none of those who made it", batch.released_by)
-    if batch.kind != batch.mode:
-        yield differs("batch.kind", f"{place}/kind", batch.mode, batch.kind)
+    kind = cut.details.get("kind", batch.mode)
+    if batch.kind != kind:
+        yield differs("batch.kind", f"{place}/kind", kind, batch.kind)
 
 
 def _items(place: str, batch: Row, sums: Row) -> Iterator[Difference]:
@@ -232,7 +264,7 @@ def _notices(batch: Row, platforms: list[str], entries: list[Entry]) -> list[Not
     """The job of a release, and for each platform a notice of each new state."""
     notices: list[Notice] = []
     for entry in entries:
-        if entry.action == "batch.released":
+        if entry.action == "batch.released" and batch.form != "home_region":
             notices.append(("batch.instruct", None, "{}", entry))
         if entry.action in {"batch.objection", "batch.freeze", "batch.dated"}:
             continue

@@ -25,6 +25,8 @@ MEMBERS: Final = frozenset({"seq", "tenant", "at", "actor", "action", "subject",
 KEPT: Final = (
     "policy.", "key.", "payout_account.", "budget.", "linked_regions.", "standing.", "calendar.", "tenant.",
     "trust_list.", "interest.", "sample.", "matching.",
+    "agreement.", "cycle.", "exposure.", "obligations.",
+    "policy.", "key.", "payout_account.", "budget.", "linked_regions.", "standing.", "calendar.", "tenant.", "webhook.",
 )  # fmt: skip
 """Beginnings of the actions that set things up: these entries are few, and are kept for the checks that follow."""
 

@@ -28,6 +28,9 @@ def handover_differences(dossier: Dossier, claim: Row, revision: Revision, conte
     if obligation is not None and approvals:
         yield from _obligation(place, obligation, dossier, claim, approvals[-1])
         yield from _account(place, obligation, revision, context)
+        if revision.submission is not None:
+            said = {"provider_division": revision.submission["provider"].get("division")}
+            yield from compared("obligation.row", place, said, obligation)
     yield from _items(dossier, claim, obligation, context)
     yield from _objections(dossier, claim, context)
 
@@ -45,6 +48,7 @@ def _obligation(place: str, row: Row, dossier: Dossier, claim: Row, approval: En
         "payee_name": claim.enterprise_name if claim.mode == "common_use" else claim.provider_name,
         "amount_fen": dossier.awards[approval.seq],
     }
+    expected |= dict.fromkeys(("kind", "funder", "origin_id", "due_on"), None)
     yield from compared("obligation.row", place, expected, row)
     if not approval.witnesses(row.approved_at):
         yield differs("obligation.witness", f"{place}/approved_at", approval.at, row.approved_at)

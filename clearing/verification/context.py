@@ -20,6 +20,7 @@ class Context:
     settings: Settings
     batches: Mapping[tuple[str, UUID], Row]
     clients: Mapping[str, Row]
+    agreements: Mapping[UUID, Row]
     payout_accounts: Mapping[str, Row]
     """The account that each tenant pays from."""
     on_record: frozenset[str]

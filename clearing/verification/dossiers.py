@@ -69,7 +69,7 @@ select h.tenant, h.holder_id, h.digest, h.exclusion_group, h.holder_kind, h.sche
 _OBLIGATIONS: Final = """
 select tenant, id, claim_no, platform, scheme, mode, quota_year, enterprise_name, provider_name, provider_uscc,
        payee_name, account_name, account_sealed, payee_digest, bank_name, cnaps, amount_fen, approved_at, released_at,
-       batch_id
+       batch_id, provider_division, kind, funder, origin_id, due_on
   from obligation order by tenant, id
 """
 _ITEMS: Final = """
@@ -115,6 +115,40 @@ select tenant, id, scheme, uscc, name, division, kind, direct, established_on, o
   from admission order by tenant, id
 """
 
+_SUBMISSIONS: Final = """
+select tenant, id, batch_id, message_id, method, file_name, file_sha256, ordered_by, ordered_at
+  from bank_submission order by tenant, id
+"""
+_CALLS: Final = """
+select tenant, submission_id, id, seq, kind, cleared_by, made_at from bank_call order by tenant, submission_id, seq, id
+"""
+_ANSWERS: Final = """
+select tenant, submission_id, call_id, kind, outcome, detail, answered_at
+  from bank_answer order by tenant, submission_id, answered_at, call_id
+"""
+_STATEMENTS: Final = """
+select tenant, id, batch_id, format, sha256, size_bytes, line_count, lines_sha256, imported_by, imported_at
+  from bank_statement order by tenant, id
+"""
+_CORRECTIONS: Final = """
+select tenant, id, obligation_id, instruction_id, came_back, account_name, account_sealed, account_tail, payee_digest,
+       bank_name, cnaps, reason, proposed_by, proposed_at
+  from account_correction order by tenant, id
+"""
+_DECISIONS: Final = """
+select tenant, correction_id, proposed_by, outcome, reason, cooling_through_on, decided_by, decided_at
+  from account_correction_decision order by tenant, correction_id
+"""
+_REISSUES: Final = """
+select tenant, obligation_id, of_obligation, correction_id, cooling_through_on, made_by, made_at
+  from reissue order by tenant, obligation_id
+"""
+_OUTCOMES: Final = """
+select c.tenant, c.claim_id, o.instruction_id as id, o.outcome, o.at
+  from instruction_claim c join instruction_outcome o on o.tenant = c.tenant and o.instruction_id = c.instruction_id
+ order by c.tenant, c.claim_id, o.at
+"""
+
 _STREAMS: Final[Mapping[str, tuple[str, int]]] = {
     "claim": (_CLAIMS, ROWS_AT_ONCE),
     "claim_revision": (_REVISIONS, WIDE_ROWS_AT_ONCE),
@@ -133,6 +167,14 @@ _STREAMS: Final[Mapping[str, tuple[str, int]]] = {
     "duplicate_case": (_CASES, ROWS_AT_ONCE),
     "qualification": (_QUALIFICATIONS, ROWS_AT_ONCE),
     "admission": (_ADMISSIONS, ROWS_AT_ONCE),
+    "bank_submission": (_SUBMISSIONS, ROWS_AT_ONCE),
+    "bank_call": (_CALLS, ROWS_AT_ONCE),
+    "bank_answer": (_ANSWERS, ROWS_AT_ONCE),
+    "bank_statement": (_STATEMENTS, ROWS_AT_ONCE),
+    "account_correction": (_CORRECTIONS, ROWS_AT_ONCE),
+    "account_correction_decision": (_DECISIONS, ROWS_AT_ONCE),
+    "reissue": (_REISSUES, ROWS_AT_ONCE),
+    "instruction_outcome": (_OUTCOMES, ROWS_AT_ONCE),
     "batch": ("select tenant, id from batch order by tenant, id", ROWS_AT_ONCE),
 }
 """Each table's statement, ordered by tenant and subject, and how many of its rows are fetched at once."""

@@ -4,10 +4,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from clearing.verification.agreements import agreement_differences, read_agreements
+from clearing.verification.bank_statements import bank_file_differences, bank_line_differences, outcome_differences
 from clearing.verification.batches import read_batches
 from clearing.verification.chain import Chains
 from clearing.verification.checkpoints import Checkpoint, read_checkpoints
 from clearing.verification.context import Context
+from clearing.verification.cycles import cycle_differences
+from clearing.verification.debts import debt_differences
 from clearing.verification.difference import Difference, differs, guarded
 from clearing.verification.files import file_differences
 from clearing.verification.keys import KeyCheck
@@ -21,13 +25,16 @@ from clearing.verification.payouts import payout_differences
 from clearing.verification.policies import PolicyCheck
 from clearing.verification.quotas import quota_differences
 from clearing.verification.registry import registry_differences
+from clearing.verification.reissues import link_differences
 from clearing.verification.seals import seal_differences
+from clearing.verification.sendings import sent_file_differences
 from clearing.verification.settings import on_record, settings_differences
 from clearing.verification.snapshot import Snapshot, open_snapshot
 from clearing.verification.standings import trust_list_differences
 from clearing.verification.structure import is_migrated, structure_differences
 from clearing.verification.subjects import subject_differences
 from clearing.verification.unsealing import OpenedSecrets, SecretsError
+from clearing.verification.webhooks import webhook_differences
 
 _PAYOUT_ACCOUNTS: Final = "select tenant, account_name, bank_name, cnaps, set_at from payout_account"
 _USED_ONCE: Final = """
@@ -87,11 +94,14 @@ def row_differences(
     yield from guarded("setting", settings_differences(snapshot, chains.settings, secrets))
     yield from guarded("trust_list", trust_list_differences(snapshot, chains.settings))
     yield from guarded("sample", oversight_differences(snapshot, chains.settings))
+    agreements = read_agreements(snapshot)
+    yield from guarded("agreement", agreement_differences(snapshot, agreements, chains.settings, secrets))
     context = Context(
         policies=policies.terms,
         keys=keys.keys,
         settings=chains.settings,
         batches=read_batches(snapshot),
+        agreements=agreements,
         clients={row.client_id: row for row in snapshot.rows("select client_id, platform, person from client")},
         payout_accounts={row.tenant: row for row in snapshot.rows(_PAYOUT_ACCOUNTS)},
         on_record=on_record(snapshot),
@@ -100,12 +110,15 @@ def row_differences(
     yield from _by_table(snapshot, context)
     yield from guarded("matching_obligation", matching_differences(snapshot, chains.settings, policies.terms))
     yield from subject_differences(snapshot, context)
+    yield from guarded("clearing_debt", debt_differences(snapshot, context))
+    yield from guarded("clearing_cycle", cycle_differences(snapshot, context))
     yield from guarded("batch", seal_differences(snapshot, context))
     yield from guarded("instruction", payout_differences(snapshot, context))
     yield from guarded("batch", manifest_chain_differences(snapshot, context))
     yield from guarded("batch_file", file_differences(snapshot, context))
     yield from guarded("outbox", outbox_differences(snapshot))
     yield from guarded("idempotency_key", idempotency_differences(snapshot))
+    yield from guarded("webhook_endpoint", webhook_differences(snapshot, chains.settings, secrets))
 
 
 def _by_table(snapshot: Snapshot, context: Context) -> Iterator[Difference]:
@@ -114,6 +127,11 @@ def _by_table(snapshot: Snapshot, context: Context) -> Iterator[Difference]:
     yield from guarded("ledger_account", quota_differences(snapshot, context.policies))
     yield from guarded("registry_key", registry_differences(snapshot))
     yield from guarded("number_series", number_differences(snapshot))
+    yield from guarded("bank_submission", sent_file_differences(snapshot))
+    yield from guarded("bank_line", bank_line_differences(snapshot))
+    yield from guarded("bank_statement_part", bank_file_differences(snapshot, context.secrets))
+    yield from guarded("instruction_outcome", outcome_differences(snapshot))
+    yield from guarded("reissue", link_differences(snapshot))
     for row in snapshot.rows(_USED_ONCE):
         place = f"reservation/{row.tenant}/{row.reservation_no}/state"
         yield differs("reservation.used", place, f"{row.claims} claims use it", row.state)

@@ -22,7 +22,8 @@ _INSTRUCTIONS: Final = (
 )
 _STRAY: Final = """
 select 'instruction' as what, i.tenant, i.id from instruction i
- where not exists (select 1 from batch b where b.tenant = i.tenant and b.id = i.batch_id and b.released_at is not null)
+ where not exists (select 1 from batch b where b.tenant = i.tenant and b.id = i.batch_id and b.released_at is not null
+                      and b.form is distinct from 'home_region')
 union all
 select 'instruction_claim', c.tenant, c.claim_id from instruction_claim c
  where not exists (select 1 from instruction i where i.tenant = c.tenant and i.id = c.instruction_id)
@@ -41,7 +42,7 @@ def payout_differences(snapshot: Snapshot, context: Context) -> Iterator[Differe
     for row in snapshot.stream(_STRAY):
         yield differs("instruction.stray", f"{row.what}/{row.tenant}/{row.id}", "a row of a released batch", row.id)
     for batch in context.batches.values():
-        if batch.released_at is not None:
+        if batch.released_at is not None and batch.form != "home_region":
             yield from _of_batch(snapshot, batch)
 
 

@@ -20,6 +20,7 @@ INSTRUCTION: Final = "clearing-instruction+jws"
 SEAL: Final = "clearing-seal+jws"
 MANIFEST: Final = "clearing-manifest+jws"
 FILE: Final = "clearing-file+jws"
+ORDER: Final = "clearing-order+jws"
 CHECKPOINT: Final = "clearing-checkpoint+jws"
 
 PURPOSES: Final = {
@@ -27,6 +28,7 @@ PURPOSES: Final = {
     SEAL: "payout",
     MANIFEST: "payout",
     FILE: "payout",
+    ORDER: "payout",
     CHECKPOINT: "checkpoint",
 }
 """What a key must be made for to sign a type."""

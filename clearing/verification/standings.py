@@ -6,6 +6,7 @@ from typing import Any, Final
 from uuid import UUID, uuid5
 
 from clearing.verification.chain import Settings
+from clearing.verification.context import Context
 from clearing.verification.difference import Difference, differs
 from clearing.verification.dossiers import Dossier
 from clearing.verification.entries import Entry
@@ -43,8 +44,17 @@ select tenant, version, uscc, name, from_on, through_on from trust_listing order
 """
 
 
-def standing_differences(dossier: Dossier, table: str, row: Row) -> Iterator[Difference]:
-    """What is wrong with one qualification or admission."""
+def qualification_differences(dossier: Dossier, row: Row, context: Context) -> Iterator[Difference]:  # noqa: ARG001 - one form
+    """What is wrong with one qualification."""
+    return _standing(dossier, "qualification", row)
+
+
+def admission_differences(dossier: Dossier, row: Row, context: Context) -> Iterator[Difference]:  # noqa: ARG001 - one form
+    """What is wrong with one admission."""
+    return _standing(dossier, "admission", row)
+
+
+def _standing(dossier: Dossier, table: str, row: Row) -> Iterator[Difference]:
     place = f"{table}/{row.tenant}/{row.id}"
     entries = dossier.entries
     if not entries:

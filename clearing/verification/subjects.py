@@ -1,8 +1,9 @@
 """One pass over everything that belongs to one subject at a time: claims, reservations, support records, batches."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
+from clearing.verification.bank_statements import statement_differences
 from clearing.verification.batches import BatchCheck
 from clearing.verification.cases import case_differences
 from clearing.verification.chain import KEPT
@@ -14,12 +15,17 @@ from clearing.verification.claim_history import history_differences
 from clearing.verification.claim_keys import key_differences
 from clearing.verification.claim_money import money_differences
 from clearing.verification.context import Context
+from clearing.verification.derived import derived_differences
 from clearing.verification.difference import Difference, differs, guarded
 from clearing.verification.dossiers import Dossier, dossiers, place_of
 from clearing.verification.notices import claim_notices, notice_differences
+from clearing.verification.reissues import correction_differences, reissue_differences
 from clearing.verification.reservations import reservation_differences, support_differences
+from clearing.verification.sendings import sending_differences
 from clearing.verification.snapshot import Row, Snapshot
-from clearing.verification.standings import standing_differences
+from clearing.verification.standings import admission_differences, qualification_differences
+
+Check = Callable[[Dossier, Row, Context], Iterator[Difference]]
 
 _SUBJECTS: Final = {
     "claim.": "claim",
@@ -30,8 +36,21 @@ _SUBJECTS: Final = {
     "case.": "duplicate_case",
     "qualification.": "qualification",
     "admission.": "admission",
+    "bank.": "bank_submission",
+    "statement.": "bank_statement",
+    "correction.": "account_correction",
+    "reissue.": "reissue",
 }
 """Which table's row an act is about."""
+_OF_ONE_ROW: Final[Mapping[str, tuple[str, Check]]] = {
+    "bank_submission": ("sent files", sending_differences),
+    "bank_statement": ("bank statements", statement_differences),
+    "account_correction": ("corrected accounts", correction_differences),
+    "reissue": ("payments issued again", reissue_differences),
+    "qualification": ("qualifications", qualification_differences),
+    "admission": ("admissions", admission_differences),
+}
+"""Subjects of one row, of banks and of standings: the table of each, its name in the tally, and its check."""
 _NUMBERS: Final = ("claim_no", "reservation_no", "batch_no")
 
 
@@ -41,7 +60,6 @@ def subject_differences(snapshot: Snapshot, context: Context) -> Iterator[Differ
     for dossier in dossiers(snapshot):
         claim, reservation = dossier.only("claim"), dossier.only("reservation")
         support = dossier.only("support_record")
-        standing = next((table for table in ("qualification", "admission") if dossier[table]), None)
         if claim is not None:
             snapshot.tally["claims"] += 1
             place = place_of("claim", claim.tenant, claim.claim_no)
@@ -58,14 +76,20 @@ def subject_differences(snapshot: Snapshot, context: Context) -> Iterator[Differ
             case = dossier["duplicate_case"][0]
             snapshot.tally["sides of cases"] += 1
             yield from guarded(f"duplicate_case/{dossier.tenant}/{case.id}", case_differences(dossier, case))
-        elif standing is not None:
-            snapshot.tally[f"{standing}s"] += 1
-            place = place_of(standing, dossier.tenant, dossier.subject_id)
-            yield from guarded(place, standing_differences(dossier, standing, dossier[standing][0]))
+        elif (table := next((name for name in _OF_ONE_ROW if dossier[name]), None)) is not None:
+            name, check = _OF_ONE_ROW[table]
+            snapshot.tally[name] += 1
+            place = place_of(table, dossier.tenant, dossier.subject_id)
+            yield from guarded(place, check(dossier, dossier[table][0], context))
         elif dossier["batch"]:
             snapshot.tally["batches"] += 1
             place = place_of("batch", dossier.tenant, dossier.subject_id)
             yield from guarded(place, batches.differences(dossier))
+        elif dossier["obligation"]:
+            snapshot.tally["obligations without a claim"] += 1
+            for obligation in dossier["obligation"]:
+                place = place_of("obligation", dossier.tenant, dossier.subject_id)
+                yield from guarded(place, derived_differences(dossier, obligation, context))
         else:
             yield from _stray(dossier)
 
@@ -87,9 +111,9 @@ def _claim(dossier: Dossier, claim: Row, context: Context) -> Iterator[Differenc
 
 
 def _stray(dossier: Dossier) -> Iterator[Difference]:
-    """Settings have entries and nothing else; a budget has transfers too, which are checked with it."""
+    """Settings have entries and nothing else; budgets and cycles have transfers too, which are checked with them."""
     for table, rows in dossier.rows.items():
-        if table == "ledger_transfer" and all("treasury" in {row.debit, row.credit} for row in rows):
+        if table == "ledger_transfer" and all(_is_settings(row) for row in rows):
             continue
         for row in rows:
             name = getattr(row, "id", None) or getattr(row, "revision", None) or getattr(row, "seq", None) or ""
@@ -99,3 +123,8 @@ def _stray(dossier: Dossier) -> Iterator[Difference]:
         table = next((name for word, name in _SUBJECTS.items() if entry.action.startswith(word)), "audit_entry")
         name = next((entry.details[number] for number in _NUMBERS if number in entry.details), dossier.subject_id)
         yield differs("stray.entry", f"{table}/{dossier.tenant}/{name}", f"one row: {entry.action}", None)
+
+
+def _is_settings(transfer: Row) -> bool:
+    sides = {transfer.debit, transfer.credit}
+    return "treasury" in sides or any(side.startswith("netted/") for side in sides)

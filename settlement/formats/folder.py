@@ -9,7 +9,7 @@ from typing import BinaryIO, Final
 
 from settlement.formats.bank_table import PRESETS, UTF8, ColumnMapping, write_csv
 from settlement.formats.manifest import ListedFile, listed, manifest
-from settlement.formats.pain001 import write_pain001
+from settlement.formats.pain001 import PAIN001, write_pain001
 from settlement.formats.payment_list import write_payment_list
 from settlement.formats.payout_batch import PayoutBatch
 from settlement.formats.payouts import write_payouts
@@ -18,7 +18,6 @@ from settlement.instruction import Instruction
 from settlement.signing import SigningKey, sign_file
 from tenants.kernel.canonical import Json
 
-PAIN001: Final = "pain.001.xml"
 PAIN001_JWS: Final = "pain.001.xml.jws"
 CSV: Final = "payouts.csv"
 XLSX: Final = "payouts.xlsx"

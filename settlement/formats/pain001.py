@@ -14,6 +14,8 @@ from settlement.formats.payout_batch import PayoutBatch, claims_text, counted
 from settlement.instruction import CURRENCY, Account, Instruction
 from tenants.kernel.clock import print_instant
 
+PAIN001: Final = "pain.001.xml"
+"""The name of the message among a batch's files."""
 VERSIONS: Final = ("09", "11")
 MAX_NAME_CHARS: Final = 140
 MAX_PURPOSE_CHARS: Final = 60

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 from datetime import date, timedelta
+from random import Random
+from uuid import UUID
 
 import pytest
 from hypothesis import given, settings
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 
 from clearing.claims.assessment import Assessment, assess, result_bytes, result_json
 from clearing.claims.facts import EarlierUse, Facts, KeyState, LinkedRegion, Standing
+from clearing.claims.rehearsal import Figures, Past, Rehearsal
 from clearing.claims.rules.finding import GRAVITY
 from connectors.submission import Submission
 from tenants.kernel.canonical import canonical_bytes
@@ -159,6 +162,48 @@ def test_claims_one_after_the_other_never_take_more_than_the_annual_cap(claim: S
     for fen in amounts:
         taken += assess(priced(claim, fen, fen, fen), policy, Facts("X", quota_taken=taken)).award
     assert taken <= cap
+
+
+@given(st.lists(CLAIMS, min_size=2, max_size=6), st.randoms(use_true_random=False), st.data())
+@settings(max_examples=60, deadline=None)
+def test_the_order_of_independent_claims_is_irrelevant(
+    drawn: list[Submission], rng: Random, data: st.DataObject
+) -> None:
+    """Claims of different enterprises, whose budget suffices: whoever comes first takes nothing from the others."""
+    tenant = data.draw(st.sampled_from(SOURCES))
+    same = [claim for claim in drawn if (claim.tenant, claim.scheme) == (tenant.tenant, tenant.scheme)] or [tenant]
+    policy = data.draw(st.sampled_from(governing(same[0])))
+    past = [of_enterprise(number, claim) for number, claim in enumerate(same * 2)]
+    orders = []
+    for shuffled in (past, rng.sample(past, len(past))):
+        rehearsal = Rehearsal(policy)
+        orders.append({one.claim_id: rehearsal.take(one).after for one in shuffled})
+    assert orders[0] == orders[1]
+
+
+def of_enterprise(number: int, claim: Submission) -> Past:
+    """The claim as another enterprise's, of which nothing is known before."""
+    own = replace(claim, enterprise=replace(claim.enterprise, uscc=f"91320000MA1XXXX{number:03d}"))
+    before = Figures("absent", 0, 0, {}, None, None)
+    at = claim.submitted_at
+    return Past(UUID(int=number), str(number), at, own, facts_of(own), before, "absent", 0, at)
+
+
+@given(st.sampled_from(SOURCES), st.lists(st.integers(1, 5 * 10**7), min_size=1, max_size=8), st.randoms())
+@settings(max_examples=60, deadline=None)
+def test_one_enterprise_s_claims_take_the_same_in_all_whatever_their_order(
+    claim: Submission, amounts: list[int], rng: Random
+) -> None:
+    """One enterprise's claims take together what their sum gives, or the cap, in whatever order they come."""
+    policy = governing(claim)[-1]
+    sums = []
+    for order in (amounts, rng.sample(amounts, len(amounts))):
+        rehearsal, taken_fen = Rehearsal(policy), 0
+        for number, fen in enumerate(order):
+            past = of_enterprise(0, priced(claim, fen, fen, fen))
+            taken_fen += rehearsal.take(replace(past, claim_id=UUID(int=number))).after.taken_fen
+        sums.append(taken_fen)
+    assert sums[0] == sums[1]
 
 
 @pytest.mark.long

@@ -1,5 +1,6 @@
 """Every operation of the interface with every scope, without a token, and with another tenant's things."""
 
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
@@ -25,6 +26,9 @@ TENANT, BATCH = "/v1/tenants/{tenant}", "/v1/tenants/{tenant}/batches/{batch_id}
 QUALIFICATION = "/v1/enterprises/{uscc}/qualifications/{tenant}/{year}"
 ADMISSION = "/v1/providers/{uscc}/admissions/{tenant}"
 SCHEME = "/v1/tenants/{tenant}/schemes/{scheme}"
+AGREEMENT, CYCLE = "/v1/tenants/{tenant}/agreements/{agreement_id}", "/v1/clearing/cycles/{cycle_id}"
+AGREEMENT_READERS = {"policies:write", "policies:approve", *BATCH_READERS}
+CYCLE_READERS = {"clearing:operate", *BATCH_READERS}
 MATRIX: dict[tuple[str, str], set[str]] = {
     ("post", "/v1/claims"): {"claims:write"},
     ("get", "/v1/claims"): CLAIM_READERS,
@@ -37,6 +41,10 @@ MATRIX: dict[tuple[str, str], set[str]] = {
     ("post", "/v1/claims/{claim_id}/reviews"): {"reviews:write"},
     ("post", "/v1/claims/{claim_id}/holds/{hold_id}/resolution"): {"reviews:write"},
     ("post", "/v1/claims/{claim_id}/objections"): {"reviews:write"},
+    ("post", "/v1/claims/{claim_id}/payee-corrections"): {"batches:write"},
+    ("get", "/v1/claims/{claim_id}/payee-corrections"): {*BATCH_READERS, "reviews:write"},
+    ("post", "/v1/claims/{claim_id}/payee-corrections/{correction_id}/decision"): {"batches:release"},
+    ("post", "/v1/claims/{claim_id}/reissue"): {"batches:write"},
     ("post", "/v1/claims/bulk"): {"claims:write"},
     ("post", "/v1/reservations"): {"claims:write"},
     ("get", "/v1/reservations"): CLAIM_READERS,
@@ -50,6 +58,11 @@ MATRIX: dict[tuple[str, str], set[str]] = {
     ("post", "/v1/cases/{case_id}/assignment"): {"reviews:write"},
     ("post", "/v1/cases/{case_id}/hold"): {"reviews:write"},
     ("post", "/v1/cases/{case_id}/resolution"): {"reviews:write"},
+    ("get", "/v1/forms"): {"claims:write", "support:write"},
+    ("post", "/v1/forms/claims"): {"claims:write"},
+    ("post", "/v1/forms/claims/bulk"): {"claims:write"},
+    ("post", "/v1/forms/reservations"): {"claims:write"},
+    ("post", "/v1/forms/support-records"): {"support:write"},
     ("get", f"{SCHEME}/policies"): TENANT_READERS,
     ("get", f"{SCHEME}/policies/{{version}}"): TENANT_READERS,
     ("post", f"{SCHEME}/policies"): {"policies:write"},
@@ -100,8 +113,39 @@ MATRIX: dict[tuple[str, str], set[str]] = {
     ("post", f"{BATCH}/cancel"): {"batches:write"},
     ("post", f"{BATCH}/close"): {"batches:write"},
     ("get", f"{BATCH}/files"): BATCH_READERS,
+    ("post", f"{BATCH}/sending"): {"batches:release"},
+    ("get", f"{BATCH}/sending"): BATCH_READERS,
+    ("post", f"{BATCH}/statements"): {"batches:write"},
+    ("get", f"{BATCH}/statements"): BATCH_READERS,
+    ("get", f"{BATCH}/statements/{{statement_id}}"): BATCH_READERS,
+    ("get", f"{BATCH}/statements/{{statement_id}}/lines"): BATCH_READERS,
     ("get", f"{BATCH}/files/{{name}}"): BATCH_READERS,
+    ("get", f"{TENANT}/exposure-holds"): BATCH_READERS,
+    ("post", f"{BATCH}/exposure-hold/lift"): {"batches:release"},
+    ("get", f"{BATCH}/pay-in"): {"batches:write", "batches:release"},
+    ("get", f"{TENANT}/agreements"): AGREEMENT_READERS,
+    ("put", f"{TENANT}/agreements"): {"policies:write"},
+    ("get", AGREEMENT): AGREEMENT_READERS,
+    ("post", f"{AGREEMENT}/approve"): {"policies:approve"},
+    ("post", f"{AGREEMENT}/refuse"): {"policies:approve"},
+    ("post", "/v1/clearing/cycles"): {"clearing:operate"},
+    ("get", "/v1/clearing/cycles"): CYCLE_READERS,
+    ("get", CYCLE): CYCLE_READERS,
+    ("post", f"{CYCLE}/close"): {"clearing:operate"},
+    ("post", f"{CYCLE}/settle"): {"clearing:operate"},
+    ("post", f"{CYCLE}/confirmations"): {"batches:release"},
+    ("get", f"{CYCLE}/positions"): CYCLE_READERS,
+    ("get", f"{CYCLE}/debts"): CYCLE_READERS,
+    ("get", f"{CYCLE}/orders"): {"batches:write", "batches:release"},
+    ("get", f"{TENANT}/ledger/accounts"): BATCH_READERS,
+    ("get", f"{TENANT}/ledger/statement"): BATCH_READERS,
+    ("get", f"{TENANT}/ledger/journal"): BATCH_READERS,
     ("get", "/v1/events"): {"claims:read"},
+    ("post", "/v1/webhooks"): {"claims:write"},
+    ("get", "/v1/webhooks"): {"claims:read", "claims:write"},
+    ("get", "/v1/webhooks/{endpoint_id}"): {"claims:read", "claims:write"},
+    ("post", "/v1/webhooks/{endpoint_id}/disable"): {"claims:write"},
+    ("post", "/v1/webhooks/{endpoint_id}/replay"): {"claims:write"},
     ("get", "/notices"): ANYBODY,
     ("get", "/notices/style.css"): ANYBODY,
     ("get", "/notices/{tenant}/{batch_no}"): ANYBODY,
@@ -112,7 +156,7 @@ MATRIX: dict[tuple[str, str], set[str]] = {
     ("put", "/v1/demo/clock"): {"clearing:operate"},
 }
 METHODS = {"get", "post", "put", "delete", "patch"}
-NDJSON = ("/v1/claims/bulk", "/v1/support-records/bulk")
+NDJSON = ("/v1/claims/bulk", "/v1/support-records/bulk", "/v1/forms/claims/bulk")
 
 
 @dataclass(frozen=True)
@@ -129,14 +173,12 @@ class Things:
 
     def place(self, path: str) -> str:
         """The path with these ids in it."""
-        values = {
-            "tenant": self.tenant, "scheme": self.scheme, "claim_id": self.claim_id, "hold_id": self.hold_id,
-            "batch_id": self.batch_id, "reservation_id": self.reservation_id, "case_id": self.case_id,
-            "version": "2024-01-01", "year": "2024",
-            "name": "manifest.json", "batch_no": "nothing", "uscc": "91320300MA1K3F1U0X",
-            "interest_id": self.hold_id, "sample_id": self.hold_id, "line": "1",
+        known = {
+            "tenant": self.tenant, "scheme": self.scheme, "hold_id": self.hold_id, "batch_id": self.batch_id,
+            "reservation_id": self.reservation_id, "case_id": self.case_id, "version": "2024-01-01", "year": "2024",
+            "name": "manifest.json", "batch_no": "nothing", "uscc": "91320300MA1K3F1U0X", "line": "1",
         }  # fmt: skip
-        return path.format(**values)
+        return path.format_map(defaultdict(lambda: self.claim_id, known))
 
 
 def absent(tenant: str = "jiangsu") -> Things:
@@ -240,6 +282,13 @@ BODIES: dict[str, Any] = {
     "/v1/cases/{case_id}/assignment": {"owner": "试探"},
     "/v1/cases/{case_id}/hold": {"reason": "试探"},
     "/v1/cases/{case_id}/resolution": {"outcome": "distinct", "reason": "试探"},
+    "/v1/claims/{claim_id}/payee-corrections": {
+        "payee": {
+            "account_name": "试探", "account_number": "6222000011112222", "bank_name": "试探", "cnaps": "102100099996",
+        },
+        "reason": "试探",
+    },
+    "/v1/claims/{claim_id}/payee-corrections/{correction_id}/decision": {"outcome": "approve"},
     f"{SCHEME}/policies": {"effective_on": "2030-01-01", "document": "试探"},
     f"{SCHEME}/policies/{{version}}/reject": {"reason": "试探"},
     f"{SCHEME}/budgets/{{year}}": {"amount": "0.00"},
@@ -260,6 +309,13 @@ BODIES: dict[str, Any] = {
     f"{ADMISSION}/decision": {"outcome": "exit", "ground": "other", "reason": "试探"},
     f"{TENANT}/trust-list": {"cite": "试探", "providers": {}},
     f"{TENANT}/trust-list/decision": {"version": 1, "outcome": "approve"},
+    f"{BATCH}/exposure-hold/lift": {"reason": "试探"},
+    f"{TENANT}/agreements": {
+        "counterparty": "jiashan", "form": "direct", "effective_on": "2099-01-01", "document": "试探",
+    },
+    f"{AGREEMENT}/refuse": {"reason": "试探"},
+    f"{CYCLE}/confirmations": {"tenant": "wujiang", "net": "0.00"},
+    "/v1/webhooks/{endpoint_id}/replay": {"after": 0},
 }  # fmt: skip
 OF_A_TENANT = [(method, path) for method, path in MATRIX if "{" in path and not path.startswith(("/notices", "/.well"))]
 

@@ -2,6 +2,7 @@
 
 import re
 
+import cn2an
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -122,3 +123,13 @@ def test_an_amount_that_no_order_can_have_is_refused(fen: int) -> None:
 @pytest.mark.parametrize("words", ["", "元", "壹圆整", "壹元贰", "一元整", "壹元壹角壹", "万元整x"])
 def test_words_that_name_no_amount_are_not_read(words: str) -> None:
     assert fen_in_words(words) is None
+
+
+@given(st.integers(1, 10**10 - 1))
+def test_below_a_hundred_million_yuan_a_library_writes_the_same(fen: int) -> None:
+    assert amount_in_words(Money(fen)) == cn2an.an2cn(str(Money(fen)), "rmb")
+
+
+def test_above_it_the_library_leaves_a_zero_out_and_hands_wrote_it_right() -> None:
+    wrong = [text for text in BY_HAND if Money.parse(text).fen >= 10**10 and cn2an.an2cn(text, "rmb") != BY_HAND[text]]
+    assert wrong

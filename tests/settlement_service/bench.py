@@ -61,6 +61,7 @@ class Bench:
     tenant: str
     scheme: str = "provincial"
     claims: list[UUID] = field(default_factory=list)
+    provider_division: str | None = None
 
     def do(self, use_case: Callable[[Connection], T], at: datetime = CUT) -> T:
         with transaction(self.app, Scope((self.tenant,)), FixedClock(at)) as work:
@@ -97,6 +98,7 @@ class Bench:
         return Obligation(
             claim_id, f"CL-{self.tenant[-4:].upper()}-{year}-{number:06d}", "jssic", self.scheme, mode, year, name,
             "测试大学", "12100000400000000A", name, account(payee), sha256(str(payee).encode()), Money.parse(amount),
+            provider_division=self.provider_division,
         )  # fmt: skip
 
     def cut(self, mode: str = "common_use", cut_off_at: datetime = CUT, at: datetime = CUT) -> Batch:

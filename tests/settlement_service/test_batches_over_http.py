@@ -157,7 +157,7 @@ def test_an_edit_of_a_batch_that_changed_meanwhile_is_refused(desk: Desk, bench:
         ({"scheme": "unheard-of"}, "/scheme"),
         ({"scheme": 5}, "/scheme"),
         ({"mode": "both"}, "/mode"),
-        ({"kind": "matching"}, "/kind"),
+        ({"kind": "weekly"}, "/kind"),
         ({"cut_off": "2024-13-01"}, "/cut_off"),
         ({"cut_off": "2024-09-26T09:00:00"}, "/cut_off"),
         ({"cut_off": 20240926}, "/cut_off"),

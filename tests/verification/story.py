@@ -1,10 +1,11 @@
 """A small but whole history, made over the service's own interface: every state of a claim and of a batch occurs."""
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import date, datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
@@ -24,9 +25,14 @@ from clearing.embedded import Addresses
 from clearing.preparation import migrate_schema, prepare
 from clearing.service import Service, open_service
 from clearing.settings import Settings
+from clearing.webhooks.courier import Courier
 from clearing.workers import deliver_notices, do_job
+from settlement.bank.connections import BankConnection
+from settlement.bank.simulator import BankServer, Books
+from settlement.bank.simulator.answers import camt053, camt054, entries_of, pain002
 from settlement.keys import revoke_key, rotate_key
 from settlement.office import Office
+from settlement.payout_account import debtor_account
 from settlement.signing import Purpose
 from tenants.credentials import create_client, revoke_client
 from tenants.kernel.database import Scope, Work, run
@@ -37,6 +43,7 @@ from tenants.principal import SCOPES
 START: Final = datetime.fromisoformat("2024-09-26T09:00:00+08:00")
 SEED: Final = 7
 CLAIMS: Final = 30
+ATTEMPTS: Final = 6
 Body = dict[str, Any]
 
 
@@ -48,8 +55,10 @@ class Story:
     addresses: Addresses = field(repr=False)
     app: Flask = field(repr=False)
     tenants: tuple[str, ...]
+    books: Books = field(repr=False)
     tokens: dict[str, str] = field(default_factory=dict, repr=False)
     claims: dict[str, Body] = field(default_factory=dict, repr=False)
+    again: Body = field(default_factory=dict, repr=False)
 
     @property
     def secrets_folder(self) -> Path:
@@ -117,22 +126,68 @@ class Story:
         return claim
 
     def jobs(self) -> None:
-        """Do what the outbox holds."""
-        with self.service.engine.connect() as connection:
-            rows = connection.exec_driver_sql("select id from outbox where done_at is null and kind = 'batch.instruct'")
-            waiting: list[UUID] = list(rows.scalars())
-        for outbox_id in waiting:
+        """Do what the outbox holds; a call that the bank did not answer is tried again at once."""
+        for outbox_id in self._waiting("batch.instruct"):
             assert do_job(self.service, outbox_id)
+        for _ in range(ATTEMPTS):
+            for outbox_id in self._waiting("bank.send"):
+                do_job(self.service, outbox_id)
+        assert self._waiting("bank.send") == []
         deliver_notices(self.service)
+
+    def _waiting(self, kind: str) -> list[UUID]:
+        def use_case(work: Work) -> list[UUID]:
+            rows = work.connection.exec_driver_sql(
+                "update outbox set next_attempt_at = case when attempts = 0 then next_attempt_at else %s end "
+                "where done_at is null and kind = %s returning id",
+                (work.at, kind),
+            )
+            return list(rows.scalars())
+
+        return list(self.do(use_case))
 
     def step(self, who: str, tenant: str, batch: Body, step: str) -> Body:
         """One step of a batch."""
         return dict(self.call(who, "POST", f"/v1/tenants/{tenant}/batches/{batch['id']}/{step}", {}).get_json())
 
-    def cut(self, tenant: str, scheme: str, mode: str = "common_use") -> Body:
+    def account(self, tenant: str) -> str:
+        """The number of the account that the tenant pays from."""
+        office = self.service.office
+        return str(self.do(lambda work: debtor_account(work.connection, tenant, office).account_number))
+
+    def hand_in(self, tenant: str, batch: Body, content: bytes) -> Body:
+        """A bank's answer."""
+        answer = self.app.test_client().post(
+            f"/v1/tenants/{tenant}/batches/{batch['id']}/statements",
+            data=content,
+            headers={"Authorization": f"Bearer {self.tokens['maker']}"},
+        )
+        assert answer.status_code == 201, answer.get_data(as_text=True)
+        return dict(answer.get_json())
+
+    def cut(self, tenant: str, scheme: str, mode: str = "common_use", **more: str) -> Body:
         """A batch of what is approved."""
         path = f"/v1/tenants/{tenant}/batches"
-        return dict(self.call("maker", "POST", path, {"scheme": scheme, "mode": mode}).get_json())
+        return dict(self.call("maker", "POST", path, {"scheme": scheme, "mode": mode, **more}).get_json())
+
+    def cross(self, *seeds: int) -> None:
+        """Approved claims of Wujiang's for providers of Jiashan, one for each seed."""
+        for seed in seeds:
+            given = cross_redemption(SEED + seed, None, Money(300_000))
+            made = self.call("delta", "POST", "/v1/reservations", _reservation(given.body, f"cross-{seed}")).get_json()
+            self.call("reviewer of center", "POST", f"/v1/reservations/{made['id']}/confirm", {})
+            given = cross_redemption(SEED + seed, UUID(made["id"]), Money.parse(made["amount"]))
+            made = self.submit(given)
+            assert self.approve(made)["state"] == "approved", made["assessment"]["findings"]
+
+    def agree(self, form: str, effective_on: str, counterparty: str = "jiashan", **more: Any) -> Body:
+        """An agreement of Wujiang's that both sides have approved."""
+        body = {"counterparty": counterparty, "form": form, "effective_on": effective_on, "document": "协〔2024〕1号"}
+        made = self.call("administrator", "PUT", "/v1/tenants/wujiang/agreements", body | more).get_json()
+        for who, side in (("approver", "wujiang"), ("accepter", counterparty)):
+            made = self.call(who, "POST", f"/v1/tenants/{side}/agreements/{made['id']}/approve").get_json()
+        assert made["state"] == "approved"
+        return dict(made)
 
 
 @contextmanager
@@ -142,10 +197,19 @@ def told(addresses: Addresses, data_dir: Path) -> Iterator[Story]:
     folder = data_dir.resolve()
     settings = Settings(addresses.app_url, addresses.redis_url, folder / "secrets", checkpoints=folder / "checkpoints")
     prepared = prepare(settings, START)
-    service = open_service(prepared.settings)
+    books = Books(seed=SEED, script=deque(["lose_request", "lose_answer"]))
+    with BankServer(books) as bank:
+        connection = BankConnection("http", bank.address)
+        service = replace(
+            open_service(prepared.settings), banks=dict.fromkeys(("jiangsu", "shanxi-hainan"), connection)
+        )
+        yield from _told(service, addresses, books)
+
+
+def _told(service: Service, addresses: Addresses, books: Books) -> Iterator[Story]:
     with service.engine.connect() as connection:
         tenants = tuple(connection.exec_driver_sql("select tenant from tenant order by tenant").scalars())
-    story = Story(service, addresses, create_app(service), tenants)
+    story = Story(service, addresses, create_app(service), tenants, books)
     try:
         _tell(story)
         yield story
@@ -158,6 +222,7 @@ def _tell(story: Story) -> None:
     _enrol(story)
     _set_up(story)
     _admit(story)
+    _register_webhooks(story)
     _draft(story)
     _divide(story)
     _submit(story)
@@ -165,20 +230,24 @@ def _tell(story: Story) -> None:
     _reserve(story)
     _decide_holds(story)
     _wait(story)
-    _trusted(story, SEED + 9, 5)
+    _trusted(story, SEED + 109, 5)
     _review(story)
     _first_batches(story)
     _later_batches(story)
     _oversee(story)
+    _clear(story)
     _set_the_rate(story)
     _end_the_year(story)
+    _revoke(story)
+    _send_webhooks(story)
     Checkpoints.of(story.service.settings).write(story.service.engine)
 
 
 def _enrol(story: Story) -> None:
     for platform in ("jssic", "delta", "shanxi-inno", "wujiang-local"):
         story.enrol(platform, platform)
-    for person in ("auditor", "administrator", "second administrator", "maker", "releaser"):
+    people = ("auditor", "administrator", "second administrator", "maker", "releaser")
+    for person in (*people, "approver", "accepter", "operator"):
         story.enrol(person, person=True)
     for stage in ("center", "authority", "city", "province"):
         story.enrol(f"reviewer of {stage}", person=True)
@@ -202,7 +271,7 @@ def _set_up(story: Story) -> None:
 
 def _admit(story: Story) -> None:
     """Qualifications, admissions and trust lists of every state; none is about a party of the claims."""
-    codes = [given.body["enterprise"]["uscc"] for given in generate(SEED + 5, 12)]
+    codes = [given.body["enterprise"]["uscc"] for given in generate(SEED + 105, 12)]
     sellers = _sellers()
     for number, uscc in enumerate(codes[:6]):
         path = f"/v1/enterprises/{uscc}/qualifications/jiangsu/2024"
@@ -244,7 +313,7 @@ def _admit(story: Story) -> None:
 
 def _sellers() -> list[str]:
     """Providers of nothing else in the story; the first two get onto the trust list."""
-    return [given.body["enterprise"]["uscc"] for given in generate(SEED + 6, 4)]
+    return [given.body["enterprise"]["uscc"] for given in generate(SEED + 106, 4)]
 
 
 def _wait(story: Story) -> None:
@@ -255,7 +324,7 @@ def _wait(story: Story) -> None:
     story.call("administrator", "PUT", path, {"amount": str(taken + Money(100))})
     due = Money(0)
     honest = [
-        given for given in generate(SEED + 12, 200) if given.planted is None and given.body["tenant"] == "jiashan"
+        given for given in generate(SEED + 112, 200) if given.planted is None and given.body["tenant"] == "jiashan"
     ]
     for number, given in enumerate(honest[:2]):
         given.body["external_id"] += f"-waiting-{number}"
@@ -313,12 +382,45 @@ def _load_calendars(story: Story) -> None:
     """A year loaded twice, while a notice runs that it moves, and a year that no notice needs."""
     notice: Body = {"cite": "国办发明电〔2026〕1号", "holidays": ["2027-01-01"], "workdays": []}
     for days in (["2027-01-01"], ["2027-01-01", "2027-02-08"]):
-        story.call("administrator", "PUT", "/v1/tenants/jiangsu/calendar/2027", notice | {"holidays": days})
+        story.call("administrator", "PUT", "/v1/tenants/jiashan/calendar/2027", notice | {"holidays": days})
+    story.step("maker", "jiashan", story.cut("jiashan", "delta"), "publish")
     amended = {
         "cite": "国办发明电〔2024〕补", "workdays": ["2024-10-12", "2024-09-29"],
         "holidays": [f"2024-10-0{day}" for day in range(1, 8)] + ["2024-10-18"],
     }  # fmt: skip
-    story.call("administrator", "PUT", "/v1/tenants/jiangsu/calendar/2024", amended)
+    story.call("administrator", "PUT", "/v1/tenants/jiashan/calendar/2024", amended)
+
+
+def _register_webhooks(story: Story) -> None:
+    """One that answers, one that never does, and one that is disabled; nothing is sent before the story's end."""
+    made = [
+        story.call(platform, "POST", "/v1/webhooks", {"tenant": tenant, "url": f"http://127.0.0.1:{port}/told"})
+        for platform, tenant, port in (
+            ("jssic", "jiangsu", 2000),
+            ("delta", "wujiang", 2001),
+            ("delta", "wujiang", 2002),
+        )
+    ]
+    story.call("delta", "POST", f"/v1/webhooks/{made[-1].get_json()['id']}/disable")
+
+
+def _send_webhooks(story: Story) -> None:
+    """One round with nobody there; then Jiangsu's platform is there for some of what is due, and has it told again."""
+    courier = Courier(story.service)
+    assert courier.round() > 0
+    endpoint = story.call("jssic", "GET", "/v1/webhooks").get_json()["items"][0]
+    with story.service.engine.begin() as connection:
+        connection.exec_driver_sql("select bind_scope(%s, null)", (",".join(story.tenants),))
+        told = connection.exec_driver_sql(  # as the courier records what was answered
+            "update webhook_message set attempts = attempts + 1, last_answer = '200', done_at = next_attempt_at "
+            "where endpoint_id = %s and seq in (select seq from webhook_message where endpoint_id = %s order by seq limit 9)",
+            (endpoint["id"], endpoint["id"]),
+        )
+        assert told.rowcount == 9
+    again = story.call(
+        "jssic", "POST", f"/v1/webhooks/{endpoint['id']}/replay", {"after": endpoint["starts_after"] + 6}
+    )
+    assert again.get_json()["messages"] > 0
 
 
 def _draft(story: Story) -> None:
@@ -373,13 +475,13 @@ def _divide(story: Story) -> None:
 
 def _set_the_rate(story: Story) -> None:
     """The rate is set, and the claim that waited for it is assessed."""
-    story.move("2024-11-06T09:00:00+08:00")
+    story.move("2024-11-21T09:00:00+08:00")
     policies = "/v1/tenants/maanshan/schemes/local/policies"
     story.call(
-        "administrator", "POST", policies, {"effective_on": "2024-11-06", "document": _local("2024-11-06", "0.30")}
+        "administrator", "POST", policies, {"effective_on": "2024-11-21", "document": _local("2024-11-21", "0.30")}
     )
-    story.call("administrator", "POST", f"{policies}/2024-11-06/submit")
-    approved = story.call("second administrator", "POST", f"{policies}/2024-11-06/approve").get_json()
+    story.call("administrator", "POST", f"{policies}/2024-11-21/submit")
+    approved = story.call("second administrator", "POST", f"{policies}/2024-11-21/approve").get_json()
     assert approved["assessed_claims"] == 1
     back = {
         "effective_on": "2024-09-25",
@@ -435,13 +537,7 @@ def _report(body: Body) -> Body:
 def _reserve(story: Story) -> None:
     """A reservation that a claim uses, one that is cancelled, and one that waits."""
     for number, name in enumerate(("used", "cancelled", "waiting", "unused")):
-        draft = cross_redemption(SEED + number, None, Money(300_000)).body
-        body = {
-            "external_id": f"reservation-{name}", "tenant": draft["tenant"], "scheme": draft["scheme"],
-            "mode": draft["mode"], "requested_at": "2024-09-26T09:00:00+08:00",
-            "enterprise": {k: draft["enterprise"][k] for k in ("uscc", "name", "division", "types", "type_proofs", "prior_year_revenue", "established_on", "resident_of") if k in draft["enterprise"]},
-            "provider": draft["provider"], "contract": draft["contract"], "amount": "3000.00",
-        }  # fmt: skip
+        body = _reservation(cross_redemption(SEED + number, None, Money(300_000)).body, f"reservation-{name}")
         made = story.call("delta", "POST", "/v1/reservations", body).get_json()
         if name != "waiting":
             story.call("reviewer of center", "POST", f"/v1/reservations/{made['id']}/confirm", {})
@@ -450,6 +546,15 @@ def _reserve(story: Story) -> None:
         if name == "used":
             given = cross_redemption(SEED, UUID(made["id"]), Money.parse(made["amount"]))
             assert story.submit(given)["state"] == "in_review"
+
+
+def _reservation(draft: Body, external_id: str) -> Body:
+    return {
+        "external_id": external_id, "tenant": draft["tenant"], "scheme": draft["scheme"],
+        "mode": draft["mode"], "requested_at": "2024-09-26T09:00:00+08:00",
+        "enterprise": {k: draft["enterprise"][k] for k in ("uscc", "name", "division", "types", "type_proofs", "prior_year_revenue", "established_on", "resident_of") if k in draft["enterprise"]},
+        "provider": draft["provider"], "contract": draft["contract"], "amount": "3000.00",
+    }  # fmt: skip
 
 
 def _decide_holds(story: Story) -> None:
@@ -510,6 +615,24 @@ def _first_batches(story: Story) -> None:
         story.step("maker", tenant, each, "seal")
         story.step("releaser", tenant, each, "release")
     story.jobs()
+    for tenant, each in (("jiangsu", batch), ("shanxi-hainan", shanxi)):
+        story.call("releaser", "POST", f"/v1/tenants/{tenant}/batches/{each['id']}/sending")
+    story.jobs()
+    _hear_from_the_bank(story, batch, shanxi)
+
+
+def _hear_from_the_bank(story: Story, jiangsu: Body, shanxi: Body) -> None:
+    """Jiangsu's payments arrive, one comes back, one differs, a stranger's is there too; Shanxi's are refused."""
+    paid = story.books.execute()
+    first, second, *others = [each for each in paid if each.message_id == jiangsu["batch_no"]]
+    stray = replace(first, end_to_end_id="A" * 26, amount=Money(777))
+    wrong = replace(second, amount=second.amount + Money(1))
+    day, account = date(2024, 10, 11), story.account("jiangsu")
+    notified = entries_of([replace(first, state="returned"), wrong, *others[:2]])
+    story.hand_in("jiangsu", jiangsu, camt054(account, notified, day))
+    story.move("2024-10-11T11:00:00+08:00")
+    story.hand_in("jiangsu", jiangsu, camt053(account, [*notified, *entries_of([*others[2:], stray])], day))
+    story.hand_in("shanxi-hainan", shanxi, pain002(shanxi["batch_no"], [], "RJCT"))
 
 
 def _collide(story: Story, claim_ids: list[str]) -> None:
@@ -537,6 +660,29 @@ def _collide(story: Story, claim_ids: list[str]) -> None:
         story.approve(story.claim(claim_id), "second reviewer")
 
 
+def _issue_again(story: Story) -> None:
+    """What came back gets another account, one that is refused and one that is approved, and is owed again."""
+    backs = [*story.in_state("jiangsu", "returned"), *story.in_state("shanxi-hainan", "returned")]
+    assert [back["tenant"] for back in backs] == ["jiangsu", "shanxi-hainan"]
+    for back in backs:
+        _correct(story, back, "6222000099990001", "refuse")
+        _correct(story, back, "6222000099990002", "approve")
+    story.move("2024-10-26T09:00:00+08:00")
+    for back in backs:
+        story.call("maker", "POST", f"/v1/claims/{back['id']}/reissue")
+    story.again = story.cut("jiangsu", "provincial")
+    story.step("maker", "jiangsu", story.again, "publish")
+
+
+def _correct(story: Story, back: Body, number: str, outcome: str) -> None:
+    name = back["enterprise"]["name"]
+    payee = {"account_name": name, "account_number": number, "bank_name": "工商银行", "cnaps": "102301000017"}
+    path = f"/v1/claims/{back['id']}/payee-corrections"
+    made = story.call("maker", "POST", path, {"payee": payee, "reason": "账号有误"}).get_json()
+    body = {"outcome": outcome, "reason": "已电话核实"}
+    story.call("releaser", "POST", f"{path}/{made['id']}/decision", body)
+
+
 def _later_batches(story: Story) -> None:
     """A cancelled batch, one that is sealed with a rotated key, an empty one that is closed, one only published."""
     story.step("maker", "jiangsu", story.cut("jiangsu", "provincial"), "cancel")
@@ -546,20 +692,88 @@ def _later_batches(story: Story) -> None:
     again = story.cut("jiangsu", "provincial")
     story.step("maker", "jiangsu", again, "publish")
     _load_calendars(story)
-    _trusted(story, SEED + 10, 3)
+    _trusted(story, SEED + 110, 3)
     story.step("maker", "jiangsu", story.cut("jiangsu", "provincial"), "cancel")
     empty = story.cut("shanxi-hainan", "provincial")
     story.step("releaser", "shanxi-hainan", empty, "cancel")
-    story.move("2024-10-23T09:00:00+08:00")
+    story.move("2024-10-22T09:00:00+08:00")
     story.step("maker", "jiangsu", again, "seal")
     story.step("releaser", "jiangsu", again, "release")
     story.jobs()
+    _issue_again(story)
     story.move("2024-11-05T09:00:00+08:00")
+    for step, who in (("seal", "maker"), ("release", "releaser")):
+        story.step(who, "jiangsu", story.again, step)
+    story.jobs()
     overdue = story.do(release_overdue)
     assert overdue > 0, "no correction is overdue"
+
+
+def _revoke(story: Story) -> None:
     kid = story.do(
         lambda work: work.connection.exec_driver_sql(
             "select kid from signing_key where tenant = 'wujiang'"
         ).scalar_one()
     )
     story.do(lambda work: revoke_key(work.connection, "wujiang", kid, "operator", "演练", work.at))
+
+
+def _clear(story: Story) -> None:
+    """Wujiang's providers in Jiashan are paid by an agent, then by Jiashan: two windows with debts, one without."""
+    refused = {"counterparty": "qingpu", "form": "direct", "effective_on": "2025-01-01", "document": "协〔2024〕2号"}
+    made = story.call("administrator", "PUT", "/v1/tenants/wujiang/agreements", refused).get_json()
+    path = f"/v1/tenants/qingpu/agreements/{made['id']}/refuse"
+    story.call("accepter", "POST", path, {"reason": "条件未谈妥"})
+    agent = {
+        "account_name": "演示结算代理", "account_number": "0000111122223333", "bank_name": "演示银行", "cnaps": "102301000017",
+    }  # fmt: skip
+    story.agree("agent", "2024-11-05", agent=agent)
+    story.cross(10, 11)
+    by_agent = story.cut("wujiang", "delta", "cross_redemption", counterparty="jiashan")
+    story.step("maker", "wujiang", by_agent, "publish")
+    story.agree("home_region", "2024-11-06", exposure_limit="5000.00", exposure_approver="approver")
+    story.move("2024-11-06T09:00:00+08:00")
+    story.cross(12, 13)
+    first = story.cut("wujiang", "delta", "cross_redemption", counterparty="jiashan")
+    story.step("maker", "wujiang", first, "publish")
+    story.cross(14)
+    second = story.cut("wujiang", "delta", "cross_redemption", counterparty="jiashan")
+    story.step("maker", "wujiang", second, "publish")
+    story.move("2024-11-18T09:00:00+08:00")
+    for batch in (by_agent, first, second):
+        story.step("maker", "wujiang", batch, "seal")
+    story.step("releaser", "wujiang", by_agent, "release")
+    held = story.step("releaser", "wujiang", first, "release")
+    assert held["exposure_hold"] is not None, "the batch passed the limit"
+    path = f"/v1/tenants/wujiang/batches/{first['id']}/exposure-hold/lift"
+    story.call("approver", "POST", path, {"reason": "年末集中兑付"})
+    assert story.step("releaser", "wujiang", first, "release")["state"] == "released"
+    story.jobs()
+    _pay_for_wujiang(story)
+    _close_window(story, "6000.00")
+    assert story.step("maker", "wujiang", first, "close")["state"] == "closed"
+    assert story.step("releaser", "wujiang", second, "release")["state"] == "released"
+    _close_window(story, "3000.00")
+    window = story.call("operator", "POST", "/v1/clearing/cycles", {}).get_json()
+    assert story.call("operator", "POST", f"/v1/clearing/cycles/{window['id']}/close").get_json()["state"] == "settled"
+
+
+def _pay_for_wujiang(story: Story) -> None:
+    """Jiashan pays its own providers."""
+    batch = story.cut("jiashan", "delta", "cross_redemption", kind="home_region")
+    assert batch["count"] == 2, batch
+    story.step("maker", "jiashan", batch, "publish")
+    story.move("2024-11-20T09:00:00+08:00")
+    story.step("maker", "jiashan", batch, "seal")
+    story.step("releaser", "jiashan", batch, "release")
+    story.jobs()
+
+
+def _close_window(story: Story, owed: str) -> None:
+    window = story.call("operator", "POST", "/v1/clearing/cycles", {}).get_json()
+    path = f"/v1/clearing/cycles/{window['id']}"
+    story.call("operator", "POST", f"{path}/close")
+    for tenant, net in (("wujiang", f"-{owed}"), ("jiashan", owed)):
+        story.call("releaser", "POST", f"{path}/confirmations", {"tenant": tenant, "net": net})
+    assert len(story.call("releaser", "GET", f"{path}/orders").get_json()["items"]) == 2
+    story.call("operator", "POST", f"{path}/settle")

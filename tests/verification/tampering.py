@@ -149,7 +149,7 @@ def _parents(connection: "psycopg.Connection[Row]") -> dict[str, frozenset[str]]
 def _disarm(connection: "psycopg.Connection[Row]") -> None:
     constraints = connection.execute(
         "select c.relname, p.conname from pg_constraint p join pg_class c on c.oid = p.conrelid "
-        "where c.relnamespace = 'public'::regnamespace order by position(p.contype::text in 'fcupn')"
+        "where c.relnamespace = 'public'::regnamespace and p.contype <> 't' order by position(p.contype::text in 'fcupn')"
     ).fetchall()
     for row in constraints:
         connection.execute(

@@ -104,7 +104,7 @@ def test_an_award_lowered_by_one_fen_is_named_in_claim_ledger_and_quota(story: S
 def test_a_transfer_made_by_hand_is_named_even_where_the_sums_were_made_to_fit(story: Story) -> None:
     with owner(story) as connection:
         [[debit, credit, claim_id]] = connection.execute(
-            "select debit, credit, subject_id from ledger_transfer where debit like 'quota/%' and kind = 'pending' limit 1"
+            "select debit, credit, subject_id from ledger_transfer where tenant = 'jiangsu' and debit like 'quota/%' and kind = 'pending' limit 1"
         ).fetchall()
     account = f"tenant = 'jiangsu' and code = '{debit}'"
     add = (

@@ -15,7 +15,11 @@ from clearing.verification.structure import EXPECTED, expected_structure, struct
 from tests.verification.story import Story
 
 APPEND_ONLY = (
-    "assessment", "audit_entry", "batch_file", "batch_file_part", "claim_revision", "instruction", "instruction_claim",
+    "assessment", "audit_entry", "batch_file", "batch_file_part", "claim_revision", "clearing_cell", "clearing_debt",
+    "clearing_order", "instruction", "instruction_claim",
+    "account_correction", "account_correction_decision", "reissue",
+    "assessment", "audit_entry", "bank_answer", "bank_call", "bank_line", "bank_statement",
+    "bank_statement_part", "bank_submission", "batch_file", "batch_file_part", "claim_revision", "instruction", "instruction_claim", "instruction_outcome",
     "ledger_transfer", "objection", "platform_feed", "review", "support_record",
     "trust_listing", "sample", "calendar_year",
     "matching_obligation",
@@ -23,6 +27,7 @@ APPEND_ONLY = (
 NO_TENANT_OF_ITS_OWN = {
     "access_token": "found by its digest before anybody is known",
     "alembic_version": "the schema's revision",
+    "clearing_cycle": "a window that all tenants of its set share; what they owe in it is theirs alone",
     "client": "found by its id before anybody is known; names its tenants",
     "idempotency_key": "one client's own",
     "outbox": "the relay's and the workers', who serve every tenant",

@@ -1,0 +1,62 @@
+"""What an agreement adds to a batch: the hold at an exposure limit, and the order that pays in to its agent."""
+
+from typing import Any
+from uuid import UUID
+
+from flask import Response
+from marshmallow import Schema
+
+from clearing.api.batches import MAX_REASON_CHARACTERS, READERS, office
+from clearing.api.frame import Answer, in_transaction, needs, principal
+from clearing.api.noun import Noun
+from connectors.leaf import TextField
+from settlement.batch import find_batch, lock_batch
+from settlement.clearing_order import pay_in_of
+from settlement.exposure import lift_hold, open_holds
+from tenants.kernel.database import Work
+
+blueprint = Noun(
+    "batch_clearing", __name__, url_prefix="/v1/tenants/<tenant>", description="敞口与缴存 / exposure and pay-in"
+)
+
+
+class LiftSchema(Schema):
+    """Why this batch may pass the limit."""
+
+    reason = TextField(MAX_REASON_CHARACTERS)
+
+
+@blueprint.get("/exposure-holds")
+@needs(*READERS)
+def get_exposure_holds(tenant: str) -> Response:
+    """The batches that wait at an exposure limit."""
+
+    def use_case(work: Work) -> Answer:
+        holds = open_holds(work.connection, tenant)
+        return Answer({"items": [hold.json() for hold in holds], "next_cursor": None})
+
+    return in_transaction(use_case, (tenant,))
+
+
+@blueprint.post("/batches/<uuid:batch_id>/exposure-hold/lift")
+@needs("batches:release")
+@blueprint.arguments(LiftSchema)
+def lift_exposure_hold(body: dict[str, Any], tenant: str, batch_id: UUID) -> Response:
+    """Let this batch pass the limit; only the approver whom the agreement names can. It is then released as ever."""
+
+    def use_case(work: Work) -> Answer:
+        batch = lock_batch(work.connection, tenant, batch_id)
+        return Answer(lift_hold(work.connection, batch, body["reason"], principal().subject, work.at).json())
+
+    return in_transaction(use_case, (tenant,))
+
+
+@blueprint.get("/batches/<uuid:batch_id>/pay-in")
+@needs("batches:write", "batches:release")
+def get_pay_in(tenant: str, batch_id: UUID) -> Response:
+    """The signed order that pays the batch's total in to its settlement agent; none before it is instructed."""
+
+    def use_case(work: Work) -> Answer:
+        return Answer(pay_in_of(work.connection, find_batch(work.connection, tenant, batch_id), office()).json())
+
+    return in_transaction(use_case, (tenant,))

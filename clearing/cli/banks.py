@@ -1,0 +1,123 @@
+"""``bank``: send a batch's payment file to its bank, see what became of it, import the bank's answers."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from clearing.service import Service
+    from tenants.kernel.database import Work
+
+TENANT = click.option("--tenant", required=True, help="Whose batch.")
+BATCH = click.option("--batch", "batch_no", required=True, help="The batch's number, such as BT-JS-2024-0001.")
+PERSON = click.option("--person", required=True, help="Who does this; it stands in the audit chain.")
+AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+CALLS = ("seq", "kind", "made_at", "outcome", "detail")
+LINES = ("line", "kind", "class", "end_to_end_id", "amount", "payee", "reason", "differences")
+MAX_SHOWN = 1000
+
+
+@click.group()
+def bank() -> None:
+    """银行：发送拨付文件，导入回单 / Send payment files, import the bank's answers."""
+
+
+@bank.command()
+@TENANT
+@BATCH
+@PERSON
+@AS_JSON
+@click.pass_obj
+def send(data_dir: Path, tenant: str, batch_no: str, person: str, as_json: bool) -> None:
+    """下令发送该批次的拨付文件，由任务进程执行 / Order that the payment file be sent; a worker does it."""
+    from settlement.batch import find_batch_by_number
+    from settlement.sending import calls_of, order_sending, submission_json
+
+    def use_case(work: "Work", service: "Service") -> dict[str, Any]:
+        connection = service.banks.get(tenant)
+        if connection is None:
+            raise click.ClickException(
+                f"{tenant} 没有配置银行通道 / no bank is configured ({service.settings.banks_file})"
+            )
+        batch = find_batch_by_number(work.connection, tenant, batch_no)
+        made = order_sending(work.connection, tenant, batch.id, connection.method, person, work.at)
+        return submission_json(made, calls_of(work.connection, made))
+
+    _show_submission(_within(data_dir, tenant, use_case), as_json)
+
+
+@bank.command()
+@TENANT
+@BATCH
+@AS_JSON
+@click.pass_obj
+def status(data_dir: Path, tenant: str, batch_no: str, as_json: bool) -> None:
+    """发送情况与银行每次答复 / What was sent, each call and each answer."""
+    from settlement.batch import find_batch_by_number
+    from settlement.sending import calls_of, find_submission, submission_json
+
+    def use_case(work: "Work", _service: "Service") -> dict[str, Any]:
+        batch = find_batch_by_number(work.connection, tenant, batch_no)
+        found = find_submission(work.connection, tenant, batch.id)
+        return submission_json(found, calls_of(work.connection, found))
+
+    _show_submission(_within(data_dir, tenant, use_case), as_json)
+
+
+@bank.command("import")
+@TENANT
+@BATCH
+@PERSON
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@AS_JSON
+@click.pass_obj
+def import_answer(data_dir: Path, tenant: str, batch_no: str, person: str, file: Path, as_json: bool) -> int:
+    """导入银行回单 / Import a bank's answer (pain.002, camt, MT940, CSV, XLSX); exit 1 when a line needs an eye."""
+    from clearing.cli.printing import show_json, show_rows
+    from clearing.cli.program import FINDINGS, OK
+    from settlement.batch import find_batch_by_number
+    from settlement.reconciliation import import_statement
+    from settlement.statement_records import class_totals, line_json, list_lines, statement_json
+    from settlement.statements.matching import CLASSES, MATCHED
+
+    def use_case(work: "Work", service: "Service") -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        batch = find_batch_by_number(work.connection, tenant, batch_no)
+        taken = import_statement(work.connection, tenant, batch.id, file, person, work.at, service.office)
+        others = [name for name in CLASSES if name != MATCHED]
+        lines = list_lines(work.connection, taken.statement, others, 0, MAX_SHOWN)
+        totals = class_totals(work.connection, taken.statement)
+        return statement_json(taken.statement, totals) | {"before": taken.before}, [line_json(line) for line in lines]
+
+    statement, lines = _within(data_dir, tenant, use_case)
+    if as_json:
+        show_json({**statement, "differences": lines})
+    else:
+        show_rows(
+            [{"class": name, **total} for name, total in statement["classes"].items()], ("class", "count", "amount")
+        )
+        show_rows(lines, LINES)
+    return FINDINGS if lines else OK
+
+
+def _within(data_dir: Path, tenant: str, use_case: "Callable[[Work, Service], Any]") -> Any:  # noqa: ANN401 - the use case's
+    """The use case in one transaction within the tenant."""
+    from clearing.cli.opening import opened_service
+    from tenants.kernel.database import Scope, run
+    from tenants.profile import load_tenants
+
+    if tenant not in {profile.tenant for profile in load_tenants()}:
+        raise click.BadParameter(f"没有区域 {tenant} / no such tenant: {tenant}", param_hint="--tenant")
+    with opened_service(data_dir) as service:
+        return run(service.engine, Scope((tenant,)), service.machine, lambda work: use_case(work, service))
+
+
+def _show_submission(shown: dict[str, Any], as_json: bool) -> None:
+    from clearing.cli.printing import show_json, show_rows
+
+    if as_json:
+        show_json(shown)
+        return
+    show_rows([shown], ("message_id", "method", "state", "ordered_by", "ordered_at"))
+    show_rows(shown["calls"], CALLS)

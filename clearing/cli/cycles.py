@@ -1,0 +1,129 @@
+"""``cycle`` and ``agreement``: the windows of debts between tenants, their figures, and what was agreed."""
+
+from pathlib import Path
+from uuid import UUID
+
+import click
+from sqlalchemy import Engine
+
+_PAGE = 500
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+_PERSON = click.option("--person", required=True, help="Who does this, for four-eyes.")
+
+
+@click.group()
+def cycle() -> None:
+    """清算周期 / Clearing cycles."""
+
+
+@click.group()
+def agreement() -> None:
+    """结算协议 / Agreements between tenants."""
+
+
+@agreement.command("list")
+@click.option("--tenant", required=True, help="One of the sides.")
+@_JSON
+@click.pass_obj
+def list_of_agreements(data_dir: Path, tenant: str, as_json: bool) -> None:
+    """列出一个区域的协议 / List the agreements of a tenant."""
+    from clearing.cli.opening import opened_service
+    from clearing.cli.printing import show_json, show_rows
+    from settlement.agreement import list_agreements
+    from tenants.kernel.database import Scope, transaction
+
+    with opened_service(data_dir) as service, transaction(service.engine, Scope((tenant,)), service.machine) as work:
+        rows = [each.json() for each in list_agreements(work.connection, tenant, {}, None, _PAGE)]
+    if as_json:
+        show_json({"items": rows})
+    else:
+        show_rows(rows, ("id", "tenant", "counterparty", "form", "netting", "effective_on", "exposure_limit", "state"))
+
+
+@cycle.command("list")
+@click.option("--set", "agreement_set", help="Only the cycles of this agreement set.")
+@_JSON
+@click.pass_obj
+def list_of_cycles(data_dir: Path, agreement_set: str | None, as_json: bool) -> None:
+    """列出清算周期 / List the cycles, newest first."""
+    from clearing.cli.opening import opened_service
+    from clearing.cli.printing import show_json, show_rows
+    from settlement.cycle import list_cycles
+    from tenants.kernel.database import Scope, transaction
+
+    filters = {} if agreement_set is None else {"agreement_set": agreement_set}
+    with opened_service(data_dir) as service, transaction(service.engine, Scope(()), service.machine) as work:
+        rows = [each.json() for each in list_cycles(work.connection, filters, None, _PAGE)]
+    if as_json:
+        show_json({"items": rows})
+    else:
+        show_rows(rows, ("cycle", "id", "state", "opened_at", "closed_by", "closed_at", "settled_at"))
+
+
+@cycle.command()
+@click.argument("cycle_id", type=click.UUID)
+@_JSON
+@click.pass_obj
+def positions(data_dir: Path, cycle_id: UUID, as_json: bool) -> None:
+    """一个已关闭周期的矩阵与头寸 / The matrix and positions of a closed cycle, of all tenants."""
+    from clearing.cli.opening import opened_service
+    from clearing.cli.printing import show_json, show_rows
+    from settlement.cycle import cells_of, find_cycle, positions_of
+    from tenants.kernel.database import Scope, transaction
+
+    with opened_service(data_dir) as service:
+        tenants = _tenants(service.engine)
+        with transaction(service.engine, Scope(tenants), service.machine) as work:
+            found = find_cycle(work.connection, cycle_id)
+            cells = cells_of(work.connection, found.id, tenants)
+            rows = [each.json() for each in positions_of(work.connection, found.id, tenants)]
+    matrix = [
+        {"debtor": c.tenant, "creditor": c.creditor, "netting": c.netting, "debts": c.debts, "gross": str(c.gross)}
+        for c in cells
+    ]
+    if as_json:
+        show_json({**found.json(), "positions": rows, "matrix": matrix})
+    else:
+        show_rows(matrix, ("debtor", "creditor", "netting", "debts", "gross"))
+        show_rows(rows, ("tenant", "payable", "receivable", "net", "confirmed_by"))
+
+
+@cycle.command("close")
+@click.argument("cycle_id", type=click.UUID)
+@_PERSON
+@click.pass_obj
+def close_cycle(data_dir: Path, cycle_id: UUID, person: str) -> None:
+    """关闭窗口并开启下一个 / Close the window; the next one opens."""
+    _step(data_dir, cycle_id, person, "close")
+
+
+@cycle.command("settle")
+@click.argument("cycle_id", type=click.UUID)
+@_PERSON
+@click.pass_obj
+def settle_cycle(data_dir: Path, cycle_id: UUID, person: str) -> None:
+    """确认全部收付已完成 / Declare that everything ordered has been paid."""
+    _step(data_dir, cycle_id, person, "settle")
+
+
+def _step(data_dir: Path, cycle_id: UUID, person: str, step: str) -> None:
+    from clearing.cli.opening import opened_service
+    from clearing.cli.printing import show_json
+    from settlement import cycle_steps
+    from tenants.kernel.database import Scope, Work, run
+
+    steps = {"close": cycle_steps.close, "settle": cycle_steps.settle}
+    with opened_service(data_dir) as service:
+        tenants = _tenants(service.engine)
+
+        def use_case(work: Work) -> dict[str, object]:
+            done = steps[step](work.connection, cycle_id, tenants, person, work.at)
+            return dict(done.json())
+
+        shown = run(service.engine, Scope(tenants), service.machine, use_case)
+    show_json(shown)
+
+
+def _tenants(engine: Engine) -> tuple[str, ...]:
+    with engine.connect() as connection:
+        return tuple(connection.exec_driver_sql("select tenant from tenant order by tenant").scalars())

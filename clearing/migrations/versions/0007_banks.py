@@ -1,0 +1,22 @@
+"""Banks: what was sent, what was asked, what was answered, what the statements say, what came back."""
+
+from pathlib import Path
+
+from alembic import op
+
+revision = "0007"
+down_revision = "0006"
+
+
+def upgrade() -> None:
+    """Create the tables; the statements are in the file of the same name."""
+    driver = op.get_bind().connection.driver_connection
+    if driver is None:
+        raise RuntimeError("the migration has no connection")
+    # as one simple query: many statements cannot be prepared, and a percent sign is no placeholder here
+    driver.execute(Path(__file__).with_suffix(".sql").read_text(encoding="utf-8"), prepare=False)
+
+
+def downgrade() -> None:
+    """Refuse: what a bank was told and said is never dropped."""
+    raise NotImplementedError("what a bank was told is not taken back; restore a backup instead")

@@ -1,0 +1,147 @@
+"""Import: the records of a file go in as if their platform's client had submitted them in bulk."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Final
+
+from clearing.api.bulk import MAX_LINES, Placed, Window
+from clearing.api.support_records import checked, in_chunks, registered
+from clearing.api.taking import desk_of, take_in
+from clearing.claims.case import Desk, Outcome
+from clearing.claims.support import Registered
+from clearing.service import Service
+from clearing.transfers.sources import Item, Source
+from connectors.client import Patience
+from connectors.submission import Submission, SupportRecord
+from tenants.kernel.database import Scope
+from tenants.kernel.errors import Problem, Unavailable
+from tenants.principal import Principal
+
+STORED: Final = 201
+
+Told = Callable[["Summary"], None]
+"""Hears of the progress after every transaction."""
+
+
+@dataclass(slots=True)
+class Summary:
+    """What became of the file so far; ``states`` are those of the claims that are stored, now or before."""
+
+    read: int = 0
+    stored: int = 0
+    stored_before: int = 0
+    refused: int = 0
+    states: Counter[str] = field(default_factory=Counter)
+
+
+class Importer:
+    """Takes a file in for one client, within its platform, tenants and scopes."""
+
+    def __init__(self, service: Service, caller: Principal, patience: Patience | None = None) -> None:
+        self._service = service
+        self._caller = caller
+        self._scope = Scope(caller.tenants, caller.platform)
+        self._patience = patience or Patience()
+
+    def run(self, source: Source, told: Told) -> Summary:
+        """Take every record in; what is refused is given back to the source, good ones go in whatever the others are.
+
+        Raises:
+            Unavailable: the database stays away; the same file may be imported again as a whole.
+        """
+        summary = Summary()
+        items = source.items()
+        while batch := list(islice(items, MAX_LINES)):
+            if any(isinstance(item.record, SupportRecord) for item in batch):
+                self._take_records(source, batch, summary)
+            else:
+                self._take_claims(source, batch, summary)
+            told(summary)
+        return summary
+
+    def _take_claims(self, source: Source, items: list[Item], summary: Summary) -> None:
+        for window, held in self._windows(items):
+            taken = {desk: iter(self._taken(desk, claims)) for desk, claims in window.by_desk().items()}
+            for item, (_, one) in zip(held, window.lines, strict=True):
+                outcome = Outcome(one.status, problem=one) if isinstance(one, Problem) else next(taken[one[0]])
+                self._note(source, item, outcome, summary)
+
+    def _windows(self, items: list[Item]) -> Iterator[tuple[Window, list[Item]]]:
+        window, held = Window(), list[Item]()
+        for item in items:
+            one = self._placed(item)
+            if not window.takes(one):
+                yield window, held
+                window, held = Window(), []
+            window.add(item.number, one)
+            held.append(item)
+        yield window, held
+
+    def _placed(self, item: Item) -> Placed | Problem:
+        if isinstance(item.record, Problem):
+            return item.record
+        if not isinstance(item.record, Submission):
+            raise TypeError(item.record)
+        try:
+            demonstration = self._service.settings.demonstration
+            return desk_of(self._caller, item.record, demonstration=demonstration), item.record
+        except Problem as problem:
+            return problem
+
+    def _take_records(self, source: Source, items: list[Item], summary: Summary) -> None:
+        waiting = iter(items)
+        for chunk in in_chunks(iter([(item.number, self._own(item)) for item in items])):
+            records = [one for _, one in chunk if isinstance(one, SupportRecord)]
+            done = iter(self._registered(records))
+            for _, one in chunk:
+                answer = one if isinstance(one, Problem) else next(done)
+                self._note(source, next(waiting), answer, summary)
+
+    def _taken(self, desk: Desk, claims: list[Submission]) -> list[Outcome]:
+        """What became of the claims, once the database is there."""
+        attempt = 0
+        while True:
+            outcomes = take_in(self._service, self._scope, desk, claims)
+            away = next((one.problem for one in outcomes if isinstance(one.problem, Unavailable)), None)
+            if away is None:
+                return outcomes
+            attempt = self._wait(attempt, away)
+
+    def _registered(self, records: list[SupportRecord]) -> list[Registered | Problem]:
+        """What became of the records, once the database is there."""
+        attempt = 0
+        while True:
+            answers = registered(self._service, self._caller, records)
+            away = next((one for one in answers if isinstance(one, Unavailable)), None)
+            if away is None:
+                return answers
+            attempt = self._wait(attempt, away)
+
+    def _wait(self, attempt: int, away: Unavailable) -> int:
+        if attempt + 1 >= self._patience.attempts:
+            raise away
+        self._patience.pause(attempt + 1, str(away.retry_after_seconds or ""))
+        return attempt + 1
+
+    def _own(self, item: Item) -> SupportRecord | Problem:
+        if isinstance(item.record, Problem):
+            return item.record
+        try:
+            return checked(self._caller, item.record)
+        except Problem as problem:
+            return problem
+
+    def _note(self, source: Source, item: Item, answer: Outcome | Registered | Problem, summary: Summary) -> None:
+        problem = answer if isinstance(answer, Problem) else getattr(answer, "problem", None)
+        summary.read += 1
+        if problem is not None:
+            summary.refused += 1
+            source.give_back(item, problem)
+            return
+        is_new = not isinstance(answer, Problem) and answer.status == STORED
+        summary.stored += is_new
+        summary.stored_before += not is_new
+        if isinstance(answer, Outcome) and answer.view is not None:
+            summary.states[answer.view.state_now] += 1

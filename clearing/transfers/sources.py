@@ -1,0 +1,202 @@
+"""Files to be imported: each gives its records one by one and takes back those that were not taken."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Final, Protocol, Self
+
+from clearing.api.ndjson import Line, read_lines
+from clearing.api.problems import problem_body
+from connectors.reading import read_submission, read_support_record
+from connectors.submission import Submission, SupportRecord
+from connectors.worksheet.cells import Row
+from connectors.worksheet.claims import CellFault, Entry, read_claims
+from connectors.worksheet.csv_table import csv_rows, encoding_of
+from connectors.worksheet.errors import WorksheetError
+from connectors.worksheet.heading import Heading
+from connectors.worksheet.returned import ReturnedRows
+from connectors.worksheet.xlsx_table import hidden_sheets, more_sheets, xlsx_rows
+from tenants.kernel.errors import Malformed, Problem, TooLarge
+from tenants.kernel.strict_json import decode
+
+MAX_RECORD_BYTES: Final = 256 * 1024
+NDJSON_SUFFIXES: Final = (".ndjson", ".jsonl")
+_WRAPPED: Final = frozenset({"line", "problem", "record"})
+"""What a returned line holds besides the record that was refused."""
+
+Record = Submission | SupportRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One record of a file, or why it is none; ``number`` is its line or first row."""
+
+    number: int
+    record: Record | Problem
+    came_as: Any = field(repr=False)
+
+
+class Source(Protocol):
+    """A file to be imported."""
+
+    notes: list[str]
+    """What an operator has to know of the file, in both languages."""
+
+    def items(self) -> Iterator[Item]:
+        """Every record."""
+        ...
+
+    def give_back(self, item: Item, problem: Problem) -> None:
+        """Write the record to the file of those to be corrected, with what is wrong."""
+        ...
+
+    def position(self) -> int:
+        """How many bytes of the file are read, or zero where that says nothing."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+class NdjsonSource:
+    """One JSON object a line; a line that was given back may be handed in again in its wrapping, corrected."""
+
+    def __init__(self, path: Path, errors: Path, *, support: bool) -> None:
+        self.notes: list[str] = []
+        self._file: IO[bytes] = path.open("rb")
+        self._errors_path = errors
+        self._errors: IO[bytes] | None = None
+        self._read = read_support_record if support else read_submission
+
+    def items(self) -> Iterator[Item]:
+        """Every line that is not blank."""
+        for line in read_lines(self._file, MAX_RECORD_BYTES):
+            yield self._item(line)
+
+    def _item(self, line: Line) -> Item:
+        came_as: Any = None
+        try:
+            if line.content is None:
+                limit = MAX_RECORD_BYTES // 1024
+                raise TooLarge("line.too_large", f"本行超过 {limit} KiB。", f"The line is over {limit} KiB.")
+            came_as = line.content.decode(errors="replace").rstrip("\r")
+            came_as = data = decode(line.content.strip(), MAX_RECORD_BYTES)
+            if isinstance(data, dict) and data.keys() == _WRAPPED:
+                came_as = data = data["record"]
+                if isinstance(data, str):
+                    raise Malformed("json.syntax", "本行仍不是 JSON 对象。", "The line is still no JSON object.")
+            return Item(line.number, self._read(data), came_as)
+        except Problem as problem:
+            return Item(line.number, problem, came_as)
+
+    def give_back(self, item: Item, problem: Problem) -> None:
+        """A line with its number, the problem in Chinese, and the record as it came."""
+        if self._errors is None:
+            self._errors = self._errors_path.open("wb")
+        told = {"line": item.number, "problem": problem_body(problem, english=False), "record": item.came_as}
+        self._errors.write(json.dumps(told, ensure_ascii=False).encode() + b"\n")
+
+    def position(self) -> int:
+        """How many bytes are read."""
+        return self._file.tell()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+        if self._errors is not None:
+            self._errors.close()
+
+
+class WorksheetSource:
+    """Claims of a CSV or XLSX file.
+
+    Raises:
+        WorksheetError: the file or its heading is at fault.
+    """
+
+    def __init__(self, path: Path, errors: Path, encoding: str | None) -> None:
+        self.notes: list[str] = []
+        if path.suffix.lower() == ".xlsx":
+            self._encoding = "utf-8"
+            rows = xlsx_rows(path)
+        else:
+            self._encoding = encoding or encoding_of(path)
+            rows = csv_rows(path, self._encoding)
+        self._heading: Heading
+        self._entries: Iterator[Entry]
+        self._heading, self._entries = read_claims(rows)
+        if path.suffix.lower() == ".xlsx":
+            self._note_other_sheets(path)
+        self._returned = ReturnedRows(errors, self._heading, self._encoding)
+
+    def _note_other_sheets(self, path: Path) -> None:
+        for titles, zh, en in (
+            (hidden_sheets(path), "隐藏的工作表未读取", "hidden sheets are not read"),
+            (more_sheets(path), "只读取第一张工作表，未读取", "only the first sheet is read, not"),
+        ):
+            if titles:
+                self.notes.append(f"{zh}：{'、'.join(titles)} / {en}: {', '.join(titles)}")
+
+    def items(self) -> Iterator[Item]:
+        """Every claim, or what is wrong with its rows."""
+        for entry in self._entries:
+            yield Item(entry.rows[0].number, entry.claim or _Refused(entry.faults), entry.rows)
+
+    def give_back(self, item: Item, problem: Problem) -> None:
+        """The rows as they came, with what is wrong beside each."""
+        rows: Sequence[Row] = item.came_as
+        faults = problem.faults if isinstance(problem, _Refused) else _of_whole(rows[0].number, problem)
+        self._returned.add(rows, faults)
+
+    def position(self) -> int:
+        """Nothing: a worksheet's bytes say little of its rows."""
+        return 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._returned.__exit__(kind, error, trace)
+
+
+class _Refused(Malformed):
+    """Rows with faults at their cells."""
+
+    status = 422
+
+    def __init__(self, faults: Sequence[CellFault]) -> None:
+        said = "; ".join(f"{fault.at} {fault.message.en}" for fault in faults)
+        super().__init__("rows.invalid", f"{len(faults)} 处错误。", said)
+        self.faults = tuple(faults)
+
+
+def _of_whole(row: int, problem: Problem) -> list[CellFault]:
+    """What the service itself says of the claim, beside its first row."""
+    errors = [CellFault(row, None, error.code, error.message) for error in problem.errors]
+    return errors or [CellFault(row, None, problem.code, problem.text)]
+
+
+def open_source(path: Path, errors: Path, encoding: str | None, *, support: bool) -> Source:
+    """The file, by the ending of its name.
+
+    Raises:
+        WorksheetError: the ending is unknown, or the file or its heading is at fault.
+    """
+    ending = path.suffix.lower()
+    if ending in NDJSON_SUFFIXES:
+        return NdjsonSource(path, errors, support=support)
+    if ending in (".csv", ".xlsx") and not support:
+        return WorksheetSource(path, errors, encoding)
+    known = "、".join(NDJSON_SUFFIXES if support else (*NDJSON_SUFFIXES, ".csv", ".xlsx"))
+    raise WorksheetError(f"文件名须以 {known} 结尾。", f"The file's name ends in one of {known}.")

@@ -1,0 +1,152 @@
+"""Addresses that a webhook may go to, and the one request made there: never to the inside of any network.
+
+The name is resolved anew for every message, each address that it has must be public, and the connection is made to the
+very address that was looked at: a name that changes its mind between look and connection gains nothing.
+"""
+
+import http.client
+import ipaddress
+import socket
+import ssl
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Final
+from urllib.parse import SplitResult, urlsplit
+
+from tenants.kernel.errors import FieldError, Invalid, Text
+
+MAX_URL_CHARACTERS: Final = 500
+CONNECT_SECONDS: Final = 5
+DEADLINE_SECONDS: Final = 20
+"""For the whole of one message, however slowly it is answered."""
+FIRST_FREE_PORT: Final = 1024
+_USER_AGENT: Final = "clearing-webhooks/1"
+_NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
+
+
+class TargetError(Exception):
+    """The message did not arrive; the text says why, for the platform's engineer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where messages go."""
+
+    url: SplitResult
+    host: str
+    port: int
+    local: bool
+    """Whether it may be this machine: in a demonstration, where simulators listen."""
+
+
+def target_of(url: str, *, demonstration: bool) -> Target:
+    """The target of the URL, looked at but not yet resolved.
+
+    Raises:
+        Invalid: ``webhook.url_refused``: no https, a user, a fragment, an odd port, or no host.
+    """
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+        host = host.encode("idna").decode() if not host.isascii() else host
+    except (ValueError, UnicodeError):
+        raise refused("地址无法读取。", "The URL cannot be read.") from None
+    local = demonstration and host in ("127.0.0.1", "localhost")
+    if len(url) > MAX_URL_CHARACTERS or not url.isascii() or not url.isprintable() or " " in url:
+        raise refused("地址过长或含有非法字符。", "The URL is too long or holds odd characters.")
+    if parts.scheme != "https" and not (local and parts.scheme == "http"):
+        raise refused("地址须为 https。", "The URL has to be https.")
+    if not host or parts.username is not None or parts.password is not None or parts.fragment:
+        raise refused("地址须有主机名，不得有用户名和片段。", "The URL has a host, no user and no fragment.")
+    number = port or (443 if parts.scheme == "https" else 80)
+    if number != 443 and number < FIRST_FREE_PORT:  # noqa: PLR2004 - https
+        raise refused("端口须为 443 或不小于 1024。", "The port is 443, or 1024 and above.")
+    return Target(parts, host, number, local)
+
+
+def address_of(target: Target) -> str:
+    """An address of the target's host, every one of which is public.
+
+    Raises:
+        TargetError: the name has no address, or one of them is not public.
+    """
+    try:
+        found = socket.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise TargetError(f"no address for {target.host}") from error
+    addresses = [str(entry[4][0]) for entry in found]
+    for one in addresses:
+        if not target.local and not is_public(one):
+            raise TargetError(f"{target.host} has an address that is not public")
+    return addresses[0]
+
+
+def is_public(address: str) -> bool:
+    """Whether the address is one of the public internet, and hides no other in itself."""
+    ip = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(ip, ipaddress.IPv6Address):
+        if ip.ipv4_mapped is not None:
+            return is_public(str(ip.ipv4_mapped))
+        if ip.sixtofour is not None or ip.teredo is not None or ip in _NAT64:
+            return False
+    return ip.is_global and not ip.is_multicast and not ip.is_reserved and not ip.is_unspecified
+
+
+def post(target: Target, body: bytes, headers: Mapping[str, str]) -> int:
+    """Send the message; the status of the answer, whose body is not read and whose redirections are not followed.
+
+    Raises:
+        TargetError: it could not be sent, or was not answered in time.
+    """
+    address = address_of(target)
+    try:
+        plain = socket.create_connection((address, target.port), CONNECT_SECONDS)
+    except OSError as error:
+        raise TargetError(f"no connection to {target.host}: {error.strerror or error}") from error
+    too_late = threading.Event()
+    deadline = threading.Timer(DEADLINE_SECONDS, _hang_up, (plain, too_late))
+    deadline.daemon = True
+    deadline.start()
+    try:
+        plain.settimeout(DEADLINE_SECONDS)
+        tls = target.url.scheme == "https"
+        stream = _trusting().wrap_socket(plain, server_hostname=target.host) if tls else plain
+        connection = http.client.HTTPConnection(target.host, target.port)
+        connection.sock = stream
+        connection.request("POST", _path(target.url), body, {**headers, "User-Agent": _USER_AGENT})
+        status = connection.getresponse().status
+        connection.close()
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        raise TargetError(f"{type(error).__name__}: {error}"[:MAX_URL_CHARACTERS]) from error
+    finally:
+        deadline.cancel()
+        plain.close()
+    if too_late.is_set():  # an answer that was cut off may look like a whole one
+        raise TargetError(f"no answer within {DEADLINE_SECONDS} seconds")
+    return status
+
+
+def _hang_up(connection: socket.socket, too_late: threading.Event) -> None:
+    too_late.set()
+    try:
+        connection.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        return  # it has ended already
+
+
+@cache
+def _trusting() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
+def _path(url: SplitResult) -> str:
+    return (url.path or "/") + (f"?{url.query}" if url.query else "")
+
+
+def refused(zh: str, en: str) -> Invalid:
+    """The answer to a URL that is not taken."""
+    return Invalid("input.invalid", zh, en, errors=(FieldError("/url", "webhook.url_refused", Text(zh, en)),))

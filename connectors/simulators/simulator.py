@@ -1,0 +1,201 @@
+"""What all simulators have: cases with the platform's own words for their state, and the ear for webhooks."""
+
+import json
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+from uuid import UUID
+
+from connectors.client import CallError, ClaimAnswer, Platform
+from connectors.client.patience import sleep
+from connectors.simulators.conduct import SLOW, Conduct, Form, send
+from connectors.webhook_signature import SignatureError, check_signature
+from tenants.kernel.canonical import Json
+from tenants.kernel.clock import Clock
+
+OK: Final = 200
+CREATED: Final = 201
+BAD_REQUEST: Final = 400
+UNAUTHORIZED: Final = 401
+NOT_FOUND: Final = 404
+CONFLICT: Final = 409
+AWAY: Final = 503
+EVENTS_PATH: Final = "clearing/events"
+
+IN_REVIEW: Final = "审核中"
+WRONG: Final = "填报有误"
+STATUSES: Final[Mapping[str, str]] = {
+    "received": IN_REVIEW,
+    "assessed": IN_REVIEW,
+    "in_review": IN_REVIEW,
+    "on_hold": IN_REVIEW,
+    "needs_correction": "待补正",
+    "approved": "待兑付",
+    "batched": "待兑付",
+    "in_publicity": "公示中",
+    "payable": "待兑付",
+    "instructed": "拨付中",
+    "paid": "已兑付",
+    "rejected": "已失效",
+    "withdrawn": "已失效",
+    "returned": "待兑付",
+    "clawed_back": "已失效",
+}
+"""The platform's word for each state of a claim: those of S1's list of orders, and 公示中, 拨付中, which are ours."""
+
+Answer = tuple[int, Json]
+
+
+class RefusedError(Exception):
+    """What was asked for does not fit the case's state."""
+
+
+@dataclass(slots=True)
+class Case:
+    """One order, application or claim of the platform."""
+
+    number: str
+    form: Form
+    status: str
+    claim: ClaimAnswer | None = None
+    problem: Json = None
+    told: list[str] = field(default_factory=list)
+    """The types of the events that were told of it, in the order in which they came."""
+    latest_seq: int = 0
+
+
+class Simulator:
+    """One platform. ``actions`` are what its screens do: ``(collection, action)``, the latter empty for a new case."""
+
+    name = ""
+
+    def __init__(self, platform: Platform, clock: Clock) -> None:
+        self.platform = platform
+        self.clock = clock
+        self.conduct = Conduct.WELL
+        self.cases: dict[str, Case] = {}
+        self.secrets: dict[str, str] = {}
+        self._kept: list[Case] = []
+        self._seen: set[str] = set()
+        self._refused_once: set[str] = set()
+        self._lock = threading.RLock()
+
+    def listen(self, tenant: str, address: str) -> None:
+        """Have the service tell of the tenant's claims at this simulator's own address."""
+        made = self.platform.caller.post("/v1/webhooks", {"tenant": tenant, "url": f"{address}/{EVENTS_PATH}"})
+        self.secrets[tenant] = made["secret"]
+
+    def actions(self) -> Mapping[tuple[str, str], Callable[[str, Form], Case]]:
+        """What can be done: by collection and action; the number is empty for a new case."""
+        raise NotImplementedError
+
+    def handle(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        """One call of a screen, or of the clearing service."""
+        if path.strip("/") == EVENTS_PATH:
+            return self._hear(headers, body)
+        if path.strip("/") == "conduct":
+            self.conduct = Conduct(json.loads(body)["mode"])
+            return OK, {"mode": self.conduct.value}
+        if path.strip("/") == "flush":
+            return OK, {"sent": self._flush()}
+        collection, number, action = [*path.strip("/").split("/"), "", ""][:3]
+        if method == "GET":
+            case = self.cases.get(number)
+            return (NOT_FOUND, None) if case is None else (OK, self.shown(case))
+        act = self.actions().get((collection, action))
+        if act is None or (number and number not in self.cases):
+            return NOT_FOUND, None
+        try:
+            case = act(number, json.loads(body) if body else {})
+        except RefusedError as error:
+            return CONFLICT, {"error": str(error)}
+        return (OK if number else CREATED), self.shown(case)
+
+    def shown(self, case: Case) -> Json:
+        """The case as its screen shows it."""
+        claim = case.claim
+        return {
+            "number": case.number,
+            "status": case.status,
+            "claim_no": None if claim is None else claim.claim_no,
+            "state": None if claim is None else claim.state,
+            "award": None if claim is None else str(claim.award),
+            "reasons": [] if claim is None else [finding.message for finding in claim.findings],
+            "told": list(case.told),
+            "problem": case.problem,
+        }
+
+    def submit(self, case: Case) -> Case:
+        """Send the case's form to the clearing service, as the simulator behaves now."""
+        if self.conduct == Conduct.OUT_OF_ORDER:
+            case.status = "待发送"
+            self._kept.append(case)
+            return case
+        return self._send(case)
+
+    def _send(self, case: Case) -> Case:
+        try:
+            answer = send(self.conduct, self.platform, case.form)
+        except CallError as error:
+            case.status, case.problem = WRONG, json.loads(error.body)
+            return case
+        with self._lock:
+            case.problem = None
+            # what was told meanwhile is newer than this answer
+            self._know(case, answer if not case.told else self.platform.claim(answer.id))
+        return case
+
+    def _flush(self) -> int:
+        kept, self._kept = self._kept, []
+        for case in reversed(kept):
+            self._send(case)
+        return len(kept)
+
+    def _know(self, case: Case, claim: ClaimAnswer) -> None:
+        case.claim = claim
+        case.status = STATUSES[claim.state]
+
+    def _hear(self, headers: Mapping[str, str], body: bytes) -> Answer:
+        """One message of the clearing service; each is taken once, however often it comes."""
+        try:
+            told = json.loads(body)
+            secret = self.secrets[told["tenant"]]
+            message = check_signature(secret, headers, body, self.clock.now())
+        except (SignatureError, ValueError, KeyError) as error:
+            return UNAUTHORIZED, {"error": str(error)}
+        if self.conduct == Conduct.SLOW:
+            sleep(SLOW)
+        with self._lock:
+            if self.conduct == Conduct.RETRYING and message not in self._refused_once:
+                self._refused_once.add(message)
+                return AWAY, None
+            if message not in self._seen:
+                self._seen.add(message)
+                self.take(told)
+        return OK, None
+
+    def take(self, told: Mapping[str, Any]) -> None:
+        """Take over what an event says: a claim's own, or that a batch of some claims went on."""
+        external_id = told["data"].get("external_id")
+        if told["type"].startswith("batch."):
+            for case in self.cases.values():
+                if case.claim is not None and case.claim.tenant == told["tenant"]:
+                    case.told.append(told["type"])
+                    self._know(case, self.platform.claim(case.claim.id))
+        elif external_id in self.cases and told["type"].startswith("claim."):
+            case = self.cases[external_id]
+            case.told.append(told["type"])
+            if told["seq"] > case.latest_seq:
+                case.latest_seq = told["seq"]
+                self._know(case, self.platform.claim(UUID(told["data"]["claim_id"])))
+
+
+def require(case: Case, *statuses: str) -> None:
+    """Refuse what does not fit the case's state.
+
+    Raises:
+        RefusedError: the case is in another one.
+    """
+    if case.status not in statuses:
+        raise RefusedError(f"{case.number}：{case.status}")

@@ -1,0 +1,1 @@
+"""Banks: the port through which payment files go out, and its implementations."""

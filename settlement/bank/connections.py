@@ -1,0 +1,133 @@
+"""Which bank each tenant sends to and how, and what its payment files look like: a TOML file of the operator.
+
+It stands beside the secrets and not in the database, so that nobody who writes rows can point payments elsewhere::
+
+    [jiangsu]
+    method = "http"
+    address = "https://bank.example/clearing"
+    token_file = "jiangsu-bank-token"
+    automatic = true
+    pain = "11"
+
+    [wujiang]
+    method = "folder"
+    folder = "/mnt/bank/wujiang"
+    table = "treasury"
+    encoding = "utf-8-sig"
+"""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from settlement.bank.port import BankPort
+from settlement.formats.bank_table import ENCODINGS, PRESETS, UTF8
+from settlement.formats.pain001 import VERSIONS
+
+FOLDER: Final = "folder"
+HTTP: Final = "http"
+MEMBERS: Final = frozenset({"method", "address", "token_file", "folder", "automatic", "pain", "table", "encoding"})
+_LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+class ConnectionsError(ValueError):
+    """The file of connections cannot be used; the message names the tenant and the member."""
+
+
+@dataclass(frozen=True, slots=True)
+class BankConnection:
+    """How one tenant reaches its bank. ``method`` is ``folder`` (``place`` a path) or ``http`` (an address).
+
+    ``automatic``: an instructed batch is sent without being asked for.
+    """
+
+    method: str
+    place: str
+    token_file: Path | None = None
+    automatic: bool = False
+    pain_version: str = VERSIONS[0]
+    table: str = next(iter(PRESETS))
+    csv_encoding: str = UTF8
+
+    def port(self) -> BankPort:
+        """The way to the bank, opened.
+
+        Raises:
+            ConnectionsError: the token cannot be read.
+        """
+        if self.method == FOLDER:
+            from settlement.bank.folder import FolderBank  # noqa: PLC0415 - a start waits for no way to a bank
+
+            return FolderBank(Path(self.place))
+        from settlement.bank.host import HttpBank  # noqa: PLC0415 - the same
+
+        try:
+            token = None if self.token_file is None else self.token_file.read_text(encoding="ascii").strip()
+        except (OSError, ValueError) as error:
+            raise ConnectionsError(f"token_file: {self.token_file} cannot be read") from error
+        return HttpBank(self.place, token)
+
+
+Connections = Mapping[str, BankConnection]
+"""By tenant; a tenant that is not here downloads its files and sends them itself."""
+
+
+def read_connections(path: Path) -> Connections:
+    """The connections of the file; none where there is no such file.
+
+    Raises:
+        ConnectionsError: it is not TOML, or a member is wrong.
+    """
+    if not path.exists():
+        return {}
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConnectionsError(f"{path}: {error}") from error
+    return {tenant: _connection(tenant, given, path.parent) for tenant, given in content.items()}
+
+
+def _connection(tenant: str, given: Any, beside: Path) -> BankConnection:  # noqa: ANN401 - of a TOML file
+    if not isinstance(given, dict) or given.keys() - MEMBERS:
+        raise ConnectionsError(f"{tenant}: a table of {', '.join(sorted(MEMBERS))}")
+    method = given.get("method")
+    if method == FOLDER:
+        place = given.get("folder")
+        if not isinstance(place, str) or not Path(place).is_absolute():
+            raise ConnectionsError(f"{tenant}.folder: an absolute path")
+    elif method == HTTP:
+        place = given.get("address")
+        if not isinstance(place, str) or not _is_safe(place):
+            raise ConnectionsError(f"{tenant}.address: an https address (http on this machine only)")
+    else:
+        raise ConnectionsError(f"{tenant}.method: {FOLDER} or {HTTP}")
+    token = given.get("token_file")
+    return BankConnection(
+        method=method,
+        place=place,
+        token_file=None if token is None else beside / str(token),
+        automatic=_one_of(tenant, given, "automatic", (False, True)),
+        pain_version=_one_of(tenant, given, "pain", VERSIONS),
+        table=_one_of(tenant, given, "table", tuple(PRESETS)),
+        csv_encoding=_one_of(tenant, given, "encoding", ENCODINGS),
+    )
+
+
+def _one_of(tenant: str, given: Mapping[str, Any], name: str, possible: tuple[Any, ...]) -> Any:  # noqa: ANN401
+    value = given.get(name, possible[0])
+    if value not in possible or type(value) is not type(possible[0]):
+        raise ConnectionsError(f"{tenant}.{name}: one of {', '.join(map(str, possible))}")
+    return value
+
+
+def _is_safe(address: str) -> bool:
+    try:
+        parts = urlsplit(address)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        return False
+    plain = parts.scheme == "http" and host in _LOOPBACK
+    return (parts.scheme == "https" or plain) and bool(host) and not parts.query and not parts.fragment

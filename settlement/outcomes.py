@@ -1,0 +1,113 @@
+"""What becomes of instructions, in the ledger: paid, returned, rejected; claim by claim, each in its own quota year."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from settlement import ledger
+from settlement.statements.line import REJECTED
+from settlement.statements.matching import PAID, RETURNED
+from tenants.kernel.money import Money
+from tenants.kernel.statements import insert_rows
+
+_COLUMNS: Final = ("tenant", "instruction_id", "outcome", "amount_fen", "statement_id", "line", "call_id", "at")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One outcome of one instruction; ``line`` is the line of the statement that says it."""
+
+    instruction_id: UUID
+    outcome: str
+    amount: Money
+    line: int | None
+
+
+def book(connection: Connection, tenant: str, statement_id: UUID, outcomes: Sequence[Outcome], at: datetime) -> None:
+    """Store the outcomes and move the money of their claims.
+
+    Paid: from what is in transit to what is paid. Returned: that is reversed, and the money waits to be issued again.
+    Rejected: it waits likewise.
+
+    Raises:
+        sqlalchemy.exc.IntegrityError: an outcome came before, or contradicts another.
+    """
+    rows = [
+        (tenant, one.instruction_id, one.outcome, one.amount.fen, statement_id, one.line, None, at) for one in outcomes
+    ]
+    insert_rows(connection, "instruction_outcome", _COLUMNS, rows)
+    moved = {one.instruction_id: one.outcome for one in outcomes if one.outcome in {PAID, REJECTED}}
+    _move(connection, tenant, moved, at)
+    _give_back(connection, tenant, [one.instruction_id for one in outcomes if one.outcome == RETURNED], at)
+
+
+def reject_message(
+    connection: Connection,
+    tenant: str,
+    batch_id: UUID,
+    at: datetime,
+    *,
+    statement_id: UUID | None = None,
+    call_id: UUID | None = None,
+) -> int:
+    """Book the rejection of a whole message: every instruction of the batch that nothing was decided of; how many."""
+    rows = connection.exec_driver_sql(
+        "insert into instruction_outcome (tenant, instruction_id, outcome, amount_fen, statement_id, call_id, at) "
+        "select i.tenant, i.id, 'rejected', i.amount_fen, %s, %s, %s from instruction i "
+        "where i.tenant = %s and i.batch_id = %s and not exists (select 1 from instruction_outcome o "
+        "where o.tenant = i.tenant and o.instruction_id = i.id and o.outcome in ('paid', 'rejected')) "
+        "returning instruction_id",
+        (statement_id, call_id, at, tenant, batch_id),
+    ).scalars()
+    ids = list(rows)
+    for begin in range(0, len(ids), IDS_AT_ONCE):
+        _move(connection, tenant, dict.fromkeys(ids[begin : begin + IDS_AT_ONCE], REJECTED), at)
+    return len(ids)
+
+
+IDS_AT_ONCE: Final = 1_000
+
+
+def _move(connection: Connection, tenant: str, outcomes: dict[UUID, str], at: datetime) -> None:
+    """From what is in transit to what is paid, or to what waits to be issued again."""
+    transfers = []
+    for row in _claims(connection, tenant, outcomes):
+        outcome = outcomes[row.instruction_id]
+        account = ledger.paid_account if outcome == PAID else ledger.returned_account
+        debit, credit = ledger.in_transit_account(row.scheme, row.quota_year), account(row.scheme, row.quota_year)
+        transfers.append(ledger.posted(debit, credit, Money(row.amount_fen), outcome, row.claim_id))
+    _append(connection, tenant, transfers, at)
+
+
+def _give_back(connection: Connection, tenant: str, instruction_ids: Sequence[UUID], at: datetime) -> None:
+    """Reverse what was paid; the money waits in the year out of which it was paid, whenever it comes back."""
+    claims = {row.claim_id: row for row in _claims(connection, tenant, instruction_ids)}
+    transfers = []
+    for paid in ledger.standing_transfers(connection, tenant, list(claims)):
+        row = claims[paid.subject_id]
+        if paid.credit == ledger.paid_account(row.scheme, row.quota_year):
+            transfers.append(ledger.reversal(paid, RETURNED))
+            waits = ledger.returned_account(row.scheme, row.quota_year)
+            transfers.append(ledger.posted(paid.debit, waits, paid.amount, RETURNED, row.claim_id))
+    _append(connection, tenant, transfers, at)
+
+
+def _append(connection: Connection, tenant: str, transfers: list[ledger.Transfer], at: datetime) -> None:
+    accounts = {code for transfer in transfers for code in (transfer.debit, transfer.credit)}
+    ledger.open_accounts(connection, tenant, dict.fromkeys(accounts, False))
+    ledger.append(connection, tenant, transfers, at)
+
+
+def _claims(connection: Connection, tenant: str, instruction_ids: Iterable[UUID]) -> list[Any]:
+    return list(
+        connection.exec_driver_sql(
+            "select c.instruction_id, c.claim_id, o.scheme, o.quota_year, o.amount_fen from instruction_claim c "
+            "join obligation o on o.tenant = c.tenant and o.id = c.claim_id "
+            "where c.tenant = %s and c.instruction_id = any(%s) order by c.claim_id",
+            (tenant, list(instruction_ids)),
+        )
+    )

@@ -1,0 +1,103 @@
+"""A bank's XML as a stream of elements: no document type, no entities, no network, a bounded memory."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from lxml import etree
+
+from settlement.statements.line import malformed, refused
+
+NAMESPACE: Final = "urn:iso:std:iso:20022:tech:xsd:"
+_HEAD_BYTES: Final = 4096
+_UTF16: Final = (b"\xff\xfe", b"\xfe\xff")
+
+
+def elements(path: Path, message: str, *names: str) -> Iterator[etree._Element]:
+    """Each element of these names at its end, the document's own being of ``message`` (``camt.053``).
+
+    What was passed on is emptied when the next one is asked for, so that a large file takes no more memory than a
+    small one.
+
+    Raises:
+        StatementRefused: not well-formed, cut off, with a document type, or another message.
+    """
+    require_plain(path)
+    tags = [f"{{*}}{name}" for name in names]
+    with path.open("rb") as source:
+        events = etree.iterparse(
+            source, events=("start", "end"), resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False
+        )
+        try:
+            first = True
+            for event, element in events:
+                if first:
+                    _require_root(element, message)
+                    first = False
+                if event == "end" and any(element.tag.endswith("}" + tag[3:]) for tag in tags):
+                    yield element
+                    _forget(element)
+        except etree.XMLSyntaxError as fault:
+            raise malformed(str(fault.msg)[:100]) from fault
+
+
+def root_tag(path: Path) -> str:
+    """The namespace of the document's root element, without its fixed beginning; empty where it is another.
+
+    Raises:
+        StatementRefused: it is no XML that we read.
+    """
+    require_plain(path)
+    with path.open("rb") as source:
+        try:
+            for _, element in etree.iterparse(source, events=("start",), resolve_entities=False, no_network=True):
+                namespace = etree.QName(element).namespace or ""
+                return namespace.removeprefix(NAMESPACE) if namespace.startswith(NAMESPACE) else ""
+        except etree.XMLSyntaxError as fault:
+            raise malformed(str(fault.msg)[:100]) from fault
+    return ""
+
+
+def require_plain(path: Path) -> None:
+    """Refuse a document type before any parser sees it, and encodings in which it could hide.
+
+    Raises:
+        StatementRefused: as said.
+    """
+    with path.open("rb") as source:
+        head = source.read(_HEAD_BYTES)
+    if head.startswith(_UTF16) or b"\0" in head:
+        raise malformed("not UTF-8")
+    if b"<!DOCTYPE" in head or b"<!ENTITY" in head:
+        raise _with_type()
+
+
+def text_at(element: etree._Element, path: str) -> str | None:
+    """The text at the path below the element (``Cdtr/Nm``), in whatever namespace."""
+    found = element.findtext("/".join(f"{{*}}{step}" for step in path.split("/")))
+    return None if found is None else found.strip() or None
+
+
+def first_at(element: etree._Element, *paths: str) -> str | None:
+    """The first text that stands at one of the paths."""
+    return next((text for path in paths if (text := text_at(element, path)) is not None), None)
+
+
+def _require_root(element: etree._Element, message: str) -> None:
+    if element.getroottree().docinfo.internalDTD is not None:
+        raise _with_type()
+    if not (etree.QName(element).namespace or "").startswith(NAMESPACE + message + "."):
+        raise malformed(f"not a {message}")
+
+
+def _forget(element: etree._Element) -> None:
+    element.clear()
+    before, parent = element.getprevious(), element.getparent()
+    if before is not None and parent is not None and before.tag == element.tag:
+        parent.remove(before)
+
+
+def _with_type() -> Exception:
+    return refused(
+        "document_type", "XML 中不得含有文档类型或实体声明。", "The XML must hold no document type and no entities."
+    )
