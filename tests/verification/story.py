@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
@@ -17,8 +16,6 @@ from werkzeug.test import TestResponse
 from clearing.app import create_app
 from clearing.checkpoints import Checkpoints
 from clearing.claims.corrections import release_overdue
-from clearing.claims.reservations import release_expired
-from clearing.claims.waitlist import promote
 from clearing.demonstration.claims import GeneratedClaim, cross_redemption, generate, support_record
 from clearing.demonstration_clock import move_forward
 from clearing.embedded import Addresses
@@ -39,6 +36,7 @@ from tenants.kernel.database import Scope, Work, run
 from tenants.kernel.money import Money
 from tenants.policy_document import load_shipped
 from tenants.principal import SCOPES
+from tests.verification.desk_story import admit, end_the_year, load_calendars, oversee, pass_trusted, wait_for_money
 
 START: Final = datetime.fromisoformat("2024-09-26T09:00:00+08:00")
 SEED: Final = 7
@@ -221,7 +219,7 @@ def _told(service: Service, addresses: Addresses, books: Books) -> Iterator[Stor
 def _tell(story: Story) -> None:
     _enrol(story)
     _set_up(story)
-    _admit(story)
+    admit(story)
     _register_webhooks(story)
     _draft(story)
     _divide(story)
@@ -229,15 +227,15 @@ def _tell(story: Story) -> None:
     _plant(story)
     _reserve(story)
     _decide_holds(story)
-    _wait(story)
-    _trusted(story, SEED + 109, 5)
+    wait_for_money(story)
+    pass_trusted(story, SEED + 109, 5)
     _review(story)
     _first_batches(story)
     _later_batches(story)
-    _oversee(story)
+    oversee(story)
     _clear(story)
     _set_the_rate(story)
-    _end_the_year(story)
+    end_the_year(story)
     _revoke(story)
     _send_webhooks(story)
     Checkpoints.of(story.service.settings).write(story.service.engine)
@@ -267,128 +265,6 @@ def _set_up(story: Story) -> None:
         "administrator", "PUT", "/v1/tenants/jiangsu/linked-regions/2024",
         {"regions": {"320300": ["tech_sme"], "320700": ["tech_sme", "high_tech"], "320900": ["tech_sme"], "320509": ["tech_sme"]}},
     )  # fmt: skip
-
-
-def _admit(story: Story) -> None:
-    """Qualifications, admissions and trust lists of every state; none is about a party of the claims."""
-    codes = [given.body["enterprise"]["uscc"] for given in generate(SEED + 105, 12)]
-    sellers = _sellers()
-    for number, uscc in enumerate(codes[:6]):
-        path = f"/v1/enterprises/{uscc}/qualifications/jiangsu/2024"
-        body: Body = {"name": f"企业{number}", "enterprise_type": "high_tech", "issued_on": "2023-11-02"}
-        if number == 0:
-            body = {"name": "企业0", "enterprise_type": "tech_sme", "number": "202432010000000001"}
-        story.call("jssic", "PUT", path, body)
-        outcome = (None, "admit", "refuse", "admit", "admit", None)[number]
-        if outcome is not None:
-            story.call("reviewer of center", "POST", f"{path}/decision", {"outcome": outcome, "reason": "已核"})
-        if number == 3:
-            body = {"outcome": "withdraw", "reason": "弄虚作假"}
-            story.call("reviewer of center", "POST", f"{path}/decision", body)
-    for number, uscc in enumerate(sellers):
-        path = f"/v1/providers/{uscc}/admissions/jiangsu"
-        body = {
-            "name": f"检测机构{number}", "division": "320100", "kind": "company" if number else "university",
-            "established_on": "2015-03-01", "on_platform": True, "platform_number": f"P{number}",
-            "from_on": "2024-01-01",
-            "qualifications": [{"kind": "CMA", "valid_through": "2026-05-31", "number": "231012340001"}],
-        }  # fmt: skip
-        story.call("administrator", "PUT", path, body)
-        if number in {1, 2}:
-            story.call("reviewer of center", "POST", f"{path}/decision", {"outcome": "admit"})
-        if number == 2:
-            gone = {"outcome": "exit", "ground": "fraud", "reason": "骗取资金"}
-            story.call("reviewer of center", "POST", f"{path}/decision", gone)
-    listed = {
-        uscc: {"name": f"检测机构{number}", "from_on": "2024-01-01", "through_on": "2024-12-31"}
-        for number, uscc in enumerate(sellers)
-    }
-    for number, outcome in enumerate((None, "approve", "reject")):
-        given = {"cite": "服务承诺制", "providers": {uscc: listed[uscc] for uscc in sellers[: number + 1]}}
-        made = story.call("administrator", "PUT", "/v1/tenants/jiangsu/trust-list", given).get_json()
-        if outcome is not None:
-            decision = {"version": made["version"], "outcome": outcome, "reason": "已核"}
-            story.call("auditor", "POST", "/v1/tenants/jiangsu/trust-list/decision", decision)
-
-
-def _sellers() -> list[str]:
-    """Providers of nothing else in the story; the first two get onto the trust list."""
-    return [given.body["enterprise"]["uscc"] for given in generate(SEED + 106, 4)]
-
-
-def _wait(story: Story) -> None:
-    """Claims that wait for a budget, of which the first gets the money that is added."""
-    path = "/v1/tenants/jiashan/schemes/delta/budgets/2024"
-    read = story.call("auditor", "GET", path).get_json()
-    taken = Money.parse(read["reserved"]) + Money.parse(read["used"])
-    story.call("administrator", "PUT", path, {"amount": str(taken + Money(100))})
-    due = Money(0)
-    honest = [
-        given for given in generate(SEED + 112, 200) if given.planted is None and given.body["tenant"] == "jiashan"
-    ]
-    for number, given in enumerate(honest[:2]):
-        given.body["external_id"] += f"-waiting-{number}"
-        for document in given.body["documents"]:
-            document["sha256"] = sha256(f"{given.body['external_id']}/{document['kind']}".encode()).hexdigest()
-        held = story.submit(given)
-        assert [hold["code"] for hold in held["holds"]] == ["award.budget"], held["assessment"]["findings"]
-        if number == 0:
-            due = Money.parse(held["assessment"]["cut"]["budget"])
-    story.call("administrator", "PUT", path, {"amount": str(taken + due)})
-    budget = ("jiashan", "delta", 2024)
-    assert story.do(lambda work: promote(work, story.service.vault, budget, demonstration=True)) == 1
-
-
-def _trusted(story: Story, seed: int, count: int) -> None:
-    """Claims that pass without review."""
-    honest = [given for given in generate(seed, 60) if given.planted is None and given.platform == "jssic"]
-    for number, given in enumerate(honest[:count]):
-        given.body["external_id"] += f"-trusted-{seed}-{number}"
-        given.body["provider"] |= {"uscc": _sellers()[0], "kind": "university"}
-        for document in given.body["documents"]:
-            document["sha256"] = sha256(f"{given.body['external_id']}/{document['kind']}".encode()).hexdigest()
-        made = story.submit(given)
-        assert made["state"] == "approved", made["assessment"]["findings"]
-
-
-def _end_the_year(story: Story) -> None:
-    """What was set aside and not used expires."""
-    story.move("2025-01-01T00:00:00+08:00")
-    assert story.do(release_expired) == 2
-    story.jobs()
-
-
-def _oversee(story: Story) -> None:
-    """Interests that stand and have ended, and samples of what passed without review."""
-    declared = [
-        story.call(
-            "administrator",
-            "POST",
-            "/v1/tenants/jiangsu/interests",
-            {"person": person, "uscc": uscc, "ground": "亲属任职"},
-        )
-        for person, uscc in zip(("reviewer of center", "reviewer of city"), _sellers(), strict=False)
-    ]
-    path = f"/v1/tenants/jiangsu/interests/{declared[-1].get_json()['id']}/end"
-    story.call("administrator", "POST", path, {"reason": "已离职"})
-    for from_on, through_on in (("2024-09-01", "2024-10-13"), ("2024-10-14", "2024-10-31")):
-        body = {"scheme": "provincial", "from_on": from_on, "through_on": through_on, "share": "0.7"}
-        drawn = story.call("reviewer of authority", "POST", "/v1/tenants/jiangsu/samples", body).get_json()
-        path = f"/v1/tenants/jiangsu/samples/{drawn['id']}/items/1/decision"
-        story.call("reviewer of authority", "POST", path, {"outcome": "unsound", "reason": "报告与服务不符"})
-
-
-def _load_calendars(story: Story) -> None:
-    """A year loaded twice, while a notice runs that it moves, and a year that no notice needs."""
-    notice: Body = {"cite": "国办发明电〔2026〕1号", "holidays": ["2027-01-01"], "workdays": []}
-    for days in (["2027-01-01"], ["2027-01-01", "2027-02-08"]):
-        story.call("administrator", "PUT", "/v1/tenants/jiashan/calendar/2027", notice | {"holidays": days})
-    story.step("maker", "jiashan", story.cut("jiashan", "delta"), "publish")
-    amended = {
-        "cite": "国办发明电〔2024〕补", "workdays": ["2024-10-12", "2024-09-29"],
-        "holidays": [f"2024-10-0{day}" for day in range(1, 8)] + ["2024-10-18"],
-    }  # fmt: skip
-    story.call("administrator", "PUT", "/v1/tenants/jiashan/calendar/2024", amended)
 
 
 def _register_webhooks(story: Story) -> None:
@@ -691,8 +567,8 @@ def _later_batches(story: Story) -> None:
     story.move("2024-10-14T09:00:00+08:00")
     again = story.cut("jiangsu", "provincial")
     story.step("maker", "jiangsu", again, "publish")
-    _load_calendars(story)
-    _trusted(story, SEED + 110, 3)
+    load_calendars(story)
+    pass_trusted(story, SEED + 110, 3)
     story.step("maker", "jiangsu", story.cut("jiangsu", "provincial"), "cancel")
     empty = story.cut("shanxi-hainan", "provincial")
     story.step("releaser", "shanxi-hainan", empty, "cancel")
