@@ -14,7 +14,9 @@ from clearing.checkpoints import Checkpoints
 from clearing.claims.activation import Passed, assess_some, waiting_schemes
 from clearing.claims.corrections import release_overdue
 from clearing.claims.probes import alarming
+from clearing.claims.reservations import release_expired
 from clearing.claims.vault import Vault
+from clearing.claims.waitlist import promote, waiting_budgets
 from clearing.receipts import issue_receipts
 from clearing.relay import POLL_SECONDS, Relay
 from clearing.service import Service
@@ -27,6 +29,7 @@ from tenants.kernel.database import Scope, Work, run
 CHECKPOINT_SECONDS: Final = 60
 SEAL_LOOK_SECONDS: Final = 2
 OVERDUE_SECONDS: Final = 60
+WAITLIST_SECONDS: Final = 10
 WAITING_SECONDS: Final = 60
 CLEANUP_SECONDS: Final = 3600
 MATCHING_SECONDS: Final = 86_400
@@ -98,13 +101,15 @@ def scheduler_of(service: Service) -> Scheduler:
             Task("relay", POLL_SECONDS, poll),
             Task("checkpoints", CHECKPOINT_SECONDS, lambda: checkpoints.write(service.engine)),
             Task("seals", SEAL_LOOK_SECONDS, seals.look),
-            Task("overdue", OVERDUE_SECONDS, lambda: _release_overdue(service)),
+            Task("overdue", OVERDUE_SECONDS, lambda: _repeat(service, release_overdue)),
+            Task("expired reservations", OVERDUE_SECONDS, lambda: _repeat(service, release_expired)),
             Task("webhooks", WEBHOOK_SECONDS, courier.round),
             Task("waiting", WAITING_SECONDS, lambda: assess_waiting(service)),
             Task("matching", MATCHING_SECONDS, lambda: _catch_up_matching(service)),
             Task("receipts", RECEIPT_SECONDS, lambda: _issue_receipts(service)),
             Task("probing", PROBING_LOOK_SECONDS, probing.look),
             Task("near_duplicates", NEAR_DUPLICATES_SECONDS, NearDuplicateSearch(service).look),
+            Task("waitlist", WAITLIST_SECONDS, lambda: _promote(service)),
             Task("tokens", CLEANUP_SECONDS, lambda: _drop_tokens(service)),
         )
     )
@@ -186,8 +191,9 @@ class NearDuplicateSearch:
             self._told = True
 
 
-def _release_overdue(service: Service) -> None:
-    while run(service.engine, Scope(_tenants(service)), service.machine, release_overdue):
+def _repeat(service: Service, use_case: Callable[[Work], int]) -> None:
+    """Do it for all tenants, some at a time, until nothing is left to do."""
+    while run(service.engine, Scope(_tenants(service)), service.machine, use_case):
         continue
 
 
@@ -204,6 +210,19 @@ def assess_waiting(service: Service) -> None:
             if passed.last is None:
                 break
             after = passed.last
+
+
+def _promote(service: Service) -> None:
+    """Money that came back goes to the claims that wait for it, each budget in a transaction of its own."""
+    demonstration = service.settings.demonstration
+    for budget in run(service.engine, Scope(_tenants(service)), service.machine, waiting_budgets):
+        use_case = partial(_promote_some, service.vault, budget, demonstration=demonstration)
+        while run(service.engine, Scope((budget[0],)), service.machine, use_case):
+            continue
+
+
+def _promote_some(vault: Vault, budget: tuple[str, str, int], work: Work, *, demonstration: bool) -> int:
+    return promote(work, vault, budget, demonstration=demonstration)
 
 
 def _assess_some(

@@ -72,7 +72,7 @@ def _money_reader(*, zero: bool) -> Read[Money]:
 class RateField(Leaf[Rate]):
     """A proportion or a percentage as a decimal string, at most ``highest``; never a ratio such as ``1/2``."""
 
-    def __init__(self, highest: int, *, about: str = "") -> None:
+    def __init__(self, highest: int, *, optional: bool = False, about: str = "") -> None:
         @lru_cache(REMEMBERED_CODES)
         def read(value: object) -> Rate:
             if type(value) is not str:
@@ -88,7 +88,7 @@ class RateField(Leaf[Rate]):
             return rate
 
         form = {"type": "string", "pattern": r"^[0-9]{1,3}(\.[0-9]{1,6})?$", "examples": ["0", "33.4"]}
-        super().__init__(read, form, expected="rate.text_expected", about=about)
+        super().__init__(read, form, expected="rate.text_expected", optional=optional, about=about)
 
 
 class DayField(Leaf[date]):

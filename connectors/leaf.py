@@ -170,8 +170,8 @@ class ChoiceField(Leaf[str]):
 class BooleanField(Leaf[bool]):
     """``true`` or ``false``; no number, no word."""
 
-    def __init__(self, *, about: str = "") -> None:
-        super().__init__(_boolean, {"type": "boolean"}, expected="boolean.expected", about=about)
+    def __init__(self, *, optional: bool = False, about: str = "") -> None:
+        super().__init__(_boolean, {"type": "boolean"}, expected="boolean.expected", optional=optional, about=about)
 
 
 def _boolean(value: object) -> bool:

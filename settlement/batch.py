@@ -77,8 +77,8 @@ class BatchItem:
     removed_reason: str | None
 
 
-RESTATED: Final = frozenset({"objection", "freeze", "first_release"})
-"""The steps that leave the state as it was."""
+RESTATED: Final = frozenset({"objection", "freeze", "first_release", "dated"})
+"""Steps that leave the state as it was: totals without one claim, a first releaser, a last day of a newer calendar."""
 
 COLUMNS: Final = tuple(field.name for field in fields(Batch))
 _LIST: Final = ", ".join(COLUMNS)

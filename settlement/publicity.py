@@ -28,7 +28,9 @@ class PublicityTerms:
 def calendar_of(connection: Connection, tenant: str) -> Calendar:
     """The official calendar, with the years that the tenant loaded itself."""
     rows = connection.exec_driver_sql(
-        "select year, version, holidays, workdays, cite from calendar_year where tenant = %s order by year", (tenant,)
+        "select distinct on (year) year, version, holidays, workdays, cite from calendar_year where tenant = %s "
+        "order by year, set_at desc, version desc",
+        (tenant,),
     )
     return official_calendar(
         CalendarYear(year, version, frozenset(holidays), frozenset(workdays), cite)

@@ -137,13 +137,15 @@ class Limits:
 
     ``budget_rule``: what happens to a claim that the budget does not suffice for; with ``pro_rata`` all claims of a
     year wait until its budget is divided among them. ``full_support_through``: the first so much of a claim's base is
-    supported in full, the rest at the rate.
+    supported in full, the rest at the rate. ``shared_cap``: the name of an annual cap that several schemes share;
+    without it the cap is the scheme's own.
     """
 
     rounding: Term[Literal["down"]]
     budget_rule: Term[BudgetRule]
     claim_cap: Term[Money] | None = None
     full_support_through: Term[Money] | None = None
+    shared_cap: Term[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,12 +173,17 @@ class ReviewTerms:
 
     ``provider_confirmation``: the provider confirms on the platform before submission. ``trust_list``: for listed
     providers their confirmation replaces review (服务承诺制). ``correction_days``: calendar days for a correction.
+    ``trusted_chain``: the stages of a listed provider's claims; without it they are approved at once. The stage
+    ``provider`` is the provider's own confirmation, given through its platform. ``sample_share``: which part of the
+    claims that passed without review is looked at afterwards.
     """
 
     chain: Term[tuple[str, ...]]
     provider_confirmation: Term[bool]
     trust_list: Term[bool]
     correction_days: Term[int]
+    trusted_chain: Term[tuple[str, ...]] | None = None
+    sample_share: Term[Rate] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,6 +271,16 @@ class Policy:
     def review_chain(self) -> tuple[str, ...]:
         """The stages of review (审核), first stage first."""
         return self.review.chain.value
+
+    @property
+    def trusted_chain(self) -> tuple[str, ...]:
+        """The stages for listed providers; none: approved at once."""
+        return () if self.review.trusted_chain is None else self.review.trusted_chain.value
+
+    @property
+    def cap(self) -> str:
+        """The name of the annual cap that claims draw on: the scheme's own, or one that schemes share."""
+        return self.scheme if self.limits.shared_cap is None else self.limits.shared_cap.value
 
     @property
     def exclusion_group(self) -> str:

@@ -27,6 +27,8 @@ MAX_CORRECTION_DAYS: Final = 366
 MAX_CORRECTIONS: Final = 99
 """Corrections of one version."""
 
+_CAP: Final = r"[a-z][a-z0-9-]{0,30}"
+"""Part of an account's name, as a scheme's code is."""
 _CODE: Final = re.compile(r"[a-z][a-z0-9_-]{0,40}", re.ASCII)
 _ITEM: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,40}", re.ASCII)
 _DIVISION: Final = re.compile(r"[1-9][0-9](?:[0-9]{2}){0,2}", re.ASCII)
@@ -109,11 +111,14 @@ def _codes(policy: Policy) -> Iterator[tuple[str, str]]:
         ("/evidence", _CODE, [each.kind for each in policy.evidence]),
         ("/funders", _CODE, [each.code for each in policy.funders]),
         ("/review/chain/value", _CODE, list(policy.review.chain.value)),
+        ("/review/trusted_chain/value", _CODE, list(policy.trusted_chain)),
         ("/quota_year/cut_offs", re.compile("[0-9]+"), [str(each.year) for each in policy.quota_year.cut_offs]),
     )
     for place, shape, codes in lists:
         yield from ((f"{place}/{index}", "not_a_code") for index, code in enumerate(codes) if not shape.fullmatch(code))
         yield from ((place, "repeated") for code, times in Counter(codes).items() if times > 1 and code)
+    if not re.fullmatch(_CAP, policy.cap):
+        yield "/limits/shared_cap/value", "not_a_code"
     group = policy.exclusion_group
     if not _CODE.fullmatch(group):
         yield "/duplicates/exclusion_group/value", "not_a_code"
@@ -266,6 +271,8 @@ def _figures(policy: Policy) -> Iterator[tuple[str, str]]:
         yield "/payout/matching_due_months/value", "out_of_range"
     if beyond(policy.review.correction_days, MAX_CORRECTION_DAYS):
         yield "/review/correction_days/value", "out_of_range"
+    if policy.review.sample_share is not None and not 0 < policy.review.sample_share.value <= WHOLE:
+        yield "/review/sample_share/value", "out_of_range"
     if policy.reward is not None and not 0 < policy.reward.rate.value <= WHOLE:
         yield "/reward/rate/value", "out_of_range"
     if policy.sanction_years.value is not UNSET and not 1 <= policy.sanction_years.value <= MAX_AGE_YEARS:

@@ -16,12 +16,14 @@ from clearing.claims.intake import RACED, submit
 from clearing.claims.listing import Filter, claim_history, list_claims, traces_of
 from clearing.claims.records import ClaimView, claim_json, etag_of, view_claim
 from clearing.claims.review import OUTCOMES, RESOLUTIONS, Decision, Reviewer, resolve_hold, review, withdraw
+from clearing.claims.review_chain import PROVIDER
 from connectors.fields import DayField, MoneyField
+from connectors.leaf import BooleanField
 from connectors.reading import ClaimSchema, read_submission
 from connectors.submission import Submission
 from tenants.kernel.canonical import Json
 from tenants.kernel.database import Scope, Work, broken_constraint
-from tenants.kernel.errors import Conflict, PreconditionFailed
+from tenants.kernel.errors import Conflict, Forbidden, PreconditionFailed
 from tenants.principal import Principal
 
 blueprint = Noun("claims", __name__, url_prefix="/v1/claims", description="兑付申请 / claims")
@@ -53,6 +55,13 @@ class ReviewSchema(Schema):
     stage = fields.String(required=True)
     outcome = fields.String(required=True, validate=validate.OneOf(OUTCOMES))
     award = MoneyField(optional=True)
+    reason = fields.String(load_default=None, allow_none=True, validate=validate.Length(max=2000))
+
+
+class ProviderConfirmationSchema(Schema):
+    """Whether the provider stands by the claim's papers."""
+
+    confirmed = BooleanField()
     reason = fields.String(load_default=None, allow_none=True, validate=validate.Length(max=2000))
 
 
@@ -168,9 +177,32 @@ def withdraw_claim(claim_id: UUID) -> Response:
 @blueprint.arguments(ReviewSchema)
 def review_claim(body: dict[str, Any], claim_id: UUID) -> Response:
     """Decide the claim's next stage of review."""
+    if body["stage"] == PROVIDER:
+        raise Forbidden(
+            "review.provider_only",
+            "该环节由服务机构通过平台确认。",
+            "This stage is the provider's own.",
+        )
     decision = Decision(body["stage"], body["outcome"], body.get("award"), body["reason"])
 
     def use_case(work: Work) -> Answer:
+        check_if_match(work, claim_id)
+        return shown(review(work, current().vault, reviewer(), claim_id, decision))
+
+    return in_transaction(use_case)
+
+
+@blueprint.post("/<uuid:claim_id>/provider-confirmation")
+@needs("claims:write")
+@blueprint.arguments(ProviderConfirmationSchema)
+def confirm_by_provider(body: dict[str, Any], claim_id: UUID) -> Response:
+    """The provider's word through the platform: it confirms the claim's papers, or sends them back with a reason."""
+    decision = Decision(PROVIDER, "approve" if body["confirmed"] else "correct", None, body["reason"])
+
+    def use_case(work: Work) -> Answer:
+        view_claim(work.connection, claim_id)
+        if principal().platform is None:
+            raise Forbidden("platform.missing", "只有平台的客户端可以确认。", "Only a platform's client may confirm.")
         check_if_match(work, claim_id)
         return shown(review(work, current().vault, reviewer(), claim_id, decision))
 

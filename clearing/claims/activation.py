@@ -174,7 +174,8 @@ def _reason(verdict: Assessment) -> str:
 def _accounts(around: Surroundings, one: Waiting) -> Accounts:
     enterprise = one.submission.enterprise
     linked = around.linked_region(one.year, enterprise.division)
-    return Accounts(one.row.scheme, one.year, enterprise.uscc, None if linked is None else linked.division)
+    region = None if linked is None else linked.division
+    return Accounts(one.row.scheme, one.year, enterprise.uscc, region, one.policy.cap)
 
 
 def facts_of(around: Surroundings, purse: Purse, accounts: Accounts, one: Waiting) -> Facts:
@@ -186,6 +187,6 @@ def facts_of(around: Surroundings, purse: Purse, accounts: Accounts, one: Waitin
         budget_left=purse.left(accounts.budget),
         linked_region=around.linked_region(one.year, claim.enterprise.division),
         matching_taken=purse.taken(accounts.matching),
-        enterprise=around.standing(claim.enterprise.uscc, on),
-        provider=around.standing(claim.provider.uscc, on),
+        enterprise=around.enterprise(claim.enterprise.uscc, claim.scheme, one.year, on),
+        provider=around.provider(claim.provider.uscc, claim.scheme, on),
     )

@@ -127,7 +127,8 @@ def _conclude(ready: Compiled, sheet: Sheet, findings: tuple[Finding, ...]) -> A
         if ruling.gravity > gravest.gravity:
             gravest = ruling
     trusted = ready.trust_list and sheet.facts.provider.trust_listed
-    state = _STATES.get(gravest.verdict) or (APPROVED if trusted else IN_REVIEW)
+    first_stage = ready.trusted_stage if trusted else ready.first_stage
+    state = _STATES.get(gravest.verdict) or (APPROVED if first_stage is None else IN_REVIEW)
     rate = sheet.zone.rate.value
     linked = sheet.facts.linked_region
     matching = None
@@ -145,7 +146,7 @@ def _conclude(ready: Compiled, sheet: Sheet, findings: tuple[Finding, ...]) -> A
         cut={name: Money(fen) for name, fen in sheet.cut.items()} if sheet.cut else {},
         matching=matching,
         deferred=Money(windowed.deferred_fen) if windowed.deferred_fen else ZERO,
-        next_stage=ready.first_stage if state == IN_REVIEW else None,
+        next_stage=first_stage if state == IN_REVIEW else None,
         findings=findings,
         zone=sheet.zone.code,
         enterprise_type=sheet.proven[0] if sheet.proven else None,

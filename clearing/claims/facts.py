@@ -72,15 +72,29 @@ class Reservation:
 
 
 @dataclass(frozen=True, slots=True)
+class DirectoryEntry:
+    """What the scheme's directory says of an admitted provider; it goes before what the platform states.
+
+    ``qualifications`` are pairs of a kind such as ``CMA`` and its last valid day.
+    """
+
+    kind: str
+    established_on: date | None
+    qualifications: tuple[tuple[str, date], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Standing:
     """What is on record about an enterprise or provider in this tenant on the policy date."""
 
     sanctioned_through: date | None = None
-    qualified: bool = False
+    qualified: bool | None = None
+    """``None``: nothing decided for the quota year; ``False``: refused, withdrawn or run out."""
     admitted: bool | None = None
     """``None``: no admission on record; the platform's own statement stands."""
     on_platform: bool | None = None
     trust_listed: bool = False
+    directory: DirectoryEntry | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +103,8 @@ class Facts:
 
     ``contract_number`` is the claim's own, canonical. ``quota_taken`` and ``matching_taken`` are what other claims and
     reservations of the enterprise hold of this scheme and quota year; what the claim's own reservation set aside is
-    still free. ``budget_left`` is ``None`` where the year has no appropriation on record. ``budget_share`` is what the
+    still free. ``budget_left`` is ``None`` where the year has no appropriation on record, and nothing
+    while claims that came before wait for the budget. ``budget_share`` is what the
     claim got when a year's budget was divided in proportion; ``None`` before, and where no budget is divided.
     """
 

@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
-from clearing.claims.assessment import annual_cap, assess, matching_cap, target_quota_year
+from clearing.claims.assessment import ON_HOLD, annual_cap, assess, matching_cap, target_quota_year
 from clearing.claims.case import TAKES_KEYS, TAKES_MONEY, Assessed, Case, Desk, Drawn, Outcome
 from clearing.claims.facts import Facts
 from clearing.claims.filing import file_claims
@@ -23,6 +23,7 @@ from clearing.claims.records import ClaimRow, ClaimView, by_external_id, view_cl
 from clearing.claims.registry import Holder, Key, Locked, key_queries, keys_of
 from clearing.claims.surroundings import Standings, Surroundings, read_surroundings, restorable_claims, standing_query
 from clearing.claims.vault import Vault
+from clearing.claims.waitlist import queues
 from connectors.reading import canonical_content
 from connectors.submission import Submission
 from settlement.ledger import ended, lock_limited
@@ -170,13 +171,15 @@ def _take_in(
     wanted: dict[str, list[Key]] = {}
     for one in drawn:
         wanted.setdefault(one.holder.exclusion_group, []).extend(one.keys)
-    own, _, locked, budgets = read_all(
+    codes = {one.accounts.budget for one in drawn}
+    own, _, locked, budgets, waited_for = read_all(
         work.connection,
         purse_query(desk.tenant, [cap for one in drawn for cap in _caps(one)]),
         *key_queries(wanted, [case.claim_id for case in cases if case.earlier is not None]),
-        lock_limited(desk.tenant, {one.accounts.budget for one in drawn}),
+        lock_limited(desk.tenant, codes),
+        queues(desk.tenant, codes),
     )
-    purse = Purse(own, budgets)
+    purse = Purse(own, budgets, waited_for=waited_for)
     assessed = []
     for one in drawn:
         if not _exhausted(desk, met):
@@ -196,7 +199,13 @@ def _draw_up(registry: Versions, desk: Desk, around: Surroundings, case: Case) -
     return Drawn(
         case=case,
         linked=linked,
-        accounts=Accounts(claim.scheme, case.year, claim.enterprise.uscc, None if linked is None else linked.division),
+        accounts=Accounts(
+            claim.scheme,
+            case.year,
+            claim.enterprise.uscc,
+            None if linked is None else linked.division,
+            None if case.policy is None else case.policy.cap,
+        ),
         holder=Holder(
             holder_id=case.claim_id,
             kind="claim",
@@ -225,6 +234,8 @@ def _assess(around: Surroundings, purse: Purse, locked: Locked, drawn: Drawn) ->
     facts = _facts(around, purse, locked, drawn)
     assessment = assess(case.submission, case.policy, facts)
     others = locked.others(drawn.keys, drawn.holder)
+    if assessment.waitlisted and assessment.state == ON_HOLD:
+        purse.wait_for(accounts.budget)
     if assessment.state in TAKES_KEYS:
         locked.take(drawn.keys, drawn.holder)
     if assessment.state not in TAKES_MONEY:
@@ -244,7 +255,7 @@ def _facts(around: Surroundings, purse: Purse, locked: Locked, drawn: Drawn) -> 
     on = shanghai_day(claim.submitted_at)
     set_aside = Purse()
     set_aside.draw(around.reserved(claim.reservation_id))
-    budget_left = purse.left(accounts.budget)
+    budget_left = purse.left_for_newcomers(accounts.budget)
     return Facts(
         contract_number=canonical_contract_number(claim.contract.number),
         quota_taken=purse.taken(accounts.quota) - set_aside.taken(accounts.quota),
@@ -253,6 +264,6 @@ def _facts(around: Surroundings, purse: Purse, locked: Locked, drawn: Drawn) -> 
         matching_taken=purse.taken(accounts.matching),
         keys=tuple(locked.state_of(key, drawn.holder) for key in drawn.keys),
         reservation=around.reservation(claim.reservation_id),
-        enterprise=around.standing(claim.enterprise.uscc, on),
-        provider=around.standing(claim.provider.uscc, on),
+        enterprise=around.enterprise(claim.enterprise.uscc, claim.scheme, drawn.case.year, on),
+        provider=around.provider(claim.provider.uscc, claim.scheme, on),
     )

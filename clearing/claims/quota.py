@@ -1,6 +1,6 @@
 """What a claim takes: of the enterprise's annual cap, of the year's budget, and of its linked region's matching."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -12,17 +12,18 @@ from tenants.kernel.statements import Query
 
 @dataclass(frozen=True, slots=True)
 class Accounts:
-    """The accounts that one claim draws on."""
+    """The accounts that one claim draws on; ``cap`` names the annual cap where it is not the scheme's own."""
 
     scheme: str
     year: int
     uscc: str
     linked_region: str | None
+    cap: str | None = None
 
     @property
     def quota(self) -> str:
-        """The enterprise's annual cap."""
-        return ledger.quota_account(self.scheme, self.year, self.uscc)
+        """The enterprise's annual cap, which schemes may share."""
+        return ledger.quota_account(self.cap or self.scheme, self.year, self.uscc)
 
     @property
     def budget(self) -> str:
@@ -44,7 +45,7 @@ class Accounts:
     def reserve(self, award: Money, matching: Money, subject_id: UUID) -> list[Transfer]:
         """The pending transfers that set an award and its matching aside."""
         taken = [
-            (self.quota, ledger.quota_used_account(self.scheme, self.year), award, "quota"),
+            (self.quota, ledger.quota_used_account(self.cap or self.scheme, self.year), award, "quota"),
             (self.budget, ledger.obligations_account(self.scheme, self.year), award, "award"),
         ]
         if self.matching is not None and self.linked_region is not None:
@@ -60,10 +61,11 @@ class Accounts:
 class Purse:
     """The locked accounts of one transaction, as they stand and as it draws on them."""
 
-    def __init__(self, *states: States) -> None:
+    def __init__(self, *states: States, waited_for: Collection[str] = ()) -> None:
         known: dict[str, AccountState] = {code: state for part in states for code, state in part.items()}
         self._taken = {code: state.taken for code, state in known.items()}
         self._limit = {code: state.limit for code, state in known.items()}
+        self._waited_for = set(waited_for)
 
     def taken(self, code: str | None) -> Money:
         """What has been taken from the account."""
@@ -73,6 +75,15 @@ class Purse:
         """What may still be taken; ``None`` where the account has no limit."""
         limit = self._limit.get(code)
         return None if limit is None else limit - self.taken(code)
+
+    def wait_for(self, code: str) -> None:
+        """Note that a claim waits for the account's money: what is left is not for those who come later."""
+        self._waited_for.add(code)
+
+    def left_for_newcomers(self, code: str) -> Money | None:
+        """What may still be taken by a claim that comes now: nothing while others wait for it."""
+        left = self.left(code)
+        return ZERO if left is not None and code in self._waited_for else left
 
     def draw(self, transfers: Sequence[Transfer]) -> None:
         """Take the transfers' amounts from their accounts."""

@@ -149,7 +149,8 @@ class Rehearsal:
         policy, claim, facts = self.policy, past.submission, past.facts
         year = target_quota_year(policy, claim)
         linked = facts.linked_region
-        accounts = Accounts(claim.scheme, year, claim.enterprise.uscc, None if linked is None else linked.division)
+        region = None if linked is None else linked.division
+        accounts = Accounts(claim.scheme, year, claim.enterprise.uscc, region, policy.cap)
         same_year = year == past.before.quota_year
         quota, budget = self._open(accounts.quota, past), self._open(accounts.budget, past)
         matching = None if accounts.matching is None else self._open(accounts.matching, past)

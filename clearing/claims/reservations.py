@@ -9,8 +9,12 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from clearing.claims.approval import end_reserved
+from clearing.claims.eligibility import refuse_ineligible
 from clearing.claims.fingerprint import canonical_contract_number
+from clearing.claims.interests import refuse_interested
 from clearing.claims.quota import Accounts, Purse, purse_query
+from clearing.claims.rules.quota_years import year_on, year_span
+from clearing.claims.waitlist import queues
 from connectors.printing import request_json
 from connectors.submission import ReservationRequest
 from settlement import ledger
@@ -66,7 +70,8 @@ def reserve(
 
     Raises:
         Conflict: the same external id came before with other content.
-        Invalid: no policy is in force, the mode is not offered, or nothing can be computed.
+        Invalid: no policy is in force, the mode is not offered, nothing can be computed, or a rule would reject the
+            claim for who buys, who sells or how they are related.
     """
     text = canonical_bytes(request_json(request)).decode()
     before = _find(work.connection, "platform = %s and external_id = %s", (platform, request.external_id))
@@ -80,6 +85,8 @@ def reserve(
         return before, False
     on = shanghai_day(request.requested_at)
     policy = _policy(work, request, on, demonstration=demonstration)
+    year = year_on(policy, on)
+    refuse_ineligible(work, policy, request, year)
     row = ReservationRow(
         tenant=request.tenant,
         id=new_id(),
@@ -95,9 +102,9 @@ def reserve(
         provider_name=request.provider.name,
         contract_number=canonical_contract_number(request.contract.number),
         request=text,
-        quota_year=on.year,
+        quota_year=year,
         amount_fen=_computed(policy, request).fen,
-        expires_on=date(on.year, 12, 31),
+        expires_on=year_span(policy, year)[1],
         requested_at=request.requested_at,
         confirmed_at=None,
         confirmed_by=None,
@@ -113,25 +120,29 @@ def confirm(work: Work, actor: str, reservation_id: UUID, *, demonstration: bool
     Raises:
         NotFound: there is no such reservation.
         Conflict: it is no longer requested, it has expired, or quota or budget do not hold the amount.
+        Forbidden: the actor has an interest in a party.
     """
     row = _lock(work, reservation_id)
     if row.state == "confirmed":
         return row
     if row.state != "requested" or row.expires_on < shanghai_day(work.at):
         raise _wrong_state(row, work)
+    refuse_interested(work, row.tenant, actor, (row.enterprise_uscc, row.provider_uscc))
     policies = approved_policies(work.connection, row.tenant, [row.scheme], demonstration=demonstration)
     policy = policies.in_force(row.scheme, shanghai_day(row.requested_at))
-    accounts = Accounts(row.scheme, row.quota_year, row.enterprise_uscc, None)
+    shared = None if policy is None else policy.cap
+    accounts = Accounts(row.scheme, row.quota_year, row.enterprise_uscc, None, shared)
     cap = None if policy is None else _cap(policy, row)
-    purse = Purse(
-        *read_all(
-            work.connection,
-            purse_query(row.tenant, accounts.caps(cap, None)),
-            ledger.lock_limited(row.tenant, [accounts.budget]),
-        )
+    own, budgets, waited_for = read_all(
+        work.connection,
+        purse_query(row.tenant, accounts.caps(cap, None)),
+        ledger.lock_limited(row.tenant, [accounts.budget]),
+        queues(row.tenant, [accounts.budget]),
     )
+    purse = Purse(own, budgets, waited_for=waited_for)
     amount = Money(row.amount_fen)
-    if any(left is not None and left < amount for left in (purse.left(accounts.quota), purse.left(accounts.budget))):
+    left_over = (purse.left(accounts.quota), purse.left_for_newcomers(accounts.budget))
+    if any(left is not None and left < amount for left in left_over):
         raise Conflict(
             "quota.exhausted", "剩余额度或预算不足。", "What is left of the quota or budget does not hold the amount."
         )
@@ -146,14 +157,14 @@ def cancel(work: Work, actor: str, reservation_id: UUID, platform: str | None) -
 
     Raises:
         NotFound: there is no such reservation.
-        Conflict: a claim has used it.
+        Conflict: a claim has used it, or it has expired.
     """
     row = _lock(work, reservation_id)
     if platform not in {None, row.platform}:
         raise not_found("额度确认", "reservation")
     if row.state == "cancelled":
         return row
-    if row.state == "used":
+    if row.state in {"used", EXPIRED}:
         raise _wrong_state(row, work)
     end_reserved(work, row.tenant, [row.id], "void", "reservation cancelled")
     return _move(work, actor, row, "cancelled")
@@ -192,7 +203,7 @@ def reservation_json(row: ReservationRow, today: date) -> dict[str, Json]:
         "tenant": row.tenant,
         "scheme": row.scheme,
         "mode": row.mode,
-        "state": "expired" if expired else row.state,
+        "state": EXPIRED if expired else row.state,
         "enterprise": {"uscc": row.enterprise_uscc, "name": row.enterprise_name},
         "provider": {"uscc": row.provider_uscc, "name": row.provider_name},
         "quota_year": row.quota_year,
@@ -204,7 +215,7 @@ def reservation_json(row: ReservationRow, today: date) -> dict[str, Json]:
 
 
 def release_expired(work: Work) -> int:
-    """Void what reservations of ended years still set aside; how many those were."""
+    """Let reservations of ended years expire (逾期自动作废): what they set aside is free; how many those were."""
     found = work.connection.exec_driver_sql(
         f"select {', '.join(COLUMNS)} from reservation "  # noqa: S608 - our own columns
         "where state in ('requested', 'confirmed') and expires_on < %s order by tenant, id limit %s for no key update",
@@ -216,11 +227,12 @@ def release_expired(work: Work) -> int:
         own = [row.id for row in rows if row.tenant == tenant]
         end_reserved(work, tenant, own, "void", "reservation expired")
     for row in rows:
-        _move(work, "service", row, "cancelled")
+        _move(work, "service", row, EXPIRED)
     return len(rows)
 
 
 EXPIRED_AT_ONCE: Final = 100
+EXPIRED: Final = "expired"
 
 
 def _policy(work: Work, request: ReservationRequest, on: date, *, demonstration: bool) -> Policy:

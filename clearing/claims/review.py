@@ -8,8 +8,10 @@ from uuid import UUID
 
 from clearing.claims import registry
 from clearing.claims.approval import claim_notice, end_reserved, free, settle
+from clearing.claims.interests import refuse_interested, refuse_submitter
 from clearing.claims.quota import Accounts
 from clearing.claims.records import ClaimRow, ClaimView, HoldRow, holds_of, lock_claim, view_claim, write_claims
+from clearing.claims.review_chain import chain_of
 from clearing.claims.suspicions import OTHER_STANDS, close_waiting
 from clearing.claims.vault import Vault
 from settlement import ledger
@@ -70,12 +72,14 @@ def review(work: Work, vault: Vault, reviewer: Reviewer, claim_id: UUID, decisio
         NotFound: there is no such claim.
         Conflict: the claim is not in review, or another stage is next.
         Invalid: the award is raised or nothing, or a reason is missing.
-        Forbidden: the same person decided an earlier stage.
+        Forbidden: the same person decided an earlier stage, submitted the claim, or has an interest in a party.
     """
     row = lock_claim(work.connection, claim_id)
     _refuse_wrong_stage(row, decision)
     award = _award(row, decision)
     _refuse_same_person(work, row, reviewer)
+    refuse_interested(work, row.tenant, reviewer.person, (row.enterprise_uscc, row.provider_uscc))
+    refuse_submitter(work, row, reviewer.person)
     policy = _policy_of(work, row, reviewer)
     decided = replace(_DECIDE[decision.outcome](work, policy, row), award_fen=award.fen, changed_at=work.at)
     if award.fen < row.award_fen and decided.state in {"in_review", "approved"}:
@@ -104,6 +108,7 @@ def resolve_hold(work: Work, reviewer: Reviewer, claim_id: UUID, hold_id: UUID, 
     Raises:
         NotFound: there is no such claim or hold.
         Conflict: the hold is resolved, cannot be cleared by hand, or what it guards is still taken elsewhere.
+        Forbidden: the person has an interest in a party.
     """
     row = lock_claim(work.connection, claim_id)
     hold = next((one for one in holds_of(work.connection, [row.id]) if one.id == hold_id), None)
@@ -141,8 +146,9 @@ def decide_hold(
     """Decide one hold of a locked claim; the change is still to be recorded.
 
     Raises:
-        Conflict: as for :func:`resolve_hold`.
+        Conflict, Forbidden: as for :func:`resolve_hold`.
     """
+    refuse_interested(work, row.tenant, reviewer.person, (row.enterprise_uscc, row.provider_uscc))
     if hold.resolved_at is not None or row.state != "on_hold":
         raise Conflict("hold.resolved", "该挂起事项已处理。", "This hold has been resolved.")
     if decided.outcome == "clear" and hold.code in NEVER_CLEARED:
@@ -236,8 +242,8 @@ def _policy_of(work: Work, row: ClaimRow, reviewer: Reviewer) -> Policy:
     return policies.version(row.scheme, str(row.policy_version))
 
 
-def _approve(work: Work, policy: Policy, row: ClaimRow) -> ClaimRow:  # noqa: ARG001 - one form for all outcomes
-    chain = policy.review_chain
+def _approve(work: Work, policy: Policy, row: ClaimRow) -> ClaimRow:
+    chain = chain_of(work, policy, row)
     following = chain[chain.index(str(row.next_stage)) + 1 :]
     if following:
         return replace(row, next_stage=following[0])
@@ -263,7 +269,7 @@ def _lower(work: Work, policy: Policy, row: ClaimRow, decided: ClaimRow) -> Clai
     region = next((t.debit.split("/")[3] for t in reserved if t.reason == "matching"), None)
     matching = _matching(work, policy, row, award)
     end_reserved(work, row.tenant, [row.id], "void", "award lowered")
-    accounts = Accounts(row.scheme, row.quota_year or 0, row.enterprise_uscc, region)
+    accounts = Accounts(row.scheme, row.quota_year or 0, row.enterprise_uscc, region, policy.cap)
     transfers = accounts.reserve(award, matching, row.id)
     read_all(work.connection, *ledger.ready(row.tenant, transfers))
     ledger.append(work.connection, row.tenant, transfers, work.at)

@@ -12,7 +12,7 @@ from uuid import UUID
 
 import orjson
 
-from clearing.claims.facts import EarlierUse, Facts, KeyState, LinkedRegion, Reservation, Standing
+from clearing.claims.facts import DirectoryEntry, EarlierUse, Facts, KeyState, LinkedRegion, Reservation, Standing
 from connectors.submission import (
     Contract,
     Declarations,
@@ -201,15 +201,25 @@ def _reservation(said: Json) -> Reservation:
 
 
 def _standing(said: Json) -> Standing:
-    through = said["sanctioned_through"]
-    if through is None and not said["qualified"] and said["admitted"] is None and not said["trust_listed"]:
-        return _UNKNOWN if said["on_platform"] is None else Standing(on_platform=said["on_platform"])
+    through, entry = said["sanctioned_through"], said.get("directory")
+    if through is None and said["qualified"] is None and said["admitted"] is None and not said["trust_listed"]:
+        return _UNKNOWN
     return Standing(
         None if through is None else _day(through),
         said["qualified"],
         said["admitted"],
         said["on_platform"],
         said["trust_listed"],
+        None if entry is None else _directory_entry(entry),
+    )
+
+
+def _directory_entry(said: Json) -> DirectoryEntry:
+    founded = said["established_on"]
+    return DirectoryEntry(
+        said["kind"],
+        None if founded is None else _day(founded),
+        tuple((kind, _day(valid_through)) for kind, valid_through in said["qualifications"]),
     )
 
 

@@ -1,15 +1,16 @@
 """What stands around a set of submissions: linked regions, standings and reservations, each read in one statement."""
 
+import json
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import Connection
 
-from clearing.claims.facts import LinkedRegion, Reservation, Standing
+from clearing.claims.facts import DirectoryEntry, LinkedRegion, Reservation, Standing
 from connectors.submission import Submission
 from settlement.ledger import Transfer, open_transfers
 from tenants.kernel.money import Money
@@ -18,16 +19,29 @@ from tenants.kernel.statements import Query
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """One dated record about an enterprise or provider."""
+    """One dated record about an enterprise or provider: a sanction, qualification, admission or trust listing.
+
+    ``entry`` is what the directory says, of an admission only.
+    """
 
     kind: str
+    state: str
     from_on: date
-    through_on: date
-    on_platform: bool | None
+    through_on: date | None
+    scheme: str | None = None
+    year: int | None = None
+    on_platform: bool | None = None
+    entry: DirectoryEntry | None = None
+
+    def covers(self, on: date) -> bool:
+        """Whether the day lies in the record's time, both ends included."""
+        return self.from_on <= on and (self.through_on is None or on <= self.through_on)
 
 
 Standings = tuple[dict[int, list[LinkedRegion]], dict[str, list[Recorded]]]
 """Linked regions by year, and records by USCC."""
+STANDING: Final = frozenset({"admitted", "exited", "withdrawn"})
+"""States in which a record counted or counts within its days; those that ended early have an earlier last day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,19 +60,23 @@ class Surroundings:
         ]
         return max(holding, key=lambda region: len(division_prefix(region.division)), default=None)
 
-    def standing(self, uscc: str, on: date) -> Standing:
-        """What is on record about the enterprise or provider on the day."""
-        records = [r for r in self.records.get(uscc, ()) if r.from_on <= on <= r.through_on]
-        by_kind: dict[str, list[Recorded]] = defaultdict(list)
-        for record in records:
-            by_kind[record.kind].append(record)
-        admissions = [r for r in self.records.get(uscc, ()) if r.kind == "admission"]
+    def enterprise(self, uscc: str, scheme: str, year: int, on: date) -> Standing:
+        """What is on record about the enterprise on the day, for the scheme's quota year."""
+        records = self.records.get(uscc, ())
+        qualifications = [r for r in records if (r.kind, r.scheme, r.year) == ("qualification", scheme, year)]
+        return Standing(sanctioned_through=_sanctioned(records, on), qualified=_counts(qualifications, on))
+
+    def provider(self, uscc: str, scheme: str, on: date) -> Standing:
+        """What is on record about the provider on the day, in the scheme's directory."""
+        records = self.records.get(uscc, ())
+        admissions = [r for r in records if (r.kind, r.scheme) == ("admission", scheme)]
+        standing = [r for r in admissions if r.state in STANDING and r.covers(on)]
         return Standing(
-            sanctioned_through=max((r.through_on for r in by_kind["sanction"]), default=None),
-            qualified=bool(by_kind["qualification"]),
-            admitted=None if not admissions else bool(by_kind["admission"]),
-            on_platform=any(r.on_platform for r in by_kind["admission"]) if by_kind["admission"] else None,
-            trust_listed=bool(by_kind["trust"]),
+            sanctioned_through=_sanctioned(records, on),
+            admitted=_counts(admissions, on),
+            on_platform=standing[-1].on_platform if standing else None,
+            trust_listed=any(r.kind == "trust" and r.covers(on) for r in records),
+            directory=standing[-1].entry if standing else None,
         )
 
     def reservation(self, reservation_id: UUID | None) -> Reservation | None:
@@ -81,27 +99,59 @@ def division_prefix(division: str) -> str:
     return division[:2] if division.endswith("0000") else division[:4] if division.endswith("00") else division
 
 
+def _sanctioned(records: Sequence[Recorded], on: date) -> date | None:
+    return max((r.through_on for r in records if r.kind == "sanction" and r.covers(on) and r.through_on), default=None)
+
+
+def _counts(records: Sequence[Recorded], on: date) -> bool | None:
+    """Whether one of the records counts on the day; ``None`` where nothing has been decided yet."""
+    decided = [record for record in records if record.state != "applied"]
+    return any(r.state in STANDING and r.covers(on) for r in decided) if decided else None
+
+
 def standing_query(tenant: str, claims: Sequence[Submission], years: Sequence[int]) -> Query[Standings]:
-    """The linked regions of the years, and what is on record about the claims' parties."""
-    parties = sorted({uscc for c in claims for uscc in (c.enterprise.uscc, c.provider.uscc)})
+    """The linked regions of the years, and what is on record about the claims' parties, the oldest record first."""
+    enterprises = sorted({claim.enterprise.uscc for claim in claims})
+    providers = sorted({claim.provider.uscc for claim in claims})
+    parties = sorted({*enterprises, *providers})
     return Query(
-        "select year, division, types, null, null, null from linked_region where tenant = %s and year = any(%s) "
-        "union all select null, uscc, array[kind], from_on, through_on, on_platform from standing "
-        "where tenant = %s and uscc = any(%s)",
-        (tenant, list(years), tenant, parties),
+        _ON_RECORD,
+        (tenant, list(years), tenant, parties, tenant, enterprises, tenant, providers, tenant, tenant, providers),
         _standings,
     )
+
+
+_ON_RECORD: Final = (
+    "select 'linked' as kind, division as name, null as state, null::date as from_on, null::date as through_on, "
+    "null as scheme, year, null::boolean as on_platform, types as words, null as proofs, null::date as established_on, "
+    "null::uuid as id from linked_region where tenant = %s and year = any(%s) "
+    "union all select 'sanction', uscc, 'admitted', from_on, through_on, null, null, null, null, null, null, id "
+    "from standing where tenant = %s and uscc = any(%s) and kind = 'sanction' "
+    "union all select 'qualification', uscc, state, from_on, through_on, scheme, year, null, null, null, null, id "
+    "from qualification where tenant = %s and uscc = any(%s) "
+    "union all select 'admission', uscc, state, from_on, through_on, scheme, null, on_platform, array[kind], proofs, "
+    "established_on, id from admission where tenant = %s and uscc = any(%s) "
+    "union all select 'trust', uscc, 'admitted', from_on, through_on, null, null, null, null, null, null, null "
+    "from trust_listing where tenant = %s and version = (select max(version) from trust_list where tenant = %s "
+    "and state = 'approved') and uscc = any(%s) order by id"
+)
 
 
 def _standings(rows: Sequence[Any]) -> Standings:
     linked: dict[int, list[LinkedRegion]] = defaultdict(list)
     records: dict[str, list[Recorded]] = defaultdict(list)
-    for year, name, kinds, from_on, through_on, on_platform in rows:
-        if year is None:
-            records[name].append(Recorded(kinds[0], from_on, through_on, on_platform))
-        else:
-            linked[year].append(LinkedRegion(name, tuple(kinds)))
+    for kind, name, state, from_on, through_on, scheme, year, on_platform, words, proofs, established_on, _ in rows:
+        if kind == "linked":
+            linked[year].append(LinkedRegion(name, tuple(words)))
+            continue
+        entry = None if proofs is None else _directory_entry(words[0], established_on, proofs)
+        records[name].append(Recorded(kind, state, from_on, through_on, scheme, year, on_platform, entry))
     return linked, records
+
+
+def _directory_entry(kind: str, established_on: date | None, proofs: str) -> DirectoryEntry:
+    held = [(proof["kind"], date.fromisoformat(proof["valid_through"])) for proof in json.loads(proofs)]
+    return DirectoryEntry(kind, established_on, tuple(sorted(held)))
 
 
 def read_surroundings(

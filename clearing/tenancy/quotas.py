@@ -6,7 +6,7 @@ from settlement import ledger
 from tenants.kernel.canonical import Json
 from tenants.kernel.database import Work
 from tenants.kernel.money import ZERO, Money
-from tenants.policy import UNSET
+from tenants.policy import UNSET, Policy
 from tenants.policy_store import approved_policies
 
 
@@ -16,8 +16,11 @@ def read(work: Work, tenant: str, scheme: str, uscc: str, year: int, *, demonstr
     The cap is the one applied to its claims; before its first claim, the scheme's own where all zones have the same,
     else ``null``: the zone is known only from a claim.
     """
-    state = ledger.sums_of(work.connection, tenant, ledger.quota_account(scheme, year, uscc))
-    cap = state.limit or _common_cap(work, tenant, scheme, year, demonstration=demonstration)
+    policies = approved_policies(work.connection, tenant, [scheme], demonstration=demonstration)
+    policy = policies.in_force(scheme, date(year, 12, 31))
+    shared = scheme if policy is None else policy.cap
+    state = ledger.sums_of(work.connection, tenant, ledger.quota_account(shared, year, uscc))
+    cap = state.limit or _common_cap(policy)
     used = state.debits_posted - state.credits_posted
     return {
         "tenant": tenant,
@@ -31,9 +34,7 @@ def read(work: Work, tenant: str, scheme: str, uscc: str, year: int, *, demonstr
     }
 
 
-def _common_cap(work: Work, tenant: str, scheme: str, year: int, *, demonstration: bool) -> Money | None:
-    policies = approved_policies(work.connection, tenant, [scheme], demonstration=demonstration)
-    policy = policies.in_force(scheme, date(year, 12, 31))
+def _common_cap(policy: Policy | None) -> Money | None:
     caps = set() if policy is None else {zone.annual_cap.value for zone in policy.zones}
     cap = caps.pop() if len(caps) == 1 else UNSET
     return cap if isinstance(cap, Money) else None

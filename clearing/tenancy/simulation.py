@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
+from clearing.claims.assessment import target_quota_year
 from clearing.claims.facts import Facts
 from clearing.claims.fingerprint import canonical_contract_number
 from clearing.claims.past_claims import Span, past_keys, read_past
@@ -128,8 +129,10 @@ def _facts(connection: Connection, policy: Policy, claims: Sequence[Submission])
         Facts(
             contract_number=canonical_contract_number(claim.contract.number),
             linked_region=around.linked_region(shanghai_day(claim.submitted_at).year, claim.enterprise.division),
-            enterprise=around.standing(claim.enterprise.uscc, shanghai_day(claim.submitted_at)),
-            provider=around.standing(claim.provider.uscc, shanghai_day(claim.submitted_at)),
+            enterprise=around.enterprise(
+                claim.enterprise.uscc, claim.scheme, target_quota_year(policy, claim), shanghai_day(claim.submitted_at)
+            ),
+            provider=around.provider(claim.provider.uscc, claim.scheme, shanghai_day(claim.submitted_at)),
         )
         for claim in claims
     ]

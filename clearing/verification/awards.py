@@ -47,12 +47,12 @@ def by_rule(result: Json) -> dict[str, Json]:
     return {entry["rule"]: entry for entry in result["trace"]}
 
 
-def states_of(result: Json, terms: Terms | None) -> frozenset[str]:
+def states_of(result: Json, facts: Json, terms: Terms | None) -> frozenset[str]:
     """The states that the gravest verdict allows."""
     gravest = max(map(_GRAVITY.__getitem__, {entry["verdict"] for entry in result["trace"]}), default=0)
     if gravest:
         return frozenset({_STATES[gravest]})
-    return frozenset({"in_review", "approved"} if terms is not None and terms.trust_list else {"in_review"})
+    return frozenset({"in_review"} if terms is None or terms.stages(facts) else {"approved"})
 
 
 def worked_out(submission: Json, facts: Json, result: Json, terms: Terms) -> Worked:

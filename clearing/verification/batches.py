@@ -29,6 +29,7 @@ STEPS: Final[Mapping[str, tuple[frozenset[str | None], str]]] = {
     "batch.published": (frozenset({"cut"}), "in_publicity"),
     "batch.objection": (frozenset({"in_publicity"}), "in_publicity"),
     "batch.freeze": (frozenset({"cut", "in_publicity"}), ""),
+    "batch.dated": (frozenset({"in_publicity"}), "in_publicity"),
     "batch.sealed": (frozenset({"in_publicity"}), "sealed"),
     "batch.first_release": (frozenset({"sealed"}), "sealed"),
     "batch.released": (frozenset({"sealed"}), "released"),
@@ -37,6 +38,8 @@ STEPS: Final[Mapping[str, tuple[frozenset[str | None], str]]] = {
     "batch.closed": (frozenset({"cut", "in_publicity", "sealed", "released"}), "closed"),
 }
 """From which states each step leads to which."""
+COUNTING: Final = frozenset({"batch.published", "batch.dated"})
+"""Steps that count the notice's last day."""
 DOERS: Final = {
     "batch.cut": ("cut_by", "cut_at"),
     "batch.published": ("published_by", None),
@@ -69,6 +72,11 @@ select b.tenant, b.id, b.state, b.item_count, b.total_fen, b.cut_off_at, coalesc
 """
 
 
+_CALENDARS: Final = """
+select tenant, year, version, holidays, workdays, set_at from calendar_year order by tenant, year, set_at, version
+"""
+
+
 def read_batches(snapshot: Snapshot) -> dict[tuple[str, Any], Row]:
     """All batches by tenant and id: there is one now and then, not one for each claim."""
     return {(row.tenant, row.id): row for row in snapshot.rows(f"select {COLUMNS} from batch")}  # noqa: S608 - ours
@@ -84,10 +92,9 @@ class BatchCheck:
             for row in snapshot.rows("select tenant, batch_id, released_by, released_at from first_release")
         }
         self._sums = {(row.tenant, row.id): row for row in snapshot.rows(_ITEMS)}
-        self._years = {
-            (row.tenant, row.year): row
-            for row in snapshot.rows("select tenant, year, version, holidays, workdays from calendar_year")
-        }
+        self._years: dict[tuple[str, int], list[Row]] = {}
+        for row in snapshot.rows(_CALENDARS):
+            self._years.setdefault((row.tenant, row.year), []).append(row)
 
     def differences(self, dossier: Dossier) -> Iterator[Difference]:
         """What is wrong with one batch, but for its seal, its instructions and its files."""
@@ -154,7 +161,16 @@ class BatchCheck:
             days = 1
         if batch.working_days != days:
             yield differs("batch.publicity", f"{place}/working_days", days, batch.working_days)
-        through, provisional = self._through(batch.tenant, batch.published_on, batch.working_days)
+        yield from self._counted(place, batch, entries)
+
+    def _counted(self, place: str, batch: Row, entries: list[Entry]) -> Iterator[Difference]:
+        """The notice's last day follows from the calendar that was known when it was counted."""
+        counted = next(entry for entry in reversed(entries) if entry.action in COUNTING)
+        through, provisional = self._through(batch, counted.at)
+        sealing = next((entry for entry in entries if entry.action == "batch.sealed"), None)
+        if provisional and sealing is not None:  # the seal counts a provisional day again
+            counted = sealing
+            through, provisional = self._through(batch, counted.at)
         if batch.publicity_through_on != through:
             yield differs("batch.publicity", f"{place}/publicity_through_on", through, batch.publicity_through_on)
         if batch.publicity_provisional and not provisional and batch.sealed_at is not None:
@@ -163,30 +179,43 @@ class BatchCheck:
         if not batch.publicity_provisional and provisional:
             found = batch.publicity_provisional
             yield differs("batch.publicity", f"{place}/publicity_provisional", provisional, found)
-        if not batch.calendar_version.startswith("chinesecalendar-"):
-            yield differs("batch.publicity", f"{place}/calendar_version", "a calendar", batch.calendar_version)
+        loaded = self._loaded(batch.tenant, counted.at)
+        if not batch.calendar_version.startswith("chinesecalendar-") or not batch.calendar_version.endswith(loaded):
+            yield differs("batch.publicity", f"{place}/calendar_version", f"…{loaded}", batch.calendar_version)
         sealed_on = None if batch.sealed_at is None else batch.sealed_at.astimezone(SHANGHAI).date()
         if sealed_on is not None and sealed_on <= batch.publicity_through_on:
             yield differs("batch.publicity", f"{place}/sealed_at", f"after {batch.publicity_through_on}", sealed_on)
 
-    def _through(self, tenant: str, published_on: date, working_days: int) -> tuple[date, bool]:
-        day, left, provisional = published_on, working_days, False
+    def _through(self, batch: Row, at: datetime) -> tuple[date, bool]:
+        """The last day and whether it is provisional, by the calendar as it was known at the instant."""
+        day, left, provisional = batch.published_on, batch.working_days, False
         while left > 0:
             day += _ONE_DAY
-            works, is_known = self._works(tenant, day)
+            works, is_known = self._works(batch.tenant, day, at)
             left -= works
             provisional = provisional or not is_known
         return day, provisional
 
-    def _works(self, tenant: str, day: date) -> tuple[bool, bool]:
-        """Whether people work on the day, and whether its year is published."""
-        loaded = self._years.get((tenant, day.year))
+    def _works(self, tenant: str, day: date, at: datetime) -> tuple[bool, bool]:
+        """Whether people work on the day, and whether its year was published by then."""
+        loaded = next((row for row in reversed(self._years.get((tenant, day.year), [])) if row.set_at <= at), None)
         if loaded is not None:
             return day in loaded.workdays or (day not in loaded.holidays and day.weekday() < _SATURDAY), True
         try:
             return bool(chinese_calendar.is_workday(day)), True
         except NotImplementedError:
             return day.weekday() < _SATURDAY, False
+
+    def _loaded(self, tenant: str, at: datetime) -> str:
+        """What the loaded years add to the calendar's version at the instant: ``+2027:loaded-1``."""
+        latest = {
+            row.year: row.version
+            for (of, _), rows in self._years.items()
+            if of == tenant
+            for row in rows
+            if row.set_at <= at
+        }
+        return "".join(f"+{year}:{latest[year]}" for year in sorted(latest))
 
 
 def _history(place: str, batch: Row, entries: list[Entry]) -> Iterator[Difference]:
@@ -256,7 +285,7 @@ def _notices(batch: Row, platforms: list[str], entries: list[Entry]) -> list[Not
     for entry in entries:
         if entry.action == "batch.released" and batch.form != "home_region":
             notices.append(("batch.instruct", None, "{}", entry))
-        if entry.action in {"batch.objection", "batch.freeze", "batch.first_release"}:
+        if entry.action in {"batch.objection", "batch.freeze", "batch.first_release", "batch.dated"}:
             continue
         payload = canonical_bytes(
             {

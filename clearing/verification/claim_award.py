@@ -103,12 +103,13 @@ def _assessed(place: str, row: Row, result: Json, assessed: Assessed, context: C
     if entry.details.get("award") != granted:
         yield differs("assessment.award", f"{place}/result/award", entry.details.get("award"), granted)
     terms = context.policies.get((row.tenant, result["policy_version"] or ""))
-    if result["state"] not in states_of(result, terms):
-        yield differs("assessment.state", f"{place}/result/state", states_of(result, terms), result["state"])
     facts = read_json(row.facts)
     if facts is None:
         yield differs("assessment.form", f"{place}/facts", "canonical JSON", row.facts)
         return
+    states = states_of(result, facts, terms)
+    if result["state"] not in states:
+        yield differs("assessment.state", f"{place}/result/state", states, result["state"])
     yield from facts_differences(f"{place}/facts", facts, result, assessed, context)
     if terms is not None:
         yield from _figures(place, result, assessed.submission, facts, terms)
@@ -128,7 +129,7 @@ def _said_state(entry: Entry, result: Json) -> str | None:
 def _figures(place: str, result: Json, submission: Json, facts: Json, terms: Terms) -> Iterator[Difference]:
     enterprise = submission["enterprise"]
     zone = terms.zone(enterprise["division"], enterprise["resident_of"])
-    first_stage = terms.review_chain[0] if result["state"] == "in_review" else None
+    first_stage = terms.stages(facts)[0] if result["state"] == "in_review" else None
     policy_on = datetime.fromisoformat(submission["submitted_at"]).astimezone(SHANGHAI).date()
     try:
         found, expected = stated(result), worked_out(submission, facts, result, terms)

@@ -78,7 +78,7 @@ def stage_differences(dossier: Dossier, claim: Row, context: Context) -> Iterato
             for entry in dossier.entries
             if entry.action == f"{REVIEWED}approve" and opened and entry.seq > opened[-1]
         ]
-        chain = terms.review_chain
+        chain = terms.stages(_let_pass(dossier, opened[-1])) if opened else terms.review_chain
         stage = chain[len(passed)] if len(passed) < len(chain) else None
     if claim.next_stage != stage:
         yield differs("claim.stage", f"{place}/next_stage", stage, claim.next_stage)
@@ -88,6 +88,15 @@ def stage_differences(dossier: Dossier, claim: Row, context: Context) -> Iterato
         due_on = (claim.changed_at + timedelta(days=days)).astimezone(SHANGHAI).date()
     if claim.correction_due_on != due_on:
         yield differs("claim.due", f"{place}/correction_due_on", due_on, claim.correction_due_on)
+
+
+def _let_pass(dossier: Dossier, seq: int) -> dict[str, Any]:
+    """The facts of the assessment that let the claim pass into review in the entry; after a hold, those of nobody."""
+    entry = next(each for each in dossier.entries if each.seq == seq)
+    row = next((each for each in dossier["assessment"] if entry.witnesses(each.at)), None)
+    result = None if row is None else read_json(row.result)
+    facts = None if row is None or result is None or result["state"] != "in_review" else read_json(row.facts)
+    return facts or {"provider": {"trust_listed": False}}
 
 
 @dataclass(slots=True)

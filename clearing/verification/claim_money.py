@@ -38,7 +38,8 @@ def money_differences(dossier: Dossier, claim: Row, result: Json | None, context
     """Where the ledger holds something else for the claim than its state, award and batch say."""
     place = place_of("ledger_transfer", dossier.tenant, claim.claim_no)
     pending, standing = sorted(_flow(row) for row in _live(dossier) if row.kind == "pending"), standing_flows(dossier)
-    taken = _taken(claim, result)
+    terms = context.policies.get((dossier.tenant, claim.policy_version or ""))
+    taken = _taken(claim, result, claim.scheme if terms is None else terms.cap)
     reserved = sorted(taken) if claim.state in RESERVED else []
     owed = sorted((taken if claim.state in OWED else []) + in_transit(dossier, claim, context))
     if pending != reserved:
@@ -60,11 +61,11 @@ def _live(dossier: Dossier) -> list[Row]:
     return [row for row in transfers if row.id not in ended]
 
 
-def _taken(claim: Row, result: Json | None) -> list[Flow]:
+def _taken(claim: Row, result: Json | None, cap: str) -> list[Flow]:
     """What an award and its matching take, and from where."""
-    year = f"{claim.scheme}/{claim.quota_year}"
+    year, capped = f"{claim.scheme}/{claim.quota_year}", f"{cap}/{claim.quota_year}"
     flows = [
-        (f"quota/{year}/{claim.enterprise_uscc}", f"quota-used/{year}", claim.award_fen),
+        (f"quota/{capped}/{claim.enterprise_uscc}", f"quota-used/{capped}", claim.award_fen),
         (f"budget/{year}", f"obligations/{year}", claim.award_fen),
     ]
     linked = None if result is None or result["matching"] is None else result["matching"]["linked_region"]

@@ -117,6 +117,17 @@ select tenant, c.id, which, kind, code, opened_at, due_on, later_tenant, later_k
         select earlier_tenant, 'earlier', * from duplicate_case where earlier_tenant <> later_tenant) c
  order by tenant, c.id
 """
+_QUALIFICATIONS: Final = """
+select tenant, id, scheme, year, uscc, name, enterprise_type, proof, policy_version, at_once, state, from_on,
+       through_on, entered_by, entered_at, decided_by, decided_at, reason
+  from qualification order by tenant, id
+"""
+_ADMISSIONS: Final = """
+select tenant, id, scheme, uscc, name, division, kind, direct, established_on, on_platform, platform_number, proofs,
+       policy_version, state, from_on, through_on, publicity_through_on, calendar_version, exit_ground, entered_by,
+       entered_at, decided_by, decided_at, reason
+  from admission order by tenant, id
+"""
 
 _SUBMISSIONS: Final = """
 select tenant, id, batch_id, message_id, method, file_name, file_sha256, ordered_by, ordered_at
@@ -182,6 +193,8 @@ _STREAMS: Final[Mapping[str, tuple[str, int]]] = {
     "reservation": (_RESERVATIONS, ROWS_AT_ONCE),
     "support_record": (_SUPPORT, ROWS_AT_ONCE),
     "duplicate_case": (_CASES, ROWS_AT_ONCE),
+    "qualification": (_QUALIFICATIONS, ROWS_AT_ONCE),
+    "admission": (_ADMISSIONS, ROWS_AT_ONCE),
     "bank_submission": (_SUBMISSIONS, ROWS_AT_ONCE),
     "bank_call": (_CALLS, ROWS_AT_ONCE),
     "bank_answer": (_ANSWERS, ROWS_AT_ONCE),

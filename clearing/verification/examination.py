@@ -24,6 +24,7 @@ from clearing.verification.manifests import manifest_chain_differences
 from clearing.verification.matching import matching_differences
 from clearing.verification.numbers import number_differences
 from clearing.verification.outbox import idempotency_differences, outbox_differences
+from clearing.verification.oversight import oversight_differences
 from clearing.verification.payouts import payout_differences
 from clearing.verification.policies import PolicyCheck
 from clearing.verification.probes import probe_table_differences
@@ -37,6 +38,7 @@ from clearing.verification.sendings import sent_file_differences
 from clearing.verification.settings import on_record, settings_differences
 from clearing.verification.similar_pairs import model_differences, other_side_differences
 from clearing.verification.snapshot import Snapshot, open_snapshot
+from clearing.verification.standings import trust_list_differences
 from clearing.verification.structure import is_migrated, structure_differences
 from clearing.verification.subjects import subject_differences
 from clearing.verification.unsealing import OpenedSecrets, SecretsError
@@ -100,6 +102,8 @@ def row_differences(
     yield from guarded("registry_key_version", key_version_differences(snapshot, chains.settings, secrets))
     yield from guarded("similarity_model", model_differences(snapshot, chains.settings))
     yield from guarded("setting", settings_differences(snapshot, chains.settings, secrets))
+    yield from guarded("trust_list", trust_list_differences(snapshot, chains.settings))
+    yield from guarded("sample", oversight_differences(snapshot, chains.settings))
     agreements = read_agreements(snapshot)
     yield from guarded("agreement", agreement_differences(snapshot, agreements, chains.settings, secrets))
     yield from guarded("console_account", account_differences(snapshot, chains.settings))

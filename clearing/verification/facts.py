@@ -22,10 +22,11 @@ MEMBERS: Final = frozenset(
 KEY: Final = frozenset({"kind", "place", "counted", "taken", "claimed", "amount_conflict", "uses", "cancelled"})
 NOTHING_ON_RECORD: Final = {
     "sanctioned_through": None,
-    "qualified": False,
+    "qualified": None,
     "admitted": None,
     "on_platform": None,
     "trust_listed": False,
+    "directory": None,
 }
 DIVISIONS: Final = UUID("b2b5b1f6-2a3d-4c86-8d58-6f3a1c0f5e21")
 """The name space of a year's divisions in the audit chain."""

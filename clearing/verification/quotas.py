@@ -12,18 +12,27 @@ from clearing.verification.terms import Policies
 from tenants.kernel.money import Money
 
 _TAKEN: Final = """
-with live as (
-    select c.tenant, c.scheme || '/' || c.quota_year as year, c.enterprise_uscc as uscc, c.award_fen as fen
-      from claim c where c.state in ('on_hold', 'in_review', 'approved') and c.award_fen > 0
+with shared as (
+    select * from unnest(%s::text[], %s::text[], %s::text[]) as s(tenant, version, cap)),
+live as (
+    select c.tenant, c.scheme || '/' || c.quota_year as year,
+           coalesce(s.cap, c.scheme) || '/' || c.quota_year as capped, c.enterprise_uscc as uscc, c.award_fen as fen
+      from claim c left join shared s on s.tenant = c.tenant and s.version = c.policy_version
+     where c.state in ('on_hold', 'in_review', 'approved') and c.award_fen > 0
     union all
-    select r.tenant, r.scheme || '/' || r.quota_year, r.enterprise_uscc, r.amount_fen
+    select r.tenant, r.scheme || '/' || r.quota_year,
+           coalesce((select split_part(t.debit, '/', 2) from ledger_transfer t where t.tenant = r.tenant
+                      and t.subject_id = r.id and t.debit like 'quota/%%' limit 1), r.scheme) || '/' || r.quota_year,
+           r.enterprise_uscc, r.amount_fen
       from reservation r where r.state = 'confirmed'
     union all -- what came back of a clawback is free again
-    select c.tenant, c.scheme || '/' || c.quota_year, c.enterprise_uscc, -r.amount_fen
+    select c.tenant, c.scheme || '/' || c.quota_year, coalesce(s.cap, c.scheme) || '/' || c.quota_year,
+           c.enterprise_uscc, -r.amount_fen
       from clawback_recovery r join clawback k on k.tenant = r.tenant and k.id = r.clawback_id
-      join claim c on c.tenant = k.tenant and c.id = k.claim_id),
+      join claim c on c.tenant = k.tenant and c.id = k.claim_id
+      left join shared s on s.tenant = c.tenant and s.version = c.policy_version),
 wanted as (
-    select tenant, 'quota/' || year || '/' || uscc as code, sum(fen) as fen from live group by 1, 2
+    select tenant, 'quota/' || capped || '/' || uscc as code, sum(fen) as fen from live group by 1, 2
     union all
     select tenant, 'budget/' || year, sum(fen) from (
         select tenant, year, fen from live
@@ -78,7 +87,7 @@ select distinct sum(x.fen) over (order by x.at, x.id) as fen from (
 
 def quota_differences(snapshot: Snapshot, policies: Policies) -> Iterator[Difference]:
     """Accounts that hold something else than what claims and reservations take of them, or with another cap."""
-    for row in snapshot.stream(_TAKEN):
+    for row in snapshot.stream(_TAKEN, *_shared(policies)):
         place = f"ledger_account/{row.tenant}/{row.code}"
         yield differs("quota.taken", place, Money(row.wanted), Money(row.held))
     for row in snapshot.stream(_MATCHED):
@@ -90,13 +99,20 @@ def quota_differences(snapshot: Snapshot, policies: Policies) -> Iterator[Differ
             yield differs("quota.cap", place, "a cap of the policy", row.limit_fen)
 
 
+def _shared(policies: Policies) -> tuple[list[str], list[str], list[str]]:
+    """Tenant, version and cap of every version whose annual cap is not its scheme's own."""
+    found = [(tenant, version, terms.cap) for (tenant, version), terms in policies.items() if terms.cap != terms.scheme]
+    return [each[0] for each in found], [each[1] for each in found], [each[2] for each in found]
+
+
 def _caps(policies: Policies) -> list[str]:
     """Every cap that an account may have: tenant, kind, scheme and limit."""
     caps = set()
     for (tenant, _), terms in policies.items():
         for zone in terms.zones:
-            for kind, cap in (("quota", zone.annual_cap_fen), ("matching", zone.matching_cap_fen)):
-                caps.add(f"{tenant} {kind} {terms.scheme} {'-' if cap is None else cap}")
+            limits = (("quota", terms.cap, zone.annual_cap_fen), ("matching", terms.scheme, zone.matching_cap_fen))
+            for kind, of, cap in limits:
+                caps.add(f"{tenant} {kind} {of} {'-' if cap is None else cap}")
     return sorted(caps)
 
 

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any, Final
 
 from clearing.verification.claim_award import SHANGHAI
@@ -15,12 +15,14 @@ from clearing.verification.identities import project_number
 from clearing.verification.notices import notice_differences, reservation_notices
 from clearing.verification.probes import probe_differences
 from clearing.verification.snapshot import Row
+from clearing.verification.terms import Terms
 from tenants.kernel.money import Money
 
 STEPS: Final[Mapping[str, frozenset[str | None]]] = {
     "requested": frozenset({None}),
     "confirmed": frozenset({"requested"}),
     "cancelled": frozenset({"requested", "confirmed"}),
+    "expired": frozenset({"requested", "confirmed"}),
 }
 """From which states an act leads to each; ``used`` is told by the claim that uses it."""
 _SUPPORT_SCHEME: Final = "local"
@@ -47,13 +49,13 @@ def reservation_differences(dossier: Dossier, row: Row, context: Context) -> Ite
         yield differs("reservation.witness", f"{place}/confirmed_by", confirmed and confirmed.actor, row.confirmed_by)
     if (confirmed is None) != (row.confirmed_at is None) or (confirmed and not confirmed.witnesses(row.confirmed_at)):
         yield differs("reservation.witness", f"{place}/confirmed_at", confirmed and confirmed.at, row.confirmed_at)
-    yield from _request(place, dossier, row)
+    yield from _request(place, dossier, row, context)
     yield from _amount(place, row, context)
-    yield from _set_aside(dossier, row)
+    yield from _set_aside(dossier, row, context)
     yield from notice_differences(dossier, reservation_notices(dossier, row))
 
 
-def _request(place: str, dossier: Dossier, row: Row) -> Iterator[Difference]:
+def _request(place: str, dossier: Dossier, row: Row, context: Context) -> Iterator[Difference]:
     said, details = read_json(row.request), dossier.entries[0].details
     if said is None or dossier.entries[0].contradicts("request", row.request):
         yield differs("reservation.request", f"{place}/request", "the request of the audit chain", row.request)
@@ -70,10 +72,12 @@ def _request(place: str, dossier: Dossier, row: Row) -> Iterator[Difference]:
         "provider_name": said["provider"]["name"],
         "contract_number": project_number(said["contract"]["number"]),
         "requested_at": datetime.fromisoformat(said["requested_at"]),
-        "quota_year": on.year,
-        "expires_on": date(on.year, 12, 31),
     }
     yield from compared("reservation.request", place, expected, row)
+    spans = {_span(t, on) for (of, _), t in context.policies.items() if (of, t.scheme) == (row.tenant, row.scheme)}
+    if (row.quota_year, row.expires_on) not in spans:
+        column = "expires_on" if row.quota_year in {year for year, _ in spans} else "quota_year"
+        yield differs("reservation.request", f"{place}/{column}", sorted(spans), (row.quota_year, row.expires_on))
     stated = {
         "reservation_no": (details.get("reservation_no"), row.reservation_no),
         "external_id": (details.get("external_id"), row.external_id),
@@ -82,6 +86,14 @@ def _request(place: str, dossier: Dossier, row: Row) -> Iterator[Difference]:
     for column, (wanted, found) in stated.items():
         if wanted != found:
             yield differs("reservation.witness", f"{place}/{column}", wanted, found)
+
+
+def _span(terms: Terms, on: date) -> tuple[int, date]:
+    """The quota year of the day, and its last day."""
+    year, (month, day) = terms.quota_year(on), terms.year_starts
+    if (month, day) == (1, 1):
+        return year, date(year, 12, 31)
+    return year, date(year, month, day) - timedelta(days=1)
 
 
 def _amount(place: str, row: Row, context: Context) -> Iterator[Difference]:
@@ -101,7 +113,7 @@ def _amount(place: str, row: Row, context: Context) -> Iterator[Difference]:
         yield differs("reservation.amount", f"{place}/amount_fen", Money(max(most)), Money(row.amount_fen))
 
 
-def _set_aside(dossier: Dossier, row: Row) -> Iterator[Difference]:
+def _set_aside(dossier: Dossier, row: Row, context: Context) -> Iterator[Difference]:
     transfers = dossier["ledger_transfer"]
     ended = {each.pending_id for each in transfers if each.pending_id is not None}
     pending = Counter(
@@ -109,9 +121,11 @@ def _set_aside(dossier: Dossier, row: Row) -> Iterator[Difference]:
         for each in transfers
         if each.kind == "pending" and each.id not in ended
     )
-    year = f"{row.scheme}/{row.quota_year}"
+    year, caps = f"{row.scheme}/{row.quota_year}", _caps(row, context)
+    moved = {each.debit.split("/")[1] for each in transfers if each.debit.startswith("quota/")}
+    capped = f"{min(moved & caps, default=min(caps, default=row.scheme))}/{row.quota_year}"
     aside = [
-        (f"quota/{year}/{row.enterprise_uscc}", f"quota-used/{year}", row.amount_fen),
+        (f"quota/{capped}/{row.enterprise_uscc}", f"quota-used/{capped}", row.amount_fen),
         (f"budget/{year}", f"obligations/{year}", row.amount_fen),
     ]
     expected = Counter(aside if row.state == "confirmed" else [])
@@ -133,6 +147,16 @@ def _set_aside(dossier: Dossier, row: Row) -> Iterator[Difference]:
 
 _SUPPORTED: Final = (("support_record.registered",), ("support_record.registered", "support_record.set_aside"))
 """A record blocks from its registration on, until a case decides that it does not stand."""
+
+
+def _caps(row: Row, context: Context) -> frozenset[str]:
+    """The annual caps that a version of the scheme had begun with on the day of the request."""
+    on = row.requested_at.astimezone(SHANGHAI).date()
+    return frozenset(
+        terms.cap
+        for (of, _), terms in context.policies.items()
+        if (of, terms.scheme) == (row.tenant, row.scheme) and terms.effective_on <= on
+    )
 
 
 def support_differences(dossier: Dossier, row: Row, context: Context) -> Iterator[Difference]:

@@ -46,10 +46,13 @@ select a.tenant, a.code, a.limit_fen,
 _RECORDS: Final = """
 select 'standing' as what, tenant, id, set_by, set_at, kind || ' ' || uscc || ' ' || from_on || ' ' || through_on
        || ' ' || cite || coalesce(to_jsonb(s) ->> 'on_platform', '') as said from standing s
-union all
-select 'calendar_year', tenant, null, set_by, set_at, null from calendar_year
 """
+_CALENDARS: Final = "select tenant, year, version, holidays, workdays, cite, set_by, set_at from calendar_year"
 
+_ON_RECORD: Final = (
+    "select uscc from standing union select uscc from qualification union select uscc from admission "
+    "union select uscc from trust_listing"
+)
 _ABSENT_CLIENTS: Final = """
 select distinct used.client_id from (
     select client_id from access_token union select client_id from idempotency_key
@@ -97,6 +100,7 @@ def settings_differences(snapshot: Snapshot, settings: Settings, secrets: Opened
             wanted = f"{' '.join(details)} {entry.reason}"
             if wanted != row.said:
                 yield differs("setting.witness", f"{row.what}/{row.tenant}/{row.id}", wanted, row.said)
+    yield from _calendars(snapshot, settings)
     yield from _tenants(snapshot, settings)
     yield from _clients(snapshot)
     yield from _clock(snapshot)
@@ -203,6 +207,34 @@ def _budgets(snapshot: Snapshot, settings: Settings) -> Iterator[Difference]:
                 yield differs("transfer.reason", f"{where}/reason", "appropriation", reason)
 
 
+def _calendars(snapshot: Snapshot, settings: Settings) -> Iterator[Difference]:
+    """Each loading of a year is what its entry says, and none is missing."""
+    rows = {(row.tenant, row.year, row.version): row for row in snapshot.rows(_CALENDARS)}
+    said: dict[tuple[str, int, str], Entry] = {}
+    for (tenant, _), entries in settings.items():
+        for entry in entries:
+            if entry.action == "calendar.loaded":
+                after = entry.details["after"]
+                said[tenant, int(after["year"]), after["version"]] = entry
+    for key in sorted(rows.keys() | said.keys()):
+        place = f"calendar_year/{key[0]}/{key[1]}/{key[2]}"
+        row, told = rows.get(key), said.get(key)
+        if row is None or told is None:
+            yield differs("setting.unwitnessed", place, told and told.at, row and row.set_at)
+            continue
+        after = told.details["after"]
+        found = {
+            "holidays": [day.isoformat() for day in row.holidays],
+            "workdays": [day.isoformat() for day in row.workdays],
+            "cite": row.cite,
+        }
+        for column, value in found.items():
+            if after[column] != value:
+                yield differs("setting.witness", f"{place}/{column}", after[column], value)
+        if told.actor != row.set_by or not told.witnesses(row.set_at):
+            yield differs("setting.witness", f"{place}/set_at", (told.actor, told.at), (row.set_by, row.set_at))
+
+
 def _divisions(settings: Settings) -> Iterator[Difference]:
     """A division gives nobody more than is due, in proportion to the fen, and in all what there was or what was due."""
     for (tenant, _), entries in settings.items():
@@ -290,4 +322,4 @@ def _clock(snapshot: Snapshot) -> Iterator[Difference]:
 
 def on_record(snapshot: Snapshot) -> frozenset[str]:
     """Credit codes of which any tenant keeps a record."""
-    return frozenset(row.uscc for row in snapshot.rows("select distinct uscc from standing"))
+    return frozenset(row.uscc for row in snapshot.rows(_ON_RECORD))

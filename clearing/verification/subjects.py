@@ -29,6 +29,7 @@ from clearing.verification.reservations import reservation_differences, support_
 from clearing.verification.sendings import sending_differences
 from clearing.verification.similar_pairs import is_sweep, pair_differences
 from clearing.verification.snapshot import Row, Snapshot
+from clearing.verification.standings import admission_differences, qualification_differences
 
 Check = Callable[[Dossier, Row, Context], Iterator[Difference]]
 
@@ -45,6 +46,8 @@ _SUBJECTS: Final = {
     "reissue.": "reissue",
     "receipt.": "receipt",
     "clawback.": "clawback",
+    "qualification.": "qualification",
+    "admission.": "admission",
 }
 """Which table's row an act is about."""
 _BY_TABLE: Final[Mapping[str, tuple[str, Check]]] = {
@@ -54,8 +57,10 @@ _BY_TABLE: Final[Mapping[str, tuple[str, Check]]] = {
     "reissue": ("payments issued again", reissue_differences),
     "receipt": ("receipts", issued_differences),
     "clawback": ("clawbacks", clawback_differences),
+    "qualification": ("qualifications", qualification_differences),
+    "admission": ("admissions", admission_differences),
 }
-"""What passes between the service, banks and platforms: each subject's table, its name in the tally, and its check."""
+"""Subjects of one row: the table of each, its name in the tally, and its check."""
 _NUMBERS: Final = ("claim_no", "reservation_no", "batch_no")
 
 

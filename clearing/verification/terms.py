@@ -41,7 +41,11 @@ class Terms:
     exclusion_group: str
     correction: int
     review_chain: tuple[str, ...]
+    cap: str
+    """The name of the annual cap: the scheme's own, or one that schemes share."""
     trust_list: bool
+    trusted_chain: tuple[str, ...]
+    """The stages for providers on the trust list; none: approved at once."""
     correction_days: int
     publicity_days: int
     matching_months: int
@@ -62,6 +66,11 @@ class Terms:
     """Month and day on which a quota year begins: of the year before, unless it is 1 January."""
     approved_at: datetime | None = None
     """Since when it is known; ``None`` where it is not approved."""
+
+    def stages(self, facts: Mapping[str, Any]) -> tuple[str, ...]:
+        """The stages of a claim that its assessment by these facts let pass."""
+        trusted = self.trust_list and facts["provider"]["trust_listed"]
+        return self.trusted_chain if trusted else self.review_chain
 
     def quota_year(self, on: date) -> int:
         """The quota year that the day lies in."""
@@ -136,7 +145,9 @@ def read_terms(version: str, document: str) -> Terms:
         correction=said.get("correction", 0),
         exclusion_group=said["duplicates"]["exclusion_group"]["value"],
         review_chain=tuple(review["chain"]["value"]),
+        cap=said["limits"].get("shared_cap", {}).get("value", said["scheme"]),
         trust_list=review["trust_list"]["value"],
+        trusted_chain=tuple(review.get("trusted_chain", {}).get("value", ())),
         correction_days=review["correction_days"]["value"],
         publicity_days=said["payout"]["publicity_days"]["value"],
         matching_months=(said["payout"].get("matching_due_months") or {"value": 3})["value"],

@@ -1,9 +1,11 @@
 """Linked regions' matching, and quota reserved for an intended contract."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from random import SystemRandom
 
 import pytest
+from sqlalchemy import Engine
 
 from clearing.claims import reservations
 from clearing.claims.reservations import ReservationRow
@@ -14,8 +16,10 @@ from settlement.ledger import Sums
 from tenants.kernel.clock import FixedClock
 from tenants.kernel.database import Scope, run
 from tenants.kernel.errors import Conflict, Invalid
-from tests.intake.bodies import JIANGSU, WUJIANG, Body, buyer, claim, noon, receipt, seller
+from tenants.policy import Policy, Term
+from tests.intake.bodies import JIANGSU, WUJIANG, Body, buyer, claim, invoice, noon, receipt, seller
 from tests.intake.counter import Counter, assessed, award, codes
+from tests.intake.own_tenant import own_programme
 
 YEARS = iter(range(2061, 2080))
 """Linked regions are set for a whole year, so each test has a year of its own."""
@@ -183,9 +187,74 @@ def test_reservations_end_with_their_year(counter: Counter) -> None:
     held = reserved(counter, body)
     assert held.expires_on == date(2024, 12, 31)
     last = datetime(2024, 12, 31, 15, 59, tzinfo=UTC)
-    for at, left in ((last, "3000.00"), (last + timedelta(minutes=1), "0.00")):
+    for at, left, state in ((last, "3000.00", "confirmed"), (last + timedelta(minutes=1), "0.00", "expired")):
         run(counter.app, Scope(("wujiang",)), FixedClock(at), reservations.release_expired)
-        assert str(quota(counter, body["enterprise"]["uscc"]).taken) == left
+        assert (str(quota(counter, body["enterprise"]["uscc"]).taken), _state(counter, held)) == (left, state)
+
+
+def test_an_expired_reservation_is_neither_confirmed_cancelled_nor_used(counter: Counter) -> None:
+    body = voucher_claim()
+    held = reserved(counter, body)
+    end = datetime(2024, 12, 31, 16, tzinfo=UTC)
+    run(counter.app, Scope(("wujiang",)), FixedClock(end), reservations.release_expired)
+    with pytest.raises(Conflict):
+        counter.confirm(held)
+    with pytest.raises(Conflict):
+        counter.do(lambda work: reservations.cancel(work, "client", held.id, "delta"), "wujiang")
+    assert "reservation" in codes(counter.submit(body | {"reservation_id": str(held.id)}))
+
+
+def test_a_reservation_used_in_part_gives_the_rest_back_at_once(counter: Counter) -> None:
+    body = voucher_claim(paid="2000.00")
+    body["contract"]["amount"] = "20000.00"
+    held = reserved(counter, body)
+    uscc = body["enterprise"]["uscc"]
+    assert (held.amount_fen, str(quota(counter, uscc).taken)) == (600_000, "6000.00")
+    body["services"][0]["amount"] = "3000.00"
+    body["invoices"] = [invoice("3000.00")]
+    used = counter.submit(body | {"reservation_id": str(held.id)})
+    assert (award(used), str(quota(counter, uscc).taken), _state(counter, held)) == ("900.00", "900.00", "used")
+
+
+def test_a_withdrawn_claims_voucher_is_spent_and_its_quota_free(counter: Counter) -> None:
+    body = voucher_claim()
+    held = reserved(counter, body)
+    counter.withdraw(counter.submit(body | {"reservation_id": str(held.id)}))
+    assert (str(quota(counter, body["enterprise"]["uscc"]).taken), _state(counter, held)) == ("0.00", "used")
+
+
+@pytest.mark.parametrize(
+    ("part", "members", "code"),
+    [
+        ("enterprise", {"division": "310118"}, "enterprise.region"),
+        ("enterprise", {"types": ["high_tech"]}, "enterprise.type"),
+        ("provider", {"division": "110108"}, "provider.region"),
+        ("provider", {"on_platform": False}, "provider.admission"),
+    ],
+)
+def test_quota_is_refused_where_the_rules_would_reject_the_claim_for_its_parties(
+    counter: Counter, part: str, members: Body, code: str
+) -> None:
+    body = voucher_claim()
+    body[part] |= members
+    with pytest.raises(Invalid) as refused:
+        counter.reserve(request(body), "delta")
+    assert [fault.code for fault in refused.value.errors] == [code]
+
+
+def test_a_reservation_belongs_to_the_quota_year_of_its_policy(counter: Counter, owner: Engine, app: Engine) -> None:
+    def by_october(policy: Policy) -> Policy:
+        return replace(
+            policy,
+            modes=Term(("common_use", "cross_redemption"), "测试"),
+            quota_year=replace(policy.quota_year, starts=Term("10-01", "测试")),
+        )
+
+    own = own_programme(owner, app, by_october)
+    for day, year in (("2024-09-30", 2024), ("2024-10-01", 2025)):
+        asked = request(claim(own, mode="cross_redemption"), requested_at=noon(date.fromisoformat(day)))
+        held = counter.reserve(asked, "jssic")
+        assert (held.quota_year, held.expires_on) == (year, date(year, 9, 30))
 
 
 def test_quota_that_is_not_there_cannot_be_confirmed(counter: Counter) -> None:

@@ -1,6 +1,6 @@
 """What people decide: stages, lowered awards, four eyes, refusals, corrections, holds, trust lists."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from uuid import uuid4
 
 import pytest
@@ -8,6 +8,7 @@ import pytest
 from clearing.claims.corrections import release_overdue
 from clearing.claims.records import ClaimView
 from clearing.claims.review import Decision, review
+from clearing.tenancy.trust_lists import Listing, decide, propose
 from settlement import ledger
 from settlement.ledger import Sums
 from tenants.kernel.clock import FixedClock, shanghai_day
@@ -256,14 +257,9 @@ def test_a_hold_is_decided_only_once(counter: Counter) -> None:
 
 def test_a_provider_on_the_trust_list_needs_no_review(counter: Counter) -> None:
     provider = seller()
-    counter.do(
-        lambda work: work.connection.exec_driver_sql(
-            "insert into standing (tenant, id, kind, uscc, from_on, through_on, cite, set_by, set_at) "
-            "values ('jiangsu', %s, 'trust', %s, '2024-01-01', '2024-12-31', '服务承诺制', 'test-admin', %s)",
-            (uuid4(), provider.uscc, work.at),
-        ),
-        "jiangsu",
-    )
+    listing = Listing(provider.uscc, provider.name, date(2024, 1, 1), date(2024, 12, 31))
+    listed = counter.do(lambda work: propose(work, "甲", "jiangsu", "服务承诺制", [listing]), "jiangsu")
+    counter.do(lambda work: decide(work, "乙", "jiangsu", listed.version, "approve", None), "jiangsu")
     approved = counter.submit(claim(to=provider))
     assert (approved.row.state, award(approved)) == ("approved", "2500.00")
     assert obligations(counter, approved) == [(250_000, False)]

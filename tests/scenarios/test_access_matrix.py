@@ -16,10 +16,15 @@ from tests.service.running import Api, Reply, RunningService
 CLAIM_READERS = {"claims:read", "claims:write", "reviews:write", "audit:read"}
 TENANT_READERS = {"claims:read", "reviews:write", "policies:write", "policies:approve", "batches:write", "audit:read"}
 BATCH_READERS = {"batches:write", "batches:release", "audit:read"}
+STANDING_READERS = {*(TENANT_READERS - {"batches:write"}), "claims:write"}
+STANDING_WRITERS = {"claims:write", "policies:write"}
+OVERSEERS = {"reviews:write", "policies:write", "policies:approve", "audit:read"}
 ANYBODY = set(SCOPES) | {""}
 """Operations that need no token at all."""
 
 TENANT, BATCH = "/v1/tenants/{tenant}", "/v1/tenants/{tenant}/batches/{batch_id}"
+QUALIFICATION = "/v1/enterprises/{uscc}/qualifications/{tenant}/{year}"
+ADMISSION = "/v1/providers/{uscc}/admissions/{tenant}"
 SCHEME = "/v1/tenants/{tenant}/schemes/{scheme}"
 AGREEMENT, CYCLE = "/v1/tenants/{tenant}/agreements/{agreement_id}", "/v1/clearing/cycles/{cycle_id}"
 AGREEMENT_READERS = {"policies:write", "policies:approve", *BATCH_READERS}
@@ -79,6 +84,29 @@ MATRIX: dict[tuple[str, str], set[str]] = {
     ("get", f"{TENANT}/linked-regions/{{year}}"): TENANT_READERS,
     ("put", f"{TENANT}/linked-regions/{{year}}"): {"policies:write"},
     ("get", "/v1/quotas"): TENANT_READERS,
+    ("get", QUALIFICATION): STANDING_READERS,
+    ("put", QUALIFICATION): STANDING_WRITERS,
+    ("post", f"{QUALIFICATION}/decision"): {"reviews:write"},
+    ("get", f"{TENANT}/qualifications"): STANDING_READERS,
+    ("post", f"{TENANT}/qualifications/import"): STANDING_WRITERS,
+    ("get", ADMISSION): STANDING_READERS,
+    ("put", ADMISSION): STANDING_WRITERS,
+    ("post", f"{ADMISSION}/decision"): {"reviews:write"},
+    ("get", f"{TENANT}/admissions"): STANDING_READERS,
+    ("post", f"{TENANT}/admissions/import"): STANDING_WRITERS,
+    ("post", "/v1/claims/{claim_id}/provider-confirmation"): {"claims:write"},
+    ("post", f"{TENANT}/interests"): {"reviews:write", "policies:write"},
+    ("get", f"{TENANT}/interests"): OVERSEERS,
+    ("post", f"{TENANT}/interests/{{interest_id}}/end"): {"policies:write"},
+    ("post", f"{TENANT}/samples"): {"reviews:write"},
+    ("get", f"{TENANT}/samples"): OVERSEERS,
+    ("get", f"{TENANT}/samples/{{sample_id}}"): OVERSEERS,
+    ("post", f"{TENANT}/samples/{{sample_id}}/items/{{line}}/decision"): {"reviews:write"},
+    ("get", f"{TENANT}/calendar/{{year}}"): TENANT_READERS,
+    ("put", f"{TENANT}/calendar/{{year}}"): {"policies:write"},
+    ("get", f"{TENANT}/trust-list"): STANDING_READERS,
+    ("put", f"{TENANT}/trust-list"): {"policies:write"},
+    ("post", f"{TENANT}/trust-list/decision"): {"policies:approve"},
     ("get", f"{TENANT}/payout-account"): {*BATCH_READERS, "policies:write"},
     ("put", f"{TENANT}/payout-account"): {"batches:write", "policies:write"},
     ("post", f"{TENANT}/batches"): {"batches:write"},
@@ -165,7 +193,7 @@ class Things:
         known = {
             "tenant": self.tenant, "scheme": self.scheme, "hold_id": self.hold_id, "batch_id": self.batch_id,
             "reservation_id": self.reservation_id, "case_id": self.case_id, "version": "2024-01-01", "year": "2024",
-            "name": "manifest.json", "batch_no": "nothing", "entry": "1",
+            "name": "manifest.json", "batch_no": "nothing", "entry": "1", "uscc": "91320300MA1K3F1U0X", "line": "1",
         }  # fmt: skip
         return path.format_map(defaultdict(lambda: self.claim_id, known))
 
@@ -289,6 +317,18 @@ BODIES: dict[str, Any] = {
         "account_name": "试探", "account_number": "6222000011112222", "bank_name": "试探", "cnaps": "102100099996",
     },
     f"{TENANT}/batches": {"scheme": "delta", "mode": "common_use"},
+    "/v1/claims/{claim_id}/provider-confirmation": {"confirmed": False, "reason": "试探"},
+    f"{TENANT}/interests": {"person": "试探", "uscc": "91320300MA1K3F1U0X", "ground": "试探"},
+    f"{TENANT}/interests/{{interest_id}}/end": {"reason": "试探"},
+    f"{TENANT}/samples": {"scheme": "delta", "from_on": "2024-01-01", "through_on": "2024-01-31", "share": "1"},
+    f"{TENANT}/samples/{{sample_id}}/items/{{line}}/decision": {"outcome": "sound"},
+    f"{TENANT}/calendar/{{year}}": {"cite": "试探", "holidays": ["2024-01-01"], "workdays": []},
+    QUALIFICATION: {"name": "试探", "enterprise_type": "tech_sme", "number": "202432050900000001"},
+    f"{QUALIFICATION}/decision": {"outcome": "refuse", "reason": "试探"},
+    ADMISSION: {"name": "试探", "division": "320100", "kind": "university"},
+    f"{ADMISSION}/decision": {"outcome": "exit", "ground": "other", "reason": "试探"},
+    f"{TENANT}/trust-list": {"cite": "试探", "providers": {}},
+    f"{TENANT}/trust-list/decision": {"version": 1, "outcome": "approve"},
     f"{BATCH}/exposure-hold/lift": {"reason": "试探"},
     f"{TENANT}/release-limit": {"limit": "1.00"},
     f"{SCHEME}/rewards/{{year}}": {

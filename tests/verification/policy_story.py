@@ -56,6 +56,7 @@ def divide_a_budget(story: "Story") -> None:
     text = text.replace('scheme = "delta"', 'scheme = "local"').replace("2021-01-09", "2024-09-26")
     text = text.replace('rate = { value = "unset"', 'rate = { value = "0.30"').replace('"waitlist"', '"pro_rata"')
     text = text.replace("[limits]\n", '[limits]\nfull_support_through = { value = "500.00", cite = "测" }\n')
+    text = text.replace("[limits]\n", '[limits]\nshared_cap = { value = "annual", cite = "测" }\n')
     text += '\n[[service_classes]]\ncode = "t"\nzh = "测"\nen = "t"\ncite = "测"\nitems = ["testing"]\n'
     text += 'rate = { value = "0.45", cite = "测" }\n'
     story.call("administrator", "POST", f"{path}/policies", {"effective_on": "2024-09-26", "document": text})

@@ -21,7 +21,7 @@ SEED = 7
 
 def reserve(story: Submitter) -> None:
     """A reservation that a claim uses, one that is cancelled, and one that waits."""
-    for number, name in enumerate(("used", "cancelled", "waiting")):
+    for number, name in enumerate(("used", "cancelled", "waiting", "unused")):
         body = reservation(cross_redemption(SEED + number, None, Money(300_000)).body, f"reservation-{name}")
         made = story.call("delta", "POST", "/v1/reservations", body).get_json()
         if name != "waiting":

@@ -33,6 +33,7 @@ from tenants.kernel.database import Scope, Work, run
 from tenants.kernel.money import Money
 from tenants.principal import SCOPES
 from tests.verification.bank_story import hear_from_the_bank, issue_again
+from tests.verification.desk_story import admit, end_the_year, load_calendars, oversee, pass_trusted, wait_for_money
 from tests.verification.people import open_accounts
 from tests.verification.platform_story import add_keys, enrol, register_webhooks, send_webhooks
 from tests.verification.policy_story import divide_a_budget, draft_policies, set_the_rate
@@ -162,7 +163,8 @@ class Story:
             made = self.call("delta", "POST", "/v1/reservations", reservation(given.body, f"cross-{seed}")).get_json()
             self.call("reviewer of center", "POST", f"/v1/reservations/{made['id']}/confirm", {})
             given = cross_redemption(SEED + seed, UUID(made["id"]), Money.parse(made["amount"]))
-            assert self.approve(self.submit(given))["state"] == "approved"
+            made = self.submit(given)
+            assert self.approve(made)["state"] == "approved", made["assessment"]["findings"]
 
     def agree(self, form: str, effective_on: str, counterparty: str = "jiashan", **more: Any) -> Body:
         """An agreement of Wujiang's that both sides have approved."""
@@ -208,6 +210,7 @@ def _tell(story: Story) -> None:
     enrol(story)
     open_accounts(story)
     _set_up(story)
+    admit(story)
     draft_policies(story)
     divide_a_budget(story)
     register_webhooks(story)
@@ -218,12 +221,16 @@ def _tell(story: Story) -> None:
     retype(story.service, story.tenants, story.submit, SEED + 3)
     reserve(story)
     _decide_holds(story)
+    wait_for_money(story)
+    pass_trusted(story, SEED + 109, 5)
     _review(story)
     _first_batches(story)
     _later_batches(story)
+    oversee(story)
     clear_between_regions(story)
     _revoke(story)
     set_the_rate(story)
+    end_the_year(story)
     send_webhooks(story)
     reward_the_year(story)
     Checkpoints.of(story.service.settings).write(story.service.engine)
@@ -355,8 +362,11 @@ def _later_batches(story: Story) -> None:
     story.move("2024-10-14T09:00:00+08:00")
     again = story.cut("jiangsu", "provincial")
     story.step("maker", "jiangsu", again, "publish")
-    empty = story.cut("jiangsu", "provincial")
-    story.step("releaser", "jiangsu", empty, "cancel")
+    load_calendars(story)
+    pass_trusted(story, SEED + 110, 3)
+    story.step("maker", "jiangsu", story.cut("jiangsu", "provincial"), "cancel")
+    empty = story.cut("shanxi-hainan", "provincial")
+    story.step("releaser", "shanxi-hainan", empty, "cancel")
     story.move("2024-10-22T09:00:00+08:00")
     story.step("maker", "jiangsu", again, "seal")
     story.step("releaser", "jiangsu", again, "release")

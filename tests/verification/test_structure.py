@@ -15,18 +15,12 @@ from clearing.verification.structure import EXPECTED, expected_structure, struct
 from tests.verification.story import Story
 
 APPEND_ONLY = (
-    "assessment", "audit_entry", "batch_file", "batch_file_part", "claim_revision", "clearing_cell", "clearing_debt",
-    "clearing_order", "instruction", "instruction_claim",
-    "account_correction", "account_correction_decision", "reissue",
-    "account_correction", "account_correction_decision", "clawback", "clawback_recovery", "reissue",
-    "assessment", "audit_entry", "bank_answer", "bank_call", "bank_line", "bank_statement",
-    "bank_statement_part", "bank_submission", "batch_file", "batch_file_part", "claim_revision", "instruction", "instruction_claim", "instruction_outcome",
-    "ledger_transfer", "objection", "platform_feed", "review", "support_record",
-    "clearing_order", "first_release", "instruction", "instruction_claim",
-    "ledger_transfer", "objection", "platform_feed", "provider_reward", "review", "support_record",
-    "assessment", "audit_entry", "batch_file", "batch_file_part", "claim_revision", "instruction", "instruction_claim",
-    "ledger_transfer", "objection", "platform_feed", "receipt", "review", "support_record",
-    "registry_probe", "similarity_model",
+    "account_correction", "account_correction_decision", "assessment", "audit_entry", "bank_answer", "bank_call",
+    "bank_line", "bank_statement", "bank_statement_part", "bank_submission", "batch_file", "batch_file_part",
+    "calendar_year", "claim_revision", "clawback", "clawback_recovery", "clearing_cell", "clearing_debt",
+    "clearing_order", "first_release", "instruction", "instruction_claim", "instruction_outcome", "ledger_transfer",
+    "objection", "platform_feed", "provider_reward", "receipt", "registry_probe", "reissue", "review", "sample",
+    "similarity_model", "support_record", "trust_listing",
 )  # fmt: skip
 NO_TENANT_OF_ITS_OWN = {
     "access_token": "found by its digest before anybody is known",

@@ -66,6 +66,8 @@ class Compiled:
     windowing: Windowing
     first_stage: str
     trust_list: bool
+    trusted_stage: str | None
+    """The first stage of a listed provider's claim; ``None``: it is approved at once."""
 
 
 @lru_cache(maxsize=POLICIES_KEPT)
@@ -77,4 +79,5 @@ def compiled(policy: Policy) -> Compiled:
         windowing=windowing(policy),
         first_stage=policy.review_chain[0],
         trust_list=policy.review.trust_list.value,
+        trusted_stage=next(iter(policy.trusted_chain), None),
     )

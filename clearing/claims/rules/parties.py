@@ -267,7 +267,10 @@ def revenue(policy: Policy) -> Rule:
 
 
 def qualification(policy: Policy) -> Rule:
-    """Rule 7: where the scheme requires it, an admitted qualification of the quota year; some types need no review."""
+    """Rule 7: where the scheme requires it, an admitted qualification of the quota year.
+
+    A proven type that needs no review counts at once, unless its qualification was refused, withdrawn or has run out.
+    """
     term = policy.enterprise.requires_qualification
     if not term.value:
         passed: tuple[Finding, ...] = ((Ruling("enterprise.qualification", PASS, term.cite, NO_QUALIFICATION), ()),)
@@ -277,7 +280,8 @@ def qualification(policy: Policy) -> Rule:
     at_once = frozenset(kind.code for kind in policy.enterprise.types if not kind.needs_review)
 
     def rule(sheet: Sheet) -> tuple[Finding, ...]:
-        admitted = sheet.facts.enterprise.qualified or not at_once.isdisjoint(sheet.claim.enterprise.types)
+        on_record = sheet.facts.enterprise.qualified
+        admitted = not at_once.isdisjoint(sheet.proven) if on_record is None else on_record
         return ((qualified if admitted else unqualified, (sheet.windowed.year,)),)
 
     return rule

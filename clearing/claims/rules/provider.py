@@ -128,10 +128,12 @@ def _age(policy: Policy) -> Callable[[Sheet], Found]:
     direct = frozenset(policy.provider.direct_kinds.value)
 
     def faults(sheet: Sheet) -> Found:
-        provider = sheet.claim.provider
-        if not years or provider.kind in direct:
+        provider, entry = sheet.claim.provider, sheet.facts.provider.directory
+        if not years or (provider if entry is None else entry).kind in direct:
             return ()
         founded_on, signed_on = provider.established_on, sheet.claim.contract.signed_on
+        if entry is not None and entry.established_on is not None:
+            founded_on = entry.established_on
         if founded_on is None:
             return ((CORRECT, Fault("age_unknown", AGE_UNKNOWN, (years,))),)
         if founded_on <= signed_on and years_later(founded_on, years) <= signed_on:
@@ -144,24 +146,24 @@ def _age(policy: Policy) -> Callable[[Sheet], Found]:
 def _lines(policy: Policy) -> Callable[[Sheet], Found]:
     """Kinds that are admitted directly need not state a qualification, but one that they state must have been valid.
 
-    What is not stated can be stated (correct); what had ended by the day of completion cannot be mended (reject).
+    What the directory holds goes before what the platform states. What is not stated can be stated (correct); what had
+    ended by the day of completion cannot be mended (reject).
     """
     needed = {item.code: item.qualifications for item in policy.services if item.qualifications}
     direct = frozenset(policy.provider.direct_kinds.value)
 
     def faults(sheet: Sheet) -> Found:
-        provider = sheet.claim.provider
+        provider, entry = sheet.claim.provider, sheet.facts.provider.directory
+        kind = provider.kind if entry is None else entry.kind
+        stated = tuple((each.kind, each.valid_through) for each in provider.qualifications)
         found: Found = ()
         for line in sheet.claim.services:
             accepted = needed.get(line.item)
             if accepted is None:
                 continue
-            latest: date | None = None
-            for each in provider.qualifications:
-                if each.kind in accepted and (latest is None or each.valid_through > latest):
-                    latest = each.valid_through
+            latest = _latest(accepted, () if entry is None else entry.qualifications) or _latest(accepted, stated)
             if latest is None:
-                if provider.kind not in direct:
+                if kind not in direct:
                     found += ((CORRECT, Fault("qualification_missing", UNQUALIFIED_LINE, (line.item, accepted))),)
             elif latest < line.completed_on:
                 lapsed = Fault("qualification_lapsed", LAPSED_LINE, (line.item, line.completed_on, latest))
@@ -169,6 +171,11 @@ def _lines(policy: Policy) -> Callable[[Sheet], Found]:
         return tuple(dict.fromkeys(found)) if found else found
 
     return faults
+
+
+def _latest(accepted: tuple[str, ...], held: tuple[tuple[str, date], ...]) -> date | None:
+    """The last day of the longest of the accepted qualifications."""
+    return max((valid_through for kind, valid_through in held if kind in accepted), default=None)
 
 
 def _cites(policy: Policy) -> str:

@@ -1,7 +1,7 @@
 """Quota years: to which year each invoice belongs, which of them may be claimed now, and what is deferred (rule 17)."""
 
 from collections.abc import Callable
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from enum import Enum
 from typing import NamedTuple
 
@@ -90,6 +90,19 @@ def _year_of(starts: str) -> Callable[[date], int]:
     if (month, day) == (1, 1):
         return lambda on: on.year
     return lambda on: on.year + ((on.month, on.day) >= (month, day))
+
+
+def year_span(policy: Policy, year: int) -> tuple[date, date]:
+    """The first and the last day of the quota year, both in it."""
+    month, day = (int(part) for part in policy.quota_year.starts.value.split("-"))
+    if (month, day) == (1, 1):
+        return date(year, 1, 1), date(year, 12, 31)
+    return date(year - 1, month, day), date(year, month, day) - timedelta(days=1)
+
+
+def year_on(policy: Policy, day: date) -> int:
+    """The quota year in which the day lies."""
+    return _year_of(policy.quota_year.starts.value)(day)
 
 
 def _standing(cut_offs: tuple[CutOffs, ...]) -> Callable[[int, datetime], Standing]:

@@ -1,0 +1,371 @@
+"""Qualifications (申领资格): an enterprise's admission to a scheme for one quota year.
+
+A type that needs no review is admitted at once when its proof holds; the others after another person's decision. What
+was refused or withdrawn may be applied for again, in a row of its own; after a withdrawal every type needs the review.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from datetime import date, datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from clearing.claims.interests import refuse_interested
+from clearing.claims.rules.parties import REGISTRY_NUMBER_LENGTH, years_later
+from clearing.tenancy.governing import Year
+from tenants.kernel.canonical import Json, canonical_bytes, plain
+from tenants.kernel.change import Change, record
+from tenants.kernel.clock import shanghai_day
+from tenants.kernel.database import Work
+from tenants.kernel.errors import Conflict, FieldError, Forbidden, Invalid, Text, not_found
+from tenants.kernel.ids import new_id
+from tenants.kernel.statements import insert_rows
+from tenants.policy import EnterpriseType
+
+DECISIONS: Final[Mapping[str, tuple[str, str]]] = {
+    "admit": ("applied", "admitted"),
+    "refuse": ("applied", "refused"),
+    "withdraw": ("admitted", "withdrawn"),
+}
+"""What a decision leads from and to."""
+_ONE_DAY: Final = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class ProofDocument:
+    """A document that proves a type: its kind and digest."""
+
+    kind: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """What an enterprise, its platform or the administrator states; ``from_on`` is by default the day of entry."""
+
+    uscc: str
+    name: str
+    enterprise_type: str
+    number: str | None = None
+    issued_on: date | None = None
+    documents: tuple[ProofDocument, ...] = ()
+    resident_of: tuple[str, ...] = ()
+    from_on: date | None = None
+
+    def proof_text(self) -> str:
+        """The proof as it is stored."""
+        named = {"number": self.number, "issued_on": self.issued_on}
+        return canonical_bytes({**named, "documents": self.documents, "resident_of": self.resident_of}).decode()
+
+
+@dataclass(frozen=True, slots=True)
+class QualificationRow:
+    """One row of ``qualification``; the field names are the columns'."""
+
+    tenant: str
+    id: UUID
+    scheme: str
+    year: int
+    uscc: str
+    name: str
+    enterprise_type: str
+    proof: str
+    policy_version: str
+    at_once: bool
+    state: str
+    from_on: date
+    through_on: date
+    entered_by: str
+    entered_at: datetime
+    decided_by: str | None = None
+    decided_at: datetime | None = None
+    reason: str | None = None
+
+
+COLUMNS: Final = tuple(field.name for field in fields(QualificationRow))
+_LIST: Final = ", ".join(COLUMNS)
+_KEY: Final = frozenset({"tenant", "id", "scheme", "year", "uscc"})
+_REPLACE: Final = "on conflict (tenant, id) do update set " + ", ".join(
+    f"{name} = excluded.{name}" for name in COLUMNS if name not in _KEY
+)
+
+
+def apply_for_all(
+    work: Work, actor: str, year: Year, applications: Sequence[Application]
+) -> list[QualificationRow | tuple[FieldError, ...]]:
+    """Enter the applications, each of another enterprise; of each the stored row, or what is wrong with it.
+
+    Nothing is stored unless all are right. The same application again changes nothing; while nobody has decided it,
+    another takes its place.
+    """
+    known = _locked(work.connection, year, [one.uscc for one in applications])
+    outcomes: list[QualificationRow | tuple[FieldError, ...]] = []
+    new: list[tuple[QualificationRow | None, QualificationRow]] = []
+    for one in applications:
+        row = _entered(work, actor, year, one)
+        if isinstance(row, tuple):
+            outcomes.append(row)
+            continue
+        earlier = known.get(one.uscc, [])
+        waiting = next((each for each in earlier if each.state == "applied"), None)
+        same = next((each for each in earlier if _same(each, row)), None)
+        if same is not None:
+            outcomes.append(same)
+        elif any(each.state == "admitted" for each in earlier):
+            outcomes.append((_STANDS,))
+        else:
+            withdrawn = any(each.state == "withdrawn" for each in earlier)
+            made = replace(row, at_once=False, state="applied") if withdrawn else row
+            made = made if waiting is None else replace(made, id=waiting.id)
+            new.append((waiting, made))
+            outcomes.append(made)
+    if all(isinstance(outcome, QualificationRow) for outcome in outcomes):
+        _store(work.connection, [row for _, row in new])
+        record(work.connection, [_change(actor, "applied", before, row) for before, row in new], work.at)
+    return outcomes
+
+
+def apply_for(work: Work, actor: str, year: Year, application: Application) -> QualificationRow:
+    """Enter one application.
+
+    Raises:
+        Invalid: the proof does not hold, with the place of every fault.
+        Conflict: the enterprise is admitted for the year with other content.
+    """
+    outcome = apply_for_all(work, actor, year, [application])[0]
+    if isinstance(outcome, QualificationRow):
+        return outcome
+    if outcome == (_STANDS,):
+        raise Conflict(_STANDS.code, _STANDS.message.zh, _STANDS.message.en)
+    raise Invalid("qualification.invalid", "资格申请有误。", "The application has faults.", errors=outcome)
+
+
+def decide(work: Work, actor: str, year: Year, uscc: str, outcome: str, reason: str | None) -> QualificationRow:
+    """Admit or refuse what was applied for, or withdraw what was admitted, from today on.
+
+    Raises:
+        NotFound: the enterprise has no qualification of the year.
+        Conflict: none of its qualifications is in the state that the decision needs.
+        Invalid: a refusal or withdrawal without a reason.
+        Forbidden: the same person entered it, or has an interest in the party.
+    """
+    rows = _locked(work.connection, year, [uscc]).get(uscc, [])
+    if not rows:
+        raise not_found("申领资格", "qualification")
+    wanted, becomes = DECISIONS[outcome]
+    row = next((each for each in rows if each.state == wanted), None)
+    if row is None:
+        raise Conflict(
+            "qualification.state",
+            f"该资格当前状态为 {rows[-1].state}，不能执行此决定。",
+            f"The qualification is {rows[-1].state}; this decision is not possible.",
+        )
+    if outcome != "admit" and not reason:
+        said = Text("请填写理由。", "A reason is needed.")
+        raise Invalid("decision.invalid", said.zh, said.en, errors=(FieldError("/reason", "reason.missing", said),))
+    if row.entered_by == actor:
+        raise Forbidden(
+            "qualification.four_eyes", "录入人不能自行决定。", "Who entered it may not decide it: four eyes."
+        )
+    refuse_interested(work, year.policy.tenant, actor, [uscc])
+    through_on = row.through_on
+    if outcome == "withdraw":
+        yesterday = shanghai_day(work.at) - _ONE_DAY
+        through_on = min(through_on, max(row.from_on - _ONE_DAY, yesterday))
+    decided = replace(
+        row, state=becomes, through_on=through_on, decided_by=actor, decided_at=work.at, reason=reason or row.reason
+    )
+    _store(work.connection, [decided])
+    record(work.connection, [_change(actor, becomes, row, decided)], work.at)
+    return decided
+
+
+def of_enterprise(connection: Connection, year: Year, uscc: str) -> list[QualificationRow]:
+    """The enterprise's qualifications of the year, the latest first.
+
+    Raises:
+        NotFound: there is none.
+    """
+    rows = connection.exec_driver_sql(
+        f"select {_LIST} from qualification "  # noqa: S608 - our own columns
+        "where tenant = %s and scheme = %s and year = %s and uscc = %s order by id desc",
+        (year.policy.tenant, year.policy.scheme, year.number, uscc),
+    ).all()
+    if not rows:
+        raise not_found("申领资格", "qualification")
+    return [QualificationRow(*row) for row in rows]
+
+
+def listed(
+    connection: Connection, tenant: str, wanted: Mapping[str, Any], after: UUID | None, limit: int
+) -> list[QualificationRow]:
+    """At most ``limit`` qualifications of the tenant behind the id, filtered by ``scheme``, ``year`` and ``state``."""
+    given = tuple(wanted.get(name) for name in ("scheme", "year", "state"))
+    rows = connection.exec_driver_sql(
+        f"select {_LIST} from qualification where tenant = %s "  # noqa: S608 - our own columns
+        "and (%s::text is null or scheme = %s) and (%s::int is null or year = %s) "
+        "and (%s::text is null or state = %s) and (%s::uuid is null or id > %s) order by id limit %s",
+        (tenant, *(value for value in given for _ in range(2)), after, after, limit),
+    )
+    return [QualificationRow(*row) for row in rows]
+
+
+def qualification_json(row: QualificationRow, today: date) -> dict[str, Json]:
+    """The qualification as it is answered; one whose last day has passed is ``expired``."""
+    data = {name: plain(getattr(row, name)) for name in COLUMNS}
+    expired = row.state == "admitted" and row.through_on < today
+    return data | {"proof": _proof(row), "state": "expired" if expired else row.state}
+
+
+_STANDS: Final = FieldError(
+    "/uscc",
+    "qualification.admitted",
+    Text(
+        "该企业本年度资格已审核通过，内容与本次不同；请先撤销原资格。",
+        "The enterprise is admitted for this year with other content; withdraw that first.",
+    ),
+)
+
+
+def _entered(work: Work, actor: str, year: Year, one: Application) -> QualificationRow | tuple[FieldError, ...]:
+    """The application as a row, or what is wrong with it."""
+    today, policy = shanghai_day(work.at), year.policy
+    kind = next((each for each in policy.enterprise.types if each.code == one.enterprise_type), None)
+    if kind is None:
+        known = "、".join(each.code for each in policy.enterprise.types)
+        said = Text(f"本券种不支持该类型；可选：{known}。", f"The scheme does not support this type, only: {known}.")
+        return (FieldError("/enterprise_type", "type.unknown", said),)
+    from_on = one.from_on or min(max(today, year.first_on), year.last_on)
+    faults = _proof_faults(kind, one, year.number, min(today, year.last_on))
+    if not year.first_on <= from_on <= year.last_on:
+        span = f"{year.first_on}—{year.last_on}"
+        said = Text(f"起始日须在额度年度 {span} 之内。", f"It must lie in the quota year {span}.")
+        faults = (*faults, FieldError("/from_on", "from_on.outside_year", said))
+    through_on = _last_day(kind, one, year.last_on)
+    if not faults and through_on < from_on:
+        said = Text(
+            f"证书于 {through_on} 到期，早于起始日。", f"The certificate ends on {through_on}, before that day."
+        )
+        faults = (FieldError("/from_on", "from_on.after_certificate", said),)
+    if faults:
+        return faults
+    return QualificationRow(
+        tenant=policy.tenant,
+        id=new_id(),
+        scheme=policy.scheme,
+        year=year.number,
+        uscc=one.uscc,
+        name=one.name,
+        enterprise_type=kind.code,
+        proof=one.proof_text(),
+        policy_version=policy.version,
+        at_once=not kind.needs_review,
+        state="applied" if kind.needs_review else "admitted",
+        from_on=from_on,
+        through_on=through_on,
+        entered_by=actor,
+        entered_at=work.at,
+    )
+
+
+def _last_day(kind: EnterpriseType, one: Application, last_on: date) -> date:
+    """The year's last day, or the last on which the certificate proves its type."""
+    if one.issued_on is None or not kind.certificate_years:
+        return last_on
+    return min(last_on, years_later(one.issued_on, kind.certificate_years) - _ONE_DAY)
+
+
+def _proof_faults(kind: EnterpriseType, one: Application, year: int, on: date) -> tuple[FieldError, ...]:
+    """What the type's proof lacks on the day, each at its place."""
+    match kind.proof:
+        case "registry_number_of_year":
+            number = one.number or ""
+            right = len(number) == REGISTRY_NUMBER_LENGTH and number.isascii() and number.startswith(str(year))
+            return () if right else (_number_of_year(year),)
+        case "registry_number":
+            return () if one.number else (_NUMBER,)
+        case "certificate" | "certificate_or_number":
+            if one.issued_on is None:
+                return () if kind.proof == "certificate_or_number" and one.number else (_CERTIFICATE,)
+            valid = one.issued_on <= on < years_later(one.issued_on, kind.certificate_years or 0)
+            return () if valid else (_lapsed(kind.certificate_years or 0, on),)
+        case "documents":
+            missing = [name for name in kind.documents if name not in {each.kind for each in one.documents}]
+            return (_documents(missing),) if missing else ()
+        case "residence":
+            return () if one.resident_of else (_RESIDENCE,)
+
+
+def _number_of_year(year: int) -> FieldError:
+    said = Text(
+        f"须为 {year} 年度的 {REGISTRY_NUMBER_LENGTH} 位入库登记编号（前四位为年度）。",
+        f"The registration number of {year} is needed: {REGISTRY_NUMBER_LENGTH} characters, the year first.",
+    )
+    return FieldError("/number", "proof.number_of_year", said)
+
+
+def _lapsed(years: int, on: date) -> FieldError:
+    said = Text(
+        f"证书须在 {on} 前发证且未满 {years} 年。",
+        f"The certificate must be issued by {on} and under {years} years old.",
+    )
+    return FieldError("/issued_on", "proof.certificate_lapsed", said)
+
+
+def _documents(missing: Sequence[str]) -> FieldError:
+    named = "、".join(missing)
+    return FieldError("/documents", "proof.documents", Text(f"缺少证明文件：{named}。", f"Missing documents: {named}."))
+
+
+_NUMBER: Final = FieldError("/number", "proof.number", Text("须填登记编号或文件编号。", "A number is needed."))
+_CERTIFICATE: Final = FieldError(
+    "/issued_on", "proof.certificate", Text("须填证书发证日期。", "The day of the certificate is needed.")
+)
+_RESIDENCE: Final = FieldError(
+    "/resident_of", "proof.residence", Text("须注明入驻地。", "Where the enterprise resides is needed.")
+)
+
+
+def _same(known: QualificationRow, row: QualificationRow) -> bool:
+    """Whether the application says what stands there already, and was not refused or withdrawn."""
+    stated = ("name", "enterprise_type", "proof")
+    return known.state in {"applied", "admitted"} and all(getattr(known, n) == getattr(row, n) for n in stated)
+
+
+def _locked(connection: Connection, year: Year, usccs: Sequence[str]) -> dict[str, list[QualificationRow]]:
+    """What the enterprises have of the year, locked, the oldest first."""
+    rows = connection.exec_driver_sql(
+        f"select {_LIST} from qualification where tenant = %s and scheme = %s and year = %s "  # noqa: S608 - ours
+        "and uscc = any(%s) order by id for no key update",
+        (year.policy.tenant, year.policy.scheme, year.number, list(usccs)),
+    )
+    found: dict[str, list[QualificationRow]] = {}
+    for row in rows:
+        found.setdefault(row.uscc, []).append(QualificationRow(*row))
+    return found
+
+
+def _store(connection: Connection, rows: Sequence[QualificationRow]) -> None:
+    values = [tuple(getattr(row, name) for name in COLUMNS) for row in rows]
+    insert_rows(connection, "qualification", COLUMNS, values, _REPLACE)
+
+
+def _change(actor: str, act: str, before: QualificationRow | None, after: QualificationRow) -> Change:
+    return Change(
+        after.tenant,
+        actor,
+        f"qualification.{act}",
+        after.id,
+        None if before is None else before.state,
+        after.state,
+        after.reason,
+        {"after": {name: plain(getattr(after, name)) for name in COLUMNS}},
+    )
+
+
+def _proof(row: QualificationRow) -> Json:
+    proof: Json = json.loads(row.proof)
+    return proof
