@@ -61,6 +61,7 @@ class Collisions:
     cases: list[CaseRow] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
     _seen: dict[UUID, ClaimRow] = field(default_factory=dict)
+    _pairs: set[tuple[UUID, UUID, str]] = field(default_factory=set)
 
     def meet(self, locked: Locked, holder: Holder, keys: Iterable[Key]) -> None:
         """Let a statement meet the claims on its keys, before it takes them.
@@ -83,9 +84,8 @@ class Collisions:
                 registry.contend(self.work.connection, locked.give_way(key, holder, unpaid))
         for claim_id, other in met.items():
             case = opened(COLLISION, COLLISION_CODE, holder, other, self.work.at)
-            self.cases.append(case)
             self._freeze(claim_id, case)
-            self.changes += case_changes(case, OPENED, self.actor, frozenset({holder.tenant}))
+            self._open(case)
 
     def _others(self, locked: Locked, key: Key, holder: Holder) -> dict[UUID, Holder]:
         others = {one.holder_id: one for one in locked.holders_of(key, holder) if one.kind == "claim"}
@@ -118,9 +118,15 @@ class Collisions:
         paid = [one for one in others if one.holder_id in claims or one.kind == "support"]
         if not locked.fits(key, holder):
             for other in paid:
-                case = opened(RED_LETTER_CASE, RED_LETTER_CODE, holder, other, self.work.at)
-                self.cases.append(case)
-                self.changes += case_changes(case, OPENED, self.actor, frozenset({holder.tenant}))
+                self._open(opened(RED_LETTER_CASE, RED_LETTER_CODE, holder, other, self.work.at))
+
+    def _open(self, case: CaseRow) -> None:
+        """Open the case, once for a pair of holders however many of their keys meet."""
+        if (case.later_id, case.earlier_id, case.code) in self._pairs:
+            return
+        self._pairs.add((case.later_id, case.earlier_id, case.code))
+        self.cases.append(case)
+        self.changes += case_changes(case, OPENED, self.actor, frozenset({case.later_tenant}))
 
     def _freeze(self, claim_id: UUID, case: CaseRow) -> None:
         """Freeze the claim where it is unpaid, once however many statements meet it."""

@@ -115,8 +115,8 @@ class Locked:
         return {h.holder.holder_id: h.holder for holdings in self.holdings.values() for h in holdings}
 
     def holders_of(self, key: Key, holder: Holder) -> list[Holder]:
-        """Who else holds the key."""
-        return [holding.holder for holding in self._others(key, holder)]
+        """Who else holds the key, each once, under however many versions and aliases."""
+        return list({one.holder.holder_id: one.holder for one in self._others(key, holder)}.values())
 
     def of_enterprise(self, key: Key, holder: Holder) -> frozenset[UUID]:
         """Which of those who also hold the key are the holder's own enterprise's."""

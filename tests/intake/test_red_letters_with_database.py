@@ -103,6 +103,15 @@ def test_a_claim_that_was_paid_on_it_opens_a_case_and_waits_for_nothing(counter:
     assert counter.view(first).state_now == "payable"
 
 
+def test_two_cancelled_invoices_of_one_paid_claim_are_one_case(counter: Counter) -> None:
+    body = wujiang_enterprises()
+    body["invoices"] = [invoice("6000.00"), invoice("4000.00")]
+    first = counter.paid(body)
+    keys = [{"kind": "red_letter", "value": one["number"], "amount": one["amount"]} for one in body["invoices"]]
+    assert counter.support(record(body, *keys)).keys == 2
+    assert [case["code"] for case in counter.cases("jiangsu", first)] == ["duplicate.red_letter"]
+
+
 def test_what_was_paid_elsewhere_on_it_opens_a_case_too(counter: Counter) -> None:
     body = wujiang_enterprises()
     counter.support(record(body, invoice_key(body)))
