@@ -8,7 +8,7 @@ from clearing.verification.accounts import account_differences
 from clearing.verification.agreements import agreement_differences, read_agreements
 from clearing.verification.bank_statements import bank_file_differences, bank_line_differences, outcome_differences
 from clearing.verification.batches import read_batches
-from clearing.verification.chain import Chains
+from clearing.verification.chain import Chains, Settings
 from clearing.verification.checkpoints import Checkpoint, read_checkpoints
 from clearing.verification.clawbacks import clawback_bound_differences
 from clearing.verification.client_keys import client_key_differences
@@ -99,14 +99,9 @@ def row_differences(
     yield from guarded("signing_key", keys.differences())
     policies = PolicyCheck(snapshot, chains.settings)
     yield from guarded("policy_version", policies.differences())
-    yield from guarded("registry_key_version", key_version_differences(snapshot, chains.settings, secrets))
-    yield from guarded("similarity_model", model_differences(snapshot, chains.settings))
-    yield from guarded("setting", settings_differences(snapshot, chains.settings, secrets))
-    yield from guarded("trust_list", trust_list_differences(snapshot, chains.settings))
-    yield from guarded("sample", oversight_differences(snapshot, chains.settings))
     agreements = read_agreements(snapshot)
     yield from guarded("agreement", agreement_differences(snapshot, agreements, chains.settings, secrets))
-    yield from guarded("console_account", account_differences(snapshot, chains.settings))
+    yield from _kept_settings(snapshot, chains.settings, secrets)
     context = Context(
         policies=policies.terms,
         keys=keys.keys,
@@ -121,6 +116,26 @@ def row_differences(
     )
     yield from _by_table(snapshot, context)
     yield from subject_differences(snapshot, context)
+    yield from _settled(snapshot, context)
+    yield from guarded("outbox", outbox_differences(snapshot))
+    yield from guarded("idempotency_key", idempotency_differences(snapshot))
+    yield from guarded("client_key", client_key_differences(snapshot, chains.settings))
+    yield from guarded("receipt", receipt_differences(snapshot))
+    yield from guarded("webhook_endpoint", webhook_differences(snapshot, chains.settings, secrets))
+
+
+def _kept_settings(snapshot: Snapshot, settings: Settings, secrets: OpenedSecrets | None) -> Iterator[Difference]:
+    """What people set: the registry's keys, models, budgets and regions, trust lists, samples, accounts."""
+    yield from guarded("registry_key_version", key_version_differences(snapshot, settings, secrets))
+    yield from guarded("similarity_model", model_differences(snapshot, settings))
+    yield from guarded("setting", settings_differences(snapshot, settings, secrets))
+    yield from guarded("trust_list", trust_list_differences(snapshot, settings))
+    yield from guarded("sample", oversight_differences(snapshot, settings))
+    yield from guarded("console_account", account_differences(snapshot, settings))
+
+
+def _settled(snapshot: Snapshot, context: Context) -> Iterator[Difference]:
+    """What was settled: debts, matching, rewards, cycles, seals, instructions and files."""
     yield from guarded("clearing_debt", debt_differences(snapshot, context))
     yield from guarded("matching_due", matching_differences(snapshot, context))
     yield from guarded("provider_reward", reward_differences(snapshot, context))
@@ -129,11 +144,6 @@ def row_differences(
     yield from guarded("instruction", payout_differences(snapshot, context))
     yield from guarded("batch", manifest_chain_differences(snapshot, context))
     yield from guarded("batch_file", file_differences(snapshot, context))
-    yield from guarded("outbox", outbox_differences(snapshot))
-    yield from guarded("idempotency_key", idempotency_differences(snapshot))
-    yield from guarded("client_key", client_key_differences(snapshot, chains.settings))
-    yield from guarded("receipt", receipt_differences(snapshot))
-    yield from guarded("webhook_endpoint", webhook_differences(snapshot, chains.settings, secrets))
 
 
 def _by_table(snapshot: Snapshot, context: Context) -> Iterator[Difference]:

@@ -119,7 +119,7 @@ HOT = {
     "claims of an enterprise": ("select id from claim_now where enterprise_uscc = 'U77' order by id limit 51", 10),
     "what waits for a review": (
         "select id from claim where tenant = %(t)s and state = 'in_review' order by id limit 51",
-        60,
+        ROWS // 50,  # those that wait: where they lie scattered, reading them all by the index and sorting is cheaper
     ),
     "transfers of a claim": (
         (
