@@ -84,7 +84,7 @@ class BatchOrderSchema(Schema):
     kind = fields.String(
         load_default=None,
         allow_none=True,
-        metadata={"description": "as ``mode``, its default; or what is no claim of the tenant's own", "enum": [*KINDS]},
+        metadata={"description": "as ``mode``, its default, or what is no claim of its own", "enum": [*KINDS, None]},
     )
     counterparty = fields.String(
         load_default=None,
