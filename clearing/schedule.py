@@ -241,8 +241,7 @@ def _catch_up_matching(service: Service) -> None:
     def one_batch(work: Work) -> bool:
         return make_overlooked_due(work.connection, office)
 
-    while run(service.engine, Scope(_tenants(service)), service.machine, one_batch):
-        continue
+    _repeat(service, one_batch)
 
 
 def _issue_receipts(service: Service) -> int:

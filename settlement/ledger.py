@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 
 from tenants.kernel.ids import new_id
 from tenants.kernel.money import ZERO, Money
-from tenants.kernel.statements import Query, Write, read, write_all
+from tenants.kernel.statements import Query, Write, read, read_all, write_all
 
 TREASURY: Final = "treasury"
 """The public purse outside this ledger, from which appropriations come."""
@@ -204,13 +204,23 @@ def open_accounts(connection: Connection, tenant: str, counted: Mapping[str, boo
 
 
 def ready(tenant: str, transfers: Sequence[Transfer]) -> tuple[Query[None], Query[States]]:
-    """Open the accounts that new claims on budgets and quotas need, and lock those that they draw on.
+    """Open the accounts that new transfers need, and lock those that they draw on.
 
     Whoever appends transfers does so first: an account that another transaction opens or changes is waited for here,
     never with the audit chain in hand, which that transaction will want.
     """
     accounts = {transfer.credit: False for transfer in transfers} | {transfer.debit: True for transfer in transfers}
     return opening(tenant, accounts), _locked_accounts(tenant, {transfer.debit for transfer in transfers}, "true")
+
+
+def append_ready(connection: Connection, tenant: str, transfers: Sequence[Transfer], at: datetime) -> None:
+    """Append the transfers, whose accounts are made ready first.
+
+    Raises:
+        sqlalchemy.exc.IntegrityError: see :func:`append`.
+    """
+    read_all(connection, *ready(tenant, transfers))
+    append(connection, tenant, transfers, at)
 
 
 def opening(tenant: str, counted: Mapping[str, bool]) -> Query[None]:

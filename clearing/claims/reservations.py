@@ -147,8 +147,7 @@ def confirm(work: Work, actor: str, reservation_id: UUID, *, demonstration: bool
             "quota.exhausted", "剩余额度或预算不足。", "What is left of the quota or budget does not hold the amount."
         )
     transfers = accounts.reserve(amount, ZERO, row.id)
-    read_all(work.connection, *ledger.ready(row.tenant, transfers))
-    ledger.append(work.connection, row.tenant, transfers, work.at)
+    ledger.append_ready(work.connection, row.tenant, transfers, work.at)
     return _move(work, actor, row, "confirmed")
 
 

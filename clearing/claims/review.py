@@ -22,7 +22,7 @@ from tenants.kernel.errors import Conflict, FieldError, Forbidden, Invalid, Text
 from tenants.kernel.ids import new_id
 from tenants.kernel.money import Money
 from tenants.kernel.rate import Rate
-from tenants.kernel.statements import insert_rows, read_all
+from tenants.kernel.statements import insert_rows
 from tenants.policy import Policy
 from tenants.policy_store import approved_policies
 
@@ -271,8 +271,7 @@ def _lower(work: Work, policy: Policy, row: ClaimRow, decided: ClaimRow) -> Clai
     end_reserved(work, row.tenant, [row.id], "void", "award lowered")
     accounts = Accounts(row.scheme, row.quota_year or 0, row.enterprise_uscc, region, policy.cap)
     transfers = accounts.reserve(award, matching, row.id)
-    read_all(work.connection, *ledger.ready(row.tenant, transfers))
-    ledger.append(work.connection, row.tenant, transfers, work.at)
+    ledger.append_ready(work.connection, row.tenant, transfers, work.at)
     return replace(decided, matching_fen=matching.fen)
 
 
