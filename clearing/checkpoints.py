@@ -17,7 +17,7 @@ from typing import Final
 from sqlalchemy import Engine
 
 from clearing.settings import Settings
-from settlement.signing import (
+from settlement.signatures.signing import (
     CHECKPOINT,
     PublicKey,
     Purpose,
@@ -26,7 +26,7 @@ from settlement.signing import (
     compact_signer,
     verify_compact,
 )
-from settlement.suites import SUITES
+from settlement.signatures.suites import SUITES
 from tenants.kernel.canonical import Json, canonical_bytes
 from tenants.kernel.clock import SystemClock, print_instant
 from tenants.kernel.database import Scope, transaction

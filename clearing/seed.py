@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine
 from clearing.claims.key_rotation import require_right_keys
 from clearing.claims.vault import open_vault
 from settlement.office import Office
-from settlement.payout_account import seed_demonstration_accounts
+from settlement.payouts.payout_account import seed_demonstration_accounts
 from tenants.kernel.change import GENESIS, Change, record
 from tenants.kernel.clock import Clock
 from tenants.kernel.database import Scope, transaction

@@ -18,8 +18,8 @@ from clearing.relay import LONGEST_WAIT, STUCK_ATTEMPTS, is_notice, open_kinds, 
 from clearing.service import Service
 from clearing.stopping import until_told
 from settlement.bank.connections import ConnectionsError
-from settlement.release import INSTRUCT_JOB
-from settlement.sending import SEND_JOB, order_sending, send_once
+from settlement.bank.sending import SEND_JOB, order_sending, send_once
+from settlement.batches.release import INSTRUCT_JOB
 from tenants.kernel.database import Scope, Work, run
 
 THREADS: Final = 4
@@ -45,7 +45,7 @@ class OutboxRow:
 
 def _instruct(service: Service, work: Work, row: OutboxRow) -> None:
     # The formats of payment files are the worker's alone: a start waits for none of them.
-    from settlement.delivery import WORKER, instruct  # noqa: PLC0415 - see above
+    from settlement.batches.delivery import WORKER, instruct  # noqa: PLC0415 - see above
 
     instruct(work.connection, row.tenant, row.subject_id, service.office, work.at)
     bank = service.banks.get(row.tenant)

@@ -8,8 +8,8 @@ from uuid import UUID, uuid5
 
 from sqlalchemy import Connection
 
-from settlement.batch import Batch, change_batch, lock_batch, record_step
-from settlement.publicity import calendar_of
+from settlement.batches.batch import Batch, change_batch, lock_batch, record_step
+from settlement.batches.publicity import calendar_of
 from tenants.kernel.canonical import Json, plain
 from tenants.kernel.change import Change, record
 from tenants.kernel.errors import FieldError, Invalid, Text

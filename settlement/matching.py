@@ -14,11 +14,11 @@ from uuid import NAMESPACE_OID, UUID, uuid5
 from sqlalchemy import Connection
 
 from settlement import ledger
-from settlement.batch import Batch, lock_batch
-from settlement.instruction import Account
-from settlement.obligation import Obligation, account_place, open_obligations
+from settlement.batches.batch import Batch, lock_batch
+from settlement.batches.obligation import Obligation, account_place, open_obligations
 from settlement.office import Office
-from settlement.payments import ROWS_AT_ONCE, stream
+from settlement.payouts.instruction import Account
+from settlement.payouts.payments import ROWS_AT_ONCE, stream
 from tenants.kernel.canonical import Json, plain
 from tenants.kernel.change import Change, hold_chains, record
 from tenants.kernel.clock import shanghai_day

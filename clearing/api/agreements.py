@@ -13,10 +13,10 @@ from clearing.api.noun import Noun, PageSchema, cursor_id, page
 from connectors.claim_schema import PayeeSchema
 from connectors.fields import DayField, MoneyField
 from connectors.leaf import ChoiceField, CodeField, TextField
-from settlement.agreement import DEFAULT_SET, FORMS, Agreement, find_agreement, list_agreements
-from settlement.agreement_steps import SAME_DAY, Proposal, agree, propose, refuse
-from settlement.instruction import Account
-from settlement.netting import NETTINGS
+from settlement.agreements.agreement import DEFAULT_SET, FORMS, Agreement, find_agreement, list_agreements
+from settlement.agreements.agreement_steps import SAME_DAY, Proposal, agree, propose, refuse
+from settlement.cycles.netting import NETTINGS
+from settlement.payouts.instruction import Account
 from tenants.kernel.database import Scope, Work, run
 
 blueprint = Noun(

@@ -9,16 +9,16 @@ from flask import Response
 
 from clearing.api.frame import current, principal
 from clearing.service import Service
-from settlement.batch import Batch, find_batch, lock_batch
-from settlement.batch_files import StoredFile, find_file, read_part
-from settlement.batch_steps import CutOrder, close, cut, publish
-from settlement.exposure import find_hold
-from settlement.home_region import HOME_REGION, close_settled
-from settlement.obligation import KINDS
+from settlement.batches.batch import Batch, find_batch, lock_batch
+from settlement.batches.batch_files import StoredFile, find_file, read_part
+from settlement.batches.batch_steps import CutOrder, close, cut, publish
+from settlement.batches.home_region import HOME_REGION, close_settled
+from settlement.batches.obligation import KINDS
+from settlement.batches.publicity import publicity_terms
+from settlement.batches.release import release
+from settlement.batches.seal import seal
+from settlement.cycles.exposure import find_hold
 from settlement.office import Office
-from settlement.publicity import publicity_terms
-from settlement.release import release
-from settlement.seal import seal
 from tenants.kernel.database import Scope, Work, run
 from tenants.kernel.errors import FieldError, Invalid, Text
 from tenants.policy_store import approved_policies

@@ -12,10 +12,10 @@ from clearing.api.frame import Answer, in_transaction, needs, principal
 from clearing.api.noun import Noun
 from connectors.fields import MoneyField
 from connectors.leaf import TextField
-from settlement.batch import find_batch, lock_batch
-from settlement.clearing_order import pay_in_of
-from settlement.exposure import lift_hold, open_holds
-from settlement.two_releasers import release_limit, set_release_limit
+from settlement.batches.batch import find_batch, lock_batch
+from settlement.batches.two_releasers import release_limit, set_release_limit
+from settlement.cycles.clearing_order import pay_in_of
+from settlement.cycles.exposure import lift_hold, open_holds
 from tenants.kernel.database import Work
 
 blueprint = Noun(

@@ -4,9 +4,9 @@ from typing import Final
 
 from marshmallow import Schema, fields
 
-from settlement.batch import PAYEE_KIND, Batch, BatchItem
-from settlement.batch_files import StoredFile
-from settlement.batch_states import STATES, possible_steps
+from settlement.batches.batch import PAYEE_KIND, Batch, BatchItem
+from settlement.batches.batch_files import StoredFile
+from settlement.batches.batch_states import STATES, possible_steps
 from tenants.kernel.canonical import Json, plain
 
 MODES: Final = tuple(PAYEE_KIND)

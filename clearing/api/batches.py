@@ -33,14 +33,14 @@ from clearing.api.noun import JSON_TYPE, MAX_BODY_BYTES, Noun, PageSchema, curso
 from connectors.faults import Fault
 from connectors.fields import DayField, InstantField
 from connectors.leaf import ChoiceField, CodeField, Leaf, TextField
-from settlement.batch import Batch, find_batch, list_batches, list_items, lock_batch
-from settlement.batch_files import list_files
-from settlement.batch_states import STATES
-from settlement.batch_steps import cancel
-from settlement.exposure import find_hold
-from settlement.home_region import HOME_REGION
-from settlement.obligation import KINDS
-from settlement.two_releasers import first_release
+from settlement.batches.batch import Batch, find_batch, list_batches, list_items, lock_batch
+from settlement.batches.batch_files import list_files
+from settlement.batches.batch_states import STATES
+from settlement.batches.batch_steps import cancel
+from settlement.batches.home_region import HOME_REGION
+from settlement.batches.obligation import KINDS
+from settlement.batches.two_releasers import first_release
+from settlement.cycles.exposure import find_hold
 from tenants.kernel.clock import SHANGHAI
 from tenants.kernel.database import Work
 from tenants.kernel.errors import Invalid, PreconditionFailed

@@ -12,9 +12,9 @@ from clearing.api.frame import Answer, current, in_transaction, needs, principal
 from clearing.api.noun import Noun, PageSchema, bad_query, cursor_id, page, read_cursor
 from connectors.faults import Fault
 from connectors.leaf import CodeField, Leaf
-from settlement.agreement import DEFAULT_SET, members
-from settlement.clearing_order import list_orders
-from settlement.cycle import (
+from settlement.agreements.agreement import DEFAULT_SET, members
+from settlement.cycles.clearing_order import list_orders
+from settlement.cycles.cycle import (
     CURRENCY,
     Cycle,
     cells_of,
@@ -25,9 +25,9 @@ from settlement.cycle import (
     positions_of,
     shown_cycle,
 )
-from settlement.cycle_debts import Debt, list_debts
-from settlement.cycle_steps import close, confirm, settle
-from settlement.netting import Cell, positions
+from settlement.cycles.cycle_debts import Debt, list_debts
+from settlement.cycles.cycle_steps import close, confirm, settle
+from settlement.cycles.netting import Cell, positions
 from tenants.kernel.canonical import Json
 from tenants.kernel.database import Scope, Work, run
 from tenants.kernel.errors import Conflict, Forbidden, not_found

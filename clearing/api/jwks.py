@@ -4,7 +4,7 @@ from flask import Response
 
 from clearing.api.frame import current
 from clearing.api.noun import Noun
-from settlement.keys import jwks
+from settlement.signatures.keys import jwks
 from tenants.kernel.canonical import canonical_bytes
 from tenants.kernel.database import Scope, Work, run
 from tenants.kernel.errors import not_found

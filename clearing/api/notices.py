@@ -26,7 +26,7 @@ from clearing.api.noun import (
 )
 from clearing.claims.objections import Complaint, notice_is_open, notice_of, object_publicly
 from connectors.leaf import PatternField, TextField
-from settlement.batch import Batch, BatchItem, list_items, published_batches
+from settlement.batches.batch import Batch, BatchItem, list_items, published_batches
 from tenants.kernel.canonical import Json, canonical_bytes, plain
 from tenants.kernel.clock import shanghai_day
 from tenants.kernel.database import Scope, Work, run

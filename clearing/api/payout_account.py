@@ -8,8 +8,8 @@ from clearing.api.frame import Answer, in_transaction, needs, principal
 from clearing.api.noun import Noun
 from connectors.claim_schema import PayeeSchema
 from connectors.submission import Payee
-from settlement.instruction import Account
-from settlement.payout_account import ShownAccount, set_payout_account, show_payout_account
+from settlement.payouts.instruction import Account
+from settlement.payouts.payout_account import ShownAccount, set_payout_account, show_payout_account
 from tenants.kernel.database import Work
 
 blueprint = Noun(

@@ -8,9 +8,9 @@ from marshmallow import Schema, fields, validate
 
 from clearing.api.frame import Answer, current, respond
 from clearing.api.noun import Noun, json_body, load
-from settlement.keys import jwks
 from settlement.offline.evidence import read_keys
 from settlement.offline.payouts import Payout, checked_instruction
+from settlement.signatures.keys import jwks
 from tenants.kernel.canonical import Json
 from tenants.kernel.database import Scope, Work, run
 from tenants.kernel.errors import Text

@@ -15,8 +15,8 @@ from clearing.claims.handover import payee_digest
 from clearing.claims.records import view_claim
 from connectors.claim_schema import PayeeSchema
 from connectors.leaf import TextField
-from settlement.instruction import Account
-from settlement.reissue import APPROVE, REFUSE, Correction, Proposal, decide, list_corrections, propose, reissue
+from settlement.payouts.instruction import Account
+from settlement.payouts.reissue import APPROVE, REFUSE, Correction, Proposal, decide, list_corrections, propose, reissue
 from tenants.kernel.database import Work
 from tenants.kernel.errors import not_found
 

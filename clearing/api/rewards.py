@@ -14,7 +14,7 @@ from connectors.claim_schema import PayeeSchema
 from connectors.fields import MoneyField, UsccField
 from connectors.leaf import TextField
 from connectors.parts import Part
-from settlement.instruction import Account
+from settlement.payouts.instruction import Account
 from tenants.kernel.database import Work
 
 blueprint = Noun(

@@ -9,8 +9,8 @@ from marshmallow import Schema, fields
 from clearing.api.batches import READERS, blueprint
 from clearing.api.described import instant, text
 from clearing.api.frame import Answer, current, in_transaction, needs, principal
-from settlement.batch import find_batch
-from settlement.sending import Submission, calls_of, find_submission, order_sending, submission_json
+from settlement.bank.sending import Submission, calls_of, find_submission, order_sending, submission_json
+from settlement.batches.batch import find_batch
 from tenants.kernel.database import Work
 from tenants.kernel.errors import Conflict
 

@@ -15,9 +15,11 @@ from clearing.api.batches import READERS, blueprint, line_of
 from clearing.api.described import instant, text
 from clearing.api.frame import Answer, current, in_transaction, needs, principal, streamed
 from clearing.api.noun import IDENTITY, PageSchema, cursor_id, page, read_cursor, too_large
-from settlement.batch import find_batch
-from settlement.reconciliation import import_statement
-from settlement.statement_records import (
+from settlement.batches.batch import find_batch
+from settlement.statements.matching import CLASSES
+from settlement.statements.reading import FORMATS
+from settlement.statements.reconciliation import import_statement
+from settlement.statements.statement_records import (
     BankStatement,
     class_totals,
     find_statement,
@@ -26,8 +28,6 @@ from settlement.statement_records import (
     list_statements,
     statement_json,
 )
-from settlement.statements.matching import CLASSES
-from settlement.statements.reading import FORMATS
 from tenants.kernel.database import Work
 from tenants.kernel.errors import UnsupportedMediaType
 

@@ -8,7 +8,7 @@ from clearing.claims.handover import hand_over
 from clearing.claims.records import ClaimRow
 from clearing.claims.vault import Vault
 from settlement import ledger
-from settlement.obligation import take_back
+from settlement.batches.obligation import take_back
 from tenants.kernel.change import Job
 from tenants.kernel.database import Work
 from tenants.kernel.money import Money

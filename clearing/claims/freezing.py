@@ -5,9 +5,9 @@ from typing import Final
 
 from clearing.claims.approval import claim_notice, reserve_again
 from clearing.claims.records import ClaimRow, write_claims
-from settlement.batch_states import FREEZE
-from settlement.batch_steps import take_out
-from settlement.obligation import take_back
+from settlement.batches.batch_states import FREEZE
+from settlement.batches.batch_steps import take_out
+from settlement.batches.obligation import take_back
 from tenants.kernel.canonical import Json, canonical_bytes
 from tenants.kernel.change import Change, lock_chains
 from tenants.kernel.database import Work

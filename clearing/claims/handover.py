@@ -9,8 +9,8 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from clearing.claims.vault import Vault
-from settlement.instruction import Account
-from settlement.obligation import Obligation, open_obligations
+from settlement.batches.obligation import Obligation, open_obligations
+from settlement.payouts.instruction import Account
 from tenants.kernel.canonical import canonical_bytes
 from tenants.kernel.money import Money
 from tenants.kernel.sealing import Place

@@ -8,9 +8,9 @@ from uuid import UUID
 from clearing.claims.approval import claim_notice, reserve_again
 from clearing.claims.records import ClaimRow, ClaimView, lock_claim, view_claim, write_claims
 from clearing.claims.vault import Vault
-from settlement.batch import Batch, find_batch_by_number
-from settlement.batch_states import OBJECT
-from settlement.batch_steps import CANCELLED, not_in_publicity, take_out
+from settlement.batches.batch import Batch, find_batch_by_number
+from settlement.batches.batch_states import OBJECT
+from settlement.batches.batch_steps import CANCELLED, not_in_publicity, take_out
 from tenants.kernel.canonical import canonical_bytes
 from tenants.kernel.change import Change, record
 from tenants.kernel.clock import shanghai_day

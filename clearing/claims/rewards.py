@@ -11,9 +11,9 @@ from uuid import UUID
 
 from clearing.claims.vault import Vault
 from settlement import ledger
-from settlement.batch import next_number
-from settlement.instruction import Account
-from settlement.obligation import Obligation, open_obligations
+from settlement.batches.batch import next_number
+from settlement.batches.obligation import Obligation, open_obligations
+from settlement.payouts.instruction import Account
 from tenants.kernel.canonical import Json, canonical_bytes, plain
 from tenants.kernel.change import Change, record
 from tenants.kernel.clock import shanghai_day

@@ -8,8 +8,8 @@ from clearing.claims.approval import claim_notice, free
 from clearing.claims.freezing import is_batched
 from clearing.claims.records import ClaimRow, holds_of, write_claims
 from clearing.claims.suspicions import close_waiting
-from settlement.batch_states import FREEZE
-from settlement.batch_steps import take_out
+from settlement.batches.batch_states import FREEZE
+from settlement.batches.batch_steps import take_out
 from tenants.kernel.change import Change, lock_chains
 from tenants.kernel.clock import shanghai_day
 from tenants.kernel.database import Work

@@ -32,8 +32,8 @@ def bank() -> None:
 @click.pass_obj
 def send(data_dir: Path, tenant: str, batch_no: str, person: str, as_json: bool) -> None:
     """下令发送该批次的拨付文件，由任务进程执行 / Order that the payment file be sent; a worker does it."""
-    from settlement.batch import find_batch_by_number
-    from settlement.sending import calls_of, order_sending, submission_json
+    from settlement.bank.sending import calls_of, order_sending, submission_json
+    from settlement.batches.batch import find_batch_by_number
 
     def use_case(work: "Work", service: "Service") -> dict[str, Any]:
         connection = service.banks.get(tenant)
@@ -55,8 +55,8 @@ def send(data_dir: Path, tenant: str, batch_no: str, person: str, as_json: bool)
 @click.pass_obj
 def status(data_dir: Path, tenant: str, batch_no: str, as_json: bool) -> None:
     """发送情况与银行每次答复 / What was sent, each call and each answer."""
-    from settlement.batch import find_batch_by_number
-    from settlement.sending import calls_of, find_submission, submission_json
+    from settlement.bank.sending import calls_of, find_submission, submission_json
+    from settlement.batches.batch import find_batch_by_number
 
     def use_case(work: "Work", _service: "Service") -> dict[str, Any]:
         batch = find_batch_by_number(work.connection, tenant, batch_no)
@@ -77,10 +77,10 @@ def import_answer(data_dir: Path, tenant: str, batch_no: str, person: str, file:
     """导入银行回单 / Import a bank's answer (pain.002, camt, MT940, CSV, XLSX); exit 1 when a line needs an eye."""
     from clearing.cli.printing import show_json, show_rows
     from clearing.cli.program import FINDINGS, OK
-    from settlement.batch import find_batch_by_number
-    from settlement.reconciliation import import_statement
-    from settlement.statement_records import class_totals, line_json, list_lines, statement_json
+    from settlement.batches.batch import find_batch_by_number
     from settlement.statements.matching import CLASSES, MATCHED
+    from settlement.statements.reconciliation import import_statement
+    from settlement.statements.statement_records import class_totals, line_json, list_lines, statement_json
 
     def use_case(work: "Work", service: "Service") -> tuple[dict[str, Any], list[dict[str, Any]]]:
         batch = find_batch_by_number(work.connection, tenant, batch_no)

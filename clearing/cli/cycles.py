@@ -29,7 +29,7 @@ def list_of_agreements(data_dir: Path, tenant: str, as_json: bool) -> None:
     """列出一个区域的协议 / List the agreements of a tenant."""
     from clearing.cli.opening import opened_service
     from clearing.cli.printing import show_json, show_rows
-    from settlement.agreement import list_agreements
+    from settlement.agreements.agreement import list_agreements
     from tenants.kernel.database import Scope, transaction
 
     with opened_service(data_dir) as service, transaction(service.engine, Scope((tenant,)), service.machine) as work:
@@ -48,7 +48,7 @@ def list_of_cycles(data_dir: Path, agreement_set: str | None, as_json: bool) -> 
     """列出清算周期 / List the cycles, newest first."""
     from clearing.cli.opening import opened_service
     from clearing.cli.printing import show_json, show_rows
-    from settlement.cycle import list_cycles
+    from settlement.cycles.cycle import list_cycles
     from tenants.kernel.database import Scope, transaction
 
     filters = {} if agreement_set is None else {"agreement_set": agreement_set}
@@ -70,7 +70,7 @@ def positions(data_dir: Path, cycle_id: UUID, as_json: bool) -> None:
     """一个已关闭周期的矩阵与头寸 / The matrix and positions of a closed cycle, of all tenants."""
     from clearing.cli.opening import opened_service
     from clearing.cli.printing import show_json, show_rows
-    from settlement.cycle import cells_of, find_cycle, positions_of
+    from settlement.cycles.cycle import cells_of, find_cycle, positions_of
     from tenants.kernel.database import Scope, transaction
 
     with opened_service(data_dir) as service:
@@ -111,7 +111,7 @@ def settle_cycle(data_dir: Path, cycle_id: UUID, person: str) -> None:
 def _step(data_dir: Path, cycle_id: UUID, person: str, step: str) -> None:
     from clearing.cli.opening import opened_service
     from clearing.cli.printing import show_json
-    from settlement import cycle_steps
+    from settlement.cycles import cycle_steps
     from tenants.kernel.database import Scope, Work, run
 
     steps = {"close": cycle_steps.close, "settle": cycle_steps.settle}

@@ -30,7 +30,7 @@ def list_keys(data_dir: Path, tenant: str | None, as_json: bool) -> None:
     """列出现有与过去的公钥 / List the public keys, present and past."""
     from clearing.cli.opening import opened_service
     from clearing.cli.printing import show_json, show_rows
-    from settlement.keys import public_keys
+    from settlement.signatures.keys import public_keys
 
     if tenant is not None:
         _require_tenant(tenant)
@@ -50,8 +50,8 @@ def list_keys(data_dir: Path, tenant: str | None, as_json: bool) -> None:
 @click.pass_obj
 def rotate(data_dir: Path, tenant: str, purpose: str, person: str, as_json: bool) -> None:
     """停用现行密钥并启用新密钥 / Retire the active key and make its successor."""
-    from settlement.keys import rotate_key
-    from settlement.signing import Purpose
+    from settlement.signatures.keys import rotate_key
+    from settlement.signatures.signing import Purpose
 
     with _key_work(data_dir, tenant) as (work, office):
         made = rotate_key(work.connection, tenant, Purpose(purpose), office, person, work.at)
@@ -67,7 +67,7 @@ def rotate(data_dir: Path, tenant: str, purpose: str, person: str, as_json: bool
 @click.pass_obj
 def revoke(data_dir: Path, kid: str, tenant: str, reason: str, person: str, as_json: bool) -> None:
     """吊销密钥，此后的签名一律拒绝 / Revoke a key: its signatures are refused from now on."""
-    from settlement.keys import revoke_key
+    from settlement.signatures.keys import revoke_key
 
     with _key_work(data_dir, tenant) as (work, _):
         revoked = revoke_key(work.connection, tenant, kid, person, reason, work.at)

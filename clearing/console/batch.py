@@ -22,10 +22,10 @@ from clearing.api.noun import load, read_cursor, write_cursor
 from clearing.console.forms import plain_form
 from clearing.console.screen import as_api, may, screen, show, within
 from clearing.console.visit import visit
-from settlement.batch import Batch, control_totals, find_batch, list_items, lock_batch
-from settlement.batch_files import list_files
-from settlement.batch_states import possible_steps
-from settlement.batch_steps import cancel
+from settlement.batches.batch import Batch, control_totals, find_batch, list_items, lock_batch
+from settlement.batches.batch_files import list_files
+from settlement.batches.batch_states import possible_steps
+from settlement.batches.batch_steps import cancel
 from tenants.accounts import confirms
 from tenants.kernel.clock import shanghai_day
 from tenants.kernel.database import Scope, Work, run

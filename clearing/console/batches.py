@@ -13,8 +13,8 @@ from clearing.api.noun import cursor_id, load, write_cursor
 from clearing.console.forms import plain_form
 from clearing.console.screen import as_api, screen, show, within
 from clearing.console.words import BATCH_STATES, MODES
-from settlement.batch import Batch, list_batches
-from settlement.preview import Preview, batch_totals, preview_cut
+from settlement.batches.batch import Batch, list_batches
+from settlement.batches.preview import Preview, batch_totals, preview_cut
 from tenants.kernel.database import Work
 from tenants.kernel.errors import Problem, not_found
 from tenants.kernel.money import Money

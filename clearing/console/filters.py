@@ -15,7 +15,7 @@ from clearing.console.language import LANGUAGES, said, speaks_english
 from clearing.console.screen import may
 from clearing.console.visit import visitor
 from clearing.console.words import word
-from settlement.amount_in_words import amount_in_words
+from settlement.formats.amount_in_words import amount_in_words
 from tenants.kernel.clock import SHANGHAI
 from tenants.kernel.money import Money
 from tenants.profile import load_tenants

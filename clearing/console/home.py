@@ -13,8 +13,8 @@ from clearing.claims.queue import Waiting, claims_by_state, next_in_review, wait
 from clearing.console.screen import as_api, may, screen, show, within
 from clearing.console.words import STATES
 from clearing.tenancy.budgets import read_budget
-from settlement.batch import Batch, list_batches
-from settlement.preview import open_amounts
+from settlement.batches.batch import Batch, list_batches
+from settlement.batches.preview import open_amounts
 from tenants.kernel.clock import Clock, shanghai_day
 from tenants.kernel.database import Work
 from tenants.kernel.money import ZERO, Money

@@ -16,7 +16,7 @@ from clearing.console.forms import plain_form
 from clearing.console.screen import as_api, may, screen, show, within
 from clearing.tenancy import budgets, linked_regions
 from connectors.claim_schema import PayeeSchema
-from settlement.payout_account import ShownAccount, show_payout_account
+from settlement.payouts.payout_account import ShownAccount, show_payout_account
 from tenants.kernel.clock import shanghai_day
 from tenants.kernel.database import Work
 from tenants.kernel.errors import NotFound, Problem

@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 
 from clearing.claims.interests import refuse_interested
 from clearing.claims.rules.parties import years_later
-from settlement.publicity import calendar_of
+from settlement.batches.publicity import calendar_of
 from tenants.kernel.canonical import Json, canonical_bytes, plain
 from tenants.kernel.change import Change, record
 from tenants.kernel.clock import shanghai_day

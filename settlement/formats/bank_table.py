@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import BinaryIO, Final
 
-from settlement.amount_in_words import amount_in_words
+from settlement.formats.amount_in_words import amount_in_words
 from settlement.formats.payout_batch import PayoutBatch, claims_text, counted
-from settlement.instruction import CURRENCY, Instruction
+from settlement.payouts.instruction import CURRENCY, Instruction
 
 UTF8: Final = "utf-8-sig"
 GB18030: Final = "gb18030"

@@ -14,8 +14,8 @@ from settlement.formats.payment_list import write_payment_list
 from settlement.formats.payout_batch import PayoutBatch
 from settlement.formats.payouts import write_payouts
 from settlement.formats.workbook import write_xlsx
-from settlement.instruction import Instruction
-from settlement.signing import SigningKey, sign_file
+from settlement.payouts.instruction import Instruction
+from settlement.signatures.signing import SigningKey, sign_file
 from tenants.kernel.canonical import Json
 
 PAIN001_JWS: Final = "pain.001.xml.jws"

@@ -14,10 +14,10 @@ from typing import Any, Final
 
 from cryptography.hazmat.primitives.hashes import SM3, Hash
 
-from settlement.amount_in_words import amount_in_words
+from settlement.formats.amount_in_words import amount_in_words
 from settlement.formats.payout_batch import PayoutBatch
-from settlement.instruction import CURRENCY
-from settlement.signing import MANIFEST, SigningKey, signature_entry
+from settlement.payouts.instruction import CURRENCY
+from settlement.signatures.signing import MANIFEST, SigningKey, signature_entry
 from tenants.kernel.canonical import Json, canonical_bytes
 from tenants.kernel.clock import print_instant
 

@@ -11,7 +11,7 @@ from typing import BinaryIO, Final
 from lxml import etree
 
 from settlement.formats.payout_batch import PayoutBatch, claims_text, counted
-from settlement.instruction import CURRENCY, Account, Instruction
+from settlement.payouts.instruction import CURRENCY, Account, Instruction
 from tenants.kernel.clock import print_instant
 
 PAIN001: Final = "pain.001.xml"

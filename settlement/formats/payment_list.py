@@ -4,10 +4,10 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import BinaryIO, Final, NamedTuple
 
-from settlement.amount_in_words import amount_in_words
+from settlement.formats.amount_in_words import amount_in_words
 from settlement.formats.payout_batch import PayoutBatch, claims_text, counted
 from settlement.formats.pdf_pages import PdfPages, fitting, printable, set_point, shown, shown_here, text_width
-from settlement.instruction import Instruction
+from settlement.payouts.instruction import Instruction
 from tenants.kernel.clock import print_instant
 
 LINES_PER_PAGE: Final = 20

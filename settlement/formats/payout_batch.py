@@ -5,7 +5,14 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
 
-from settlement.instruction import Account, Instruction, InstructionError, require_amount, require_batch, require_text
+from settlement.payouts.instruction import (
+    Account,
+    Instruction,
+    InstructionError,
+    require_amount,
+    require_batch,
+    require_text,
+)
 from tenants.kernel.money import Money
 
 

@@ -7,8 +7,8 @@ from itertools import islice
 from typing import BinaryIO, Final
 
 from settlement.formats.payout_batch import PayoutBatch, counted
-from settlement.instruction import Instruction, InstructionError
-from settlement.signing import INSTRUCTION, SigningKey, compact_signer
+from settlement.payouts.instruction import Instruction, InstructionError
+from settlement.signatures.signing import INSTRUCTION, SigningKey, compact_signer
 from tenants.kernel.canonical import canonical_bytes
 
 SIGNING_THREADS: Final = 2

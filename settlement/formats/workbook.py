@@ -15,10 +15,10 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 from xlsxwriter import Workbook  # type: ignore[import-untyped]
 from xlsxwriter.utility import xl_col_to_name  # type: ignore[import-untyped]
 
-from settlement.amount_in_words import amount_in_words
+from settlement.formats.amount_in_words import amount_in_words
 from settlement.formats.bank_table import FIELDS, NUMERIC, ColumnMapping
 from settlement.formats.payout_batch import PayoutBatch, counted
-from settlement.instruction import Instruction
+from settlement.payouts.instruction import Instruction
 from tenants.kernel.clock import print_instant
 
 MAX_LINES: Final = 1_048_575

@@ -26,11 +26,11 @@ from lxml import etree
 
 from settlement.formats.folder import Chain, write_folder
 from settlement.formats.payout_batch import PayoutBatch
-from settlement.instruction import Account, Instruction, Item, item_leaf
-from settlement.key_custody import make_key, open_key
-from settlement.merkle import merkle_root
 from settlement.offline import verify_batch
-from settlement.signing import SEAL, Purpose, compact_signer
+from settlement.payouts.instruction import Account, Instruction, Item, item_leaf
+from settlement.signatures.key_custody import make_key, open_key
+from settlement.signatures.merkle import merkle_root
+from settlement.signatures.signing import SEAL, Purpose, compact_signer
 from tenants.kernel.canonical import canonical_bytes
 from tenants.kernel.money import Money
 

@@ -39,11 +39,11 @@ from clearing.settings import Settings
 from clearing.verification import run
 from clearing.workers import deliver_notices, do_job
 from connectors.reading import read_submission
-from settlement.batch_steps import CutOrder, cut, publish
+from settlement.batches.batch_steps import CutOrder, cut, publish
+from settlement.batches.publicity import publicity_terms
+from settlement.batches.release import release
+from settlement.batches.seal import seal
 from settlement.office import Office
-from settlement.publicity import publicity_terms
-from settlement.release import release
-from settlement.seal import seal
 from tenants.credentials import create_client
 from tenants.kernel.database import Scope, Work
 from tenants.kernel.database import run as in_transaction

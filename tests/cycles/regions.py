@@ -10,15 +10,17 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Engine
 
-from settlement import agreement_steps, batch_steps, cycle_steps
-from settlement.agreement import Agreement
-from settlement.agreement_steps import Proposal
-from settlement.batch import Batch
-from settlement.batch_steps import CutOrder
-from settlement.cycle import Cycle, StoredPosition, find_cycle, hold_open
-from settlement.instruction import Account
-from settlement.publicity import PublicityTerms
-from settlement.release import release
+from settlement.agreements import agreement_steps
+from settlement.agreements.agreement import Agreement
+from settlement.agreements.agreement_steps import Proposal
+from settlement.batches import batch_steps
+from settlement.batches.batch import Batch
+from settlement.batches.batch_steps import CutOrder
+from settlement.batches.publicity import PublicityTerms
+from settlement.batches.release import release
+from settlement.cycles import cycle_steps
+from settlement.cycles.cycle import Cycle, StoredPosition, find_cycle, hold_open
+from settlement.payouts.instruction import Account
 from tenants.kernel.clock import FixedClock, shanghai_day
 from tenants.kernel.database import Scope, transaction
 from tenants.kernel.money import Money

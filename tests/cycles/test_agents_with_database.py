@@ -6,11 +6,11 @@ from base64 import urlsafe_b64decode
 import pytest
 from sqlalchemy.exc import DBAPIError
 
-from settlement.batch import list_batches
-from settlement.batch_files import read_part
-from settlement.clearing_order import pay_in_of
-from settlement.keys import public_keys
-from settlement.signing import ORDER, verify_compact
+from settlement.batches.batch import list_batches
+from settlement.batches.batch_files import read_part
+from settlement.cycles.clearing_order import pay_in_of
+from settlement.signatures.keys import public_keys
+from settlement.signatures.signing import ORDER, verify_compact
 from tests.cycles.regions import AGENT, Regions
 from tests.settlement_service.bench import DEBTOR, OFFICE
 

@@ -7,9 +7,9 @@ import pytest
 from psycopg import errors as pg
 from sqlalchemy.exc import DBAPIError
 
-from settlement.agreement import in_force
-from settlement.agreement_steps import refuse
-from settlement.batch_steps import CutOrder, cut
+from settlement.agreements.agreement import in_force
+from settlement.agreements.agreement_steps import refuse
+from settlement.batches.batch_steps import CutOrder, cut
 from tenants.kernel.clock import FixedClock, shanghai_day
 from tenants.kernel.database import Scope, transaction
 from tenants.kernel.errors import Conflict, Forbidden, Invalid, NotFound

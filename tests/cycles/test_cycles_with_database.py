@@ -10,15 +10,15 @@ from psycopg import errors as pg
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from settlement import cycle_steps
-from settlement.clearing_order import list_orders
-from settlement.cycle import cells_of, find_cycle, positions_of
-from settlement.cycle_debts import list_debts
-from settlement.exposure import exposure, find_hold, lift_hold, open_holds
-from settlement.home_region import close_settled
-from settlement.keys import public_keys
-from settlement.netting import positions
-from settlement.signing import ORDER, verify_compact
+from settlement.batches.home_region import close_settled
+from settlement.cycles import cycle_steps
+from settlement.cycles.clearing_order import list_orders
+from settlement.cycles.cycle import cells_of, find_cycle, positions_of
+from settlement.cycles.cycle_debts import list_debts
+from settlement.cycles.exposure import exposure, find_hold, lift_hold, open_holds
+from settlement.cycles.netting import positions
+from settlement.signatures.keys import public_keys
+from settlement.signatures.signing import ORDER, verify_compact
 from tenants.kernel.errors import Conflict, Forbidden, NotFound
 from tenants.kernel.money import Money
 from tests.cycles.regions import OPERATOR, Regions, pay_home

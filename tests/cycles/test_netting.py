@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from settlement.netting import NETTINGS, Cell, bilateral, payments, positions
+from settlement.cycles.netting import NETTINGS, Cell, bilateral, payments, positions
 from tenants.kernel.money import ZERO, Money
 
 TENANTS = ("a", "b", "c", "d", "e", "f")

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from itertools import cycle as around
 from random import Random
 
-from settlement import cycle_steps
-from settlement.cycle import cells_of, ensure_open
-from settlement.netting import positions
+from settlement.cycles import cycle_steps
+from settlement.cycles.cycle import cells_of, ensure_open
+from settlement.cycles.netting import positions
 from tenants.kernel.errors import Conflict
 from tenants.kernel.money import Money
 from tests.cycles.regions import Regions

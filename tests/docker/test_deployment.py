@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from settlement.suites import SUITES
+from settlement.signatures.suites import SUITES
 from tenants.kernel.secrets import load_secrets
 
 DOCKER = Path(__file__).parents[2] / "docker"

@@ -17,11 +17,11 @@ from clearing.claims.support import Registered
 from clearing.claims.vault import Vault
 from connectors.claim_schema import ReservationSchema, SupportRecordSchema
 from connectors.reading import read_submission
-from settlement.batch import Batch
-from settlement.batch_steps import CutOrder, cut, publish
+from settlement.batches.batch import Batch
+from settlement.batches.batch_steps import CutOrder, cut, publish
+from settlement.batches.publicity import PublicityTerms
+from settlement.batches.seal import seal
 from settlement.office import Office
-from settlement.publicity import PublicityTerms
-from settlement.seal import seal
 from tenants.kernel.clock import FixedClock
 from tenants.kernel.database import Scope, Work, run, transaction
 from tenants.kernel.errors import Problem

@@ -14,8 +14,8 @@ from clearing.auditing.search import Wanted, search
 from clearing.claims.listing import Filter, list_claims, totals_of
 from clearing.claims.queue import next_in_review, waiting_claims
 from clearing.claims.records import by_external_id
+from settlement.batches.preview import open_amounts
 from settlement.ledger import lock_accounts, lock_limited
-from settlement.preview import open_amounts
 from tests.settlement_service.bench import new_tenant
 
 ROWS = 10_000

@@ -9,11 +9,11 @@ from uuid import UUID
 
 from settlement.formats.folder import Chain, FileChoices, write_folder
 from settlement.formats.payout_batch import PayoutBatch
-from settlement.instruction import Account, Instruction, Item, item_leaf
-from settlement.key_custody import NewKey, make_key, open_key
-from settlement.merkle import merkle_root
-from settlement.signing import SEAL, Purpose, SigningKey, compact_signer
-from settlement.suites import SUITES
+from settlement.payouts.instruction import Account, Instruction, Item, item_leaf
+from settlement.signatures.key_custody import NewKey, make_key, open_key
+from settlement.signatures.merkle import merkle_root
+from settlement.signatures.signing import SEAL, Purpose, SigningKey, compact_signer
+from settlement.signatures.suites import SUITES
 from tenants.kernel.canonical import canonical_bytes
 from tenants.kernel.money import Money, total
 

@@ -8,7 +8,7 @@ from typing import Any
 from openpyxl import load_workbook
 
 from settlement.offline import Difference, verify_batch
-from settlement.signing import INSTRUCTION, MANIFEST, compact_signer, signature_entry
+from settlement.signatures.signing import INSTRUCTION, MANIFEST, compact_signer, signature_entry
 from tenants.kernel.canonical import canonical_bytes
 from tests.settlement.making import Made
 

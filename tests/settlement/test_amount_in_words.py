@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from settlement.amount_in_words import amount_in_words
+from settlement.formats.amount_in_words import amount_in_words
 from settlement.offline.records import fen_in_words
 from tenants.kernel.money import MAX_FEN, Money
 

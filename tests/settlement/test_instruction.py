@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from settlement.formats.payout_batch import TotalsError, claims_text, counted
-from settlement.instruction import (
+from settlement.payouts.instruction import (
     MAX_TEXT_CHARS,
     Account,
     Instruction,
@@ -21,7 +21,7 @@ from settlement.instruction import (
     end_to_end_id,
     item_leaf,
 )
-from settlement.merkle import merkle_root
+from settlement.signatures.merkle import merkle_root
 from tenants.kernel.canonical import canonical_bytes
 from tenants.kernel.money import MAX_FEN, ZERO, Money
 from tests.settlement.making import an_account, instructions_of

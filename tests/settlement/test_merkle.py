@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from settlement.merkle import EMPTY_ROOT, MerkleTree, inclusion_proof, merkle_root, proves_inclusion
+from settlement.signatures.merkle import EMPTY_ROOT, MerkleTree, inclusion_proof, merkle_root, proves_inclusion
 
 LEAVES = st.lists(st.binary(max_size=8), max_size=70)
 

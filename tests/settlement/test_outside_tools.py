@@ -11,7 +11,7 @@ import pytest
 from joserfc import jws
 from joserfc.jwk import KeySet
 
-from settlement.suites import SUITES
+from settlement.signatures.suites import SUITES
 from tests.settlement.making import Made, Make
 
 NODE = """

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from settlement.key_custody import CustodyError, NewKey, make_key, open_key, seal_private
-from settlement.signing import (
+from settlement.signatures.key_custody import CustodyError, NewKey, make_key, open_key, seal_private
+from settlement.signatures.signing import (
     CHECKPOINT,
     INSTRUCTION,
     MANIFEST,
@@ -30,7 +30,7 @@ from settlement.signing import (
     verify_file,
     verify_general,
 )
-from settlement.suites import SUITES, thumbprint
+from settlement.signatures.suites import SUITES, thumbprint
 from tests.settlement.making import CREATED_AT, KEK
 
 PAYLOAD = '{"amount":"140000.00","payee":"𠮷"}'.encode()

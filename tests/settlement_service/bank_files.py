@@ -17,10 +17,10 @@ from settlement.bank.simulator.answers import (
     table_rows,
     xlsx_table,
 )
-from settlement.batch import Batch
-from settlement.batch_files import find_file, read_part
-from settlement.reconciliation import Imported, import_statement
-from settlement.statement_records import BankLine, list_lines
+from settlement.batches.batch import Batch
+from settlement.batches.batch_files import find_file, read_part
+from settlement.statements.reconciliation import Imported, import_statement
+from settlement.statements.statement_records import BankLine, list_lines
 from tests.settlement_service.bench import DEBTOR, OFFICE, OVER, Bench
 
 DAY = date(2024, 10, 11)

@@ -9,17 +9,18 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Engine
 
-from settlement import batch_steps, ledger
-from settlement.batch import Batch, find_batch
-from settlement.batch_steps import CutOrder
-from settlement.delivery import instruct
-from settlement.instruction import Account
-from settlement.obligation import Obligation, open_obligations
+from settlement import ledger
+from settlement.batches import batch_steps
+from settlement.batches.batch import Batch, find_batch
+from settlement.batches.batch_steps import CutOrder
+from settlement.batches.delivery import instruct
+from settlement.batches.obligation import Obligation, open_obligations
+from settlement.batches.publicity import PublicityTerms
+from settlement.batches.release import release
+from settlement.batches.seal import seal
 from settlement.office import Office
-from settlement.payout_account import set_payout_account
-from settlement.publicity import PublicityTerms
-from settlement.release import release
-from settlement.seal import seal
+from settlement.payouts.instruction import Account
+from settlement.payouts.payout_account import set_payout_account
 from tenants.kernel.canonical import sha256
 from tenants.kernel.clock import SHANGHAI, FixedClock
 from tenants.kernel.database import Scope, transaction

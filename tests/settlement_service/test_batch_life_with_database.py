@@ -5,8 +5,8 @@ from datetime import date
 
 import pytest
 
-from settlement.batch import find_batch
-from settlement.obligation import open_obligations, take_back
+from settlement.batches.batch import find_batch
+from settlement.batches.obligation import open_obligations, take_back
 from tenants.kernel.errors import Conflict, NotFound
 from tenants.kernel.ids import new_id
 from tests.settlement_service.bench import APPROVED, CUT, MAKER, OFFICE, OVER, PUBLISHED, SECOND_MAKER, Bench, shanghai

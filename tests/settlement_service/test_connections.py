@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from settlement.bank.connections import BankConnection, ConnectionsError, read_connections
-from settlement.delivery import instruct
+from settlement.batches.delivery import instruct
+from settlement.batches.seal import seal
 from settlement.formats.folder import MEDIA_TYPES
-from settlement.keys import jwks
 from settlement.offline import verify_batch
-from settlement.seal import seal
+from settlement.signatures.keys import jwks
 from tests.settlement_service.bank_files import batch_file
 from tests.settlement_service.bench import MAKER, OFFICE, OVER, Bench
 

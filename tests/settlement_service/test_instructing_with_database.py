@@ -9,15 +9,15 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from settlement import ledger
-from settlement.batch import Batch
-from settlement.batch_files import list_files, read_part
+from settlement.batches.batch import Batch
+from settlement.batches.batch_files import list_files, read_part
+from settlement.batches.release import release
+from settlement.batches.seal import FIRST_SEAL, seal
 from settlement.formats.manifest import FIRST_PREVIOUS
-from settlement.keys import jwks, public_keys, revoke_key, rotate_key
 from settlement.offline import verify_batch
-from settlement.payout_account import seed_demonstration_accounts, show_payout_account
-from settlement.release import release
-from settlement.seal import FIRST_SEAL, seal
-from settlement.signing import SEAL, Purpose, verify_compact
+from settlement.payouts.payout_account import seed_demonstration_accounts, show_payout_account
+from settlement.signatures.keys import jwks, public_keys, revoke_key, rotate_key
+from settlement.signatures.signing import SEAL, Purpose, verify_compact
 from tenants.kernel.canonical import sha256
 from tenants.kernel.errors import Conflict, Forbidden, Problem
 from tenants.kernel.money import Money

@@ -16,7 +16,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import Connection, Engine
 
-from settlement.keys import public_keys
+from settlement.signatures.keys import public_keys
 from tenants.kernel.clock import FixedClock
 from tenants.kernel.database import Scope, open_engine, transaction
 from tenants.kernel.errors import Conflict

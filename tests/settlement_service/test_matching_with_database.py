@@ -10,11 +10,11 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from settlement import ledger
-from settlement.batch import Batch
-from settlement.batch_steps import CutOrder, cut, publish
-from settlement.delivery import instruct
+from settlement.batches.batch import Batch
+from settlement.batches.batch_steps import CutOrder, cut, publish
+from settlement.batches.delivery import instruct
+from settlement.batches.publicity import PublicityTerms
 from settlement.matching import list_due, make_overlooked_due, months_after, record_payment, who_owes
-from settlement.publicity import PublicityTerms
 from tenants.kernel.clock import FixedClock, shanghai_day
 from tenants.kernel.database import Scope, transaction
 from tenants.kernel.errors import Conflict, NotFound

@@ -7,7 +7,7 @@ import pytest
 from clearing.claims.objections import PER_SOURCE, Complaint, notice_of, object_publicly, object_to_claim
 from clearing.claims.records import ClaimView, view_claim
 from clearing.claims.vault import open_vault
-from settlement.batch import Batch
+from settlement.batches.batch import Batch
 from settlement.ledger import budget_account, lock_accounts, obligations_account, open_transfers
 from tenants.kernel.clock import FixedClock
 from tenants.kernel.database import Scope, Work, transaction

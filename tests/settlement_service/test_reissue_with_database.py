@@ -10,9 +10,9 @@ import pytest
 from sqlalchemy.exc import DBAPIError
 
 from settlement.bank.simulator import Books
-from settlement.batch import Batch
-from settlement.instruction import Account
-from settlement.reissue import Correction, Proposal, decide, list_corrections, propose, reissue
+from settlement.batches.batch import Batch
+from settlement.payouts.instruction import Account
+from settlement.payouts.reissue import Correction, Proposal, decide, list_corrections, propose, reissue
 from tenants.kernel.canonical import sha256
 from tenants.kernel.errors import Conflict, Forbidden, Invalid, NotFound, Problem
 from tests.settlement_service.bank_files import FILES, Desk, batch_file, open_desk

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from clearing.tenancy import budgets
-from settlement.batch import Batch
-from settlement.delivery import instruct
+from settlement.batches.batch import Batch
+from settlement.batches.delivery import instruct
 from tenants.kernel.clock import FixedClock
 from tenants.kernel.database import Scope, transaction
 from tenants.kernel.money import Money

@@ -27,9 +27,7 @@ from settlement.bank.connections import BankConnection
 from settlement.bank.folder import FolderBank
 from settlement.bank.host import HttpBank
 from settlement.bank.port import BankPort, BankSilentError
-from settlement.bank.simulator import BankServer, Books
-from settlement.batch import Batch
-from settlement.sending import (
+from settlement.bank.sending import (
     NotDecidedError,
     Submission,
     calls_of,
@@ -38,6 +36,8 @@ from settlement.sending import (
     send_once,
     state_of,
 )
+from settlement.bank.simulator import BankServer, Books
+from settlement.batches.batch import Batch
 from tenants.kernel.clock import FixedClock
 from tenants.kernel.database import Scope, open_engine, run
 from tenants.kernel.errors import Conflict
@@ -98,7 +98,7 @@ def test_an_accepted_file_is_sent_once_however_often_it_is_ordered(bench: Bench,
 
 
 def find_batch_of(connection: Any, submission: Submission) -> Batch:
-    from settlement.batch import find_batch
+    from settlement.batches.batch import find_batch
 
     return find_batch(connection, submission.tenant, submission.batch_id)
 
@@ -200,7 +200,7 @@ def test_a_folder_takes_a_file_once_also_after_the_bank_took_it_away(bench: Benc
 
 
 def message_of(bench: Bench, submission: Submission) -> Any:
-    from settlement.sending import _message
+    from settlement.bank.sending import _message
 
     def do(use_case: Any) -> Any:
         return run(bench.app, Scope((bench.tenant,)), FixedClock(OVER), use_case)

@@ -5,8 +5,8 @@ import threading
 import pytest
 from sqlalchemy.exc import DBAPIError
 
-from settlement.batch import Batch
-from settlement.two_releasers import set_release_limit
+from settlement.batches.batch import Batch
+from settlement.batches.two_releasers import set_release_limit
 from tenants.kernel.errors import Conflict, Forbidden
 from tenants.kernel.money import Money
 from tests.settlement_service.bench import CUT, MAKER, OVER, RELEASER, Bench

@@ -10,13 +10,13 @@ from sqlalchemy import Connection, Engine
 from clearing.claims import registry, review
 from clearing.claims.corrections import release_overdue
 from clearing.claims.records import ClaimView
-from settlement import batch_steps, delivery
-from settlement.batch import Batch
-from settlement.batch_steps import CutOrder
+from settlement.batches import batch_steps, delivery
+from settlement.batches.batch import Batch
+from settlement.batches.batch_steps import CutOrder
+from settlement.batches.publicity import PublicityTerms
+from settlement.batches.release import release
+from settlement.batches.seal import seal
 from settlement.office import Office
-from settlement.publicity import PublicityTerms
-from settlement.release import release
-from settlement.seal import seal
 from tenants.kernel.clock import FixedClock
 from tenants.kernel.database import Scope, Work, run, transaction
 from tenants.kernel.workdays import official_calendar

@@ -5,7 +5,7 @@ from datetime import date
 from typing import Any
 
 from settlement.bank.simulator.answers import camt053, camt054, entries_of, pain002
-from settlement.payout_account import debtor_account
+from settlement.payouts.payout_account import debtor_account
 from tenants.kernel.money import Money
 
 Body = dict[str, Any]

@@ -25,9 +25,9 @@ from clearing.settings import Settings
 from clearing.workers import deliver_notices, do_job
 from settlement.bank.connections import BankConnection
 from settlement.bank.simulator import BankServer, Books
-from settlement.keys import revoke_key, rotate_key
 from settlement.office import Office
-from settlement.signing import Purpose
+from settlement.signatures.keys import revoke_key, rotate_key
+from settlement.signatures.signing import Purpose
 from tenants.credentials import create_client
 from tenants.kernel.database import Scope, Work, run
 from tenants.kernel.money import Money

@@ -56,7 +56,7 @@ def test_a_key_set_with_a_key_that_is_not_the_services_is_named(folder: Path, st
     """Who may write the folder could sign anew; the private key among the secrets says which key is the service's."""
     secrets = tmp_path / "secrets"
     shutil.copytree(story.secrets_folder, secrets)
-    from settlement.suites import SUITES
+    from settlement.signatures.suites import SUITES
 
     (secrets / "checkpoint-key").write_bytes(SUITES["Ed25519"].generate())
     found, wrong = read_checkpoints(folder, secrets)

@@ -20,11 +20,11 @@ from clearing.verification.terms import read_terms
 from clearing.verification.unsealing import OpenedSecrets
 from connectors.printing import canonical_content, submission_json
 from connectors.submission import Invoice, Receipt, Submission
-from settlement.amount_in_words import amount_in_words
-from settlement.instruction import end_to_end_id
-from settlement.key_custody import make_key
-from settlement.merkle import merkle_root
-from settlement.signing import Purpose
+from settlement.formats.amount_in_words import amount_in_words
+from settlement.payouts.instruction import end_to_end_id
+from settlement.signatures.key_custody import make_key
+from settlement.signatures.merkle import merkle_root
+from settlement.signatures.signing import Purpose
 from tenants.kernel.clock import SHANGHAI
 from tenants.kernel.money import MAX_FEN, Money, MoneyError
 from tenants.kernel.sealing import KeyEncryptionKey, Place, Sealer, mask_account

@@ -17,9 +17,9 @@ from clearing.verification.signatures import (
     opened,
     signed_over,
 )
-from settlement.key_custody import make_key, open_key
-from settlement.signing import Purpose, SigningKey, compact_signer, signature_entry
-from settlement.suites import SUITES
+from settlement.signatures.key_custody import make_key, open_key
+from settlement.signatures.signing import Purpose, SigningKey, compact_signer, signature_entry
+from settlement.signatures.suites import SUITES
 
 KEK = bytes(range(32))
 AT = datetime(2024, 9, 1, tzinfo=UTC)

@@ -28,7 +28,7 @@ from settlement.formats.bank_table import (
 )
 from settlement.formats.payout_batch import PayoutBatch, TotalsError
 from settlement.formats.workbook import LINES_SHEET, MAX_LINES, TOTALS_SHEET, write_xlsx
-from settlement.instruction import Account, Instruction, InstructionError
+from settlement.payouts.instruction import Account, Instruction, InstructionError
 from tests.settlement.making import NAMES, instructions_of
 
 GENERIC = PRESETS["generic"]

@@ -14,9 +14,9 @@ from settlement.formats.bank_table import GB18030, PRESETS
 from settlement.formats.folder import MEDIA_TYPES, Chain, FileChoices, write_folder
 from settlement.formats.manifest import manifest_hash, with_signature
 from settlement.formats.payout_batch import TotalsError
-from settlement.instruction import InstructionError
-from settlement.key_custody import make_key, open_key
-from settlement.signing import MANIFEST, Purpose, verify_entry
+from settlement.payouts.instruction import InstructionError
+from settlement.signatures.key_custody import make_key, open_key
+from settlement.signatures.signing import MANIFEST, Purpose, verify_entry
 from tenants.kernel.canonical import canonical_bytes
 from tests.settlement.making import CREATED_AT, KEK, Made, Make
 

@@ -11,7 +11,7 @@ from lxml import etree
 
 from settlement.formats.pain001 import MAX_NAME_CHARS, VERSIONS, schema_faults, write_pain001
 from settlement.formats.payout_batch import TotalsError
-from settlement.instruction import MAX_TEXT_CHARS, Account, InstructionError, Item
+from settlement.payouts.instruction import MAX_TEXT_CHARS, Account, InstructionError, Item
 from tenants.kernel.money import MAX_FEN, Money
 from tests.settlement.making import NAMES, instructions_of
 

@@ -13,7 +13,7 @@ import pytest
 from settlement.formats.payment_list import LINES_PER_PAGE, write_payment_list
 from settlement.formats.payout_batch import TotalsError
 from settlement.formats.pdf_pages import fitting, printable, text_width
-from settlement.instruction import Account
+from settlement.payouts.instruction import Account
 from tests.settlement.making import NAMES, instructions_of
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from settlement.key_custody import make_key
-from settlement.signing import INSTRUCTION, SEAL, Purpose, compact_signer
+from settlement.signatures.key_custody import make_key
+from settlement.signatures.signing import INSTRUCTION, SEAL, Purpose, compact_signer
 from tenants.kernel.canonical import canonical_bytes
 from tests.settlement.making import CREATED_AT, KEK, Made, Make, seal_record
 from tests.settlement.tampering import at_line, codes, edit, found, ids, relist, resign

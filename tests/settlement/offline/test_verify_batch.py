@@ -11,8 +11,8 @@ import pytest
 from settlement.formats.bank_table import ENCODINGS, PRESETS
 from settlement.formats.folder import Chain, FileChoices, write_folder
 from settlement.formats.manifest import with_signature
-from settlement.key_custody import make_key, open_key
-from settlement.signing import Purpose
+from settlement.signatures.key_custody import make_key, open_key
+from settlement.signatures.signing import Purpose
 from tests.settlement.making import CREATED_AT, KEK, Made, Make
 from tests.settlement.tampering import (
     FILES,

@@ -1,0 +1,1 @@
+"""Who pays whose providers: agreements between tenants, and what they lead to."""

@@ -1,0 +1,1 @@
+"""Settlement batches: cut, publish, seal, release, instruct."""

@@ -1,0 +1,1 @@
+"""Clearing cycles between tenants: windows, netting, exposure, orders."""

@@ -1,0 +1,1 @@
+"""What is paid, to which account, and what becomes of it."""

@@ -1,0 +1,225 @@
+"""What is sealed and what is ordered to be paid: accounts, sealed items and payout instructions."""
+
+import re
+from dataclasses import dataclass
+from datetime import date, datetime
+from functools import lru_cache
+from itertools import pairwise
+from typing import Any, Final
+from uuid import UUID
+
+from settlement.formats.amount_in_words import amount_in_words
+from tenants.kernel.canonical import canonical_bytes
+from tenants.kernel.clock import print_instant
+from tenants.kernel.money import MAX_FEN, Money
+from tenants.kernel.texts import forbidden_character
+
+CURRENCY: Final = "CNY"
+MAX_TEXT_CHARS: Final = 500
+"""The longest name or purpose; shorter limits of a file format are cut by its writer."""
+
+_BASE32: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+_BASE32_PAIRS: Final = tuple(first + second for first in _BASE32 for second in _BASE32)
+_BASE32_SHIFTS: Final = tuple(range(120, -1, -10))
+_ACCOUNT_NUMBER = re.compile(r"[0-9A-Za-z][0-9A-Za-z-]{0,33}", re.ASCII)
+_CNAPS = re.compile(r"[0-9]{12}", re.ASCII)
+_BATCH_NUMBER = re.compile(r"[0-9A-Za-z][0-9A-Za-z.-]{0,34}", re.ASCII)
+_CLAIM = re.compile(r"[0-9A-Za-z][0-9A-Za-z._/-]{0,63}", re.ASCII)
+_ROOT = re.compile(r"[0-9a-f]{64}", re.ASCII)
+
+
+class InstructionError(ValueError):
+    """A value that must never reach a bank; the message names the field."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A bank account. ``account_number`` has at most 34 characters, ``cnaps`` the 12 digits of the bank's code.
+
+    Raises:
+        InstructionError: a text that is empty, too long or unprintable, or a number of another form.
+    """
+
+    account_name: str
+    account_number: str
+    bank_name: str
+    cnaps: str
+
+    def __post_init__(self) -> None:
+        require_text("account_name", self.account_name)
+        require_text("bank_name", self.bank_name)
+        _require_form("account_number", self.account_number, _ACCOUNT_NUMBER)
+        _require_form("cnaps", self.cnaps, _CNAPS)
+
+    def payload(self) -> dict[str, str]:
+        """The account as JSON data."""
+        return {
+            "account_name": self.account_name,
+            "account_number": self.account_number,
+            "bank_name": self.bank_name,
+            "cnaps": self.cnaps,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One sealed item: what one claim (or other obligation) gets. ``position`` counts from 1 in the batch.
+
+    Raises:
+        InstructionError: a position below 1, a reference of another form, or no amount.
+    """
+
+    position: int
+    claim: str
+    amount: Money
+
+    def __post_init__(self) -> None:
+        if self.position < 1:
+            raise InstructionError("position: items are counted from 1")
+        _require_form("claim", self.claim, _CLAIM)
+        require_amount(self.amount)
+
+
+def item_leaf(tenant: str, batch: str, item: Item, payee: Account) -> bytes:
+    """The canonical bytes of a sealed item: the Merkle leaf at ``item.position - 1`` of its batch.
+
+    Nothing in it is made after the seal, and all of it stands in the signed instruction again, so that the
+    root can be recomputed from ``payouts.jsonl`` alone.
+    """
+    return canonical_bytes(
+        {
+            "account_number": payee.account_number,
+            "amount": str(item.amount),
+            "bank_name": payee.bank_name,
+            "batch": batch,
+            "claim": item.claim,
+            "cnaps": payee.cnaps,
+            "payee": payee.account_name,
+            "position": item.position,
+            "tenant": tenant,
+        }
+    )
+
+
+def end_to_end_id(instruction_id: UUID) -> str:
+    """The reference that travels to the bank and back: 26 characters A-Z 2-7, the instruction's id in base32.
+
+    RFC 4648 section 6 without padding, by a table of character pairs: ``base64.b32encode`` takes four times as long.
+    """
+    bits = instruction_id.int << 2
+    return "".join([_BASE32_PAIRS[bits >> shift & 1023] for shift in _BASE32_SHIFTS])
+
+
+@dataclass(frozen=True, slots=True)
+class Instruction:
+    """The order to pay one payee for the items of one batch. ``batch`` is the batch's number.
+
+    The instructions of a batch are written in the order of their first item's position.
+
+    Raises:
+        InstructionError: see :class:`Account` and :class:`Item`; or items that are missing, out of order, or do
+            not add up to the amount.
+    """
+
+    instruction_id: UUID
+    tenant: str
+    batch: str
+    batch_id: UUID
+    batch_root: str
+    debtor: Account
+    creditor: Account
+    amount: Money
+    purpose: str
+    items: tuple[Item, ...]
+    created_at: datetime
+    valid_through_on: date
+    key_id: str
+
+    def __post_init__(self) -> None:
+        require_batch(self.batch, self.batch_root, self.created_at)
+        require_text("purpose", self.purpose)
+        require_amount(self.amount)
+        if not self.items or any(later.position <= earlier.position for earlier, later in pairwise(self.items)):
+            raise InstructionError("items: at least one, in the order of their positions")
+        if sum([item.amount.fen for item in self.items]) != self.amount.fen:
+            raise InstructionError("items: they do not add up to the amount")
+
+    @property
+    def end_to_end_id(self) -> str:
+        """See :func:`end_to_end_id`."""
+        return end_to_end_id(self.instruction_id)
+
+    @property
+    def claims(self) -> tuple[str, ...]:
+        """The claim references, in the order of the items."""
+        return tuple(item.claim for item in self.items)
+
+    def payload(self) -> dict[str, Any]:
+        """The JSON object that is signed (RFC 8785): amounts in yuan, instants with ``+08:00``."""
+        return {
+            **self.creditor.payload(),
+            "payee": self.creditor.account_name,
+            "instruction_id": str(self.instruction_id),
+            "end_to_end_id": self.end_to_end_id,
+            "tenant": self.tenant,
+            "batch": self.batch,
+            "batch_id": str(self.batch_id),
+            "batch_root": self.batch_root,
+            "debtor": self.debtor.payload(),
+            "amount": str(self.amount),
+            "amount_in_words": amount_in_words(self.amount),
+            "currency": CURRENCY,
+            "purpose": self.purpose,
+            "claims": list(self.claims),
+            "items": [
+                {"position": item.position, "claim": item.claim, "amount": str(item.amount)} for item in self.items
+            ],
+            "created_at": _printed_instant(self.created_at),
+            "valid_through": self.valid_through_on.isoformat(),
+            "kid": self.key_id,
+        }
+
+
+def require_text(field: str, text: str) -> None:
+    """Refuse a text that is blank, too long or unprintable.
+
+    Raises:
+        InstructionError: naming ``field``.
+    """
+    if not text.strip() or len(text) > MAX_TEXT_CHARS:
+        raise InstructionError(f"{field}: a text of 1 to {MAX_TEXT_CHARS} characters")
+    if code := forbidden_character(text):
+        raise InstructionError(f"{field}: {code}")
+
+
+@lru_cache(maxsize=16)
+def _printed_instant(at: datetime) -> str:
+    """All instructions of a batch are made at one instant."""
+    return print_instant(at)
+
+
+def _require_form(field: str, text: str, pattern: re.Pattern[str]) -> None:
+    if pattern.fullmatch(text) is None:
+        raise InstructionError(f"{field}: not of the form that a bank accepts")
+
+
+def require_amount(amount: Money) -> None:
+    """Refuse an amount that is not above zero or cannot be stored.
+
+    Raises:
+        InstructionError: always naming ``amount``.
+    """
+    if not 0 < amount.fen <= MAX_FEN:
+        raise InstructionError("amount: above zero, and not above the largest that can be stored")
+
+
+def require_batch(batch: str, root: str, created_at: datetime) -> None:
+    """Refuse a batch number or root of another form, and an instant without its offset.
+
+    Raises:
+        InstructionError: naming the field.
+    """
+    _require_form("batch", batch, _BATCH_NUMBER)
+    _require_form("batch_root", root, _ROOT)
+    if created_at.tzinfo is None:
+        raise InstructionError("created_at: an aware instant")

@@ -1,0 +1,1 @@
+"""Keys, suites, signatures and the Merkle tree that they sign."""

@@ -1,0 +1,151 @@
+"""A tenant's signing keys as stored: made on first need, rotated, revoked, and published for ever."""
+
+import json
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, Final
+from uuid import NAMESPACE_OID, UUID, uuid5
+
+from sqlalchemy import Connection
+
+from settlement.office import Office
+from settlement.signatures.key_custody import make_key, open_key
+from settlement.signatures.signing import PublicKey, Purpose, SigningKey
+from tenants.kernel.canonical import Json, canonical_bytes
+from tenants.kernel.change import Change, record
+from tenants.kernel.errors import Conflict, not_found
+
+_COLUMNS: Final = "public_jwk, active_from, retired_at, revoked_at, private_sealed"
+
+
+def ensure_payout_key(connection: Connection, tenant: str, office: Office, at: datetime) -> SigningKey:
+    """The tenant's active payout key; see :func:`ensure_key`."""
+    return ensure_key(connection, tenant, Purpose.PAYOUT, office, at)
+
+
+def ensure_key(connection: Connection, tenant: str, purpose: Purpose, office: Office, at: datetime) -> SigningKey:
+    """The tenant's active key for the purpose, made when it is needed for the first time.
+
+    Raises:
+        Conflict: ``key.revoked``: the last key was revoked, and nobody has made another one yet.
+    """
+    row = _active(connection, tenant, purpose)
+    if row is None:
+        if connection.exec_driver_sql(
+            "select 1 from signing_key where tenant = %s and purpose = %s limit 1", (tenant, purpose.value)
+        ).first():
+            raise Conflict(
+                "key.revoked",
+                "该区域的签名密钥已吊销，请先由运维人员更换密钥。",
+                "The tenant's signing key was revoked; an operator has to rotate it first.",
+            )
+        _make(connection, tenant, purpose, office, "system", at)
+        row = _active(connection, tenant, purpose)
+        if row is None:
+            raise RuntimeError(f"the new {purpose} key of {tenant} is not there")
+    return open_key(bytes(row.private_sealed), _public(row), office.kek)
+
+
+def rotate_key(
+    connection: Connection, tenant: str, purpose: Purpose, office: Office, actor: str, at: datetime
+) -> PublicKey:
+    """Retire the active key, if there is one, and make its successor; what was signed before stays verifiable."""
+    row = _active(connection, tenant, purpose)
+    if row is not None:
+        kid = _public(row).kid
+        connection.exec_driver_sql("update signing_key set retired_at = %s where kid = %s", (at, kid))
+        _record(connection, Change(tenant, actor, "key.retired", key_subject(kid), "active", "retired"), kid, at)
+    _make(connection, tenant, purpose, office, actor, at)
+    made = _active(connection, tenant, purpose)
+    if made is None:
+        raise RuntimeError(f"the new {purpose} key of {tenant} is not there")
+    return _public(made)
+
+
+def revoke_key(connection: Connection, tenant: str, kid: str, actor: str, reason: str, at: datetime) -> PublicKey:
+    """Refuse the key's signatures from ``at`` on (I25); revoking it again changes nothing.
+
+    Raises:
+        NotFound: the tenant has no such key.
+    """
+    row = connection.exec_driver_sql(
+        f"select {_COLUMNS} from signing_key where tenant = %s and kid = %s for no key update",  # noqa: S608 - ours
+        (tenant, kid),
+    ).one_or_none()
+    if row is None:
+        raise not_found("密钥", "key")
+    public = _public(row)
+    if public.revoked_at is not None:
+        return public
+    connection.exec_driver_sql("update signing_key set revoked_at = %s where kid = %s", (at, kid))
+    before = "active" if row.retired_at is None else "retired"
+    _record(connection, Change(tenant, actor, "key.revoked", key_subject(kid), before, "revoked", reason), kid, at)
+    return replace(public, revoked_at=at)
+
+
+def public_keys(connection: Connection, tenant: str | None = None) -> dict[str, PublicKey]:
+    """Present and past keys by key id, of one tenant or of all, in the order in which they became active."""
+    rows = connection.exec_driver_sql(
+        f"select {_COLUMNS} from signing_key where %s::text is null or tenant = %s order by active_from, kid",  # noqa: S608
+        (tenant, tenant),
+    )
+    return {key.kid: key for key in map(_public, rows)}
+
+
+def jwks(connection: Connection, tenant: str | None = None) -> dict[str, Json]:
+    """The keys as a JWK set (RFC 7517 section 5), revoked ones marked ``revoked_at``."""
+    return {"keys": [dict(key.jwk()) for key in public_keys(connection, tenant).values()]}
+
+
+def refuse_revoked(connection: Connection, tenant: str, kid: str) -> None:
+    """Look again, just before a commit, whether the key that signed was revoked meanwhile (I25).
+
+    Raises:
+        Conflict: ``key.revoked``.
+    """
+    if connection.exec_driver_sql(
+        "select 1 from signing_key where tenant = %s and kid = %s and revoked_at is not null", (tenant, kid)
+    ).first():
+        raise Conflict(
+            "key.revoked",
+            f"签名密钥 {kid} 已吊销，未保存任何内容。",
+            f"The signing key {kid} was revoked; nothing was stored.",
+        )
+
+
+def key_subject(kid: str) -> UUID:
+    """The id under which the audit chain speaks of a key."""
+    return uuid5(NAMESPACE_OID, kid)
+
+
+def _active(connection: Connection, tenant: str, purpose: Purpose) -> Any:  # noqa: ANN401 - a row or None
+    return connection.exec_driver_sql(
+        f"select {_COLUMNS} from signing_key "  # noqa: S608 - our own columns
+        "where tenant = %s and purpose = %s and retired_at is null and revoked_at is null",
+        (tenant, purpose.value),
+    ).one_or_none()
+
+
+def _make(connection: Connection, tenant: str, purpose: Purpose, office: Office, actor: str, at: datetime) -> None:
+    """Make and store a key, unless somebody else just did."""
+    made = make_key(tenant, purpose, at, office.kek)
+    stored = connection.exec_driver_sql(
+        "insert into signing_key (kid, tenant, purpose, algorithm, public_jwk, private_sealed, active_from) "
+        "values (%s, %s, %s, %s, %s, %s, %s) on conflict do nothing",
+        (
+            made.public.kid, tenant, purpose.value, made.public.algorithm,
+            canonical_bytes(made.public.jwk()).decode(), made.private_sealed, at,
+        ),
+    )  # fmt: skip
+    if stored.rowcount == 1:
+        kid = made.public.kid
+        _record(connection, Change(tenant, actor, "key.created", key_subject(kid), None, "active"), kid, at)
+
+
+def _public(row: Any) -> PublicKey:  # noqa: ANN401 - a row of _COLUMNS
+    key = PublicKey.from_jwk(json.loads(row.public_jwk))
+    return key if row.revoked_at is None else replace(key, revoked_at=row.revoked_at)
+
+
+def _record(connection: Connection, change: Change, kid: str, at: datetime) -> None:
+    record(connection, [replace(change, details={"kid": kid})], at)

@@ -1,0 +1,282 @@
+"""Reconciliation (对账): a bank's answer is imported once, each line classed, matched ones booked, the others shown.
+
+One transaction: killed at any moment it leaves nothing, and the same file may be handed in again. What came in is
+kept sealed. Money that moved and does not match waits in suspense; no line is ever adjusted to fit.
+"""
+
+import binascii
+import json
+from base64 import b32decode, b64encode
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date, datetime
+from hashlib import sha256
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from settlement import ledger
+from settlement.batches.batch import find_batch, find_batch_by_number
+from settlement.batches.obligation import account_place
+from settlement.office import Office
+from settlement.payouts.instruction import Account
+from settlement.payouts.outcomes import Outcome, book, reject_message
+from settlement.payouts.payments import prepare_for_whole_batch
+from settlement.payouts.payout_account import debtor_account
+from settlement.statements.line import CREDIT, DEBIT, STATUS, Owner, StatementLine
+from settlement.statements.matching import MATCHED, Booked, Expected, Verdict, judge
+from settlement.statements.pain002 import WHOLE
+from settlement.statements.reading import format_of, read_lines
+from settlement.statements.statement_records import (
+    LINE_COLUMNS,
+    BankStatement,
+    find_statement_of_file,
+    insert_statement,
+    lines_digest,
+)
+from tenants.kernel.canonical import Json
+from tenants.kernel.change import Change, record
+from tenants.kernel.errors import NotFound
+from tenants.kernel.ids import new_id
+from tenants.kernel.money import Money
+from tenants.kernel.sealing import Place, mask_account
+from tenants.kernel.statements import insert_rows
+
+LINES_AT_ONCE: Final = 500
+PART_BYTES: Final = 2**20
+_ID_CHARACTERS: Final = 26
+_PASSES: Final = (frozenset({STATUS, DEBIT}), frozenset({CREDIT}))
+"""What came back is looked at last, so that a file may tell of the return before the payment."""
+
+
+Movement = tuple[str, str, int, date | None, str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """The statement, and whether it had been imported before, when nothing was changed."""
+
+    statement: BankStatement
+    before: bool
+
+
+def import_statement(
+    connection: Connection, tenant: str, batch_id: UUID, path: Path, actor: str, at: datetime, office: Office
+) -> Imported:
+    """Import the bank's answer that lies at the path.
+
+    Raises:
+        NotFound: the tenant has no such batch.
+        Conflict: ``payout_account.unset``.
+        settlement.statements.line.StatementRefused: the file as a whole; nothing is stored.
+    """
+    batch = find_batch(connection, tenant, batch_id)
+    _one_at_a_time(connection, tenant)
+    digest = _digest(path)
+    known = find_statement_of_file(connection, tenant, digest)
+    if known is not None:
+        return Imported(known, before=True)
+    prepare_for_whole_batch(connection)
+    kind = format_of(path)
+    run = _Run(connection, tenant, new_id(), office, at)
+    owner = Owner(debtor_account(connection, tenant, office).account_number, run.knows)
+    for kinds in _PASSES:
+        run.take(line for line in read_lines(path, kind, owner) if line.kind in kinds)
+    statement = BankStatement(
+        tenant, run.statement_id, batch_id, kind, digest, path.stat().st_size, sum(run.classes.values()),
+        lines_digest(connection, tenant, run.statement_id), actor, at,
+    )  # fmt: skip
+    insert_statement(connection, statement)
+    _keep(connection, statement, path, office)
+    details: dict[str, Json] = {
+        "batch_no": batch.batch_no, "format": kind, "sha256": digest, "size": statement.size_bytes,
+        "lines": statement.line_count, "lines_sha256": statement.lines_sha256, "classes": dict(run.classes),
+    }  # fmt: skip
+    change = Change(tenant, actor, "statement.imported", statement.id, None, "imported", details=details)
+    record(connection, [change], at)
+    return Imported(statement, before=False)
+
+
+class _Run:
+    """One import: the lines are taken by pages, each page looked up, judged and written at once."""
+
+    def __init__(self, connection: Connection, tenant: str, statement_id: UUID, office: Office, at: datetime) -> None:
+        self.classes: Counter[str] = Counter()
+        self.statement_id = statement_id
+        self._connection = connection
+        self._tenant = tenant
+        self._office = office
+        self._at = at
+        self._opened = False
+
+    def knows(self, message_id: str) -> bool:
+        """Whether a message is one of the tenant's batches."""
+        try:
+            return find_batch_by_number(self._connection, self._tenant, message_id).instructed_at is not None
+        except NotFound:
+            return False
+
+    def take(self, lines: Iterator[StatementLine]) -> None:
+        """Take lines until there are none left."""
+        while page := list(islice(lines, LINES_AT_ONCE)):
+            expected = self._expected(page)
+            seen = self._seen(page)
+            rows, outcomes, suspense = [], [], []
+            for line in page:
+                key = _movement(line)
+                named = None if line.reference is None else expected.get(line.reference)
+                if line.reference == WHOLE:
+                    verdict, named = Verdict(MATCHED), None
+                    self._reject_all(line)
+                else:
+                    verdict = judge(line, named, self.statement_id, seen=key is not None and key in seen)
+                if key is not None:
+                    seen.add(key)
+                rows.append(self._row(line, named, verdict))
+                self.classes[verdict.line_class] += 1
+                if named is not None and verdict.outcome is not None and line.reference is not None:
+                    outcomes.append(Outcome(named.instruction_id, verdict.outcome, named.amount, line.line))
+                    booked = {**named.outcomes, verdict.outcome: Booked(self.statement_id, line.booked_on)}
+                    expected[line.reference] = _with(named, booked)
+                if verdict.to_suspense and line.amount is not None:
+                    suspense.append(_unexplained(line, line.amount, self.statement_id))
+            insert_rows(self._connection, "bank_line", LINE_COLUMNS, rows)
+            book(self._connection, self._tenant, self.statement_id, outcomes, self._at)
+            self._suspend(suspense)
+
+    def _suspend(self, transfers: list[ledger.Transfer]) -> None:
+        if transfers and not self._opened:
+            ledger.open_accounts(self._connection, self._tenant, {ledger.BANK: False, ledger.SUSPENSE: False})
+            self._opened = True
+        ledger.append(self._connection, self._tenant, transfers, self._at)
+
+    def _reject_all(self, line: StatementLine) -> None:
+        batch = find_batch_by_number(self._connection, self._tenant, str(line.bank_reference))
+        reject_message(self._connection, self._tenant, batch.id, self._at, statement_id=self.statement_id)
+
+    def _expected(self, page: Sequence[StatementLine]) -> dict[str, Expected]:
+        """The instructions that the lines name, by end-to-end id."""
+        named = {
+            line.reference: instruction_id
+            for line in page
+            if line.reference is not None and (instruction_id := _instruction_id(line.reference)) is not None
+        }
+        rows = self._connection.exec_driver_sql(
+            "select i.id, i.amount_fen, i.payee_claim_id, o.account_name, o.account_sealed, o.bank_name, o.cnaps "
+            "from instruction i join obligation o on o.tenant = i.tenant and o.id = i.payee_claim_id "
+            "join batch b on b.tenant = i.tenant and b.id = i.batch_id and b.instructed_at is not null "
+            "where i.tenant = %s and i.id = any(%s)",
+            (self._tenant, list(named.values())),
+        ).all()
+        outcomes = self._outcomes([row.id for row in rows])
+        found = {row.id: self._ordered(row, outcomes.get(row.id, {})) for row in rows}
+        return {
+            reference: found[instruction_id] for reference, instruction_id in named.items() if instruction_id in found
+        }
+
+    def _ordered(self, row: Any, outcomes: dict[str, Booked]) -> Expected:  # noqa: ANN401 - a row of the above
+        number = self._office.sealer.unseal(bytes(row.account_sealed), account_place(self._tenant, row.payee_claim_id))
+        payee = Account(row.account_name, number, row.bank_name, row.cnaps)
+        return Expected(row.id, Money(row.amount_fen), payee.account_number, payee.account_name, outcomes)
+
+    def _outcomes(self, instruction_ids: list[UUID]) -> dict[UUID, dict[str, Booked]]:
+        rows = self._connection.exec_driver_sql(
+            "select o.instruction_id, o.outcome, o.statement_id, l.booked_on from instruction_outcome o "
+            "left join bank_line l on l.tenant = o.tenant and l.statement_id = o.statement_id and l.line = o.line "
+            "where o.tenant = %s and o.instruction_id = any(%s)",
+            (self._tenant, instruction_ids),
+        )
+        found: dict[UUID, dict[str, Booked]] = {}
+        for row in rows:
+            found.setdefault(row.instruction_id, {})[row.outcome] = Booked(row.statement_id, row.booked_on)
+        return found
+
+    def _seen(self, page: Sequence[StatementLine]) -> set[Movement]:
+        """The movements of the lines that were told of before, known by the bank's own reference.
+
+        A bank may count its references anew each day: day, amount and our reference have to be the same too.
+        """
+        rows = self._connection.exec_driver_sql(
+            "select distinct kind, bank_reference, amount_fen, booked_on, reference from bank_line "
+            "where tenant = %s and bank_reference = any(%s) and kind <> 'status' and amount_fen is not null",
+            (self._tenant, sorted({line.bank_reference for line in page if line.bank_reference is not None})),
+        )
+        return {tuple(row) for row in rows}
+
+    def _row(self, line: StatementLine, named: Expected | None, verdict: Verdict) -> tuple[Any, ...]:
+        disagreements = json.dumps([asdict(each) for each in verdict.disagreements], ensure_ascii=False)
+        tail = None if line.account_number is None else mask_account(line.account_number)
+        return (
+            self._tenant, self.statement_id, line.line, line.kind, verdict.line_class, line.status,
+            None if line.reference is None else line.reference[:_ID_CHARACTERS],
+            None if named is None else named.instruction_id,
+            None if line.amount is None else line.amount.fen, line.name, tail,
+            line.booked_on, line.bank_reference, line.reason if line.fault is None else line.fault,
+            verdict.outcome, verdict.to_suspense, disagreements,
+        )  # fmt: skip
+
+
+def _with(named: Expected, outcomes: dict[str, Booked]) -> Expected:
+    return Expected(named.instruction_id, named.amount, named.account_number, named.name, outcomes)
+
+
+def _movement(line: StatementLine) -> Movement | None:
+    if line.bank_reference is None or line.amount is None or line.kind == STATUS:
+        return None
+    return line.kind, line.bank_reference, line.amount.fen, line.booked_on, line.reference
+
+
+def _unexplained(line: StatementLine, amount: Money, statement_id: UUID) -> ledger.Transfer:
+    """What left the account without an explanation, or came into it."""
+    debit, credit = (ledger.BANK, ledger.SUSPENSE) if line.kind == DEBIT else (ledger.SUSPENSE, ledger.BANK)
+    return ledger.posted(debit, credit, amount, f"line {line.line}", statement_id)
+
+
+def _instruction_id(reference: str) -> UUID | None:
+    """The instruction whose end-to-end id this is; ``None`` where it is not of the form."""
+    if len(reference) != _ID_CHARACTERS:
+        return None
+    try:
+        return UUID(bytes=b32decode(reference + "======"))
+    except (binascii.Error, ValueError):
+        return None
+
+
+def _one_at_a_time(connection: Connection, tenant: str) -> None:
+    """Imports of one tenant wait for each other, so that two files never judge one instruction at once."""
+    connection.exec_driver_sql("select 1 from payout_account where tenant = %s for no key update", (tenant,))
+
+
+def _digest(path: Path) -> str:
+    digest = sha256()
+    with path.open("rb") as source:
+        while part := source.read(PART_BYTES):
+            digest.update(part)
+    return digest.hexdigest()
+
+
+def _keep(connection: Connection, statement: BankStatement, path: Path, office: Office) -> None:
+    for number, content in enumerate(_parts(path), start=1):
+        place = part_place(statement, number)
+        sealed = office.sealer.seal(b64encode(content).decode("ascii"), place)
+        insert_rows(
+            connection,
+            "bank_statement_part",
+            ("tenant", "statement_id", "part", "sealed"),
+            [(statement.tenant, statement.id, number, sealed)],
+        )
+
+
+def _parts(path: Path) -> Iterable[bytes]:
+    with path.open("rb") as source:
+        while part := source.read(PART_BYTES):
+            yield part
+
+
+def part_place(statement: BankStatement, number: int) -> Place:
+    """Where a part of a statement's file is sealed."""
+    return Place("bank_statement_part", "sealed", statement.tenant, f"{statement.id}/{number}")
