@@ -94,7 +94,7 @@ def open_amounts(connection: Connection) -> list[OpenAmount]:
 
 
 def batch_totals(connection: Connection, tenant: str, filters: dict[str, str]) -> tuple[int, Money]:
-    """How many batches ``settlement.batches.batch.list_batches`` finds by these filters, and the sum of their totals."""
+    """How many batches the filters of ``settlement.batches.batch.list_batches`` find, and the sum of totals."""
     where, values = ["tenant = %s"], [tenant]
     for column in ("state", "scheme", "mode"):
         if column in filters:
