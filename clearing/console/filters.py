@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 
 from flask import Flask
 
+from clearing.console.chart import SCRIPT, in_thousands, plotly_script
 from clearing.console.language import LANGUAGES, said, speaks_english
 from clearing.console.screen import may
 from clearing.console.visit import visitor
@@ -21,7 +22,6 @@ from tenants.kernel.money import Money
 from tenants.profile import load_tenants
 
 STATIC: Final = Path(__file__).parent / "static"
-_GROUP: Final = 3
 
 
 def furnish(app: Flask) -> None:
@@ -37,13 +37,7 @@ def yuan(amount: Money | str | None) -> str:
     """An amount in yuan with its thousands apart: ``408,000.00``."""
     if amount is None:
         return "—"
-    whole, _, fen = str(amount).partition(".")
-    sign, digits = ("-", whole[1:]) if whole.startswith("-") else ("", whole)
-    groups = []
-    while digits:
-        groups.append(digits[-_GROUP:])
-        digits = digits[:-_GROUP]
-    return f"{sign}{','.join(reversed(groups))}.{fen or '00'}"
+    return in_thousands(amount)
 
 
 def capital(amount: Money | str) -> str:
@@ -113,6 +107,11 @@ def platform_name(platform: str) -> str:
 
 @cache
 def asset(name: str) -> str:
-    """The address of one of our files, which changes with its content, so that browsers may keep it."""
-    digest = hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:16]
+    """The address of one of the files, which changes with its content, so that browsers may keep it."""
+    digest = hashlib.sha256(content_of(name)).hexdigest()[:16]
     return f"/console/static/{digest}/{name}"
+
+
+def content_of(name: str) -> bytes:
+    """What the file holds: one of ours, or plotly's script."""
+    return plotly_script() if name == SCRIPT else (STATIC / name).read_bytes()

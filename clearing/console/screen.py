@@ -22,6 +22,8 @@ PAGE_POLICY: Final = (
     "base-uri 'none'; frame-ancestors 'none'"
 )
 """The pages run one script of ours and load one style sheet of ours; nothing stands inline."""
+CHART_POLICY: Final = PAGE_POLICY.replace("img-src 'self'", "img-src 'self' data:")
+"""A page with charts runs plotly's script too, served by us, which draws a heat map as a picture of its own making."""
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
@@ -80,12 +82,12 @@ def within(use_case: Callable[[Work], Result], tenants: tuple[str, ...] | None =
 
 
 def show(template: str, status: int = HTTPStatus.OK, **values: Any) -> Response:  # noqa: ANN401 - what the page shows
-    """A page."""
+    """A page; one that is given ``charts`` may draw them."""
     text = render_template(
         f"console/{template}", here=request.path, done=DONE.get(request.args.get("done", "")), **values
     )
     headers = {
-        "Content-Security-Policy": PAGE_POLICY,
+        "Content-Security-Policy": CHART_POLICY if values.get("charts") else PAGE_POLICY,
         "Content-Language": "en" if speaks_english() else "zh-CN",
         "Vary": "Cookie",
         "Referrer-Policy": "same-origin",
