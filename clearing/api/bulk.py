@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from flask import Response, request
+from flask import Response
 
 from clearing.api.claims import MAX_CLAIM_BYTES, blueprint, desk_for
 from clearing.api.frame import current, needs, principal
-from clearing.api.ndjson import Line, answer_lines, read_lines, refused_line, require_ndjson
+from clearing.api.ndjson import Line, answer_lines, body_lines, refused_line
 from clearing.api.noun import too_large
 from clearing.api.problems import wants_english
 from clearing.api.taking import take_in
@@ -90,9 +90,8 @@ def submit_bulk() -> Response:
 
 def take_lines(read: Read) -> Response:
     """Take in the claims of this request's lines, each read by ``read`` from its JSON."""
-    require_ndjson()
     service, caller, english = current(), principal(), wants_english()
-    windows = gathered(read_lines(request.stream, MAX_CLAIM_BYTES), lambda claim: desk_for(caller, claim), read)
+    windows = gathered(body_lines(MAX_CLAIM_BYTES), lambda claim: desk_for(caller, claim), read)
     scope = Scope(caller.tenants, caller.platform)
     return answer_lines(line for window in windows for line in _take(service, scope, window, english=english))
 

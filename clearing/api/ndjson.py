@@ -6,7 +6,8 @@ from typing import IO, Final
 
 from flask import Response, stream_with_context
 
-from clearing.api.noun import require_type
+from clearing.api.noun import require_mimetype
+from clearing.api.packed import GZIP, body_stream, packed, wants_gzip
 from clearing.api.problems import problem_body
 from tenants.kernel.canonical import Json, canonical_bytes
 from tenants.kernel.errors import Problem
@@ -42,20 +43,25 @@ def _line(number: int, content: bytes | None) -> Iterator[Line]:
         yield Line(number, content)
 
 
-def require_ndjson() -> None:
-    """Refuse a body of another type.
+def body_lines(max_bytes: int) -> Iterator[Line]:
+    """The lines of this request's body, which may be gzip.
 
     Raises:
-        UnsupportedMediaType: the content type is not NDJSON, or the content is compressed.
+        UnsupportedMediaType: the content type is not NDJSON, or the content is coded otherwise than by gzip.
+        TooLarge: it unpacks to too much.
+        Malformed: it is no gzip, breaks off, or was changed on its way.
     """
-    require_type(NDJSON_TYPE)
+    require_mimetype(NDJSON_TYPE)
+    return read_lines(body_stream(), max_bytes)
 
 
 def answer_lines(lines: Iterable[dict[str, Json]]) -> Response:
-    """The lines as they are made, so that the first answers leave before the last line was read."""
-    return Response(
-        stream_with_context(canonical_bytes(line) + b"\n" for line in lines), status=200, mimetype=NDJSON_TYPE
-    )
+    """The lines as they are made, so that the first answers leave before the last line was read; as gzip if asked."""
+    answers: Iterator[bytes] = (canonical_bytes(line) + b"\n" for line in lines)
+    coding = {"Vary": "Accept-Encoding"}
+    if wants_gzip():
+        answers, coding["Content-Encoding"] = packed(answers), GZIP
+    return Response(stream_with_context(answers), status=200, mimetype=NDJSON_TYPE, headers=coding)
 
 
 def refused_line(number: int, problem: Problem, *, english: bool) -> dict[str, Json]:

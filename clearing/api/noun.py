@@ -76,13 +76,22 @@ def require_type(mimetype: str) -> None:
     Raises:
         UnsupportedMediaType: as above.
     """
-    if request.mimetype != mimetype:
-        raise UnsupportedMediaType(
-            "content_type.unsupported", f"请使用 Content-Type: {mimetype}。", f"Use Content-Type: {mimetype}."
-        )
+    require_mimetype(mimetype)
     if request.headers.get("Content-Encoding", IDENTITY).lower() != IDENTITY:
         raise UnsupportedMediaType(
             "content_encoding.unsupported", "不接受压缩的内容。", "Compressed content is not accepted."
+        )
+
+
+def require_mimetype(mimetype: str) -> None:
+    """Refuse a body of another type.
+
+    Raises:
+        UnsupportedMediaType: as above.
+    """
+    if request.mimetype != mimetype:
+        raise UnsupportedMediaType(
+            "content_type.unsupported", f"请使用 Content-Type: {mimetype}。", f"Use Content-Type: {mimetype}."
         )
 
 

@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from typing import Any
 
-from flask import Response, request
+from flask import Response
 from sqlalchemy.exc import IntegrityError
 
 from clearing.api.frame import Answer, current, in_transaction, needs, principal
-from clearing.api.ndjson import Line, answer_lines, read_lines, refused_line, require_ndjson
+from clearing.api.ndjson import Line, answer_lines, body_lines, refused_line
 from clearing.api.noun import MAX_BODY_BYTES, Noun, json_body, load, too_large
 from clearing.api.problems import wants_english
 from clearing.claims.probes import met_this_hour, too_many
@@ -69,9 +69,8 @@ def take_record(given: SupportRecord) -> Response:
 @needs("support:write")
 def submit_records() -> Response:
     """Register support records by the line; good lines go in whatever the others are."""
-    require_ndjson()
     service, caller, english = current(), principal(), wants_english()
-    chunks = gathered(read_lines(request.stream, MAX_BODY_BYTES), caller)
+    chunks = gathered(body_lines(MAX_BODY_BYTES), caller)
     return answer_lines(line for chunk in chunks for line in _take(service, caller, chunk, english=english))
 
 

@@ -4,6 +4,7 @@ Where a connection breaks, or the service is away, sending goes on at the first 
 because a line that was taken before is answered with what it became.
 """
 
+import gzip
 import json
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
@@ -88,8 +89,11 @@ class _Sending:
         """One request with the lines that have no answer yet."""
         waiting = self._lines[self._answered :]
         first = self._first + self._answered
-        headers = {"Content-Type": NDJSON_TYPE}
-        reply = self._caller.once("POST", self._path, b"\n".join(waiting) + b"\n", headers, preload=False)
+        headers, content = {"Content-Type": NDJSON_TYPE}, b"\n".join(waiting) + b"\n"
+        if self._caller.packs:
+            headers |= {"Content-Encoding": "gzip", "Accept-Encoding": "gzip"}
+            content = gzip.compress(content)
+        reply = self._caller.once("POST", self._path, content, headers, preload=False)
         try:
             if reply.status >= FIRST_ERROR:
                 yield self._refused(reply, first, len(waiting))

@@ -33,7 +33,11 @@ class Caller:
     A write carries an ``Idempotency-Key`` that stays the same over its attempts, so that it takes effect once.
     """
 
-    def __init__(self, address: str, credentials: Credentials | None, patience: Patience | None = None) -> None:
+    def __init__(
+        self, address: str, credentials: Credentials | None, patience: Patience | None = None, *, packs: bool = False
+    ) -> None:
+        """``packs``: bulk lines go, and their answers come, as gzip."""
+        self.packs = packs
         self.address = address.rstrip("/")
         self.patience = patience or Patience()
         self._credentials = credentials

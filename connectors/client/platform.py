@@ -29,9 +29,14 @@ class Platform:
         self.caller = caller
 
     @classmethod
-    def at(cls, address: str, credentials: Credentials, patience: Patience | None = None) -> Self:
-        """The platform's client of the service at ``address``, such as ``https://clearing.example``."""
-        return cls(Caller(address, credentials, patience))
+    def at(
+        cls, address: str, credentials: Credentials, patience: Patience | None = None, *, packs: bool = False
+    ) -> Self:
+        """The platform's client of the service at ``address``, such as ``https://clearing.example``.
+
+        ``packs``: bulk lines go, and their answers come, as gzip.
+        """
+        return cls(Caller(address, credentials, patience, packs=packs))
 
     def submit(self, claim: Submission | Form) -> ClaimAnswer:
         """Submit one claim, or a new revision of one that needs correction.

@@ -2,12 +2,14 @@
 
 import gzip
 import json
+from collections.abc import Callable
 from datetime import date
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine
 
+from connectors.client import Caller, ClientSecret, Platform
 from tests.intake.bodies import JIANGSU, WUJIANG, Body, claim
 from tests.races.books import faults
 from tests.scenarios.callers import Callers
@@ -127,14 +129,78 @@ def test_another_content_type_is_refused(jssic: Api) -> None:
     assert (reply.status, reply.code) == (415, "content_type.unsupported")
 
 
-def test_a_compressed_body_is_refused_and_stores_nothing(jssic: Api) -> None:
+def pack(*lines: bytes) -> bytes:
+    return gzip.compress(b"\n".join(lines) + b"\n")
+
+
+def send_packed(caller: Api, content: bytes, **headers: str) -> Reply:
+    return caller.call(
+        "POST", "/v1/claims/bulk", content, Content_Type=NDJSON, **{"Content_Encoding": "gzip", **headers}
+    )
+
+
+def stored(caller: Api, body: Body) -> list[Any]:
+    found: list[Any] = caller.get(f"/v1/claims?external_id={body['external_id']}").json["items"]
+    return found
+
+
+def test_lines_sent_as_gzip_are_taken_in_like_any_and_may_go_on_where_they_broke_off(jssic: Api) -> None:
+    bodies = [claim(on=ON) for _ in range(3)]
+    lines = [line(bodies[0]), b"{", line(bodies[1]), line(bodies[2])]
+    first = answers(send_packed(jssic, pack(*lines)))
+    assert [(one["line"], one["status"]) for one in first] == [(1, 201), (2, 400), (3, 201), (4, 201)]
+    again = answers(send_packed(jssic, pack(*lines[2:]), Accept_Encoding="gzip"))
+    assert [one["status"] for one in again] == [200, 200]
+    assert [one["claim"]["id"] for one in again] == [one["claim"]["id"] for one in first[2:]]
+
+
+def test_answers_come_as_gzip_where_the_caller_takes_it(jssic: Api) -> None:
+    content = pack(*[line(claim(on=ON)) for _ in range(2)])
+    plain, coded = send_packed(jssic, content), send_packed(jssic, content, Accept_Encoding="gzip")
+    assert "Content-Encoding" not in plain.headers
+    assert coded.headers["Content-Encoding"] == "gzip"
+    assert (plain.headers["Vary"], coded.headers["Vary"]) == ("Accept-Encoding",) * 2
+    assert [one["claim"]["id"] for one in answers(plain)] == [one["claim"]["id"] for one in answers(coded)]
+
+
+@pytest.mark.parametrize(
+    ("harm", "status", "code"),
+    [
+        (lambda content: content[:-20], 400, "content_encoding.corrupt"),
+        (lambda content: content[:-6] + bytes([content[-6] ^ 1]) + content[-5:], 400, "content_encoding.corrupt"),
+        (lambda content: content[:40] + b"\xff" * 8 + content[48:], 400, "content_encoding.corrupt"),
+        (lambda content: content + b"more", 400, "content_encoding.corrupt"),
+        (lambda _: b"no gzip", 400, "content_encoding.corrupt"),
+        (lambda content: content + gzip.compress(b" " * 2**21), 413, "body.unpacks_too_large"),
+    ],
+    ids=["cut off", "checksum", "damaged", "garbage behind", "no gzip", "bomb"],
+)
+def test_of_a_packed_body_that_is_not_sound_no_line_is_believed(
+    jssic: Api, harm: Callable[[bytes], bytes], status: int, code: str
+) -> None:
     body = claim(on=ON)
-    packed = gzip.compress(line(body))
-    bulk = jssic.call("POST", "/v1/claims/bulk", packed, Content_Type=NDJSON, Content_Encoding="gzip")
+    reply = send_packed(jssic, harm(pack(line(body))))
+    assert (reply.status, reply.code) == (status, code)
+    assert stored(jssic, body) == []
+
+
+def test_other_codings_and_packed_single_claims_are_refused(jssic: Api) -> None:
+    body = claim(on=ON)
+    bulk = send_packed(jssic, pack(line(body)), Content_Encoding="gzip, gzip")
     assert (bulk.status, bulk.code) == (415, "content_encoding.unsupported")
-    single = jssic.call("POST", "/v1/claims", packed, Content_Type="application/json", Content_Encoding="gzip")
+    single = jssic.call(
+        "POST", "/v1/claims", pack(line(body)), Content_Type="application/json", Content_Encoding="gzip"
+    )
     assert (single.status, single.code) == (415, "content_encoding.unsupported")
-    assert jssic.get(f"/v1/claims?external_id={body['external_id']}").json["items"] == []
+    assert stored(jssic, body) == []
+
+
+def test_the_client_library_packs_and_unpacks(jssic: Api) -> None:
+    assert jssic.client_id is not None
+    bodies = [claim(on=ON) for _ in range(3)]
+    with Caller(jssic.address, ClientSecret(jssic.client_id, jssic.client_secret), packs=True) as caller:
+        done = list(Platform(caller).submit_all(bodies))
+    assert [(one.line, one.status) for one in done] == [(1, 201), (2, 201), (3, 201)]
 
 
 def test_problems_are_told_in_the_language_asked_for(jssic: Api) -> None:
