@@ -23,6 +23,8 @@ Digests = Callable[[str, str], tuple[tuple[int, bytes], ...]]
 """The version and digest of a kind's text under every version of the key that is written."""
 GUARDED: Final = frozenset({"invoice", "receipt"})
 """Kinds whose fen are counted against a face total."""
+USES_TOLD: Final = 20
+"""Of a key in very many hands a holder is told so many of each sort: what is kept of it does not grow with them all."""
 RED_LETTER: Final = "red-letter"
 """The scheme of a holder that uses nothing: it keeps the fen that a red-letter invoice (红字发票) has cancelled."""
 
@@ -88,8 +90,8 @@ class Locked:
         """What the registry says of one key to this holder."""
         others = self._others(key, holder)
         cancelling = [one for one in others if one.cancels_for(holder)]
-        unique = {one.holder.holder_id: one for one in others if not one.cancels_for(holder)}.values()
-        stated = [h.stated for h in unique if h.stated is not None] + ([] if key.stated is None else [key.stated])
+        uses = [one for one in others if not one.cancels_for(holder)]
+        stated = [h.stated for h in uses if h.stated is not None] + ([] if key.stated is None else [key.stated])
         return KeyState(
             kind=key.kind,
             place=key.place,
@@ -105,7 +107,7 @@ class Locked:
                     month=h.holder.month,
                     reference=str(h.holder.holder_id),
                 )
-                for h in unique
+                for h in _told(uses, holder)
             ),
             cancelled=self._taken(key, holder, cancelling),
         )
@@ -143,11 +145,11 @@ class Locked:
         return self._fits(key, holder)
 
     def others(self, keys: Iterable[Key], holder: Holder) -> frozenset[tuple[str, str, UUID]]:
-        """What other tenants hold of the keys: their tenant, the key's kind, their claim or support record."""
+        """What the holder is told of other tenants' keys: their tenant, the key's kind, their claim or record."""
         return frozenset(
             (other.holder.tenant, key.kind, other.holder.holder_id)
             for key in keys
-            for other in self._others(key, holder)
+            for other in _told(self._others(key, holder), holder)
             if other.holder.tenant != holder.tenant
         )
 
@@ -185,6 +187,17 @@ class Locked:
             for holding in self.holdings.get((digest, holder.exclusion_group), ())
             if holding.holder.holder_id != holder.holder_id
         ]
+
+
+def _told(others: Iterable[Holding], holder: Holder) -> list[Holding]:
+    """Those of whom the holder is told, each once, the oldest first: of one sort at most :data:`USES_TOLD`."""
+    told: dict[tuple[bool, bool], dict[UUID, Holding]] = defaultdict(dict)
+    for one in sorted(others, key=lambda one: one.holder.holder_id):
+        sort = told[one.is_of_enterprise(holder), one.holder.same_programme(holder)]
+        if len(sort) < USES_TOLD:
+            sort[one.holder.holder_id] = one
+    chosen = {holder_id: one for sort in told.values() for holder_id, one in sort.items()}
+    return [chosen[holder_id] for holder_id in sorted(chosen)]
 
 
 def keys_of(identities: Iterable[Identity], digests: Digests) -> tuple[Key, ...]:
