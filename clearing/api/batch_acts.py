@@ -83,7 +83,7 @@ def seal_as_caller(work: Work, tenant: str, batch_id: UUID) -> Batch:
 
 def release_as_caller(work: Work, tenant: str, batch_id: UUID) -> Batch:
     """Release the batch, as the caller, in a transaction within :func:`release_tenants`."""
-    batch = release(work.connection, tenant, batch_id, principal().subject, work.at, office())
+    batch = release(work.connection, tenant, batch_id, office(), principal().subject, work.at)
     hold = find_hold(work.connection, tenant, batch_id) if batch.form == HOME_REGION else None
     if hold is not None and hold.lifted_at is None:
         _log.warning("exposure_held", tenant=tenant, batch=batch.batch_no, owed=str(hold.owed), limit=str(hold.limit))

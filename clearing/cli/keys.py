@@ -44,17 +44,20 @@ def list_keys(data_dir: Path, tenant: str | None, as_json: bool) -> None:
 
 @key.command()
 @TENANT
-@click.option("--purpose", type=click.Choice(("payout",)), default="payout", show_default=True, help="Which key.")
+@click.option("--purpose", type=click.Choice(("payout", "release")), default="payout", show_default=True)
+@click.option("--holder", help="Of a release key: the person whose it is.")
 @PERSON
 @AS_JSON
 @click.pass_obj
-def rotate(data_dir: Path, tenant: str, purpose: str, person: str, as_json: bool) -> None:
+def rotate(data_dir: Path, tenant: str, purpose: str, holder: str | None, person: str, as_json: bool) -> None:
     """停用现行密钥并启用新密钥 / Retire the active key and make its successor."""
     from settlement.signatures.keys import rotate_key
     from settlement.signatures.signing import Purpose
 
+    if (holder is None) == (purpose == "release"):
+        raise click.UsageError("放行密钥（且只有放行密钥）属于个人 / --holder goes with --purpose release")
     with _key_work(data_dir, tenant) as (work, office):
-        made = rotate_key(work.connection, tenant, Purpose(purpose), office, person, work.at)
+        made = rotate_key(work.connection, tenant, Purpose(purpose), office, person, work.at, holder)
     _show(made.jwk(), as_json)
 
 

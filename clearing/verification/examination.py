@@ -32,6 +32,7 @@ from clearing.verification.quotas import quota_differences
 from clearing.verification.receipts import receipt_differences
 from clearing.verification.registry import registry_differences
 from clearing.verification.reissues import link_differences
+from clearing.verification.releases import release_differences
 from clearing.verification.rewards import reward_differences
 from clearing.verification.seals import seal_differences
 from clearing.verification.sendings import sent_file_differences
@@ -141,6 +142,7 @@ def _settled(snapshot: Snapshot, context: Context) -> Iterator[Difference]:
     yield from guarded("provider_reward", reward_differences(snapshot, context))
     yield from guarded("clearing_cycle", cycle_differences(snapshot, context))
     yield from guarded("batch", seal_differences(snapshot, context))
+    yield from guarded("release_signature", release_differences(snapshot, context))
     yield from guarded("instruction", payout_differences(snapshot, context))
     yield from guarded("batch", manifest_chain_differences(snapshot, context))
     yield from guarded("batch_file", file_differences(snapshot, context))

@@ -34,6 +34,7 @@ select tenant, batch_id, name, media_type, size_bytes, sha256, sm3
 _PARTS: Final = """
 select part, sealed from batch_file_part where tenant = %s and batch_id = %s and name = %s order by part
 """
+_RELEASES: Final = "select jws from release_signature where tenant = %s and batch_id = %s order by number"
 _STRAY: Final = """
 select 'batch_file' as what, f.tenant, f.batch_id, f.name from batch_file f
  where not exists (
@@ -68,7 +69,8 @@ def _of_batch(snapshot: Snapshot, batch: Row, context: Context) -> Iterator[Diff
     if manifest is None:
         yield differs("file.manifest", f"{place}/{MANIFEST}", "a manifest", "another text")
         return
-    yield from manifest_differences(place, batch, manifest, files, context)
+    releases = [row.jws for row in snapshot.rows(_RELEASES, batch.tenant, batch.id)]
+    yield from manifest_differences(place, batch, manifest, files, releases, context)
     for name, row in files.items():
         if name == MESSAGE_SIGNATURE:
             yield from _signature(snapshot, place, row, context.secrets, _listed(manifest, MESSAGE)["jws"])

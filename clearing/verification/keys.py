@@ -1,5 +1,6 @@
 """Signing keys: each is what its id says, was made, retired and revoked when the chain says, and opens."""
 
+import hashlib
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, Final
@@ -13,13 +14,13 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 from clearing.verification.chain import Settings
 from clearing.verification.difference import Difference, compared, differs
 from clearing.verification.entries import Entry, witness
-from clearing.verification.signatures import BadSignatureError, VerifyingKey, key_of_jwk
+from clearing.verification.signatures import BadSignatureError, VerifyingKey, encoded, key_of_jwk
 from clearing.verification.snapshot import Row, Snapshot
 from clearing.verification.unsealing import OpenedSecrets
 from tenants.kernel.canonical import canonical_bytes
 
 _KEYS: Final = (
-    "select kid, tenant, purpose, algorithm, public_jwk, private_sealed, active_from, retired_at, revoked_at "
+    "select kid, tenant, purpose, holder, algorithm, public_jwk, private_sealed, active_from, retired_at, revoked_at "
     "from signing_key order by tenant, active_from, kid"
 )
 _COORDINATE_BYTES: Final = 32
@@ -67,6 +68,10 @@ class KeyCheck:
             "public_jwk": canonical_bytes({**jwk, "use": "sig"}).decode(),
         }
         yield from compared("key.public", place, stated, row)
+        person = {"person": row.holder, "tenant": row.tenant}
+        holder = None if row.holder is None else encoded(hashlib.sha256(canonical_bytes(person)).digest())
+        if holder != key.holder:
+            yield differs("key.public", f"{place}/holder", key.holder, row.holder)
 
     def _private(self, place: str, row: Row) -> Iterator[Difference]:
         if self._secrets is None:

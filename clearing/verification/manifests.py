@@ -51,9 +51,14 @@ def read_manifest(data: bytes) -> dict[str, Any] | None:
 
 
 def manifest_differences(
-    place: str, batch: Row, manifest: Mapping[str, Any], files: Mapping[str, Row], context: Context
+    place: str,
+    batch: Row,
+    manifest: Mapping[str, Any],
+    files: Mapping[str, Row],
+    releases: list[str],
+    context: Context,
 ) -> Iterator[Difference]:
-    """What is wrong with one manifest."""
+    """What is wrong with one manifest; ``releases`` are the signatures of those who released the batch."""
     where = f"{place}/manifest.json"
     signed = canonical_bytes({name: value for name, value in manifest.items() if name not in {"signatures", "kid"}})
     digest = hashlib.sha256(signed).hexdigest()
@@ -70,6 +75,7 @@ def manifest_differences(
         if refusal is not None:
             yield differs("manifest.signature", where, "a signature of the tenant's payout key", refusal)
     yield from _content(where, batch, manifest, context)
+    yield from _releases(where, batch, manifest, releases)
     yield from _debtor(batch, manifest, context)
     yield from _listed(place, manifest, files)
 
@@ -101,6 +107,16 @@ def _content(where: str, batch: Row, manifest: Mapping[str, Any], context: Conte
     token = f"{signature.get('protected')}.{seal.get('payload')}.{signature.get('signature')}"
     if token != batch.seal_jws:
         yield differs("manifest.content", f"{where}/seal", "the seal of the batch", "another")
+
+
+def _releases(where: str, batch: Row, manifest: Mapping[str, Any], releases: list[str]) -> Iterator[Difference]:
+    """The manifest carries the releasers' signatures that are kept, all of them and in their order."""
+    carried = []
+    for record in manifest.get("releases", []):
+        signature = (record.get("signatures") or [{}])[0]
+        carried.append(f"{signature.get('protected')}.{record.get('payload')}.{signature.get('signature')}")
+    if carried != releases:
+        yield differs("manifest.content", f"{where}/releases", f"the {len(releases)} of {batch.batch_no}", "others")
 
 
 _AGENT: Final = ("name", "bank_name", "cnaps")

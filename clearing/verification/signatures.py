@@ -18,6 +18,7 @@ from tenants.kernel.canonical import canonical_bytes
 
 INSTRUCTION: Final = "clearing-instruction+jws"
 SEAL: Final = "clearing-seal+jws"
+RELEASE: Final = "clearing-release+jws"
 MANIFEST: Final = "clearing-manifest+jws"
 FILE: Final = "clearing-file+jws"
 ORDER: Final = "clearing-order+jws"
@@ -26,6 +27,7 @@ CHECKPOINT: Final = "clearing-checkpoint+jws"
 PURPOSES: Final = {
     INSTRUCTION: "payout",
     SEAL: "payout",
+    RELEASE: "release",
     MANIFEST: "payout",
     FILE: "payout",
     ORDER: "payout",
@@ -48,6 +50,7 @@ class VerifyingKey:
     kid: str
     tenant: str
     purpose: str
+    holder: str | None
     algorithm: str
     raw: bytes
     active_from: datetime
@@ -74,13 +77,15 @@ def key_of_jwk(jwk: Mapping[str, Any], revoked_at: datetime | None) -> Verifying
     try:
         members, raw, verify = _SUITES[jwk["alg"]](jwk)
         kid = encoded(hashlib.sha256(canonical_bytes(members)).digest())
-        tenant, purpose = str(jwk["tenant"]), str(jwk["purpose"])
+        tenant, purpose, holder = str(jwk["tenant"]), str(jwk["purpose"]), jwk.get("holder")
         active_from = datetime.fromisoformat(jwk["active_from"])
     except (KeyError, TypeError, ValueError) as fault:
         raise BadSignatureError(f"no public key of a known form ({type(fault).__name__})") from fault
     if jwk.get("kid") != kid:
         raise BadSignatureError(f"the key's thumbprint is {kid}")
-    return VerifyingKey(kid, tenant, purpose, str(jwk["alg"]), raw, active_from, revoked_at, verify)
+    if (holder is None) == (purpose == PURPOSES[RELEASE]):
+        raise BadSignatureError("a release key, and no other, is one person's")
+    return VerifyingKey(kid, tenant, purpose, holder, str(jwk["alg"]), raw, active_from, revoked_at, verify)
 
 
 def opened(token: object, typ: str, keys: Mapping[str, VerifyingKey]) -> tuple[bytes, VerifyingKey]:

@@ -13,11 +13,12 @@ from sqlalchemy import Connection
 from settlement.batches.batch import Batch, change_batch, lock_batch, next_number, record_step
 from settlement.batches.batch_files import store_files
 from settlement.batches.batch_states import INSTRUCT, require_start
+from settlement.batches.release_record import release_tokens
 from settlement.batches.transit import pay_on
 from settlement.cycles.clearing_order import make_pay_in
 from settlement.formats.bank_table import PRESETS
-from settlement.formats.folder import MANIFEST, Chain, FileChoices, write_folder
-from settlement.formats.manifest import FIRST_PREVIOUS, manifest_hash
+from settlement.formats.folder import MANIFEST, FileChoices, write_folder
+from settlement.formats.manifest import FIRST_PREVIOUS, Chain, manifest_hash
 from settlement.formats.payout_batch import PayoutBatch
 from settlement.matching import MATCHING, make_due, settle_by_batch
 from settlement.office import Office
@@ -38,8 +39,8 @@ def instruct(connection: Connection, tenant: str, batch_id: UUID, office: Office
 
     Raises:
         NotFound: the tenant has no such batch.
-        Conflict: ``batch.state``, ``batch.root_differs``, ``key.revoked``, ``payout_account.unset``,
-            ``payout_account.demonstration``; nothing was stored.
+        Conflict: ``batch.state``, ``batch.root_differs``, ``batch.unsigned``, ``key.revoked``,
+            ``payout_account.unset``, ``payout_account.demonstration``; nothing was stored.
         settlement.payouts.instruction.InstructionError: the items do not make valid instructions any more.
         RuntimeError: the files do not verify.
     """
@@ -54,7 +55,7 @@ def instruct(connection: Connection, tenant: str, batch_id: UUID, office: Office
     signing = Signing(root, paying_account(connection, batch, office), at, key.kid)
     totals = payout_batch(connection, batch, signing)
     _require_released(connection, batch, totals)
-    previous, number = _previous(connection, tenant)
+    chain = _chain(connection, batch)
     with tempfile.TemporaryDirectory(prefix="batch-") as made:
         folder = Path(made)
         files = write_folder(
@@ -62,10 +63,10 @@ def instruct(connection: Connection, tenant: str, batch_id: UUID, office: Office
             totals,
             lambda: instructions(connection, batch, signing, office),
             key,
-            Chain(str(batch.seal_jws), previous, number),
+            chain,
             _choices(office, tenant),
         )
-        _verify(connection, batch, folder, previous)
+        _verify(connection, batch, folder, chain.previous)
         manifest_sha256 = manifest_hash((folder / MANIFEST).read_bytes())
         store_files(connection, batch, folder, files, office.sealer)
     _follow_up(connection, batch, signing, office)
@@ -75,7 +76,7 @@ def instruct(connection: Connection, tenant: str, batch_id: UUID, office: Office
         state=INSTRUCT.ends,
         state_by=WORKER,
         instructed_at=at,
-        manifest_no=number,
+        manifest_no=chain.number,
         manifest_sha256=manifest_sha256,
     )
     record_step(connection, batch, instructed, "instructed", WORKER, at)
@@ -124,13 +125,17 @@ def _verify(connection: Connection, batch: Batch, folder: Path, previous: str) -
         raise RuntimeError(f"the files of {batch.batch_no} do not verify: {differences[0]}")
 
 
-def _previous(connection: Connection, tenant: str) -> tuple[str, int]:
-    """The hash of the tenant's latest manifest and the next number; the series stays locked until the commit."""
-    number = next_number(connection, tenant, "manifest")
-    row = connection.exec_driver_sql(
-        "select manifest_sha256 from batch where tenant = %s and manifest_no = %s", (tenant, number - 1)
-    ).one_or_none()
-    return (FIRST_PREVIOUS if row is None else row.manifest_sha256), number
+def _chain(connection: Connection, batch: Batch) -> Chain:
+    """Seal and releases, the tenant's latest manifest, and the next number; the series stays locked until the commit.
+
+    Raises:
+        Conflict: ``batch.unsigned``.
+    """
+    number = next_number(connection, batch.tenant, "manifest")
+    previous = connection.exec_driver_sql(
+        "select manifest_sha256 from batch where tenant = %s and manifest_no = %s", (batch.tenant, number - 1)
+    ).scalar_one_or_none()
+    return Chain(str(batch.seal_jws), release_tokens(connection, batch), previous or FIRST_PREVIOUS, number)
 
 
 def _differs(batch: Batch) -> Conflict:

@@ -17,6 +17,7 @@ from settlement.agreements.agreement import find_agreement
 from settlement.batches.batch import Batch, change_batch, record_step
 from settlement.batches.batch_states import CLOSE_SETTLED, RELEASE, already_done, require_start
 from settlement.batches.obligation import Obligation, account_place, open_obligations
+from settlement.batches.two_releasers import sign_as_last
 from settlement.cycles.cycle import hold_open
 from settlement.cycles.exposure import held_at_limit
 from settlement.office import Office
@@ -64,6 +65,7 @@ def release_to_home_region(connection: Connection, batch: Batch, office: Office,
         return batch
     for rows in stream(connection, _ITEMS, (batch.tenant, batch.id)).partitions(ROWS_AT_ONCE):
         _hand_on(connection, batch, batch.counterparty, window, rows, office, at)
+    sign_as_last(connection, batch, office, actor, at)
     released = change_batch(connection, batch, state=RELEASE.ends, state_by=actor, released_by=actor, released_at=at)
     received = Change(
         batch.counterparty, actor, "obligations.received", batch.id,

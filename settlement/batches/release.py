@@ -12,7 +12,7 @@ from settlement.batches.batch_steps import close
 from settlement.batches.home_region import release_to_home_region
 from settlement.batches.seal import require_totals
 from settlement.batches.transit import pay_in, put_in_transit
-from settlement.batches.two_releasers import waits_for_second
+from settlement.batches.two_releasers import sign_as_last, waits_for_second
 from settlement.office import Office
 from settlement.payouts.payments import LIVE_ITEMS, prepare_for_whole_batch
 from tenants.kernel.change import Job
@@ -34,18 +34,17 @@ _MAKE: Final = (
 )
 
 
-def release(
-    connection: Connection, tenant: str, batch_id: UUID, actor: str, at: datetime, office: Office | None = None
-) -> Batch:
+def release(connection: Connection, tenant: str, batch_id: UUID, office: Office, actor: str, at: datetime) -> Batch:
     """Release the batch, once, by somebody who neither cut, published nor sealed it (I9, I10, I19).
 
-    Above the tenant's limit it takes two: after the first release the batch stays sealed and waits for the second.
-    An empty batch has nothing to release and is closed. What the payees' home region pays makes no instructions but
-    debts, for which the ``office`` is needed; past the exposure limit (``settlement.cycles.exposure``) it stays sealed.
+    The releaser signs what was sealed with a key of their own. Above the tenant's limit it takes two: after the first
+    release the batch stays sealed and waits for the second. An empty batch has nothing to release and is closed. What
+    the payees' home region pays makes no instructions but debts; past the exposure limit
+    (``settlement.cycles.exposure``) it stays sealed.
 
     Raises:
         NotFound: the tenant has no such batch.
-        Conflict: ``batch.state``, ``batch.totals_differ``.
+        Conflict: ``batch.state``, ``batch.totals_differ``, ``key.revoked``.
         Forbidden: ``batch.four_eyes``.
     """
     batch = lock_batch(connection, tenant, batch_id)
@@ -60,20 +59,19 @@ def release(
         )
     if not batch.item_count:
         return close(connection, tenant, batch_id, actor, at)
-    waiting = waits_for_second(connection, batch, actor, at)
+    waiting = waits_for_second(connection, batch, office, actor, at)
     if waiting is not None:
         return waiting
     prepare_for_whole_batch(connection)
     require_totals(connection, batch)
     if batch.form == "home_region":
-        if office is None:
-            raise ValueError("account numbers are sealed anew for the home region: the office is needed")
         return release_to_home_region(connection, batch, office, actor, at)
     connection.exec_driver_sql(_MAKE, (tenant, batch_id, tenant, batch_id, at, tenant))
     if batch.form == "agent":
         pay_in(connection, batch, at)
     else:
         put_in_transit(connection, batch, at)
+    sign_as_last(connection, batch, office, actor, at)
     released = change_batch(connection, batch, state=RELEASE.ends, state_by=actor, released_by=actor, released_at=at)
     record_step(connection, batch, released, "released", actor, at, Job(INSTRUCT_JOB))
     return released

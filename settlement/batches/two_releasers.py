@@ -7,6 +7,8 @@ from uuid import NAMESPACE_OID, UUID, uuid5
 from sqlalchemy import Connection
 
 from settlement.batches.batch import Batch, change_batch, record_step
+from settlement.batches.release_record import FIRST, ONLY, SECOND, sign_release
+from settlement.office import Office
 from tenants.kernel.canonical import Json, plain
 from tenants.kernel.change import Change, record
 from tenants.kernel.money import Money
@@ -56,8 +58,11 @@ def first_release(connection: Connection, batch: Batch) -> FirstRelease | None:
     return None if row is None else FirstRelease(*row)
 
 
-def waits_for_second(connection: Connection, batch: Batch, actor: str, at: datetime) -> Batch | None:
-    """The locked batch as it waits for another releaser; ``None`` where this release is enough."""
+def waits_for_second(connection: Connection, batch: Batch, office: Office, actor: str, at: datetime) -> Batch | None:
+    """The locked batch as it waits for another releaser; ``None`` where this release is enough.
+
+    The first of two signs at once (see :mod:`settlement.batches.release_record`).
+    """
     first = first_release(connection, batch)
     if first is not None:
         return batch if first.released_by == actor else None
@@ -68,6 +73,13 @@ def waits_for_second(connection: Connection, batch: Batch, actor: str, at: datet
         "insert into first_release (tenant, batch_id, released_by, released_at) values (%s, %s, %s, %s)",
         (batch.tenant, batch.id, actor, at),
     )
+    sign_release(connection, batch, FIRST, office, actor, at)
     waiting = change_batch(connection, batch, state=batch.state)
     record_step(connection, batch, waiting, "first_release", actor, at)
     return waiting
+
+
+def sign_as_last(connection: Connection, batch: Batch, office: Office, actor: str, at: datetime) -> None:
+    """Sign the batch as the releaser whose release takes effect: the only one, or the second."""
+    turn = ONLY if first_release(connection, batch) is None else SECOND
+    sign_release(connection, batch, turn, office, actor, at)

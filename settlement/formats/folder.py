@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from settlement.formats.bank_table import PRESETS, UTF8, ColumnMapping, write_csv
-from settlement.formats.manifest import ListedFile, listed, manifest
+from settlement.formats.manifest import Chain, ListedFile, listed, manifest
 from settlement.formats.pain001 import PAIN001, write_pain001
 from settlement.formats.payment_list import write_payment_list
 from settlement.formats.payout_batch import PayoutBatch
@@ -51,15 +51,6 @@ class FileChoices:
     csv_encoding: str = UTF8
 
 
-@dataclass(frozen=True, slots=True)
-class Chain:
-    """Where the manifest stands: the batch's seal (a compact JWS), the manifest before it, its own number from 1."""
-
-    seal: str
-    previous: str
-    number: int
-
-
 def write_folder(
     folder: Path,
     batch: PayoutBatch,
@@ -85,7 +76,7 @@ def write_folder(
     signed, *others = [file.result() for file in files]
     contents = [replace(signed, details={**signed.details, "jws": token}), *others]
     (folder / PAIN001_JWS).write_text(token, encoding="ascii")
-    (folder / MANIFEST).write_bytes(manifest(batch, contents, chain.seal, chain.previous, chain.number, key))
+    (folder / MANIFEST).write_bytes(manifest(batch, contents, chain, key))
     return [*contents, *(listed(folder / name, MEDIA_TYPES[name], {}) for name in (PAIN001_JWS, MANIFEST))]
 
 

@@ -21,7 +21,7 @@ from settlement.signatures.signing import MANIFEST, SigningKey, signature_entry
 from tenants.kernel.canonical import Json, canonical_bytes
 from tenants.kernel.clock import print_instant
 
-FORMAT: Final = "clearing-manifest/1"
+FORMAT: Final = "clearing-manifest/2"
 FIRST_PREVIOUS: Final = "0" * 64
 """What stands for the previous manifest's hash in a tenant's first."""
 
@@ -51,6 +51,20 @@ class ListedFile:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """Where the manifest stands: the batch's seal and its releases (compact JWS), the manifest before it, its number.
+
+    ``previous``: the :func:`manifest_hash` of the tenant's manifest before this one, ``FIRST_PREVIOUS`` for none;
+    ``number`` counts the tenant's manifests from 1.
+    """
+
+    seal: str
+    releases: tuple[str, ...]
+    previous: str
+    number: int
+
+
 def listed(path: Path, media_type: str, details: Mapping[str, Json]) -> ListedFile:
     """The file as it lies on the disk, read once: its size, SHA-256 and SM3 (GB/T 32905)."""
     size, first, second = 0, sha256(), Hash(SM3())
@@ -62,17 +76,11 @@ def listed(path: Path, media_type: str, details: Mapping[str, Json]) -> ListedFi
     return ListedFile(path.name, media_type, size, first.hexdigest(), second.finalize().hex(), details)
 
 
-def manifest(
-    batch: PayoutBatch, files: Sequence[ListedFile], seal: str, previous: str, number: int, *keys: SigningKey
-) -> bytes:
-    """The canonical bytes of the manifest, signed by each key.
-
-    ``seal`` is the batch's seal (a compact JWS), shown as a general JWS; ``previous`` the :func:`manifest_hash` of the
-    tenant's manifest before this one (``FIRST_PREVIOUS`` for none); ``number`` counts the tenant's manifests from 1.
-    """
+def manifest(batch: PayoutBatch, files: Sequence[ListedFile], chain: Chain, *keys: SigningKey) -> bytes:
+    """The canonical bytes of the manifest, signed by each key; seal and releases are shown as general JWS."""
     payload: dict[str, Json] = {
         "format": FORMAT,
-        "manifest_no": number,
+        "manifest_no": chain.number,
         "tenant": batch.tenant,
         "batch": batch.batch,
         "batch_id": str(batch.batch_id),
@@ -86,8 +94,9 @@ def manifest(
         "total": str(batch.total),
         "total_in_words": amount_in_words(batch.total),
         "files": [file.payload() for file in files],
-        "previous_manifest_sha256": previous,
-        "seal": _general(seal),
+        "previous_manifest_sha256": chain.previous,
+        "seal": _general(chain.seal),
+        "releases": [_general(token) for token in chain.releases],
     }
     signed = canonical_bytes(payload)
     return canonical_bytes({**payload, "signatures": [signature_entry(key, MANIFEST, signed) for key in keys]})

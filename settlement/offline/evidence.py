@@ -18,7 +18,9 @@ from cryptography.hazmat.primitives.hashes import SHA256
 
 from tenants.kernel.canonical import canonical_bytes, sha256
 
-PURPOSE: Final = "payout"
+PURPOSES: Final = ("payout", "release")
+RELEASE: Final = "clearing-release+jws"
+"""The one type that a person's release key signs; all others are signed by a tenant's payout key."""
 
 _FIELD_BYTES: Final = 32
 _SPOOL_BYTES: Final = 3 * 2**18
@@ -38,10 +40,12 @@ class RefusedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """One published key that can be used here."""
+    """One published key that can be used here; ``holder`` is the digest of the person whose release key it is."""
 
     kid: str
     tenant: str
+    purpose: str
+    holder: str | None
     algorithm: str
     active_from: datetime
     revoked_at: datetime | None
@@ -77,7 +81,7 @@ Keys = Mapping[str, Key]
 
 
 def read_keys(jwks: Mapping[str, Any]) -> dict[str, Key]:
-    """The payout keys of a JWK set, by key id. Keys of another use are passed over, as RFC 7517 section 5 asks.
+    """The payout and release keys of a JWK set, by key id; others are passed over (RFC 7517 section 5).
 
     Raises:
         ValueError: it is no JWK set.
@@ -91,7 +95,7 @@ def read_keys(jwks: Mapping[str, Any]) -> dict[str, Key]:
             key = _key(jwk)
         except (ValueError, KeyError, TypeError, AttributeError):
             continue
-        if jwk["purpose"] == PURPOSE and jwk["kid"] == key.kid:
+        if key.purpose in PURPOSES and jwk["kid"] == key.kid:
             keys[key.kid] = key
     return keys
 
@@ -138,9 +142,14 @@ def decoded(text: str) -> bytes:
         data = urlsafe_b64decode(text + "=" * (-len(text) % 4))
     except ValueError:
         raise _malformed() from None
-    if urlsafe_b64encode(data).rstrip(b"=").decode("ascii") != text:
+    if encoded(data) != text:
         raise _malformed()
     return data
+
+
+def encoded(data: bytes) -> str:
+    """Base64url without padding."""
+    return urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
 
 
 def instant(text: object) -> datetime:
@@ -158,10 +167,14 @@ def instant(text: object) -> datetime:
 def _key(jwk: Mapping[str, Any]) -> Key:
     algorithm, revoked = jwk["alg"], jwk.get("revoked_at")
     members = {name: jwk[name] for name in _THUMBPRINT_OF[algorithm]}
-    kid = urlsafe_b64encode(sha256(canonical_bytes(members))).rstrip(b"=").decode("ascii")
+    kid = encoded(sha256(canonical_bytes(members)))
     check = _edwards(members) if algorithm == "Ed25519" else _elliptic(members)
     until = None if revoked is None else instant(revoked)
-    return Key(kid, str(jwk["tenant"]), algorithm, instant(jwk["active_from"]), until, check)
+    tenant, purpose, holder = str(jwk["tenant"]), str(jwk["purpose"]), jwk.get("holder")
+    if (holder is None) == (purpose == "release"):
+        raise ValueError("a release key, and no other, is one person's")
+    named = None if holder is None else str(holder)
+    return Key(kid, tenant, purpose, named, algorithm, instant(jwk["active_from"]), until, check)
 
 
 def _edwards(members: Mapping[str, str]) -> _Check:
@@ -205,7 +218,8 @@ def _key_of(protected: str, typ: str, keys: Keys) -> Key:
         raise RefusedError(
             "key.unknown", "签名密钥不在给定的公钥清单中。", "The signing key is not in the given key set."
         )
-    if header["alg"] != key.algorithm or header["typ"] != typ:
+    purpose = "release" if typ == RELEASE else "payout"
+    if header["alg"] != key.algorithm or header["typ"] != typ or key.purpose != purpose:
         raise RefusedError(
             "signature.header", "签名头的算法或类型不符。", "The header's algorithm or type is not the right one."
         )

@@ -1,7 +1,6 @@
 """Reading ``manifest.json``: its form, its signatures, the seal in it, and the files that it lists."""
 
 import json
-from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
@@ -11,8 +10,9 @@ from typing import Any, Final
 from cryptography.hazmat.primitives.hashes import SM3, Hash
 
 from settlement.offline.difference import Findings, Place
-from settlement.offline.evidence import Keys, RefusedError, checked, checked_file, decoded, instant
+from settlement.offline.evidence import Keys, RefusedError, checked, checked_file, decoded, encoded, instant
 from settlement.offline.records import fen_in_words
+from settlement.offline.releases import check_releases
 from tenants.kernel.canonical import canonical_bytes
 from tenants.kernel.money import Money
 
@@ -28,7 +28,7 @@ LISTED: Final = (PAIN, CSV, XLSX, JSONL, PDF)
 MAX_MANIFEST_BYTES: Final = 2**20
 FIRST_PREVIOUS: Final = "0" * 64
 
-_FORMAT: Final = "clearing-manifest/1"
+_FORMAT: Final = "clearing-manifest/2"
 _TEXTS: Final = (
     "format", "tenant", "batch", "batch_id", "batch_root", "created_at", "execution_on", "currency", "total",
     "total_in_words", "previous_manifest_sha256",
@@ -88,6 +88,7 @@ def read_manifest(folder: Path, keys: Keys, previous: str | None, findings: Find
     genuine = _check_signatures(content, keys, findings)
     _check_totals(content, previous, findings)
     _check_seal(content, keys, findings)
+    check_releases(content, keys, findings)
     return Manifest(content, genuine and data == canonical)
 
 
@@ -125,8 +126,12 @@ def _require_form(content: Any) -> None:  # noqa: ANN401 - whatever JSON held
     numbers = [content[name] for name in _NUMBERS] + [file["size"] for file in files.values()]
     columns = [column for name in (CSV, XLSX) for column in files[name]["columns"]]
     texts += [column[part] for column in columns for part in ("field", "heading")]
-    signatures = [*content["signatures"], *content["seal"]["signatures"]]
-    texts += [content["seal"]["payload"], *(entry[part] for entry in signatures for part in ("protected", "signature"))]
+    records = [content["seal"], *content["releases"]]
+    signatures = [*content["signatures"], *(entry for record in records for entry in record["signatures"])]
+    texts += [
+        *(record["payload"] for record in records),
+        *(entry[part] for entry in signatures for part in ("protected", "signature")),
+    ]
     if not all(isinstance(text, str) for text in [*texts, files[PAIN]["jws"]]) or any(
         type(number) is not int for number in numbers
     ):
@@ -149,7 +154,7 @@ def _check_signatures(content: Mapping[str, Any], keys: Keys, findings: Findings
     refused = False
     for entry in entries:
         try:
-            token = f"{entry['protected']}.{_encoded(payload)}.{entry['signature']}"
+            token = f"{entry['protected']}.{encoded(payload)}.{entry['signature']}"
             _, key = checked(token, "clearing-manifest+jws", keys)
             key.require(content["tenant"], instant(content["created_at"]))
         except RefusedError as refusal:
@@ -221,7 +226,3 @@ def _measured(path: Path) -> dict[str, object]:
             first.update(piece)
             second.update(piece)
     return {"size": size, "sha256": first.hexdigest(), "sm3": second.finalize().hex()}
-
-
-def _encoded(data: bytes) -> str:
-    return urlsafe_b64encode(data).rstrip(b"=").decode("ascii")

@@ -2,11 +2,11 @@
 
     python verify_alone.py FOLDER --jwks KEYS.json [--previous SHA256] [--json]
 
-核验一个批次文件夹，只需本文件与 cryptography 库。It looks at the signatures of the manifest and of the seal, at the
-size, SHA-256 and SM3 of every file, at each signed line of ``payouts.jsonl``, the Merkle root over its items and the
-totals; and names the line that was changed, is missing, repeated or out of order. What the bank table, the workbook and
-the payment message say line by line is compared by ``clearing verify-batch``; here their bytes are held against the
-signed manifest. Exit codes: 0 nothing found, 1 differences, 2 usage.
+核验一个批次文件夹，只需本文件与 cryptography 库。It looks at the signatures of the manifest, of the seal's maker
+and of its releasers, at the size, SHA-256 and SM3 of every file, at each signed line of ``payouts.jsonl``, the Merkle
+root over its items and the totals; and names the line that was changed, is missing, repeated or out of order. What the
+bank table, the workbook and the payment message say line by line is compared by ``clearing verify-batch``; here their
+bytes are held against the signed manifest. Exit codes: 0 nothing found, 1 differences, 2 usage.
 """
 
 import argparse
@@ -49,8 +49,16 @@ WORDS = {
     "total": ("笔数或合计与清单不符", "count or total is not the manifest's"),
     "previous": ("上一批次的清单散列值不符", "the previous manifest is another one"),
     "seal": ("封存记录与清单不符", "the seal is not that of the manifest"),
+    "release": (
+        "放行签名与封存记录不符、不齐或时间不对",
+        "the releases are not those of the seal, not complete, or not of that time",
+    ),
+    "people": ("经办与放行（或两次放行）是同一人", "one person made and released it, or released it twice"),
     "unlisted": ("清单中没有这个文件", "the manifest does not list this file"),
 }
+RELEASE = "clearing-release+jws"
+SEALED = ("tenant", "batch", "batch_id", "seal_no", "merkle_root", "count", "total", "previous_seal")
+"""What a release repeats of the seal."""
 UNSIGNED = frozenset({"manifest.json", "pain.001.xml.jws"})
 
 
@@ -96,12 +104,17 @@ class Keys:
         self._keys = {str(key["kid"]): key for key in jwks["keys"]}
         self._verifiers = {kid: verifier(key) for kid, key in self._keys.items()}
 
+    def holder(self, protected: str) -> object:
+        """Whose key the header names: a digest of the person."""
+        return self._keys[json.loads(decoded(protected))["kid"]]["holder"]
+
     def fault(self, signing_input: str, signature: str, kind: str, tenant: str, at: str) -> str | None:
         """What is wrong with a signature of this kind, made for the tenant at the instant; ``None`` where it holds."""
+        purpose = "release" if kind == RELEASE else "payout"
         try:
             header = json.loads(decoded(signing_input.split(".", maxsplit=1)[0]))
             key = self._keys.get(header["kid"])
-            if key is None or (header["alg"], header["typ"], key["purpose"]) != (key["alg"], kind, "payout"):
+            if key is None or (header["alg"], header["typ"], key["purpose"]) != (key["alg"], kind, purpose):
                 return "key"
             made, revoked = datetime.fromisoformat(at), key.get("revoked_at")
             if key["tenant"] != tenant or made < datetime.fromisoformat(key["active_from"]):
@@ -168,8 +181,37 @@ def manifest_faults(content: Json, keys: Keys, previous: str | None) -> Found:
     sealed = (seal["tenant"], seal["batch"], seal["merkle_root"], seal["count"], seal["total"])
     if sealed != (tenant, content["batch"], content["batch_root"], content["item_count"], content["total"]):
         yield "seal", "manifest.json", None, ""
+    yield from release_faults(content, seal, keys)
     if previous is not None and content["previous_manifest_sha256"] != previous:
         yield "previous", "manifest.json", None, content["previous_manifest_sha256"]
+
+
+def release_faults(content: Json, seal: Json, keys: Keys) -> Found:
+    """The releasers' signatures over this very seal, by as many people as it takes, none of them its maker."""
+    shown = content["seal"]
+    maker = shown["signatures"][0] if len(shown["signatures"]) == 1 else {"protected": "", "signature": ""}
+    token = f"{maker['protected']}.{shown['payload']}.{maker['signature']}"
+    sealed = [hashlib.sha256(token.encode()).hexdigest(), *(seal.get(name) for name in SEALED)]
+    people, releases = [seal["sealed_by"]], content["releases"]
+    if not releases:
+        yield "release", "manifest.json", None, "0"
+    for number, record in enumerate(releases, start=1):
+        [entry], said = record["signatures"], json.loads(decoded(record["payload"]))
+        signing_input, at = f"{entry['protected']}.{record['payload']}", said["released_at"]
+        fault = keys.fault(signing_input, entry["signature"], RELEASE, content["tenant"], at)
+        if fault:
+            yield fault, "manifest.json", None, f"release {number}"
+            continue
+        person = {"person": said["released_by"], "tenant": content["tenant"]}
+        if keys.holder(entry["protected"]) != encoded(hashlib.sha256(canonical(person)).digest()):
+            yield "key", "manifest.json", None, f"release {number}"
+        times = [datetime.fromisoformat(each) for each in (seal["sealed_at"], at, content["created_at"])]
+        told = [said["seal_sha256"], *(said[name] for name in SEALED)]
+        if told != sealed or (said["number"], said["needed"]) != (number, len(releases)) or times != sorted(times):
+            yield "release", "manifest.json", None, f"release {number}"
+        people.append(said["released_by"])
+    if len(set(people)) != len(people):
+        yield "people", "manifest.json", None, ""
 
 
 def file_faults(folder: Path, content: Json) -> Found:

@@ -34,8 +34,15 @@ class NewKey:
     private_sealed: bytes
 
 
-def make_key(tenant: str, purpose: Purpose, active_from: datetime, kek: bytes, suite: Suite | None = None) -> NewKey:
-    """A new signing key, Ed25519 unless another suite is given.
+def make_key(
+    tenant: str,
+    purpose: Purpose,
+    active_from: datetime,
+    kek: bytes,
+    suite: Suite | None = None,
+    holder: str | None = None,
+) -> NewKey:
+    """A new signing key, Ed25519 unless another suite is given; ``holder`` as in :class:`PublicKey`.
 
     Raises:
         ValueError: the key-encryption key is not of ``KEK_BYTES``.
@@ -43,7 +50,7 @@ def make_key(tenant: str, purpose: Purpose, active_from: datetime, kek: bytes, s
     chosen = suite or SUITES["Ed25519"]
     private = chosen.generate()
     members = chosen.public_members(private)
-    public = PublicKey(tenant, purpose, chosen.algorithm, members, active_from, None, chosen.verifier(members))
+    public = PublicKey(tenant, purpose, chosen.algorithm, members, active_from, None, chosen.verifier(members), holder)
     return NewKey(public, seal_private(private, tenant, purpose, public.kid, kek))
 
 

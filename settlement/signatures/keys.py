@@ -1,4 +1,7 @@
-"""A tenant's signing keys as stored: made on first need, rotated, revoked, and published for ever."""
+"""A tenant's signing keys as stored: made on first need, rotated, revoked, and published for ever.
+
+A release key is one person's: ``person`` names whose; every other key is the tenant's, and ``person`` is ``None``.
+"""
 
 import json
 from dataclasses import replace
@@ -10,7 +13,7 @@ from sqlalchemy import Connection
 
 from settlement.office import Office
 from settlement.signatures.key_custody import make_key, open_key
-from settlement.signatures.signing import PublicKey, Purpose, SigningKey
+from settlement.signatures.signing import PublicKey, Purpose, SigningKey, holder_of
 from tenants.kernel.canonical import Json, canonical_bytes
 from tenants.kernel.change import Change, record
 from tenants.kernel.errors import Conflict, not_found
@@ -23,40 +26,49 @@ def ensure_payout_key(connection: Connection, tenant: str, office: Office, at: d
     return ensure_key(connection, tenant, Purpose.PAYOUT, office, at)
 
 
-def ensure_key(connection: Connection, tenant: str, purpose: Purpose, office: Office, at: datetime) -> SigningKey:
+def ensure_key(
+    connection: Connection, tenant: str, purpose: Purpose, office: Office, at: datetime, person: str | None = None
+) -> SigningKey:
     """The tenant's active key for the purpose, made when it is needed for the first time.
 
     Raises:
         Conflict: ``key.revoked``: the last key was revoked, and nobody has made another one yet.
     """
-    row = _active(connection, tenant, purpose)
+    row = _active(connection, tenant, purpose, person)
     if row is None:
         if connection.exec_driver_sql(
-            "select 1 from signing_key where tenant = %s and purpose = %s limit 1", (tenant, purpose.value)
+            "select 1 from signing_key where tenant = %s and purpose = %s and holder is not distinct from %s limit 1",
+            (tenant, purpose.value, person),
         ).first():
             raise Conflict(
                 "key.revoked",
                 "该区域的签名密钥已吊销，请先由运维人员更换密钥。",
                 "The tenant's signing key was revoked; an operator has to rotate it first.",
             )
-        _make(connection, tenant, purpose, office, "system", at)
-        row = _active(connection, tenant, purpose)
+        _make(connection, tenant, purpose, office, "system", at, person)
+        row = _active(connection, tenant, purpose, person)
         if row is None:
             raise RuntimeError(f"the new {purpose} key of {tenant} is not there")
     return open_key(bytes(row.private_sealed), _public(row), office.kek)
 
 
 def rotate_key(
-    connection: Connection, tenant: str, purpose: Purpose, office: Office, actor: str, at: datetime
+    connection: Connection,
+    tenant: str,
+    purpose: Purpose,
+    office: Office,
+    actor: str,
+    at: datetime,
+    person: str | None = None,
 ) -> PublicKey:
     """Retire the active key, if there is one, and make its successor; what was signed before stays verifiable."""
-    row = _active(connection, tenant, purpose)
+    row = _active(connection, tenant, purpose, person)
     if row is not None:
         kid = _public(row).kid
         connection.exec_driver_sql("update signing_key set retired_at = %s where kid = %s", (at, kid))
         _record(connection, Change(tenant, actor, "key.retired", key_subject(kid), "active", "retired"), kid, at)
-    _make(connection, tenant, purpose, office, actor, at)
-    made = _active(connection, tenant, purpose)
+    _make(connection, tenant, purpose, office, actor, at, person)
+    made = _active(connection, tenant, purpose, person)
     if made is None:
         raise RuntimeError(f"the new {purpose} key of {tenant} is not there")
     return _public(made)
@@ -118,28 +130,38 @@ def key_subject(kid: str) -> UUID:
     return uuid5(NAMESPACE_OID, kid)
 
 
-def _active(connection: Connection, tenant: str, purpose: Purpose) -> Any:  # noqa: ANN401 - a row or None
+def _active(connection: Connection, tenant: str, purpose: Purpose, person: str | None) -> Any:  # noqa: ANN401
     return connection.exec_driver_sql(
         f"select {_COLUMNS} from signing_key "  # noqa: S608 - our own columns
-        "where tenant = %s and purpose = %s and retired_at is null and revoked_at is null",
-        (tenant, purpose.value),
+        "where tenant = %s and purpose = %s and holder is not distinct from %s "
+        "and retired_at is null and revoked_at is null",
+        (tenant, purpose.value, person),
     ).one_or_none()
 
 
-def _make(connection: Connection, tenant: str, purpose: Purpose, office: Office, actor: str, at: datetime) -> None:
+def _make(
+    connection: Connection,
+    tenant: str,
+    purpose: Purpose,
+    office: Office,
+    actor: str,
+    at: datetime,
+    person: str | None,
+) -> None:
     """Make and store a key, unless somebody else just did."""
-    made = make_key(tenant, purpose, at, office.kek)
+    holder = None if person is None else holder_of(tenant, person)
+    made = make_key(tenant, purpose, at, office.kek, holder=holder)
     stored = connection.exec_driver_sql(
-        "insert into signing_key (kid, tenant, purpose, algorithm, public_jwk, private_sealed, active_from) "
-        "values (%s, %s, %s, %s, %s, %s, %s) on conflict do nothing",
+        "insert into signing_key (kid, tenant, purpose, holder, algorithm, public_jwk, private_sealed, active_from) "
+        "values (%s, %s, %s, %s, %s, %s, %s, %s) on conflict do nothing",
         (
-            made.public.kid, tenant, purpose.value, made.public.algorithm,
+            made.public.kid, tenant, purpose.value, person, made.public.algorithm,
             canonical_bytes(made.public.jwk()).decode(), made.private_sealed, at,
         ),
     )  # fmt: skip
     if stored.rowcount == 1:
         kid = made.public.kid
-        _record(connection, Change(tenant, actor, "key.created", key_subject(kid), None, "active"), kid, at)
+        _record(connection, Change(tenant, actor, "key.created", key_subject(kid), None, "active"), kid, at, person)
 
 
 def _public(row: Any) -> PublicKey:  # noqa: ANN401 - a row of _COLUMNS
@@ -147,5 +169,6 @@ def _public(row: Any) -> PublicKey:  # noqa: ANN401 - a row of _COLUMNS
     return key if row.revoked_at is None else replace(key, revoked_at=row.revoked_at)
 
 
-def _record(connection: Connection, change: Change, kid: str, at: datetime) -> None:
-    record(connection, [replace(change, details={"kid": kid})], at)
+def _record(connection: Connection, change: Change, kid: str, at: datetime, person: str | None = None) -> None:
+    details: dict[str, Json] = {"kid": kid} if person is None else {"holder": person, "kid": kid}
+    record(connection, [replace(change, details=details)], at)

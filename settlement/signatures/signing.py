@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 
 from settlement.signatures.suites import SUITES, Message, Sign, Verify, thumbprint
-from tenants.kernel.canonical import canonical_bytes
+from tenants.kernel.canonical import canonical_bytes, sha256
 from tenants.kernel.clock import print_instant
 from tenants.kernel.errors import Text
 
@@ -25,11 +25,14 @@ class Purpose(StrEnum):
     """What a key may sign."""
 
     PAYOUT = "payout"
+    RELEASE = "release"
+    """One person's, for what they release; all other keys are the tenant's."""
     CHECKPOINT = "checkpoint"
 
 
 INSTRUCTION: Final = "clearing-instruction+jws"
 SEAL: Final = "clearing-seal+jws"
+RELEASE: Final = "clearing-release+jws"
 MANIFEST: Final = "clearing-manifest+jws"
 FILE: Final = "clearing-file+jws"
 ORDER: Final = "clearing-order+jws"
@@ -38,6 +41,7 @@ CHECKPOINT: Final = "clearing-checkpoint+jws"
 PURPOSE_OF: Final[Mapping[str, Purpose]] = {
     INSTRUCTION: Purpose.PAYOUT,
     SEAL: Purpose.PAYOUT,
+    RELEASE: Purpose.RELEASE,
     MANIFEST: Purpose.PAYOUT,
     FILE: Purpose.PAYOUT,
     ORDER: Purpose.PAYOUT,
@@ -62,7 +66,10 @@ class SignatureRefused(Exception):  # noqa: N818 - it is an answer about a signa
 
 @dataclass(frozen=True, slots=True)
 class PublicKey:
-    """A tenant's public key with its whole history; ``members`` are the JWK's own (``kty, crv, x`` …)."""
+    """A tenant's public key with its whole history; ``members`` are the JWK's own (``kty, crv, x`` …).
+
+    ``holder``: of a key that is one person's, :func:`holder_of` that person.
+    """
 
     tenant: str
     purpose: Purpose
@@ -71,6 +78,7 @@ class PublicKey:
     active_from: datetime
     revoked_at: datetime | None
     verify: Verify
+    holder: str | None = None
 
     @property
     def kid(self) -> str:
@@ -78,7 +86,7 @@ class PublicKey:
         return thumbprint(self.members)
 
     def jwk(self) -> dict[str, str]:
-        """The key as published (RFC 7517), with our members ``tenant, purpose, active_from, revoked_at``."""
+        """The key as published (RFC 7517), with our members ``tenant, purpose, holder, active_from, revoked_at``."""
         published = {
             **self.members,
             "kid": self.kid,
@@ -88,6 +96,8 @@ class PublicKey:
             "purpose": self.purpose.value,
             "active_from": print_instant(self.active_from),
         }
+        if self.holder is not None:
+            published["holder"] = self.holder
         if self.revoked_at is not None:
             published["revoked_at"] = print_instant(self.revoked_at)
         return published
@@ -102,7 +112,7 @@ class PublicKey:
         try:
             suite = SUITES[jwk["alg"]]
             members = {name: str(jwk[name]) for name in suite.members}
-            revoked = jwk.get("revoked_at")
+            revoked, holder = jwk.get("revoked_at"), jwk.get("holder")
             key = cls(
                 tenant=str(jwk["tenant"]),
                 purpose=Purpose(jwk["purpose"]),
@@ -111,11 +121,14 @@ class PublicKey:
                 active_from=_instant(jwk["active_from"]),
                 revoked_at=None if revoked is None else _instant(revoked),
                 verify=suite.verifier(members),
+                holder=None if holder is None else str(holder),
             )
         except (KeyError, TypeError) as fault:
             raise ValueError(f"not a published key of ours: {fault}") from fault
         if jwk.get("kid") != key.kid:
             raise ValueError("the key id is not the key's thumbprint")
+        if (key.holder is None) == (key.purpose is Purpose.RELEASE):
+            raise ValueError("a release key, and no other, is one person's")
         return key
 
     def require_valid_at(self, signed_at: datetime) -> None:
@@ -167,6 +180,11 @@ class SigningKey:
         if PURPOSE_OF.get(typ) is not self.purpose:
             raise ValueError(f"a key for {self.purpose} does not sign {typ}")
         return _encode(canonical_bytes({"alg": self.algorithm, "kid": self.kid, "typ": typ}))
+
+
+def holder_of(tenant: str, person: str) -> str:
+    """How a published key names the person whose it is: a digest, since key sets are public and staff lists are not."""
+    return _encode(sha256(canonical_bytes({"person": person, "tenant": tenant})))
 
 
 def compact_signer(key: SigningKey, typ: str) -> Callable[[bytes], str]:

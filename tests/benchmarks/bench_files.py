@@ -24,14 +24,15 @@ from uuid import UUID
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from lxml import etree
 
-from settlement.formats.folder import Chain, write_folder
+from settlement.formats.folder import write_folder
+from settlement.formats.manifest import Chain
 from settlement.formats.payout_batch import PayoutBatch
 from settlement.offline import verify_batch
 from settlement.payouts.instruction import Account, Instruction, Item, item_leaf
 from settlement.signatures.key_custody import make_key, open_key
 from settlement.signatures.merkle import merkle_root
-from settlement.signatures.signing import SEAL, Purpose, compact_signer
-from tenants.kernel.canonical import canonical_bytes
+from settlement.signatures.signing import RELEASE, SEAL, Purpose, compact_signer, holder_of
+from tenants.kernel.canonical import canonical_bytes, sha256
 from tenants.kernel.money import Money
 
 KEK: Final = bytes(32)
@@ -154,16 +155,29 @@ def measure(folder: Path, count: int) -> int:
     batch = batch_of(count)
     made = make_key("jiangsu", Purpose.PAYOUT, CREATED_AT - timedelta(days=1), KEK)
     key = open_key(made.private_sealed, made.public, KEK)
-    record = {
+    sealed = {
         "tenant": batch.tenant,
         "batch": batch.batch,
         "batch_id": batch.batch_id,
         "merkle_root": batch.batch_root,
         "count": batch.item_count,
         "total": batch.total,
-        "sealed_at": CREATED_AT,
+        "seal_no": 1,
+        "previous_seal": "0" * 64,
     }
-    chain = Chain(compact_signer(key, SEAL)(canonical_bytes(record)), "0" * 64, 1)
+    seal = compact_signer(key, SEAL)(canonical_bytes({**sealed, "sealed_by": "maker", "sealed_at": CREATED_AT}))
+    released = {
+        **sealed,
+        "seal_sha256": sha256(seal.encode()).hex(),
+        "number": 1,
+        "needed": 1,
+        "released_by": "releaser",
+        "released_at": CREATED_AT,
+    }
+    person = make_key("jiangsu", Purpose.RELEASE, CREATED_AT, KEK, holder=holder_of("jiangsu", "releaser"))
+    release = compact_signer(open_key(person.private_sealed, person.public, KEK), RELEASE)(canonical_bytes(released))
+    chain = Chain(seal, (release,), "0" * 64, 1)
+    jwks = {"keys": [made.public.jwk(), person.public.jwk()]}
     payload = bytes(len(canonical_bytes(next(instructions(batch, key.kid)).payload())) * 4 // 3)
     write_folder(folder, batch, lambda: instructions(batch, key.kid), key, chain)  # warm, and the sizes
     before = memory_mib()
@@ -178,7 +192,7 @@ def measure(folder: Path, count: int) -> int:
     bare_verify = timed(lambda: on_threads(count, lambda: public.verify(signature, payload)))
     bare_read = timed(lambda: read_all(folder))
     differences: list[object] = []
-    verifying = timed(lambda: differences.extend(verify_batch(folder, {"keys": [made.public.jwk()]})))
+    verifying = timed(lambda: differences.extend(verify_batch(folder, jwks)))
     lines = (folder / "payouts.csv").read_text(encoding="utf-8-sig").splitlines()[1:]
     total = sum(Decimal(line.split('","')[6]) for line in lines)
     if differences or len(lines) != count or total != Decimal(str(batch.total)):

@@ -122,7 +122,7 @@ class Maker:
             self.do(batch.tenant, lambda work, b=batch: seal(
                 work.connection, b.tenant, b.id, office, "maker", work.at))  # fmt: skip
             self.do(batch.tenant, lambda work, b=batch: release(
-                work.connection, b.tenant, b.id, "releaser", work.at))  # fmt: skip
+                work.connection, b.tenant, b.id, office, "releaser", work.at))  # fmt: skip
         with self.service.engine.connect() as connection:
             jobs = connection.exec_driver_sql("select id from outbox where done_at is null and kind = 'batch.instruct'")
             waiting = list(jobs.scalars())

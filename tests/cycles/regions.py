@@ -84,7 +84,7 @@ class Regions:
         return bench.seal(bench.publish(batch))
 
     def release(self, batch: Batch, at: datetime = OVER, actor: str = RELEASER) -> Batch:
-        return self.do(lambda c: release(c, batch.tenant, batch.id, actor, at, OFFICE), at)
+        return self.do(lambda c: release(c, batch.tenant, batch.id, OFFICE, actor, at), at)
 
     def owe(self, funder: str, home: str, *amounts: str) -> Batch:
         """Debts of the funder to the home region, posted to the open window."""

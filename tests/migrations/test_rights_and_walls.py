@@ -127,8 +127,8 @@ NEVER_CHANGED = {
     "objection", "instruction", "instruction_claim", "batch_file", "batch_file_part", "clearing_debt",
     "clearing_cell", "clearing_order", "bank_submission", "bank_call", "bank_answer", "bank_statement",
     "bank_statement_part", "bank_line", "instruction_outcome", "account_correction", "account_correction_decision",
-    "reissue", "first_release", "provider_reward", "receipt", "clawback", "clawback_recovery", "registry_probe",
-    "similarity_model", "trust_listing", "sample", "calendar_year",
+    "reissue", "first_release", "release_signature", "provider_reward", "receipt", "clawback", "clawback_recovery",
+    "registry_probe", "similarity_model", "trust_listing", "sample", "calendar_year",
 }  # fmt: skip
 
 BETWEEN_TENANTS = {

@@ -1,5 +1,7 @@
 """A batch as finance would have it: providers with awkward names, keys, and its folder of files."""
 
+import json
+from base64 import urlsafe_b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
@@ -7,17 +9,19 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 from uuid import UUID
 
-from settlement.formats.folder import Chain, FileChoices, write_folder
+from settlement.formats.folder import FileChoices, write_folder
+from settlement.formats.manifest import Chain
 from settlement.formats.payout_batch import PayoutBatch
 from settlement.payouts.instruction import Account, Instruction, Item, item_leaf
 from settlement.signatures.key_custody import NewKey, make_key, open_key
 from settlement.signatures.merkle import merkle_root
-from settlement.signatures.signing import SEAL, Purpose, SigningKey, compact_signer
+from settlement.signatures.signing import RELEASE, SEAL, Purpose, SigningKey, compact_signer, holder_of
 from settlement.signatures.suites import SUITES
-from tenants.kernel.canonical import canonical_bytes
+from tenants.kernel.canonical import canonical_bytes, sha256
 from tenants.kernel.money import Money, total
 
 KEK: Final = bytes(range(32))
+MAKER: Final = "maker-li"
 CREATED_AT: Final = datetime(2024, 9, 27, 1, 0, tzinfo=UTC)
 NAMES: Final = (
     "南京紫金仪器有限公司",
@@ -35,6 +39,30 @@ NAMES: Final = (
 
 
 @dataclass(frozen=True)
+class Releaser:
+    """A person who releases batches, and their own key."""
+
+    person: str
+    new_key: NewKey
+
+    def sign(self, seal: str, turn: tuple[int, int] = (1, 1), **changes: Any) -> str:
+        """A release of what the seal says, but for the changes."""
+        sealed = said_by(seal)
+        record = {
+            **{name: value for name, value in sealed.items() if not name.startswith("sealed_")},
+            "seal_sha256": sha256(seal.encode()).hex(),
+            "number": turn[0],
+            "needed": turn[1],
+            "released_by": self.person,
+            "released_at": CREATED_AT - timedelta(hours=1),
+            "kid": self.new_key.public.kid,
+            **changes,
+        }
+        key = open_key(self.new_key.private_sealed, self.new_key.public, KEK)
+        return compact_signer(key, RELEASE)(canonical_bytes(record))
+
+
+@dataclass(frozen=True)
 class Made:
     """A batch, its instructions and keys, and where its files lie."""
 
@@ -43,6 +71,12 @@ class Made:
     new_key: NewKey
     seal: str
     folder: Path
+    releasers: tuple[Releaser, ...]
+
+    @property
+    def releases(self) -> tuple[str, ...]:
+        needed = len(self.releasers)
+        return tuple(each.sign(self.seal, (at, needed)) for at, each in enumerate(self.releasers, start=1))
 
     @property
     def key(self) -> SigningKey:
@@ -50,14 +84,13 @@ class Made:
 
     @property
     def jwks(self) -> dict[str, Any]:
-        return {"keys": [self.new_key.public.jwk()]}
+        return {"keys": [self.new_key.public.jwk(), *(each.new_key.public.jwk() for each in self.releasers)]}
 
     def write(self, choices: FileChoices | None = None, folder: Path | None = None) -> Mapping[str, bytes]:
         target = folder or self.folder
         target.mkdir(exist_ok=True)
-        files = write_folder(
-            target, self.batch, lambda: self.instructions, self.key, Chain(self.seal, "0" * 64, 1), choices
-        )
+        chain = Chain(self.seal, self.releases, "0" * 64, 1)
+        files = write_folder(target, self.batch, lambda: self.instructions, self.key, chain, choices)
         return {file.name: (target / file.name).read_bytes() for file in files}
 
 
@@ -123,8 +156,17 @@ def instructions_of(count: int, kid: str, claims_each: int = 1) -> tuple[PayoutB
     return batch, instructions
 
 
+def said_by(token: str) -> dict[str, Any]:
+    """The payload of a compact JWS, unverified."""
+    payload = token.split(".")[1]
+    said: dict[str, Any] = json.loads(urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    return said
+
+
 def seal_record(batch: PayoutBatch, kid: str) -> dict[str, Any]:
     return {
+        "seal_no": 1,
+        "sealed_by": MAKER,
         "tenant": batch.tenant,
         "batch": batch.batch,
         "batch_id": batch.batch_id,
@@ -150,6 +192,15 @@ class Make(Protocol):
     def __call__(self, count: int = 12, claims_each: int = 1, algorithm: str = "Ed25519") -> Made: ...
 
 
+def releaser(person: str, algorithm: str = "Ed25519") -> Releaser:
+    """Somebody with a release key of the tenant's."""
+    holder = holder_of("jiangsu", person)
+    return Releaser(
+        person,
+        make_key("jiangsu", Purpose.RELEASE, CREATED_AT - timedelta(days=30), KEK, SUITES[algorithm], holder),
+    )
+
+
 def made(folder: Path, count: int = 12, claims_each: int = 1, algorithm: str = "Ed25519") -> Made:
     """A batch whose folder is still empty."""
     new_key = make_key("jiangsu", Purpose.PAYOUT, CREATED_AT - timedelta(days=30), KEK, SUITES[algorithm])
@@ -157,4 +208,4 @@ def made(folder: Path, count: int = 12, claims_each: int = 1, algorithm: str = "
     batch, instructions = instructions_of(count, kid, claims_each)
     key = open_key(new_key.private_sealed, new_key.public, KEK)
     seal = compact_signer(key, SEAL)(canonical_bytes(seal_record(batch, kid)))
-    return Made(batch, instructions, new_key, seal, folder)
+    return Made(batch, instructions, new_key, seal, folder, (releaser("releaser-wang", algorithm),))

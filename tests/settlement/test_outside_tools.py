@@ -85,7 +85,7 @@ def test_node_verifies_the_detached_signature_over_pain_001(signed: Made) -> Non
 def test_openssl_verifies_an_instruction(make: Make, tmp_path: Path) -> None:
     made = make(3)
     made.write()
-    (jwk,) = made.jwks["keys"]
+    jwk = made.new_key.public.jwk()
     token = first_token(made)
     content, _, signature = token.rpartition(".")
     key, message, proof = tmp_path / "key.pem", tmp_path / "message", tmp_path / "signature"

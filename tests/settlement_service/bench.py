@@ -126,7 +126,7 @@ class Bench:
         return self.do(lambda c: seal(c, self.tenant, batch.id, OFFICE, actor, at), at)
 
     def release(self, batch: Batch, actor: str = RELEASER, at: datetime = OVER) -> Batch:
-        return self.do(lambda c: release(c, self.tenant, batch.id, actor, at), at)
+        return self.do(lambda c: release(c, self.tenant, batch.id, OFFICE, actor, at), at)
 
     def instruct(self, batch: Batch, at: datetime = OVER) -> Batch:
         return self.instruct_by_id(batch.id, at)
@@ -143,6 +143,11 @@ class Bench:
     def released(self, *amounts: str, **how: Any) -> Batch:
         """A batch of new claims, released."""
         return self.release(self.sealed(*amounts, **how))
+
+    def payout_kid(self) -> str:
+        """The only payout key that the tenant has had."""
+        [row] = self.rows("select kid from signing_key where tenant = %s and purpose = 'payout'", self.tenant)
+        return str(row.kid)
 
     def read(self, batch: Batch) -> Batch:
         return self.do(lambda c: find_batch(c, self.tenant, batch.id))

@@ -204,7 +204,7 @@ def test_instructing_again_answers_the_same_batch(bench: Bench) -> None:
 
 def test_a_key_revoked_before_the_instruction_signs_nothing_until_it_is_rotated(bench: Bench) -> None:
     batch = bench.released("100.00")
-    [kid] = bench.do(lambda c: public_keys(c, bench.tenant))
+    kid = bench.payout_kid()
     revoked = bench.do(lambda c: revoke_key(c, bench.tenant, kid, "operator", "stolen", SOON), SOON)
     assert revoked.revoked_at == SOON
     with pytest.raises(Conflict) as refused:
@@ -219,8 +219,7 @@ def test_rotated_keys_stay_published_and_old_batches_verify(bench: Bench, tmp_pa
     old = bench.instruct(bench.released("100.00"))
     bench.do(lambda c: rotate_key(c, bench.tenant, Purpose.PAYOUT, OFFICE, "operator", LATER), LATER)
     keys = bench.do(lambda c: jwks(c, bench.tenant))
-    assert isinstance(keys["keys"], list)
-    assert len(keys["keys"]) == 2
+    assert json.dumps(keys).count('"purpose": "payout"') == 2
     assert verify_batch(download(bench, old, tmp_path), keys) == []
 
 
@@ -302,7 +301,9 @@ def test_of_two_people_who_click_at_once_exactly_one_does_it(bench: Bench) -> No
 
     sealing = both(lambda c, actor: seal(c, bench.tenant, batch.id, OFFICE, actor, OVER), (MAKER, SECOND_MAKER))
     assert sealing == ["batch.state", "sealed"]
-    releasing = both(lambda c, actor: release(c, bench.tenant, batch.id, actor, OVER), (RELEASER, "releaser-zhou"))
+    releasing = both(
+        lambda c, actor: release(c, bench.tenant, batch.id, OFFICE, actor, OVER), (RELEASER, "releaser-zhou")
+    )
     assert releasing == ["batch.state", "released"]
     made = bench.rows("select 1 from instruction where tenant = %s", bench.tenant)
     assert len(made) == 1

@@ -16,7 +16,6 @@ from uuid import UUID
 import pytest
 from sqlalchemy import Connection, Engine
 
-from settlement.signatures.keys import public_keys
 from tenants.kernel.clock import FixedClock
 from tenants.kernel.database import Scope, open_engine, transaction
 from tenants.kernel.errors import Conflict
@@ -68,7 +67,7 @@ def test_a_worker_killed_before_its_commit_leaves_nothing_and_the_next_one_finis
 
 def test_a_key_revoked_while_a_worker_signs_with_it_stops_the_commit(bench: Bench, app: Engine) -> None:
     batch = bench.released("100.00")
-    [kid] = bench.do(lambda c: public_keys(c, bench.tenant))
+    kid = bench.payout_kid()
     with ThreadPoolExecutor(1) as threads:
         with held_chain(bench) as connection:
             instructing = threads.submit(bench.instruct, batch)

@@ -123,7 +123,7 @@ def _paid(past: Past, views: list[ClaimView], bodies: Sequence[Body]) -> None:
     terms = PublicityTerms(5, official_calendar())
     past.batch(lambda c: batch_steps.publish(c, TENANT, batch.id, terms, "maker", PUBLISHED_AT), PUBLISHED_AT)
     past.batch(lambda c: seal(c, TENANT, batch.id, past.office, "maker", SEALED_AT), SEALED_AT)
-    past.batch(lambda c: release(c, TENANT, batch.id, "releaser", SEALED_AT), SEALED_AT)
+    past.batch(lambda c: release(c, TENANT, batch.id, past.office, "releaser", SEALED_AT), SEALED_AT)
     past.batch(lambda c: delivery.instruct(c, TENANT, batch.id, past.office, SEALED_AT), SEALED_AT)
     with past.owner.begin() as connection:
         connection.exec_driver_sql("select bind_scope(%s, null)", (TENANT,))

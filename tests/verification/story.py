@@ -383,7 +383,7 @@ def _later_batches(story: Story) -> None:
 def _revoke(story: Story) -> None:
     kid = story.do(
         lambda work: work.connection.exec_driver_sql(
-            "select kid from signing_key where tenant = 'wujiang'"
+            "select kid from signing_key where tenant = 'wujiang' and purpose = 'payout'"
         ).scalar_one()
     )
     story.do(lambda work: revoke_key(work.connection, "wujiang", kid, "operator", "演练", work.at))

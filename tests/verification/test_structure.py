@@ -19,7 +19,7 @@ APPEND_ONLY = (
     "bank_line", "bank_statement", "bank_statement_part", "bank_submission", "batch_file", "batch_file_part",
     "calendar_year", "claim_revision", "clawback", "clawback_recovery", "clearing_cell", "clearing_debt",
     "clearing_order", "first_release", "instruction", "instruction_claim", "instruction_outcome", "ledger_transfer",
-    "objection", "platform_feed", "provider_reward", "receipt", "registry_probe", "reissue", "review", "sample",
+    "objection", "platform_feed", "provider_reward", "receipt", "registry_probe", "release_signature", "reissue", "review", "sample",
     "similarity_model", "support_record", "trust_listing",
 )  # fmt: skip
 NO_TENANT_OF_ITS_OWN = {

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from settlement.formats.bank_table import GB18030, PRESETS
-from settlement.formats.folder import MEDIA_TYPES, Chain, FileChoices, write_folder
-from settlement.formats.manifest import manifest_hash, with_signature
+from settlement.formats.folder import MEDIA_TYPES, FileChoices, write_folder
+from settlement.formats.manifest import Chain, manifest_hash, with_signature
 from settlement.formats.payout_batch import TotalsError
 from settlement.payouts.instruction import InstructionError
 from settlement.signatures.key_custody import make_key, open_key
@@ -94,7 +94,7 @@ def test_the_same_batch_is_written_to_the_same_bytes(
 
 
 def test_a_folder_that_could_not_be_finished_has_no_manifest(written: Made) -> None:
-    chain = Chain(written.seal, "0" * 64, 1)
+    chain = Chain(written.seal, written.releases, "0" * 64, 1)
     with pytest.raises(TotalsError):
         write_folder(written.folder, written.batch, lambda: written.instructions[:-1], written.key, chain)
     assert not (written.folder / "manifest.json").exists()
@@ -112,14 +112,15 @@ def test_instructions_that_name_another_key_are_not_signed(make: Make) -> None:
                 made.batch,
                 lambda: made.instructions,
                 open_key(key.private_sealed, key.public, KEK),
-                Chain(made.seal, "0" * 64, 1),
+                Chain(made.seal, made.releases, "0" * 64, 1),
             )
 
 
 def test_the_manifest_stands_in_its_chain(make: Make) -> None:
     made = make(2)
     made.folder.mkdir()
-    write_folder(made.folder, made.batch, lambda: made.instructions, made.key, Chain(made.seal, "ab" * 32, 7))
+    chain = Chain(made.seal, made.releases, "ab" * 32, 7)
+    write_folder(made.folder, made.batch, lambda: made.instructions, made.key, chain)
     content = content_of(made)
     assert (content["previous_manifest_sha256"], content["manifest_no"]) == ("ab" * 32, 7)
     written_again = replace(made, seal=made.seal)

@@ -9,8 +9,8 @@ from zipfile import ZIP_DEFLATED, ZipFile
 import pytest
 
 from settlement.formats.bank_table import ENCODINGS, PRESETS
-from settlement.formats.folder import Chain, FileChoices, write_folder
-from settlement.formats.manifest import with_signature
+from settlement.formats.folder import FileChoices, write_folder
+from settlement.formats.manifest import Chain, with_signature
 from settlement.signatures.key_custody import make_key, open_key
 from settlement.signatures.signing import Purpose
 from tests.settlement.making import CREATED_AT, KEK, Made, Make
@@ -57,7 +57,8 @@ def test_another_persons_signature_is_welcome(written: Made) -> None:
 def test_the_chain_of_manifests_is_held_against_what_the_caller_knows(make: Make) -> None:
     made = make(2)
     made.folder.mkdir()
-    write_folder(made.folder, made.batch, lambda: made.instructions, made.key, Chain(made.seal, "ab" * 32, 2))
+    chain = Chain(made.seal, made.releases, "ab" * 32, 2)
+    write_folder(made.folder, made.batch, lambda: made.instructions, made.key, chain)
     assert found(made, previous_manifest_sha256="ab" * 32) == []
     (difference,) = found(made, previous_manifest_sha256="cd" * 32)
     assert difference.text.en == f"previous_manifest_sha256 should be {'cd' * 32}, is {'ab' * 32}."
@@ -67,7 +68,8 @@ def test_the_chain_of_manifests_is_held_against_what_the_caller_knows(make: Make
 def test_a_manifest_out_of_its_chain_is_named(make: Make, previous: str, number: int) -> None:
     made = make(2)
     made.folder.mkdir()
-    write_folder(made.folder, made.batch, lambda: made.instructions, made.key, Chain(made.seal, previous, number))
+    chain = Chain(made.seal, made.releases, previous, number)
+    write_folder(made.folder, made.batch, lambda: made.instructions, made.key, chain)
     assert codes(made) == {"manifest.chain"}
 
 
