@@ -105,6 +105,7 @@ def test_a_phone_reads_policies_and_a_rehearsal_without_script(world: World, ope
         at.page.get_by_role("button", name="开始预演").click()
         expect(at.page.locator("#rehearsed [data-drawn=yes]")).to_have_count(3)
         at.picture("phone-rehearsal")
+        assert at.complaints == []
     with opened(java_script_enabled=False) as at:
         at.sign_in("tenant-admin")
         at.go(f"{SCHEME}/2024-01-01/rehearsal")
