@@ -18,7 +18,10 @@ from clearing.console import (
     home,
     instruction,
     policies,
+    policy,
+    policy_draft,
     queue,
+    rehearsal,
     reservations,
     settings,
     sign_in,
@@ -31,7 +34,7 @@ from tenants.kernel.clock import Clock
 
 SCREENS: Final[tuple[ModuleType, ...]] = (
     static_files, sign_in, instruction, home, claims, claim, queue, reservations, batches, batch, settings, policies,
-    audit, account, elsewhere,
+    policy, policy_draft, rehearsal, audit, account, elsewhere,
 )  # fmt: skip
 """One module a screen; each has a ``blueprint``."""
 

@@ -30,11 +30,13 @@ Result = TypeVar("Result")
 _log = structlog.get_logger()
 
 
-def screen(name: str, path: str = "", *, signed_in: bool = True) -> Blueprint:
-    """The blueprint of one screen below ``/console``."""
+def screen(name: str, path: str = "", *, signed_in: bool = True, max_form_bytes: int | None = None) -> Blueprint:
+    """The blueprint of one screen below ``/console``; ``max_form_bytes`` where a form's texts are longer than usual."""
     blueprint = Blueprint(
         f"console_{name}", f"clearing.console.{name}", url_prefix=f"{visits.HOME}{path}", template_folder="templates"
     )
+    if max_form_bytes is not None:
+        blueprint.before_request(lambda: _take_forms_of(max_form_bytes))
     blueprint.before_request(visits.require_visit if signed_in else visits.refuse_other_sites)
     blueprint.register_error_handler(Problem, problem_page)
     blueprint.register_error_handler(HTTPException, _http_page)
@@ -98,6 +100,10 @@ def show(template: str, status: int = HTTPStatus.OK, **values: Any) -> Response:
 def problem_page(problem: Problem) -> Response:
     """The problem as a page that says what to do."""
     return show("problem.html", problem.status, problem=problem, request_id=g.get("request_id"))
+
+
+def _take_forms_of(max_bytes: int) -> None:
+    request.max_form_memory_size = max_bytes
 
 
 def _http_page(error: HTTPException) -> Response:

@@ -89,6 +89,13 @@ POLICY_STATES: Final[Words] = {
     "approved": _l("已批准"),
     "rejected": _l("未批准"),
 }
+CHANGES: Final[Words] = {
+    "added": _l("新增"),
+    "removed": _l("删去"),
+    "changed": _l("改变"),
+    "cited": _l("依据改变"),
+}
+"""What happens to a value between two versions of a policy."""
 DOCUMENTS: Final[Words] = {
     "contract": _l("合同"),
     "service_report": _l("服务报告"),
@@ -157,6 +164,7 @@ ACTIONS: Final[Words] = {
     "policy.submitted": _l("提交政策"),
     "policy.rejected": _l("退回政策"),
     "policy.approved": _l("批准政策"),
+    "policy.corrected": _l("批准追溯更正"),
     "key.created": _l("生成密钥"),
     "key.retired": _l("停用密钥"),
     "key.revoked": _l("吊销密钥"),
@@ -201,6 +209,10 @@ DONE: Final[Words] = {
     "budget": _l("预算已设置。"),
     "account": _l("付款账户已更换，用于之后的批次。"),
     "clock": _l("演示时钟已向前拨。"),
+    "policy-drafted": _l("草稿已保存。"),
+    "policy-submitted": _l("已提交审批，由另一人批准或退回。"),
+    "policy-approved": _l("已批准，自施行日起用于核定。"),
+    "policy-rejected": _l("已退回起草人。"),
     "signed-out": _l("您已退出登录。"),
 }
 """What was done, as the next page says it."""
@@ -216,6 +228,7 @@ KINDS: Final[Mapping[str, Words]] = {
     "verdict": VERDICTS,
     "reservation": RESERVATION_STATES,
     "policy_state": POLICY_STATES,
+    "change": CHANGES,
     "document": DOCUMENTS,
     "cut": CUTS,
     "group": GROUPS,

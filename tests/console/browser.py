@@ -3,8 +3,8 @@
 import json
 import shutil
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -93,6 +93,10 @@ class Tab:
             for fault in found["violations"]
             if fault["impact"] in GRAVE
         ]
+
+
+Open = Callable[..., AbstractContextManager[Tab]]
+"""Opens a tab: ``language``, ``viewport`` and what else a browser's context takes."""
 
 
 @contextmanager

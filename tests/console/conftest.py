@@ -1,13 +1,17 @@
 """The console over a database of its own: its tests carry batches to their end."""
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 
 from clearing.embedded import EmbeddedServers
+from tests.console.browser import Open, launched, served, tab
 from tests.console.world import World, world_of
 
 
@@ -19,3 +23,19 @@ def world() -> Iterator[World]:
             yield made
     finally:
         shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        started = launched(playwright)
+        yield started
+        started.close()
+
+
+@pytest.fixture(scope="module")
+def opened(world: World, browser: Browser) -> Iterator[Open]:
+    wanted = os.environ.get("CONSOLE_PICTURES")
+    pictures = Path(wanted) if wanted else None
+    with served(world) as address:
+        yield partial(tab, world, browser, address, pictures)

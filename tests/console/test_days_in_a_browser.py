@@ -3,18 +3,13 @@
 ``CONSOLE_PICTURES=folder`` keeps a picture of every page that these days pass.
 """
 
-import os
 import re
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
-from functools import partial
-from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import expect
 
 from tenants.sessions import IDLE_LIFE
-from tests.console.browser import CHROMIUM, PHONE, Tab, launched, served, tab
+from tests.console.browser import CHROMIUM, PHONE, Open
 from tests.console.world import World, approved, instructed
 
 pytestmark = [
@@ -22,7 +17,6 @@ pytestmark = [
     pytest.mark.filterwarnings("default::ResourceWarning"),  # sockets of kept-alive connections of the test's server
 ]
 
-Open = Callable[..., AbstractContextManager[Tab]]
 WORDS = {
     "zh": {
         "cut": "切出批次", "publish": "公示", "seal": "封存", "release": "放行", "sealed": "已封存",
@@ -33,22 +27,6 @@ WORDS = {
         "signed": "Instructed",
     },
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        started = launched(playwright)
-        yield started
-        started.close()
-
-
-@pytest.fixture(scope="module")
-def opened(world: World, browser: Browser) -> Iterator[Open]:
-    wanted = os.environ.get("CONSOLE_PICTURES")
-    pictures = Path(wanted) if wanted else None
-    with served(world) as address:
-        yield partial(tab, world, browser, address, pictures)
 
 
 def state_of(world: World, claim_id: str) -> str:

@@ -21,10 +21,12 @@ function follow(event) {
 }
 
 function draw() {
+  if (!("Plotly" in window)) return; // its script is on its way: all figures are drawn when the page is complete
   const letters = { family: getComputedStyle(document.body).fontFamily, size: 13, color: "#1b2430" };
-  for (const place of document.querySelectorAll("[data-figure]")) {
+  for (const place of document.querySelectorAll("[data-figure]:not([data-drawn])")) {
     const figure = JSON.parse(place.dataset.figure);
     const layout = { font: letters, ...figure.layout };
+    place.dataset.drawn = "begun";
     Plotly.newPlot(place, figure.data, layout, { displayModeBar: false, responsive: true }).then(() => {
       place.on("plotly_click", follow);
       place.dataset.drawn = "yes";
@@ -33,3 +35,4 @@ function draw() {
 }
 
 document.addEventListener("DOMContentLoaded", draw);
+document.addEventListener("console:figures", draw); // figures that came later

@@ -25,7 +25,10 @@ function keepDrafts() {
     for (const field of draftFields(form)) {
       if (field.name === "code") continue;
       const kept = sessionStorage.getItem(draftKey(form, field));
-      if (kept && !field.value) field.value = kept;
+      if (kept && (!field.value || "draftOver" in form.dataset) && kept !== field.value) {
+        field.value = kept;
+        for (const told of document.querySelectorAll("[data-restored]")) told.hidden = false;
+      }
       field.addEventListener("input", () => sessionStorage.setItem(draftKey(form, field), field.value));
     }
     form.addEventListener("submit", () => sessionStorage.setItem(SUBMITTED, form.dataset.draft));
@@ -82,6 +85,78 @@ function followWork() {
   if (working) setTimeout(() => location.replace(location.pathname), Number(working.dataset.refresh) * 1000);
 }
 
+// Where a fault names a line, a click leads into that line of the text.
+function leadToLines() {
+  for (const link of document.querySelectorAll("a[data-line]")) {
+    const field = document.querySelector(link.getAttribute("href"));
+    link.addEventListener("click", (event) => {
+      event.preventDefault();
+      const lines = field.value.split("\n");
+      const number = Number(link.dataset.line) - 1;
+      const start = lines.slice(0, number).reduce((sum, line) => sum + line.length + 1, 0);
+      field.focus();
+      field.setSelectionRange(start, start + lines[number].length);
+      field.scrollTop = (field.scrollHeight / lines.length) * Math.max(number - 4, 0);
+      field.scrollLeft = 0;
+    });
+  }
+}
+
+// Long work is followed: the answer comes in lines of JSON, how far it is, and at last the part of the page.
+async function readProgress(form, shown, told) {
+  const bar = told.querySelector("progress");
+  const words = told.querySelector("span");
+  const answer = await fetch(form.action, {
+    method: "POST", body: new URLSearchParams(new FormData(form)), headers: { Accept: "application/x-ndjson" },
+  });
+  if (!answer.headers.get("Content-Type").startsWith("application/x-ndjson")) return false;
+  const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = "";
+  for (let part = await reader.read(); !part.done; part = await reader.read()) {
+    const lines = (rest + part.value).split("\n");
+    rest = lines.pop();
+    for (const line of lines) {
+      const said = JSON.parse(line);
+      if (said.html === undefined) {
+        bar.max = said.of;
+        bar.value = said.done;
+        words.textContent = told.dataset.counting.replace("{done}", said.done).replace("{of}", said.of);
+      } else {
+        shown.innerHTML = said.html;
+        document.dispatchEvent(new Event("console:figures"));
+        shown.focus();
+        return true;
+      }
+    }
+  }
+  throw new Error("cut off");
+}
+
+function followProgress() {
+  for (const form of document.querySelectorAll("form[data-progress]")) {
+    const shown = document.getElementById(form.dataset.progress);
+    const told = document.getElementById("progress");
+    form.addEventListener("submit", async (event) => {
+      if (event.defaultPrevented) return;
+      event.preventDefault();
+      told.hidden = false;
+      told.querySelector("progress").removeAttribute("value");
+      told.querySelector("span").textContent = told.dataset.starting;
+      shown.replaceChildren();
+      try {
+        if (!(await readProgress(form, shown, told))) {
+          form.submit();
+          return;
+        }
+        told.hidden = true;
+      } catch {
+        told.querySelector("span").textContent = told.dataset.broken;
+      }
+      delete form.dataset.sent;
+    });
+  }
+}
+
 function offerPrinting() {
   window.addEventListener("beforeprint", () => {
     for (const closed of document.querySelectorAll("details:not([open])")) closed.open = true;
@@ -93,4 +168,6 @@ keepDrafts();
 sendOnce();
 listenForKeys();
 followWork();
+leadToLines();
+followProgress();
 offerPrinting();
