@@ -11,12 +11,15 @@ from clearing.console import (
     audit,
     batch,
     batches,
+    case,
+    cases,
     claim,
     claims,
     clock,
     elsewhere,
     home,
     instruction,
+    pairs,
     policies,
     queue,
     reservations,
@@ -30,8 +33,8 @@ from clearing.console.language import speak
 from tenants.kernel.clock import Clock
 
 SCREENS: Final[tuple[ModuleType, ...]] = (
-    static_files, sign_in, instruction, home, claims, claim, queue, reservations, batches, batch, settings, policies,
-    audit, account, elsewhere,
+    static_files, sign_in, instruction, home, claims, claim, queue, cases, case, pairs, reservations, batches, batch,
+    settings, policies, audit, account, elsewhere,
 )  # fmt: skip
 """One module a screen; each has a ``blueprint``."""
 

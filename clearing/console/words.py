@@ -6,6 +6,8 @@ from typing import Final
 from flask_babel import lazy_gettext as _l
 from flask_babel.speaklater import LazyString
 
+from clearing.console.desk_words import DESK_DONE, DESK_KINDS
+
 Words = Mapping[str, LazyString]
 
 STATES: Final[Words] = {
@@ -202,6 +204,7 @@ DONE: Final[Words] = {
     "account": _l("付款账户已更换，用于之后的批次。"),
     "clock": _l("演示时钟已向前拨。"),
     "signed-out": _l("您已退出登录。"),
+    **DESK_DONE,
 }
 """What was done, as the next page says it."""
 
@@ -220,6 +223,7 @@ KINDS: Final[Mapping[str, Words]] = {
     "cut": CUTS,
     "group": GROUPS,
     "action": ACTIONS,
+    **DESK_KINDS,
 }
 
 

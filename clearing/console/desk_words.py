@@ -1,0 +1,74 @@
+"""Words for the codes of cases, clearing, connectors and banks; see :mod:`clearing.console.words`."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from flask_babel import lazy_gettext as _l
+from flask_babel.speaklater import LazyString
+
+Words = Mapping[str, LazyString]
+
+CASE_KINDS: Final[Words] = {
+    "hold": _l("后到的申请挂起"),
+    "collision": _l("与他处支持相撞"),
+    "red_letter": _l("拨付后发票冲红"),
+}
+CASE_STATES: Final[Words] = {
+    "open": _l("待处理"),
+    "assigned": _l("处理中"),
+    "resolved": _l("已处理"),
+}
+CASE_CODES: Final[Words] = {
+    "duplicate.amount_conflict": _l("同一发票金额不一致"),
+    "duplicate.collision": _l("他处已支持同一支出"),
+    "duplicate.document_reuse": _l("同一份材料重复使用"),
+    "duplicate.foreign_invoice": _l("他人使用过的发票"),
+    "duplicate.foreign_receipt": _l("他人使用过的回单"),
+    "duplicate.invoice_reuse": _l("同一发票再次使用"),
+    "duplicate.red_letter": _l("发票已冲红"),
+    "duplicate.similar": _l("与在先申请高度相似"),
+    "duplicate.suspected": _l("审核员认为疑似重复"),
+}
+CASE_OUTCOMES: Final[Words] = {
+    "distinct": _l("是两笔不同的支出，双方继续"),
+    "later_stands": _l("后到的一方成立，在先的一方放弃"),
+    "earlier_stands": _l("在先的一方成立，后到的一方放弃"),
+    "ended": _l("随申请结束"),
+}
+CASE_SIDES: Final[Words] = {
+    "later": _l("后到的一方"),
+    "earlier": _l("在先的一方"),
+}
+SUBJECTS: Final[Words] = {
+    "claim": _l("兑付申请"),
+    "support": _l("他处支持记录"),
+}
+PAIR_STATES: Final[Words] = {
+    "open": _l("待处理"),
+    "dismissed": _l("不是重复"),
+    "confirmed": _l("确认重复"),
+    "ended": _l("随申请结束"),
+}
+PAIR_EFFECTS: Final[Words] = {
+    "hold": _l("申请已挂起"),
+    "case": _l("申请已封存，仅作核查"),
+}
+DESK_KINDS: Final[Mapping[str, Words]] = {
+    "case_kind": CASE_KINDS,
+    "case_state": CASE_STATES,
+    "case_code": CASE_CODES,
+    "case_outcome": CASE_OUTCOMES,
+    "case_side": CASE_SIDES,
+    "subject": SUBJECTS,
+    "pair_state": PAIR_STATES,
+    "pair_effect": PAIR_EFFECTS,
+}
+DESK_DONE: Final[Words] = {
+    "case-taken": _l("已由您处理。"),
+    "case-given-back": _l("已交还，等待他人处理。"),
+    "case-held": _l("本方申请已暂停，等待处理。"),
+    "case-resolved": _l("疑似重复已处理，双方同时生效。"),
+    "pair-dismissed": _l("已判定不是重复，不会再次提示。"),
+    "pair-confirmed": _l("已确认重复。"),
+}
+"""What was done, as the next page says it."""
