@@ -8,6 +8,7 @@ from flask import Flask
 from clearing.api.limits import Window
 from clearing.console import (
     account,
+    agreements,
     audit,
     batch,
     batches,
@@ -15,7 +16,10 @@ from clearing.console import (
     cases,
     claim,
     claims,
+    clearing,
     clock,
+    cycle,
+    debts,
     elsewhere,
     home,
     instruction,
@@ -34,7 +38,7 @@ from tenants.kernel.clock import Clock
 
 SCREENS: Final[tuple[ModuleType, ...]] = (
     static_files, sign_in, instruction, home, claims, claim, queue, cases, case, pairs, reservations, batches, batch,
-    settings, policies, audit, account, elsewhere,
+    clearing, cycle, debts, agreements, settings, policies, audit, account, elsewhere,
 )  # fmt: skip
 """One module a screen; each has a ``blueprint``."""
 

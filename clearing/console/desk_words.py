@@ -53,6 +53,32 @@ PAIR_EFFECTS: Final[Words] = {
     "hold": _l("申请已挂起"),
     "case": _l("申请已封存，仅作核查"),
 }
+CYCLE_STATES: Final[Words] = {
+    "open": _l("开启中"),
+    "closed": _l("已关闭，待确认"),
+    "confirmed": _l("已确认，待结清"),
+    "settled": _l("已结清"),
+}
+CYCLE_VIEWS: Final[Words] = {
+    "gross": _l("总额"),
+    "bilateral": _l("双边轧差"),
+    "multilateral": _l("多边轧差"),
+}
+ORDER_KINDS: Final[Words] = {
+    "payment": _l("直接付款"),
+    "pay_in": _l("缴入清算专户"),
+    "pay_out": _l("由清算专户付出"),
+}
+AGREEMENT_FORMS: Final[Words] = {
+    "direct": _l("出资区域直接兑付"),
+    "agent": _l("由结算代理兑付"),
+    "home_region": _l("由对方区域垫付"),
+}
+AGREEMENT_STATES: Final[Words] = {
+    "proposed": _l("待双方同意"),
+    "approved": _l("已生效"),
+    "refused": _l("未同意"),
+}
 DESK_KINDS: Final[Mapping[str, Words]] = {
     "case_kind": CASE_KINDS,
     "case_state": CASE_STATES,
@@ -62,6 +88,11 @@ DESK_KINDS: Final[Mapping[str, Words]] = {
     "subject": SUBJECTS,
     "pair_state": PAIR_STATES,
     "pair_effect": PAIR_EFFECTS,
+    "cycle_state": CYCLE_STATES,
+    "cycle_view": CYCLE_VIEWS,
+    "order_kind": ORDER_KINDS,
+    "agreement_form": AGREEMENT_FORMS,
+    "agreement_state": AGREEMENT_STATES,
 }
 DESK_DONE: Final[Words] = {
     "case-taken": _l("已由您处理。"),
@@ -70,5 +101,13 @@ DESK_DONE: Final[Words] = {
     "case-resolved": _l("疑似重复已处理，双方同时生效。"),
     "pair-dismissed": _l("已判定不是重复，不会再次提示。"),
     "pair-confirmed": _l("已确认重复。"),
+    "cycle-opened": _l("清算窗口已开启。"),
+    "cycle-closed": _l("窗口已关闭，头寸已固定，请各区域确认。"),
+    "cycle-confirmed": _l("头寸已确认。"),
+    "cycle-settled": _l("周期已结清。"),
+    "agreement-proposed": _l("协议已提出，须双方同意后生效。"),
+    "agreement-approved": _l("已同意该协议。"),
+    "agreement-refused": _l("已拒绝该协议。"),
+    "hold-lifted": _l("该批次的敞口暂停已解除，可以放行。"),
 }
 """What was done, as the next page says it."""
