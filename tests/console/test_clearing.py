@@ -130,11 +130,7 @@ def test_a_window_is_closed_confirmed_by_each_and_settled_by_clicking(world: Wor
     assert operator.send(path, f"{path}/close").headers["Location"] == f"{path}?done=cycle-closed"
     page = finance.see(path)
     assert page.count("确认净额") == 2
-    stale = {
-        "form_token": re.findall(r'name="form_token" value="([^"]+)"', page)[0],
-        "tenant": "wujiang",
-        "net": "0.00",
-    }
+    stale = {"form_token": form_token(page), "tenant": "wujiang", "net": "0.00"}
     assert finance.browser.post(f"{path}/confirmation", data=stale).status_code == 409, "another figure than it is"
     for tenant, net in (("wujiang", f"-{owed.owed}"), ("jiashan", owed.owed)):
         answer = finance.browser.post(f"{path}/confirmation", data=stale | {"tenant": tenant, "net": net})
