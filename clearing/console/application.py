@@ -10,6 +10,7 @@ from clearing.console import (
     account,
     agreements,
     audit,
+    bank,
     batch,
     batches,
     case,
@@ -24,11 +25,13 @@ from clearing.console import (
     home,
     instruction,
     pairs,
+    payee,
     policies,
     queue,
     reservations,
     settings,
     sign_in,
+    statement,
     static_files,
 )
 from clearing.console.filters import furnish
@@ -38,7 +41,7 @@ from tenants.kernel.clock import Clock
 
 SCREENS: Final[tuple[ModuleType, ...]] = (
     static_files, sign_in, instruction, home, claims, claim, queue, cases, case, pairs, reservations, batches, batch,
-    clearing, cycle, debts, agreements, settings, policies, audit, account, elsewhere,
+    bank, statement, payee, clearing, cycle, debts, agreements, settings, policies, audit, account, elsewhere,
 )  # fmt: skip
 """One module a screen; each has a ``blueprint``."""
 

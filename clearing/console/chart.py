@@ -67,6 +67,7 @@ def heat_map(label: str, names: tuple[str, str], flows: Sequence[Flow]) -> Chart
         "customdata": [[pages.get((row, column)) for column in across] for row in down],
         "colorscale": _SCALE,
         "zmin": 0,
+        "zmax": str(max(sums.values(), default=Money(1))),
         "xgap": 3,
         "ygap": 3,
         "showscale": False,
@@ -95,7 +96,8 @@ def heat_map(label: str, names: tuple[str, str], flows: Sequence[Flow]) -> Chart
 def sankey(label: str, flows: Sequence[Flow], middle: str | None = None) -> Chart:
     """Money from those who pay (left) to those who are paid (right): a name that does both stands on both sides.
 
-    ``middle`` is the one name through which money passes, such as a settlement agent's.
+    ``middle`` is the one name through which money passes, such as a settlement agent's; the label says who it is, for
+    it stands where the other names do.
     """
     payers = sorted({flow.source for flow in flows} - {middle})
     payees = sorted({flow.target for flow in flows} - {middle})
@@ -106,7 +108,7 @@ def sankey(label: str, flows: Sequence[Flow], middle: str | None = None) -> Char
         "type": "sankey",
         "arrangement": "snap",
         "node": {
-            "label": nodes,
+            "label": ["" if name == middle else name for name in nodes],
             "color": [hues.get(name, "#566173") for name in nodes],
             "pad": 18,
             "thickness": 16,

@@ -123,7 +123,7 @@ def _page(cycle_id: UUID, problem: Problem | None = None) -> Response:
     status = HTTPStatus.OK if problem is None else problem.status
     return show(
         "cycle.html", status, problem=problem, view=view, views=VIEWS, lines=lines, charts=_charts(view, lines),
-        total=sum((line.amount for line in lines), ZERO), **shown,
+        total=sum((line.amount for line in lines if line.payer), ZERO), **shown,
     )  # fmt: skip
 
 
@@ -199,7 +199,7 @@ def _charts(view: str, lines: Sequence[Line]) -> list[Chart]:
     labels = {
         "gross": _("总额：谁欠谁多少，按欠款方与收款方"),
         "bilateral": _("双边轧差后：谁付给谁多少"),
-        "multilateral": _("多边轧差后：各区域应付或应收多少"),
+        "multilateral": _("多边轧差后：各区域应付或应收多少，中间为清算专户"),
     }
     flowing = sankey(labels[view], flows, agent if view == "multilateral" else None)
     if view == "multilateral":

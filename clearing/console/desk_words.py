@@ -79,6 +79,50 @@ AGREEMENT_STATES: Final[Words] = {
     "approved": _l("已生效"),
     "refused": _l("未同意"),
 }
+LINE_CLASSES: Final[Words] = {
+    "matched": _l("相符"),
+    "differs": _l("不符"),
+    "unknown": _l("不认识"),
+    "duplicate": _l("重复"),
+    "returned": _l("退回"),
+}
+LINE_KINDS: Final[Words] = {
+    "status": _l("状态"),
+    "debit": _l("付出"),
+    "credit": _l("收入"),
+}
+LINE_FIELDS: Final[Words] = {
+    "amount": _l("金额"),
+    "payee": _l("收款人"),
+    "account_number": _l("收款账号"),
+    "state": _l("结果"),
+}
+OUTCOMES_OF_PAYMENTS: Final[Words] = {
+    "paid": _l("已到账"),
+    "returned": _l("退回"),
+    "rejected": _l("被拒"),
+    "open": _l("未有结果"),
+    "reissued": _l("已重新拨付"),
+}
+SENDINGS: Final[Words] = {
+    "prepared": _l("已备好，待发送"),
+    "sent": _l("已送达"),
+    "unknown": _l("结果不明，正在查询"),
+    "accepted": _l("银行已受理"),
+    "rejected": _l("银行已拒绝"),
+}
+CALLS: Final[Words] = {
+    "submit": _l("发送"),
+    "inquiry": _l("查询"),
+}
+ANSWERS: Final[Words] = {
+    "accepted": _l("受理"),
+    "rejected": _l("拒绝"),
+    "delivered": _l("已送达"),
+    "pending": _l("处理中"),
+    "absent": _l("未收到"),
+    "silent": _l("没有答复"),
+}
 DESK_KINDS: Final[Mapping[str, Words]] = {
     "case_kind": CASE_KINDS,
     "case_state": CASE_STATES,
@@ -88,6 +132,13 @@ DESK_KINDS: Final[Mapping[str, Words]] = {
     "subject": SUBJECTS,
     "pair_state": PAIR_STATES,
     "pair_effect": PAIR_EFFECTS,
+    "line_class": LINE_CLASSES,
+    "line_kind": LINE_KINDS,
+    "line_field": LINE_FIELDS,
+    "payment": OUTCOMES_OF_PAYMENTS,
+    "sending": SENDINGS,
+    "call": CALLS,
+    "answer": ANSWERS,
     "cycle_state": CYCLE_STATES,
     "cycle_view": CYCLE_VIEWS,
     "order_kind": ORDER_KINDS,
@@ -108,6 +159,15 @@ DESK_DONE: Final[Words] = {
     "agreement-proposed": _l("协议已提出，须双方同意后生效。"),
     "agreement-approved": _l("已同意该协议。"),
     "agreement-refused": _l("已拒绝该协议。"),
+    "bank-ordered": _l("拨付文件已送交银行通道，结果会显示在下面。"),
+    "statement-imported": _l("银行文件已导入，下面是需要查看的差异。"),
+    "statement-known": _l("这份文件以前导入过，没有任何变化。"),
+    "correction-proposed": _l("新账户已提出，须由另一人复核。"),
+    "correction-approve": _l("新账户已复核通过，冷静期满后可以重新拨付。"),
+    "correction-refuse": _l("新账户未通过复核。"),
+    "reissued": _l("已重新列入应付，进入下一批次。"),
+    "release-first": _l("第一人已放行；金额超过限额，须由第二人再放行。"),
+    "release-held": _l("批次超过敞口限额，须由协议指定的批准人解除暂停后再放行。"),
     "hold-lifted": _l("该批次的敞口暂停已解除，可以放行。"),
 }
 """What was done, as the next page says it."""
