@@ -34,7 +34,9 @@ def alike(world: World) -> str:
     """The open pair of two claims of Jiangsu's that look alike."""
     claims = [world.one_in_review(), world.one_in_review()]
     sides = [
-        Side("jiangsu", UUID(each["id"]), each["claim_no"], each["platform"], "2024-09", world.clock.now())
+        Side(
+            "jiangsu", UUID(each["id"]), each["claim_no"], each["platform"], each["submitted_at"][:7], world.clock.now()
+        )
         for each in claims
     ]
     match = Match(sides[1], 0, sides[0], 0, 987_600, (1, 2, 0, 1, 1, 0, 0)[: _levels()], "0" * 64)
