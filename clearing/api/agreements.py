@@ -76,18 +76,27 @@ def get_agreements(query: dict[str, Any], tenant: str) -> Response:
 @blueprint.response(201, description="the proposal; it takes effect once both sides have agreed")
 def put_agreement(body: dict[str, Any], tenant: str) -> Response:
     """Propose an agreement to another tenant or an outside region."""
-    agent = body.pop("agent")
-    account = None
-    if agent is not None:
-        account = Account(agent.account_name, agent.account_number, agent.bank_name, agent.cnaps)
-    proposal = Proposal(agent=account, **body)
+    proposal = proposal_of(body)
 
     def use_case(work: Work) -> Answer:
         made = propose(work.connection, tenant, proposal, office(), principal().subject, work.at)
         return Answer(made.json(), 201, {"Location": f"/v1/tenants/{tenant}/agreements/{made.id}"})
 
-    sides = (tenant,) if proposal.counterparty.isdecimal() else (tenant, proposal.counterparty)
-    return in_transaction(use_case, sides)
+    return in_transaction(use_case, proposed_sides(tenant, proposal))
+
+
+def proposal_of(body: dict[str, Any]) -> Proposal:
+    """The proposal that :class:`ProposalSchema` read."""
+    agent = body.pop("agent")
+    account = None
+    if agent is not None:
+        account = Account(agent.account_name, agent.account_number, agent.bank_name, agent.cnaps)
+    return Proposal(agent=account, **body)
+
+
+def proposed_sides(tenant: str, proposal: Proposal) -> tuple[str, ...]:
+    """The tenants whose books the proposal is written to."""
+    return (tenant,) if proposal.counterparty.isdecimal() else (tenant, proposal.counterparty)
 
 
 @blueprint.get("/<uuid:agreement_id>")
@@ -105,7 +114,7 @@ def approve_agreement(tenant: str, agreement_id: UUID) -> Response:
     def use_case(work: Work) -> Answer:
         return Answer(agree(work.connection, tenant, agreement_id, principal().subject, work.at).json())
 
-    return in_transaction(use_case, _sides(tenant, agreement_id), frozenset({SAME_DAY}))
+    return in_transaction(use_case, sides_of(tenant, agreement_id), frozenset({SAME_DAY}))
 
 
 @blueprint.post("/<uuid:agreement_id>/refuse")
@@ -118,10 +127,10 @@ def refuse_agreement(body: dict[str, Any], tenant: str, agreement_id: UUID) -> R
         actor = principal().subject
         return Answer(refuse(work.connection, tenant, agreement_id, body["reason"], actor, work.at).json())
 
-    return in_transaction(use_case, _sides(tenant, agreement_id))
+    return in_transaction(use_case, sides_of(tenant, agreement_id))
 
 
-def _sides(tenant: str, agreement_id: UUID) -> tuple[str, ...]:
+def sides_of(tenant: str, agreement_id: UUID) -> tuple[str, ...]:
     """The tenants whose books a step on the agreement writes to."""
     service = current()
 

@@ -59,23 +59,27 @@ class CaseHoldSchema(Schema):
 @blueprint.arguments(CaseQuerySchema, location="query")
 def list_the_cases(query: dict[str, Any]) -> Response:
     """List cases, the oldest first."""
-    caller, limit, after = principal(), query["limit"], cursor_id(query["cursor"])
-    tenants = tuple(one for one in caller.tenants if query["tenant"] in {None, one})
+    limit, after = query["limit"], cursor_id(query["cursor"])
 
     def use_case(work: Work) -> Answer:
         today = shanghai_day(work.at)
-        wanted = Wanted(
-            tenants=tenants,
-            state=query["state"],
-            kind=query["kind"],
-            owner=query["owner"],
-            overdue_on=today if query["overdue"] else None,
-            subject_id=query["subject"],
-        )
+        wanted = wanted_cases(query, today)
         rows = list_cases(work.connection, wanted, after, limit + 1)
-        return Answer(page(rows, limit, lambda row: case_json(row, tenants, today), lambda row: str(row.id)))
+        return Answer(page(rows, limit, lambda row: case_json(row, wanted.tenants, today), lambda row: str(row.id)))
 
     return in_transaction(use_case)
+
+
+def wanted_cases(query: dict[str, Any], today: date) -> Wanted:
+    """What the query asks for, of the caller's tenants."""
+    return Wanted(
+        tenants=tuple(one for one in principal().tenants if query["tenant"] in {None, one}),
+        state=query["state"],
+        kind=query["kind"],
+        owner=query["owner"],
+        overdue_on=today if query["overdue"] else None,
+        subject_id=query["subject"],
+    )
 
 
 @blueprint.get("/<uuid:case_id>")

@@ -17,6 +17,7 @@ from settlement.cycles.clearing_order import list_orders
 from settlement.cycles.cycle import (
     CURRENCY,
     Cycle,
+    StoredPosition,
     cells_of,
     cells_of_debts,
     ensure_open,
@@ -94,8 +95,7 @@ def open_cycle(body: dict[str, Any]) -> Response:
     """Open the set's window where none is open, else answer the open one: a set never has two."""
 
     def use_case(work: Work) -> Answer:
-        concerned = _operated(work, body["agreement_set"])
-        cycle = ensure_open(work.connection, body["agreement_set"], concerned, principal().subject, work.at)
+        cycle = opened_by_caller(work, body["agreement_set"])
         return Answer(cycle.json(), headers={"Location": f"/v1/clearing/cycles/{cycle.id}"})
 
     return in_transaction(use_case, everyone())
@@ -128,11 +128,7 @@ def close_cycle(cycle_id: UUID) -> Response:
     """Close the window: its matrix and positions are fixed, and the next window opens."""
     tenants = everyone()
 
-    def use_case(work: Work) -> Answer:
-        _operated(work, find_cycle(work.connection, cycle_id).agreement_set)
-        return Answer(close(work.connection, cycle_id, tenants, principal().subject, work.at).json())
-
-    return in_transaction(use_case, tenants)
+    return in_transaction(lambda work: Answer(closed_by_caller(work, cycle_id, tenants).json()), tenants)
 
 
 @blueprint.post("/cycles/<uuid:cycle_id>/settle")
@@ -141,11 +137,7 @@ def settle_cycle(cycle_id: UUID) -> Response:
     """Declare that everything ordered has been paid."""
     tenants = everyone()
 
-    def use_case(work: Work) -> Answer:
-        _operated(work, find_cycle(work.connection, cycle_id).agreement_set)
-        return Answer(settle(work.connection, cycle_id, tenants, principal().subject, work.at).json())
-
-    return in_transaction(use_case, tenants)
+    return in_transaction(lambda work: Answer(settled_by_caller(work, cycle_id, tenants).json()), tenants)
 
 
 @blueprint.get("/cycles/<uuid:cycle_id>/positions")
@@ -166,7 +158,7 @@ def get_positions(cycle_id: UUID) -> Response:
 @blueprint.arguments(DebtQuerySchema, location="query")
 def get_debts(query: dict[str, Any], cycle_id: UUID) -> Response:
     """List the claims behind a figure: of one cell where debtor and creditor are named, else all of the caller's."""
-    limit, after = query["limit"], _debt_place(query["cursor"])
+    limit, after = query["limit"], debt_place(query["cursor"])
 
     def use_case(work: Work) -> Answer:
         shown_cycle(work.connection, cycle_id)
@@ -183,18 +175,8 @@ def get_debts(query: dict[str, Any], cycle_id: UUID) -> Response:
 @blueprint.arguments(ConfirmationSchema)
 def post_confirmation(body: dict[str, Any], cycle_id: UUID) -> Response:
     """Confirm one tenant's position, saying its net; the last confirmation brings about the signed orders."""
-    caller = principal()
-    if body["tenant"] not in caller.tenants:
-        raise not_found("清算头寸", "position")
     tenants = everyone()
-
-    def use_case(work: Work) -> Answer:
-        position = confirm(
-            work.connection, cycle_id, body["tenant"], body["net"], tenants, office(), caller.subject, work.at
-        )
-        return Answer(position.json())
-
-    return in_transaction(use_case, tenants)
+    return in_transaction(lambda work: Answer(confirmed_by_caller(work, cycle_id, body, tenants).json()), tenants)
 
 
 @blueprint.get("/cycles/<uuid:cycle_id>/orders")
@@ -210,6 +192,36 @@ def get_orders(cycle_id: UUID) -> Response:
     return in_transaction(use_case)
 
 
+def opened_by_caller(work: Work, agreement_set: str) -> Cycle:
+    """The set's open window, opened as the caller where there is none; as in all steps, everyone must be bound."""
+    concerned = operated(work, agreement_set)
+    return ensure_open(work.connection, agreement_set, concerned, principal().subject, work.at)
+
+
+def closed_by_caller(work: Work, cycle_id: UUID, tenants: tuple[str, ...]) -> Cycle:
+    """Close the window, as the caller."""
+    operated(work, find_cycle(work.connection, cycle_id).agreement_set)
+    return close(work.connection, cycle_id, tenants, principal().subject, work.at)
+
+
+def settled_by_caller(work: Work, cycle_id: UUID, tenants: tuple[str, ...]) -> Cycle:
+    """Declare the window settled, as the caller."""
+    operated(work, find_cycle(work.connection, cycle_id).agreement_set)
+    return settle(work.connection, cycle_id, tenants, principal().subject, work.at)
+
+
+def confirmed_by_caller(work: Work, cycle_id: UUID, given: dict[str, Any], tenants: tuple[str, ...]) -> StoredPosition:
+    """Confirm one of the caller's tenants' position; ``given`` is what :class:`ConfirmationSchema` made.
+
+    Raises:
+        NotFound: the tenant is none of the caller's.
+    """
+    caller = principal()
+    if given["tenant"] not in caller.tenants:
+        raise not_found("清算头寸", "position")
+    return confirm(work.connection, cycle_id, given["tenant"], given["net"], tenants, office(), caller.subject, work.at)
+
+
 def everyone() -> tuple[str, ...]:
     """All tenants: what a step on a whole window is bound to."""
     service = current()
@@ -220,7 +232,7 @@ def everyone() -> tuple[str, ...]:
     return run(service.engine, Scope(()), service.machine, tenants)
 
 
-def _operated(work: Work, agreement_set: str) -> list[str]:
+def operated(work: Work, agreement_set: str) -> list[str]:
     """The members of a set, for all of whom the caller must act.
 
     Raises:
@@ -264,7 +276,12 @@ def _cell_json(cell: Cell) -> dict[str, Json]:
     }
 
 
-def _debt_place(cursor: str | None) -> tuple[str, UUID] | None:
+def debt_place(cursor: str | None) -> tuple[str, UUID] | None:
+    """The debt behind which a page starts.
+
+    Raises:
+        Invalid: the cursor is not one of ours.
+    """
     key = read_cursor(cursor)
     if key is None:
         return None

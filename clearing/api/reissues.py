@@ -78,16 +78,16 @@ class ReissueSchema(Schema):
 @blueprint.response(201, CorrectionSchema)
 def propose_correction(body: dict[str, Any], claim_id: UUID) -> Response:
     """Propose another account for a claim whose payment came back."""
+    return in_transaction(lambda work: _shown(proposed_by_caller(work, claim_id, body), 201))
+
+
+def proposed_by_caller(work: Work, claim_id: UUID, body: dict[str, Any]) -> Correction:
+    """Propose the account, as the caller; ``body`` is what :class:`CorrectionOrderSchema` made."""
     service, given = current(), body["payee"]
     account = Account(given.account_name, given.account_number, given.bank_name, given.cnaps)
     proposal = Proposal(account, payee_digest(service.vault, account), body["reason"])
-
-    def use_case(work: Work) -> Answer:
-        tenant = view_claim(work.connection, claim_id).row.tenant
-        actor = principal().subject
-        return _shown(propose(work.connection, tenant, claim_id, proposal, service.office, actor, work.at), 201)
-
-    return in_transaction(use_case)
+    tenant = view_claim(work.connection, claim_id).row.tenant
+    return propose(work.connection, tenant, claim_id, proposal, service.office, principal().subject, work.at)
 
 
 @blueprint.get("/<uuid:claim_id>/payee-corrections")
@@ -110,17 +110,21 @@ def get_corrections(claim_id: UUID) -> Response:
 @blueprint.response(200, CorrectionSchema)
 def decide_correction(body: dict[str, Any], claim_id: UUID, correction_id: UUID) -> Response:
     """Approve or refuse the account, by another person; three working days later it may be paid to."""
+    return in_transaction(lambda work: _shown(decided_by_caller(work, claim_id, correction_id, body), 200))
 
-    def use_case(work: Work) -> Answer:
-        tenant = view_claim(work.connection, claim_id).row.tenant
-        known = {each.id for each in list_corrections(work.connection, tenant, claim_id)}
-        if correction_id not in known:
-            raise not_found("账户更正", "correction")
-        actor = principal().subject
-        made = decide(work.connection, tenant, correction_id, body["outcome"], body["reason"], actor, work.at)
-        return _shown(made, 200)
 
-    return in_transaction(use_case)
+def decided_by_caller(work: Work, claim_id: UUID, correction_id: UUID, body: dict[str, Any]) -> Correction:
+    """Approve or refuse the account, as the caller; ``body`` is what :class:`DecisionSchema` made.
+
+    Raises:
+        NotFound: the claim has no such correction.
+    """
+    tenant = view_claim(work.connection, claim_id).row.tenant
+    known = {each.id for each in list_corrections(work.connection, tenant, claim_id)}
+    if correction_id not in known:
+        raise not_found("账户更正", "correction")
+    actor = principal().subject
+    return decide(work.connection, tenant, correction_id, body["outcome"], body["reason"], actor, work.at)
 
 
 @blueprint.post("/<uuid:claim_id>/reissue")
@@ -128,15 +132,19 @@ def decide_correction(body: dict[str, Any], claim_id: UUID, correction_id: UUID)
 @blueprint.response(201, ReissueSchema)
 def reissue_claim(claim_id: UUID) -> Response:
     """Owe again what came back; the next batch of its scheme and mode pays it to the corrected account."""
-    office = current().office
 
     def use_case(work: Work) -> Answer:
-        tenant = view_claim(work.connection, claim_id).row.tenant
-        made = reissue(work.connection, tenant, claim_id, office, principal().subject, work.at)
+        made = reissued_by_caller(work, claim_id)
         state = view_claim(work.connection, claim_id).state_now
         return Answer({"claim_id": str(claim_id), "obligation_id": str(made), "state": state}, 201)
 
     return in_transaction(use_case)
+
+
+def reissued_by_caller(work: Work, claim_id: UUID) -> UUID:
+    """Owe again what came back, as the caller; the id of what is owed."""
+    tenant = view_claim(work.connection, claim_id).row.tenant
+    return reissue(work.connection, tenant, claim_id, current().office, principal().subject, work.at)
 
 
 def _shown(correction: Correction, status: int) -> Answer:

@@ -48,20 +48,24 @@ class SubmissionSchema(Schema):
 @blueprint.response(202, SubmissionSchema)
 def send_batch(tenant: str, batch_id: UUID) -> Response:
     """Send the batch's payment file to the tenant's bank; ordering it again changes nothing."""
+    return in_transaction(lambda work: _shown(work, sent_by_caller(work, tenant, batch_id), 202), (tenant,))
+
+
+def sent_by_caller(work: Work, tenant: str, batch_id: UUID) -> Submission:
+    """Order the sending, as the caller.
+
+    Raises:
+        Conflict: ``bank.not_configured``.
+    """
     bank = current().banks.get(tenant)
-
-    def use_case(work: Work) -> Answer:
-        find_batch(work.connection, tenant, batch_id)
-        if bank is None:
-            raise Conflict(
-                "bank.not_configured",
-                "该区域没有配置银行通道，请下载拨付文件自行提交。",
-                "No bank is configured for this tenant; download the payment file and hand it in yourselves.",
-            )
-        made = order_sending(work.connection, tenant, batch_id, bank.method, principal().subject, work.at)
-        return _shown(work, made, 202)
-
-    return in_transaction(use_case, (tenant,))
+    find_batch(work.connection, tenant, batch_id)
+    if bank is None:
+        raise Conflict(
+            "bank.not_configured",
+            "该区域没有配置银行通道，请下载拨付文件自行提交。",
+            "No bank is configured for this tenant; download the payment file and hand it in yourselves.",
+        )
+    return order_sending(work.connection, tenant, batch_id, bank.method, principal().subject, work.at)
 
 
 @blueprint.get("/<uuid:batch_id>/sending")

@@ -22,6 +22,7 @@ from tenants.kernel.clock import shanghai_day
 from tenants.kernel.database import Work, reach
 from tenants.kernel.errors import not_found
 from tenants.kernel.ids import new_id
+from tenants.kernel.money import Money
 from tenants.kernel.statements import Write
 
 HOLD: Final = "hold"
@@ -275,22 +276,13 @@ class Wanted:
 
 def list_cases(connection: Connection, wanted: Wanted, after: UUID | None, limit: int) -> list[CaseRow]:
     """At most ``limit`` cases behind the one with the id ``after``, the oldest first."""
-    conditions: list[tuple[str, Any]] = [
-        ("id > %s", after),
-        ("kind = %s", wanted.kind),
-        ("resolved_at is null and due_on < %s", wanted.overdue_on),
-        ("%s in (later_id, earlier_id)", wanted.subject_id),
-    ]
-    chosen = [(text, value) for text, value in conditions if value is not None]
-    where = "".join(f" and {text}" for text, _ in chosen)
-    values = [value for _, value in chosen]
-    state = _STATES.get(wanted.state or "", "true")
+    where, values = _conditions(wanted, after)
     halves = []
     bound: list[Any] = []
     for which in (LATER, EARLIER):
         own = "true" if wanted.owner is None else f"{which}_owner = %s"
         halves.append(
-            f"(select {_LIST} from duplicate_case where {which}_tenant = t.tenant and {state} and {own}{where} "  # noqa: S608 - our own conditions
+            f"(select {_LIST} from duplicate_case where {which}_tenant = t.tenant and {own}{where} "  # noqa: S608 - our own conditions
             "order by id limit %s)"
         )
         bound += ([] if wanted.owner is None else [wanted.owner]) + values + [limit]
@@ -301,6 +293,36 @@ def list_cases(connection: Connection, wanted: Wanted, after: UUID | None, limit
         (list(wanted.tenants), *bound, limit),
     )
     return [CaseRow(*row) for row in rows]
+
+
+def case_totals(connection: Connection, wanted: Wanted) -> tuple[int, Money]:
+    """How many cases are wanted, and the sum of the awards of the tenants' own claims in them, each once."""
+    where, values = _conditions(wanted, None)
+    halves = [
+        "select id, later_id, earlier_id from duplicate_case "  # noqa: S608 - our own conditions
+        f"where {which}_tenant = any(%s){'' if wanted.owner is None else f' and {which}_owner = %s'}{where}"
+        for which in (LATER, EARLIER)
+    ]
+    bound = [list(wanted.tenants), *([] if wanted.owner is None else [wanted.owner]), *values]
+    count, fen = connection.exec_driver_sql(
+        f"with wanted as ({' union '.join(halves)}) select (select count(*) from wanted), "  # noqa: S608 - ours
+        "coalesce((select sum(award_fen) from claim where tenant = any(%s) "
+        "and id in (select later_id from wanted union select earlier_id from wanted)), 0)::bigint",
+        (*bound, *bound, list(wanted.tenants)),
+    ).one()
+    return count, Money(fen)
+
+
+def _conditions(wanted: Wanted, after: UUID | None) -> tuple[str, list[Any]]:
+    conditions: list[tuple[str, Any]] = [
+        ("id > %s", after),
+        ("kind = %s", wanted.kind),
+        ("resolved_at is null and due_on < %s", wanted.overdue_on),
+        ("%s in (later_id, earlier_id)", wanted.subject_id),
+    ]
+    chosen = [(text, value) for text, value in conditions if value is not None]
+    where = "".join(f" and {text}" for text, _ in chosen)
+    return f" and {_STATES.get(wanted.state or '', 'true')}{where}", [value for _, value in chosen]
 
 
 _STATES: Final = {

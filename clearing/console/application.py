@@ -8,15 +8,24 @@ from flask import Flask
 from clearing.api.limits import Window
 from clearing.console import (
     account,
+    agreements,
     audit,
+    bank,
     batch,
     batches,
+    case,
+    cases,
     claim,
     claims,
+    clearing,
     clock,
+    cycle,
+    debts,
     elsewhere,
     home,
     instruction,
+    pairs,
+    payee,
     policies,
     policy,
     policy_draft,
@@ -25,6 +34,7 @@ from clearing.console import (
     reservations,
     settings,
     sign_in,
+    statement,
     static_files,
 )
 from clearing.console.filters import furnish
@@ -33,8 +43,9 @@ from clearing.console.language import speak
 from tenants.kernel.clock import Clock
 
 SCREENS: Final[tuple[ModuleType, ...]] = (
-    static_files, sign_in, instruction, home, claims, claim, queue, reservations, batches, batch, settings, policies,
-    policy, policy_draft, rehearsal, audit, account, elsewhere,
+    static_files, sign_in, instruction, home, claims, claim, queue, cases, case, pairs, reservations, batches, batch,
+    bank, statement, payee, clearing, cycle, debts, agreements, settings, policies, policy, policy_draft, rehearsal,
+    audit, account, elsewhere,
 )  # fmt: skip
 """One module a screen; each has a ``blueprint``."""
 

@@ -16,6 +16,7 @@ from clearing.api.batch_acts import (
     release_tenants,
     seal_as_caller,
 )
+from clearing.api.batch_clearing import LiftSchema
 from clearing.api.batches import MAX_REASON_CHARACTERS, StepSchema, line_of
 from clearing.api.frame import current, principal
 from clearing.api.noun import load, read_cursor, write_cursor
@@ -26,6 +27,8 @@ from settlement.batches.batch import Batch, control_totals, find_batch, list_ite
 from settlement.batches.batch_files import list_files
 from settlement.batches.batch_states import possible_steps
 from settlement.batches.batch_steps import cancel
+from settlement.batches.two_releasers import first_release
+from settlement.cycles.exposure import find_hold, lift_hold
 from tenants.accounts import confirms
 from tenants.kernel.clock import shanghai_day
 from tenants.kernel.database import Scope, Work, run
@@ -52,6 +55,10 @@ READ: Final = ("batches.get_batch", "batches.get_items", "batches.get_files")
 @as_api(*READ)
 def batch_page(tenant: str, batch_id: UUID) -> Response:
     """The batch."""
+    return _shown(tenant, batch_id)
+
+
+def _shown(tenant: str, batch_id: UUID, problem: Problem | None = None) -> Response:
     after = line_of(read_cursor(request.args.get("cursor")))
 
     def use_case(work: Work) -> dict[str, Any]:
@@ -65,9 +72,13 @@ def batch_page(tenant: str, batch_id: UUID) -> Response:
             "files": list_files(work.connection, tenant, batch_id),
             "today": shanghai_day(work.at),
             "steps": _open_to_me(batch),
+            "first": first_release(work.connection, batch),
+            "hold": find_hold(work.connection, tenant, batch_id),
+            "me": principal().subject,
         }
 
-    return show("batch.html", tenant=tenant, **within(use_case, (tenant,)))
+    status = HTTPStatus.OK if problem is None else problem.status
+    return show("batch.html", status, tenant=tenant, problem=problem, **within(use_case, (tenant,)))
 
 
 @blueprint.get("/files/<name>")
@@ -94,12 +105,39 @@ def do_step(tenant: str, batch_id: UUID, step: str) -> AnyResponse:
         if step in PROVED:
             prove()
         tenants = release_tenants(tenant, batch_id) if step == "release" else (tenant,)
-        within(lambda work: _do(work, tenant, batch_id, step), tenants)
+        done = within(lambda work: _outcome(work, step, _do(work, tenant, batch_id, step)), tenants)
     except Problem as problem:
         if problem.status == HTTPStatus.NOT_FOUND:
             raise
         return _confirm(tenant, batch_id, step, problem)
-    return redirect(f"/console/batches/{tenant}/{batch_id}?done={step}", HTTPStatus.SEE_OTHER)
+    return redirect(f"/console/batches/{tenant}/{batch_id}?done={done}", HTTPStatus.SEE_OTHER)
+
+
+@blueprint.post("/exposure-hold/lift")
+@as_api("batch_clearing.lift_exposure_hold")
+def lift(tenant: str, batch_id: UUID) -> AnyResponse:
+    """Let this batch pass the exposure limit; only the approver whom the agreement names can."""
+
+    def use_case(work: Work) -> None:
+        reason = load(LiftSchema(), plain_form("reason", required=("reason",)))["reason"]
+        batch = lock_batch(work.connection, tenant, batch_id)
+        lift_hold(work.connection, batch, reason, principal().subject, work.at)
+
+    try:
+        within(use_case, (tenant,))
+    except Problem as problem:
+        if problem.status == HTTPStatus.NOT_FOUND:
+            raise
+        return _shown(tenant, batch_id, problem)
+    return redirect(f"/console/batches/{tenant}/{batch_id}?done=hold-lifted", HTTPStatus.SEE_OTHER)
+
+
+def _outcome(work: Work, step: str, batch: Batch) -> str:
+    """What to say of the step: a release may be the first of two, or be held at an exposure limit."""
+    if step != "release" or batch.state != "sealed":
+        return step
+    hold = find_hold(work.connection, batch.tenant, batch.id)
+    return "release-first" if hold is None or hold.lifted_at is not None else "release-held"
 
 
 def _do(work: Work, tenant: str, batch_id: UUID, step: str) -> Batch:

@@ -67,6 +67,7 @@ def heat_map(label: str, names: tuple[str, str], flows: Sequence[Flow]) -> Chart
         "customdata": [[pages.get((row, column)) for column in across] for row in down],
         "colorscale": _SCALE,
         "zmin": 0,
+        "zmax": str(max(sums.values(), default=Money(1))),
         "xgap": 3,
         "ygap": 3,
         "showscale": False,
@@ -92,29 +93,37 @@ def heat_map(label: str, names: tuple[str, str], flows: Sequence[Flow]) -> Chart
     return Chart(label, [heat], layout)
 
 
-def sankey(label: str, flows: Sequence[Flow]) -> Chart:
-    """Money from those who pay (left) to those who are paid (right): a name that does both stands on both sides."""
-    payers = sorted({flow.source for flow in flows})
-    payees = sorted({flow.target for flow in flows})
+def sankey(label: str, flows: Sequence[Flow], middle: str | None = None) -> Chart:
+    """Money from those who pay (left) to those who are paid (right): a name that does both stands on both sides.
+
+    ``middle`` is the one name through which money passes, such as a settlement agent's; the label says who it is, for
+    it stands where the other names do.
+    """
+    payers = sorted({flow.source for flow in flows} - {middle})
+    payees = sorted({flow.target for flow in flows} - {middle})
+    between = [] if middle is None else [middle]
     hues = {name: MARKS[index % len(MARKS)] for index, name in enumerate(sorted({*payers, *payees}))}
+    nodes = [*payers, *payees, *between]
     drawn: dict[str, Any] = {
         "type": "sankey",
-        "arrangement": "fixed",
+        "arrangement": "snap",
         "node": {
-            "label": [*payers, *payees],
-            "color": [hues[name] for name in (*payers, *payees)],
+            "label": ["" if name == middle else name for name in nodes],
+            "color": [hues.get(name, "#566173") for name in nodes],
             "pad": 18,
             "thickness": 16,
             "line": {"width": 0},
             "hovertemplate": "%{label}<br>%{value:,.2f}<extra></extra>",
         },
         "link": {
-            "source": [payers.index(flow.source) for flow in flows],
-            "target": [len(payers) + payees.index(flow.target) for flow in flows],
+            "source": [len(nodes) - 1 if flow.source == middle else payers.index(flow.source) for flow in flows],
+            "target": [
+                len(nodes) - 1 if flow.target == middle else len(payers) + payees.index(flow.target) for flow in flows
+            ],
             "value": [str(flow.amount) for flow in flows],
             "customdata": [flow.address for flow in flows],
             "label": [flow.note for flow in flows],
-            "color": [f"{hues[flow.source]}66" for flow in flows],
+            "color": [f"{hues.get(flow.source, hues.get(flow.target, '#566173'))}66" for flow in flows],
             "hovertemplate": "%{source.label} → %{target.label}<br>%{value:,.2f} %{label}<extra></extra>",
         },
         "valueformat": ",.2f",

@@ -27,6 +27,7 @@ STATIC: Final = Path(__file__).parent / "static"
 def furnish(app: Flask) -> None:
     """Give the pages their filters and names."""
     app.jinja_env.filters.update(yuan=yuan, day=day, instant=instant, percent=percent, capital=capital, fen=Money)
+    app.jinja_env.filters["likelihood"] = likelihood
     app.jinja_env.globals.update(
         asset=asset, languages=LANGUAGES, link=link, may=may, said=said, speaks_english=speaks_english,
         tenant_name=tenant_name, scheme_name=scheme_name, platform_name=platform_name, visitor=visitor, word=word,
@@ -71,6 +72,14 @@ def percent(rate: str | None) -> str:
     if hundredfold.denominator == 1:
         return f"{hundredfold.numerator}%"
     return f"{hundredfold.numerator}/{hundredfold.denominator}%"
+
+
+def likelihood(text: str | None) -> str:
+    """A likelihood as stated with four places, such as ``0.9876``, in percent: ``98.76%``."""
+    if text is None:
+        return "—"
+    hundredths = int(text.replace(".", ""))
+    return f"{hundredths // 100}.{hundredths % 100:02d}%"
 
 
 def link(path: str, given: Mapping[str, Any], **changed: Any) -> str:  # noqa: ANN401 - values of a query

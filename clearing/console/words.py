@@ -6,6 +6,8 @@ from typing import Final
 from flask_babel import lazy_gettext as _l
 from flask_babel.speaklater import LazyString
 
+from clearing.console.desk_words import DESK_DONE, DESK_KINDS
+
 Words = Mapping[str, LazyString]
 
 STATES: Final[Words] = {
@@ -214,6 +216,7 @@ DONE: Final[Words] = {
     "policy-approved": _l("已批准，自施行日起用于核定。"),
     "policy-rejected": _l("已退回起草人。"),
     "signed-out": _l("您已退出登录。"),
+    **DESK_DONE,
 }
 """What was done, as the next page says it."""
 
@@ -233,6 +236,7 @@ KINDS: Final[Mapping[str, Words]] = {
     "cut": CUTS,
     "group": GROUPS,
     "action": ACTIONS,
+    **DESK_KINDS,
 }
 
 

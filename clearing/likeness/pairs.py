@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from clearing.claims.freezing import SIMILAR_CODE
 from tenants.kernel.canonical import canonical_bytes, sha256
 from tenants.kernel.errors import not_found
+from tenants.kernel.money import Money
 from tenants.kernel.statements import insert_rows
 
 CODE: Final = SIMILAR_CODE
@@ -67,11 +68,13 @@ _NOW: Final = (
     "case when p.outcome is not null then p.outcome when p.hold_id is null or h.outcome is null then 'open' "
     "when h.outcome = 'clear' then 'dismissed' when h.outcome = 'reject' then 'confirmed' else 'ended' end"
 )
-_FROM: Final = (
-    f"select {_LIST}, c.claim_no, {_NOW} as state, coalesce(p.resolved_at, h.resolved_at), "  # noqa: S608 - our own columns
-    "coalesce(p.resolved_by, h.resolved_by), coalesce(p.reason, h.reason) from similar_pair p "
-    "join claim c on c.tenant = p.tenant and c.id = p.claim_id "
+_TABLES: Final = (
+    "from similar_pair p join claim c on c.tenant = p.tenant and c.id = p.claim_id "
     "left join hold h on h.tenant = p.tenant and h.id = p.hold_id"
+)
+_FROM: Final = (
+    f"select {_LIST}, c.claim_no, {_NOW} as state, coalesce(p.resolved_at, h.resolved_at), "
+    f"coalesce(p.resolved_by, h.resolved_by), coalesce(p.reason, h.reason) {_TABLES}"
 )
 
 
@@ -85,6 +88,18 @@ def list_pairs(
         (tenant, tenant, state, state, after, after, limit),
     )
     return [_view(row) for row in rows]
+
+
+def pair_totals(connection: Connection, tenant: str | None, state: str | None) -> tuple[int, Money]:
+    """How many pairs there are of these, and the sum of the awards of their later claims, each once."""
+    count, fen = connection.exec_driver_sql(
+        f"with wanted as (select p.tenant, p.claim_id {_TABLES} "  # noqa: S608 - our own columns
+        f"where (%s::text is null or p.tenant = %s) and (%s::text is null or {_NOW} = %s)) "
+        "select (select count(*) from wanted), coalesce((select sum(c.award_fen) from claim c "
+        "where (c.tenant, c.id) in (select tenant, claim_id from wanted)), 0)::bigint",
+        (tenant, tenant, state, state),
+    ).one()
+    return count, Money(fen)
 
 
 def view_pair(connection: Connection, pair_id: UUID) -> PairView:

@@ -5,7 +5,7 @@ agent, who pays the providers (沪科合〔2020〕31号 三(五)). ``home_region
 funding tenant owes it. In force is the pair's latest approved one that is not after the day.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import date, datetime
 from typing import Any, Final
@@ -126,13 +126,7 @@ def list_agreements(
     connection: Connection, tenant: str, filters: Mapping[str, str], after: UUID | None, limit: int
 ) -> list[Agreement]:
     """At most ``limit`` agreements of the tenant, newest first; ``filters``: any of state, counterparty."""
-    where, values = ["(tenant = %s or counterparty = %s)"], [tenant, tenant]
-    if "state" in filters:
-        where.append("state = %s")
-        values.append(filters["state"])
-    if "counterparty" in filters:
-        where.append("%s in (tenant, counterparty)")
-        values.append(filters["counterparty"])
+    where, values = _wanted(tenant, filters)
     if after is not None:
         where.append("id < %s::uuid")
         values.append(str(after))
@@ -143,17 +137,43 @@ def list_agreements(
     return [Agreement(*row) for row in rows]
 
 
+def _wanted(tenant: str, filters: Mapping[str, str]) -> tuple[list[str], list[str]]:
+    where, values = ["(tenant = %s or counterparty = %s)"], [tenant, tenant]
+    if "state" in filters:
+        where.append("state = %s")
+        values.append(filters["state"])
+    if "counterparty" in filters:
+        where.append("%s in (tenant, counterparty)")
+        values.append(filters["counterparty"])
+    return where, values
+
+
 def in_force(connection: Connection, tenant: str, on: date) -> dict[str, Agreement]:
     """The tenant's agreements that are in force on the day, by the other side."""
+    return {agreement.other(tenant): agreement for agreement in all_in_force(connection, (tenant,), on)}
+
+
+def all_in_force(connection: Connection, tenants: Sequence[str], on: date) -> list[Agreement]:
+    """The agreements that are in force on the day and have one of these tenants for a side."""
     rows = connection.exec_driver_sql(
         "select distinct on (least(tenant, counterparty), greatest(tenant, counterparty)) "  # noqa: S608 - our own
-        f"{_LIST} from agreement where (tenant = %s or counterparty = %s) and state = 'approved' "
+        f"{_LIST} from agreement where (tenant = any(%s) or counterparty = any(%s)) and state = 'approved' "
         "and effective_on <= %s order by least(tenant, counterparty), greatest(tenant, counterparty), "
         "effective_on desc",
-        (tenant, tenant, on),
+        (list(tenants), list(tenants), on),
     )
-    found = [Agreement(*row) for row in rows]
-    return {agreement.other(tenant): agreement for agreement in found}
+    return [Agreement(*row) for row in rows]
+
+
+def agreement_totals(connection: Connection, tenant: str, filters: Mapping[str, str]) -> tuple[int, Money]:
+    """How many agreements there are of these, and the sum of their exposure limits."""
+    where, values = _wanted(tenant, filters)
+    count, fen = connection.exec_driver_sql(
+        "select count(*), coalesce(sum(exposure_limit_fen), 0)::bigint from agreement "  # noqa: S608 - our own columns
+        f"where {' and '.join(where)}",
+        tuple(values),
+    ).one()
+    return count, Money(fen)
 
 
 def members(connection: Connection, agreement_set: str) -> list[str]:

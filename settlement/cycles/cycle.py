@@ -116,11 +116,7 @@ _CONCERNED: Final = (
 
 def list_cycles(connection: Connection, filters: dict[str, str], after: UUID | None, limit: int) -> list[Cycle]:
     """At most ``limit`` cycles of the bound tenants' sets, newest first; ``filters``: any of state, agreement_set."""
-    where, values = [_CONCERNED], []
-    for column in ("state", "agreement_set"):
-        if column in filters:
-            where.append(f"{column} = %s")
-            values.append(filters[column])
+    where, values = _wanted(filters)
     if after is not None:
         where.append("id < %s::uuid")
         values.append(str(after))
@@ -129,6 +125,43 @@ def list_cycles(connection: Connection, filters: dict[str, str], after: UUID | N
         (*values, limit),
     )
     return [Cycle(*row) for row in rows]
+
+
+def cycle_totals(connection: Connection, filters: dict[str, str], tenants: Sequence[str]) -> tuple[int, Money]:
+    """How many cycles there are of these, and what is owed in them as far as it concerns the tenants.
+
+    Of closed windows the matrices are added up, of the open ones their debts.
+    """
+    where, values = _wanted(filters)
+    mine = "(m.tenant = any(%s) or m.creditor = any(%s))"
+    count, fen = connection.exec_driver_sql(
+        f"with wanted as (select id, state from clearing_cycle where {' and '.join(where)}) "  # noqa: S608 - our own
+        "select (select count(*) from wanted), "
+        f"coalesce((select sum(m.gross_fen) from clearing_cell m join wanted w on w.id = m.cycle_id where {mine}), 0)"
+        "::bigint + coalesce((select sum(m.amount_fen) from clearing_debt m join wanted w on w.id = m.cycle_id "
+        f"and w.state = 'open' where {mine}), 0)::bigint",
+        (*values, list(tenants), list(tenants), list(tenants), list(tenants)),
+    ).one()
+    return count, Money(fen)
+
+
+def gross_of(connection: Connection, cycles: Sequence[Cycle], tenants: Sequence[str]) -> dict[UUID, tuple[int, Money]]:
+    """Of each of these cycles, how many debts it holds that concern the tenants, and their sum; not of empty ones."""
+    mine = "(tenant = any(%s) or creditor = any(%s))"
+    still_open = [cycle.id for cycle in cycles if cycle.state == "open"]
+    rows = connection.exec_driver_sql(
+        "select cycle_id, sum(debts)::integer, sum(gross_fen)::bigint from clearing_cell "  # noqa: S608 - our own
+        f"where cycle_id = any(%s) and {mine} group by 1 union all "
+        "select cycle_id, count(*)::integer, sum(amount_fen)::bigint from clearing_debt "
+        f"where cycle_id = any(%s) and {mine} group by 1",
+        ([cycle.id for cycle in cycles], list(tenants), list(tenants), still_open, list(tenants), list(tenants)),
+    )
+    return {cycle_id: (debts, Money(fen)) for cycle_id, debts, fen in rows}
+
+
+def _wanted(filters: dict[str, str]) -> tuple[list[str], list[str]]:
+    columns = [column for column in ("state", "agreement_set") if column in filters]
+    return [_CONCERNED, *(f"{column} = %s" for column in columns)], [filters[column] for column in columns]
 
 
 def ensure_open(

@@ -70,3 +70,16 @@ def list_debts(
         Debt(debt_tenant, claim, other, batch_id, scheme, year, Money(fen), at, claim_no, provider)
         for debt_tenant, claim, other, batch_id, scheme, year, fen, at, claim_no, provider in rows
     ]
+
+
+def debt_totals(
+    connection: Connection, cycle_id: UUID, tenants: Sequence[str], debtor: str | None, creditor: str | None
+) -> tuple[int, Money]:
+    """How many debts :func:`list_debts` lists, and their sum."""
+    count, fen = connection.exec_driver_sql(
+        "select count(*), coalesce(sum(amount_fen), 0)::bigint from clearing_debt where cycle_id = %s "
+        "and (tenant = any(%s) or creditor = any(%s)) and (%s::text is null or tenant = %s) "
+        "and (%s::text is null or creditor = %s)",
+        (cycle_id, list(tenants), list(tenants), debtor, debtor, creditor, creditor),
+    ).one()
+    return count, Money(fen)

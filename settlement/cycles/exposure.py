@@ -4,8 +4,10 @@ The limit is the agreement's and is never raised by itself: a batch that would p
 the agreement names lifts the hold on this batch.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -58,6 +60,17 @@ def exposure(connection: Connection, tenant: str, creditor: str) -> Money:
         (tenant, creditor),
     ).scalar_one()
     return Money(fen)
+
+
+def exposures(connection: Connection, tenants: Sequence[str]) -> dict[tuple[str, str], Money]:
+    """What each tenant owes each other and has not settled yet, where either is one of these."""
+    rows = connection.exec_driver_sql(
+        "select d.tenant, d.creditor, sum(d.amount_fen)::bigint from clearing_debt d "
+        "join clearing_cycle c on c.id = d.cycle_id where c.state <> 'settled' "
+        "and (d.tenant = any(%s) or d.creditor = any(%s)) group by 1, 2",
+        (list(tenants), list(tenants)),
+    )
+    return {(tenant, creditor): Money(fen) for tenant, creditor, fen in rows}
 
 
 def held_at_limit(connection: Connection, batch: Batch, agreement: Agreement, actor: str, at: datetime) -> bool:
@@ -118,19 +131,31 @@ def lift_hold(connection: Connection, batch: Batch, reason: str, actor: str, at:
 def find_hold(connection: Connection, tenant: str, batch_id: UUID) -> ExposureHold | None:
     """The batch's hold, whether lifted or not; ``None`` where it never was held."""
     row = connection.exec_driver_sql(
-        "select tenant, batch_id, counterparty, owed_fen, limit_fen, approver, held_by, held_at, lifted_by, lifted_at, "
-        "reason from exposure_hold where tenant = %s and batch_id = %s",
+        f"select {_COLUMNS} from exposure_hold where tenant = %s and batch_id = %s",  # noqa: S608 - our own columns
         (tenant, batch_id),
     ).one_or_none()
-    if row is None:
-        return None
+    return None if row is None else _hold(row)
+
+
+_COLUMNS: Final = (
+    "tenant, batch_id, counterparty, owed_fen, limit_fen, approver, held_by, held_at, lifted_by, lifted_at, reason"
+)
+
+
+def _hold(row: Any) -> ExposureHold:  # noqa: ANN401 - a row of these columns
     tenant_of, of, counterparty, owed_fen, limit_fen, *rest = row
     return ExposureHold(tenant_of, of, counterparty, Money(owed_fen), Money(limit_fen), *rest)
 
 
 def open_holds(connection: Connection, tenant: str) -> list[ExposureHold]:
     """The holds of the tenant that nobody has lifted: what finance has to be alarmed about."""
-    ids = connection.exec_driver_sql(
-        "select batch_id from exposure_hold where tenant = %s and lifted_at is null order by held_at", (tenant,)
-    ).scalars()
-    return [hold for batch_id in ids if (hold := find_hold(connection, tenant, batch_id)) is not None]
+    return open_holds_of(connection, (tenant,))
+
+
+def open_holds_of(connection: Connection, tenants: Sequence[str]) -> list[ExposureHold]:
+    """The same of several tenants."""
+    rows = connection.exec_driver_sql(
+        f"select {_COLUMNS} from exposure_hold where tenant = any(%s) and lifted_at is null order by held_at",  # noqa: S608
+        (list(tenants),),
+    )
+    return [_hold(row) for row in rows]

@@ -112,6 +112,16 @@ def list_lines(
     return [BankLine(*row) for row in rows]
 
 
+def line_totals(connection: Connection, statement: BankStatement, classes: list[str] | None) -> tuple[int, Money]:
+    """How many lines :func:`list_lines` lists, and their sum."""
+    count, fen = connection.exec_driver_sql(
+        "select count(*), coalesce(sum(amount_fen), 0)::bigint from bank_line where tenant = %s and statement_id = %s "
+        "and (%s::text[] is null or line_class = any(%s::text[]))",
+        (statement.tenant, statement.id, classes, classes),
+    ).one()
+    return count, Money(fen)
+
+
 def class_totals(connection: Connection, statement: BankStatement) -> dict[str, Json]:
     """Count and sum of each class, and of what went to suspense."""
     rows = connection.exec_driver_sql(

@@ -1,0 +1,122 @@
+"""Near duplicates: pairs of claims that look like one spending, next to each other, dismissed or confirmed."""
+
+from collections.abc import Iterator
+from http import HTTPStatus
+from typing import Any, Final
+from uuid import UUID
+
+from flask import Response, redirect, request
+from flask_babel import gettext as _
+from werkzeug.wrappers import Response as AnyResponse
+
+from clearing.api.claims import reviewer
+from clearing.api.frame import principal
+from clearing.api.noun import cursor_id, load, write_cursor
+from clearing.api.similar_pairs import PairDecisionSchema, PairQuerySchema
+from clearing.console.desk_words import PAIR_STATES
+from clearing.console.export import Column
+from clearing.console.filters import platform_name, tenant_name
+from clearing.console.forms import plain_form
+from clearing.console.lists import as_file, asked, every, filters, require_exportable
+from clearing.console.screen import as_api, screen, show, within
+from clearing.console.words import word
+from clearing.likeness.comparison import compared_json, pair_json
+from clearing.likeness.holding import decide_pair
+from clearing.likeness.pairs import PairView, list_pairs, pair_totals, view_pair
+from tenants.kernel.database import Work
+from tenants.kernel.errors import Problem
+from tenants.kernel.money import Money
+
+blueprint = screen("pairs", "/pairs")
+
+DONE: Final = {"dismiss": "pair-dismissed", "confirm": "pair-confirmed"}
+
+
+@blueprint.get("")
+@as_api("similar-pairs.list_all")
+def list_page() -> Response:
+    """One page of the pairs that the address asks for, the first found first."""
+    given = asked()
+    shown: dict[str, Any] = {"asked": given, "states": PAIR_STATES, "tenants": principal().tenants}
+    try:
+        query: dict[str, Any] = load(PairQuerySchema(), dict(given))
+        limit, after = query["limit"], cursor_id(query["cursor"])
+    except Problem as problem:
+        return show("pairs.html", problem.status, problem=problem, items=[], **shown)
+    tenant, state = query.get("tenant"), query.get("state")
+
+    def use_case(work: Work) -> tuple[list[PairView], tuple[int, Money]]:
+        pairs = list_pairs(work.connection, tenant, state, after, limit + 1)
+        return pairs, pair_totals(work.connection, tenant, state)
+
+    pairs, (count, total) = within(use_case)
+    following = write_cursor(str(pairs[limit - 1].row.id)) if len(pairs) > limit else None
+    items = [pair_json(pair) for pair in pairs[:limit]]
+    return show("pairs.html", problem=None, items=items, count=count, total=total, next_cursor=following, **shown)
+
+
+@blueprint.get("/export.<any(csv,xlsx):form>")
+@as_api("similar-pairs.list_all")
+def export(form: str) -> Response:
+    """The pairs that the address asks for, all of them, as a file."""
+    query: dict[str, Any] = load(PairQuerySchema(), dict(filters()))
+    tenant, state = query.get("tenant"), query.get("state")
+    count, total = within(lambda work: pair_totals(work.connection, tenant, state))
+    require_exportable(count)
+    totals = ((_("对数"), str(count)), (_("后到申请核定合计（元）"), str(total)))
+    return as_file(form, "pairs", _columns(), _all(tenant, state), totals)
+
+
+@blueprint.get("/<uuid:pair_id>")
+@as_api("similar-pairs.get_pair")
+def pair_page(pair_id: UUID) -> Response:
+    """One pair with both claims next to each other."""
+    return _page(pair_id)
+
+
+@blueprint.post("/<uuid:pair_id>/resolution")
+@as_api("similar-pairs.decide")
+def decide(pair_id: UUID) -> AnyResponse:
+    """Dismiss the pair, or confirm it, which refuses the claim that it holds."""
+
+    def use_case(work: Work) -> str:
+        given = load(PairDecisionSchema(), plain_form("outcome", "reason", required=("outcome", "reason")))
+        decide_pair(work, reviewer(), pair_id, given["outcome"], given["reason"])
+        return DONE[given["outcome"]]
+
+    try:
+        done = within(use_case)
+    except Problem as problem:
+        if problem.status == HTTPStatus.NOT_FOUND:
+            raise
+        return _page(pair_id, problem)
+    return redirect(f"/console/pairs/{pair_id}?done={done}", HTTPStatus.SEE_OTHER)
+
+
+def _page(pair_id: UUID, problem: Problem | None = None) -> Response:
+    pair = within(lambda work: compared_json(work.connection, view_pair(work.connection, pair_id)))
+    status = HTTPStatus.OK if problem is None else problem.status
+    given = request.form if problem is not None else {}
+    return show("pair.html", status, pair=pair, problem=problem, given=given)
+
+
+def _all(tenant: str | None, state: str | None) -> Iterator[PairView]:
+    def read(after: UUID | None, limit: int) -> list[PairView]:
+        return within(lambda work: list_pairs(work.connection, tenant, state, after, limit))
+
+    return every(read, lambda pair: pair.row.id)
+
+
+def _columns() -> tuple[Column[PairView], ...]:
+    return (
+        Column(_("发现时间"), lambda pair: str(pair_json(pair)["found_at"])),
+        Column(_("区域"), lambda pair: tenant_name(pair.row.tenant)),
+        Column(_("后到申请"), lambda pair: pair.claim_no),
+        Column(_("状态"), lambda pair: word("pair_state", pair.state)),
+        Column(_("作用"), lambda pair: word("pair_effect", str(pair_json(pair)["effect"]))),
+        Column(_("相似度"), lambda pair: str(pair_json(pair)["likelihood"] or "")),
+        Column(_("对方平台"), lambda pair: platform_name(pair.row.other_platform)),
+        Column(_("对方月份"), lambda pair: pair.row.other_month),
+        Column(_("对方编号"), lambda pair: str(pair.row.other_reference)),
+        Column(_("理由"), lambda pair: pair.reason or ""),
+    )
