@@ -13,6 +13,7 @@ from prometheus_client.registry import Collector
 from sqlalchemy import Engine
 
 from clearing.claims.probes import alarming
+from clearing.pulling.standing import standing
 from clearing.relay import STUCK_ATTEMPTS
 from tenants.kernel.clock import Clock
 from tenants.kernel.database import Scope, transaction
@@ -63,11 +64,16 @@ class _Backlog(Collector):
         probing = GaugeMetricFamily(
             "clearing_registry_probing_clients", "Clients that met suspiciously many keys of other tenants this hour"
         )
+        sources = GaugeMetricFamily("clearing_pull_sources", "Live pull sources by how they stand", labels=["state"])
+        letters = GaugeMetricFamily("clearing_dead_letters_open", "Pulled records that wait for a correction")
         reached = GaugeMetricFamily("clearing_database_up", "Whether the database could be asked")
         try:
             with transaction(self._engine, Scope(()), self._machine) as work:
                 rows = work.connection.exec_driver_sql(_OPEN, (work.at, STUCK_ATTEMPTS)).all()
                 suspicious = len(alarming(work.connection, work.at, self._looks_per_hour))
+                every = tuple(work.connection.exec_driver_sql("select tenant from tenant order by tenant").scalars())
+            with transaction(self._engine, Scope(every), self._machine) as work:
+                pulled = standing(work.connection)
         except Unavailable:
             reached.add_metric([], 0)
             yield reached
@@ -78,7 +84,10 @@ class _Backlog(Collector):
             oldest.add_metric([kind], age)
             stuck.add_metric([kind], stuck_count)
         probing.add_metric([], suspicious)
-        yield from (reached, waiting, stuck, oldest, probing)
+        for state, count in pulled.by_state.items():
+            sources.add_metric([state], count)
+        letters.add_metric([], pulled.letters_open)
+        yield from (reached, waiting, stuck, oldest, probing, sources, letters)
 
 
 _OPEN: Final = (

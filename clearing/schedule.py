@@ -17,6 +17,7 @@ from clearing.claims.probes import alarming
 from clearing.claims.reservations import release_expired
 from clearing.claims.vault import Vault
 from clearing.claims.waitlist import promote, waiting_budgets
+from clearing.pulling.puller import Puller
 from clearing.receipts import issue_receipts
 from clearing.relay import POLL_SECONDS, Relay
 from clearing.service import Service
@@ -34,6 +35,7 @@ WAITING_SECONDS: Final = 60
 CLEANUP_SECONDS: Final = 3600
 MATCHING_SECONDS: Final = 86_400
 WEBHOOK_SECONDS: Final = 1
+PULL_SECONDS: Final = 1
 RECEIPT_SECONDS: Final = 60
 PROBING_LOOK_SECONDS: Final = 30
 NEAR_DUPLICATES_SECONDS: Final = 30
@@ -104,6 +106,7 @@ def scheduler_of(service: Service) -> Scheduler:
             Task("overdue", OVERDUE_SECONDS, lambda: _repeat(service, release_overdue)),
             Task("expired reservations", OVERDUE_SECONDS, lambda: _repeat(service, release_expired)),
             Task("webhooks", WEBHOOK_SECONDS, courier.round),
+            Task("pulling", PULL_SECONDS, Puller(service).round),
             Task("waiting", WAITING_SECONDS, lambda: assess_waiting(service)),
             Task("matching", MATCHING_SECONDS, lambda: _catch_up_matching(service)),
             Task("receipts", RECEIPT_SECONDS, lambda: _issue_receipts(service)),

@@ -28,7 +28,7 @@ KEPT: Final = (
     "agreement.", "cycle.", "exposure.", "obligations.",
     "policy.", "key.", "payout_account.", "budget.", "linked_regions.", "standing.", "calendar.", "tenant.", "webhook.",
     "agreement.", "cycle.", "exposure.", "obligations.", "release_limit.", "matching.", "reward.",
-    "client_key.",
+    "client_key.", "pull.", "dead_letter.",
     "policy.", "key.", "registry_key.", "payout_account.", "budget.", "linked_regions.", "standing.", "calendar.",
     "tenant.", "similarity.trained",
     "policy.", "key.", "payout_account.", "budget.", "linked_regions.", "standing.", "calendar.", "tenant.", "account.",

@@ -28,6 +28,7 @@ from clearing.verification.oversight import oversight_differences
 from clearing.verification.payouts import payout_differences
 from clearing.verification.policies import PolicyCheck
 from clearing.verification.probes import probe_table_differences
+from clearing.verification.pulling import pull_differences
 from clearing.verification.quotas import quota_differences
 from clearing.verification.receipts import receipt_differences
 from clearing.verification.registry import registry_differences
@@ -123,6 +124,7 @@ def row_differences(
     yield from guarded("client_key", client_key_differences(snapshot, chains.settings))
     yield from guarded("receipt", receipt_differences(snapshot))
     yield from guarded("webhook_endpoint", webhook_differences(snapshot, chains.settings, secrets))
+    yield from guarded("pull_source", pull_differences(snapshot, chains.settings, secrets))
 
 
 def _kept_settings(snapshot: Snapshot, settings: Settings, secrets: OpenedSecrets | None) -> Iterator[Difference]:

@@ -1,6 +1,6 @@
-"""Addresses that a webhook may go to, and the one request made there: never to the inside of any network.
+"""Addresses outside that may be called, and the one request made there: never to the inside of any network.
 
-The name is resolved anew for every message, each address that it has must be public, and the connection is made to the
+The name is resolved anew for every request, each address that it has must be public, and the connection is made to the
 very address that was looked at: a name that changes its mind between look and connection gains nothing.
 """
 
@@ -39,6 +39,15 @@ class Target:
     port: int
     local: bool
     """Whether it may be this machine: in a demonstration, where simulators listen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """One answer: its status, its headers by their small names, and its body."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
 
 
 def target_of(url: str, *, demonstration: bool) -> Target:
@@ -100,32 +109,64 @@ def post(target: Target, body: bytes, headers: Mapping[str, str]) -> int:
     Raises:
         TargetError: it could not be sent, or was not answered in time.
     """
+    return _exchange(target, "POST", body, headers, 0, DEADLINE_SECONDS).status
+
+
+def get(target: Target, headers: Mapping[str, str], max_bytes: int, seconds: float = DEADLINE_SECONDS) -> Heard:
+    """Ask once; the whole answer, ``max_bytes`` at most. Redirections are not followed.
+
+    Raises:
+        TargetError: it was not answered in time, broke off, or is longer.
+    """
+    return _exchange(target, "GET", None, headers, max_bytes, seconds)
+
+
+def _exchange(
+    target: Target, method: str, body: bytes | None, headers: Mapping[str, str], max_bytes: int, seconds: float
+) -> Heard:
     address = address_of(target)
     try:
-        plain = socket.create_connection((address, target.port), CONNECT_SECONDS)
+        plain = socket.create_connection((address, target.port), min(CONNECT_SECONDS, seconds))
     except OSError as error:
         raise TargetError(f"no connection to {target.host}: {error.strerror or error}") from error
     too_late = threading.Event()
-    deadline = threading.Timer(DEADLINE_SECONDS, _hang_up, (plain, too_late))
+    deadline = threading.Timer(seconds, _hang_up, (plain, too_late))
     deadline.daemon = True
     deadline.start()
     try:
-        plain.settimeout(DEADLINE_SECONDS)
+        plain.settimeout(seconds)
         tls = target.url.scheme == "https"
         stream = _trusting().wrap_socket(plain, server_hostname=target.host) if tls else plain
         connection = http.client.HTTPConnection(target.host, target.port)
         connection.sock = stream
-        connection.request("POST", _path(target.url), body, {**headers, "User-Agent": _USER_AGENT})
-        status = connection.getresponse().status
+        connection.request(method, _path(target.url), body, {**headers, "User-Agent": _USER_AGENT})
+        answer = connection.getresponse()
+        said = answer.read(max_bytes + 1) if max_bytes else b""
+        heard = Heard(answer.status, {name.lower(): value for name, value in answer.getheaders()}, said)
         connection.close()
     except (OSError, http.client.HTTPException, ValueError) as error:
-        raise TargetError(f"{type(error).__name__}: {error}"[:MAX_URL_CHARACTERS]) from error
+        late = f"no answer within {seconds} seconds" if too_late.is_set() else f"{type(error).__name__}: {error}"
+        raise TargetError(late[:MAX_URL_CHARACTERS]) from error
     finally:
         deadline.cancel()
         plain.close()
     if too_late.is_set():  # an answer that was cut off may look like a whole one
-        raise TargetError(f"no answer within {DEADLINE_SECONDS} seconds")
-    return status
+        raise TargetError(f"no answer within {seconds} seconds")
+    _require_whole(heard, max_bytes)
+    return heard
+
+
+def _require_whole(heard: Heard, max_bytes: int) -> None:
+    """Refuse what is longer than it may be, or shorter than it said.
+
+    Raises:
+        TargetError: either.
+    """
+    if max_bytes and len(heard.body) > max_bytes:
+        raise TargetError(f"an answer of more than {max_bytes} bytes")
+    length = heard.headers.get("content-length", "")
+    if max_bytes and length.isdecimal() and int(length) != len(heard.body):
+        raise TargetError("the answer broke off")
 
 
 def _hang_up(connection: socket.socket, too_late: threading.Event) -> None:

@@ -48,6 +48,11 @@ def app(database: Addresses) -> Iterator[Engine]:
 
 @pytest.fixture
 def door(database: Addresses, data_dir: Path, app: Engine, owner: Engine) -> Door:
+    return opened_door(database, data_dir, app, owner)
+
+
+def opened_door(database: Addresses, data_dir: Path, app: Engine, owner: Engine) -> Door:
+    """A door of its own clock."""
     with owner.begin() as connection:
         connection.exec_driver_sql("delete from service_clock")
     folder = data_dir / "secrets"

@@ -111,6 +111,9 @@ MAY_UPDATE = {
     "exposure_hold": {"lifted_by", "lifted_at", "reason"},
     "webhook_endpoint": {"fed_through_seq", "disabled_by", "disabled_at"},
     "webhook_message": {"queued_at", "next_attempt_at", "attempts", "last_answer", "done_at", "gave_up"},
+    "pull_source": {"token_sealed", "disabled_by", "disabled_at"},
+    "pull_progress": {"next_poll_at", "polled_at", "answered_at", "failures", "last_error"},
+    "dead_letter": {"state", "decided_by", "decided_at", "reason"},
     "release_limit": None,
     "matching_due": {"paid_on", "paid_document", "paid_by", "paid_at"},
     "console_account": {"password_hash", "totp_sealed", "changed_at", "revoked_at"},
@@ -129,6 +132,9 @@ NEVER_CHANGED = {
     "bank_statement_part", "bank_line", "instruction_outcome", "account_correction", "account_correction_decision",
     "reissue", "first_release", "release_signature", "provider_reward", "receipt", "clawback", "clawback_recovery",
     "registry_probe", "similarity_model", "trust_listing", "sample", "calendar_year",
+    "reissue", "first_release", "provider_reward", "receipt", "clawback", "clawback_recovery", "registry_probe",
+    "similarity_model", "trust_listing", "sample", "calendar_year",
+    "pull_page",
 }  # fmt: skip
 
 BETWEEN_TENANTS = {

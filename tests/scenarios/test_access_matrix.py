@@ -29,6 +29,8 @@ SCHEME = "/v1/tenants/{tenant}/schemes/{scheme}"
 AGREEMENT, CYCLE = "/v1/tenants/{tenant}/agreements/{agreement_id}", "/v1/clearing/cycles/{cycle_id}"
 AGREEMENT_READERS = {"policies:write", "policies:approve", *BATCH_READERS}
 CYCLE_READERS = {"clearing:operate", *BATCH_READERS}
+PULL_READERS = {"claims:read", "claims:write", "clearing:operate", "audit:read"}
+PULL_OPERATORS = {"claims:write", "clearing:operate"}
 MATRIX: dict[tuple[str, str], set[str]] = {
     ("post", "/v1/claims"): {"claims:write"},
     ("get", "/v1/claims"): CLAIM_READERS,
@@ -162,6 +164,17 @@ MATRIX: dict[tuple[str, str], set[str]] = {
     ("get", "/v1/webhooks/{endpoint_id}"): {"claims:read", "claims:write"},
     ("post", "/v1/webhooks/{endpoint_id}/disable"): {"claims:write"},
     ("post", "/v1/webhooks/{endpoint_id}/replay"): {"claims:write"},
+    ("post", "/v1/pull-sources"): {"claims:write"},
+    ("get", "/v1/pull-sources"): PULL_READERS,
+    ("get", "/v1/pull-sources/{source_id}"): PULL_READERS,
+    ("post", "/v1/pull-sources/{source_id}/disable"): PULL_OPERATORS,
+    ("post", "/v1/pull-sources/{source_id}/poll"): PULL_OPERATORS,
+    ("post", "/v1/pull-sources/{source_id}/token"): {"claims:write"},
+    ("post", "/v1/pull-sources/{source_id}/replay"): PULL_OPERATORS,
+    ("get", "/v1/dead-letters"): PULL_READERS,
+    ("get", "/v1/dead-letters/{letter_id}"): PULL_READERS,
+    ("post", "/v1/dead-letters/{letter_id}/replay"): PULL_OPERATORS,
+    ("post", "/v1/dead-letters/{letter_id}/dismiss"): PULL_OPERATORS,
     ("get", "/notices"): ANYBODY,
     ("get", "/notices/style.css"): ANYBODY,
     ("get", "/notices/{tenant}/{batch_no}"): ANYBODY,
@@ -344,6 +357,8 @@ BODIES: dict[str, Any] = {
     f"{AGREEMENT}/refuse": {"reason": "试探"},
     f"{CYCLE}/confirmations": {"tenant": "wujiang", "net": "0.00"},
     "/v1/webhooks/{endpoint_id}/replay": {"after": 0},
+    "/v1/pull-sources/{source_id}/token": {"token": "a-token-of-the-platform"},
+    "/v1/dead-letters/{letter_id}/dismiss": {"reason": "试探"},
 }  # fmt: skip
 OF_A_TENANT = [
     (method, path)

@@ -5,9 +5,12 @@ from typing import Any
 
 from joserfc.jwk import ECKey
 
+from clearing.pulling.pace import Pace
+from clearing.pulling.puller import Puller
 from clearing.receipts import issue_receipts
 from clearing.webhooks.courier import Courier
 from clearing.workers import deliver_notices
+from connectors.simulators.outlet import Manner, Outlet, outlet_serving
 from tenants.client_keys import add_key, use_assertion
 from tenants.client_keys import revoke_key as revoke_client_key
 from tenants.credentials import create_client, revoke_client
@@ -78,3 +81,24 @@ def send_webhooks(story: Any) -> None:
         "jssic", "POST", f"/v1/webhooks/{endpoint['id']}/replay", {"after": endpoint["starts_after"] + 6}
     )
     assert again.get_json()["messages"] > 0
+
+
+def pull(story: Any, *bodies: Any) -> None:
+    """Two outlets: one that gives a claim and three records that cannot be read, one that fails."""
+    first, second = Outlet("the-first-outlets-token", page_size=2), Outlet("the-second-outlets-token")
+    first.put({"bad": 1}, *bodies, {"bad": 2}, {"bad": 3})
+    second.always = Manner.ERROR
+    with outlet_serving(first) as one, outlet_serving(second) as other:
+        made = [
+            story.call("jssic", "POST", "/v1/pull-sources", {"tenant": tenant, "url": url, "token": outlet.token})
+            for tenant, url, outlet in (("jiangsu", one, first), ("wujiang", other, second))
+        ]
+        assert Puller(story.service, Pace(deadline_seconds=10)).round() == 2
+    ids = [answer.get_json()["id"] for answer in made]
+    story.call("jssic", "POST", f"/v1/pull-sources/{ids[0]}/token", {"token": "another-token-for-it"})
+    story.call("jssic", "POST", f"/v1/pull-sources/{ids[1]}/disable")
+    letters = story.call("jssic", "GET", "/v1/dead-letters?state=open").get_json()["items"]
+    assert len(letters) == 3
+    story.call("jssic", "POST", f"/v1/dead-letters/{letters[0]['id']}/dismiss", {"reason": "重复导出"})
+    corrected = {"record": bodies[-1]}
+    story.call("jssic", "POST", f"/v1/dead-letters/{letters[1]['id']}/replay", corrected)

@@ -35,7 +35,7 @@ from tenants.principal import SCOPES
 from tests.verification.bank_story import hear_from_the_bank, issue_again
 from tests.verification.desk_story import admit, end_the_year, load_calendars, oversee, pass_trusted, wait_for_money
 from tests.verification.people import open_accounts
-from tests.verification.platform_story import add_keys, enrol, register_webhooks, send_webhooks
+from tests.verification.platform_story import add_keys, enrol, pull, register_webhooks, send_webhooks
 from tests.verification.policy_story import divide_a_budget, draft_policies, set_the_rate
 from tests.verification.registry_story import retype, rotate_registry_key
 from tests.verification.reserving import reservation, reserve
@@ -216,6 +216,7 @@ def _tell(story: Story) -> None:
     register_webhooks(story)
     add_keys(story)
     _submit(story)
+    pull(story, *_bodies(SEED + 120, 1))
     rotate_registry_key(story.service)
     _plant(story)
     retype(story.service, story.tenants, story.submit, SEED + 3)
@@ -254,6 +255,14 @@ def _submit(story: Story) -> None:
     spare = generate(SEED + 1, 3)[0].body
     record = support_record(spare, "wujiang-local", "wujiang", "support-1")
     story.call("wujiang-local", "POST", "/v1/support-records", record)
+
+
+def _bodies(seed: int, count: int) -> list[Body]:
+    """Claims of Jiangsu's that nothing else in the story submits."""
+    honest = [one.body for one in generate(seed, 60) if one.planted is None and one.platform == "jssic"][:count]
+    for body in honest:
+        body["external_id"] += f"-pulled-{seed}"
+    return honest
 
 
 def _plant(story: Story) -> None:

@@ -44,6 +44,9 @@ UNWITNESSED: Final = {
     ("ledger_transfer", "id"): "an id that nothing else names, where nothing ends or reverses the transfer",
     ("objection", "source_digest"): "the keyed digest of an address that is kept nowhere",
     ("outbox", "done_at"): "when a notice was delivered; that it was, the feed tells",
+    ("pull_progress", "answered_at"): "when a source was asked, and answered, nothing else tells",
+    ("pull_progress", "next_poll_at"): "when a source is due, nothing else tells",
+    ("pull_progress", "polled_at"): "when a source was asked, and answered, nothing else tells",
     ("payout_account", "demonstration"): "the chain's entry does not say it",
     ("review", "id"): "an id that nothing else names",
     ("service_clock", "demonstration_at"): "the demonstration clock may be moved forward at any time",
@@ -82,10 +85,11 @@ CHOSEN: Final = {
     "registry_holding": "holder_id in (select id from claim where state = 'in_review')",
     "tenant": "tenant = 'jiangsu'",
     "webhook_endpoint": "platform = 'jssic'",
+    "pull_page": "seq = 2",
 }
 """Which rows of a table the change is made to, where any would do for the others."""
 
-COUNTED: Final = frozenset({"console_attempt", "service_clock"})
+COUNTED: Final = frozenset({"console_attempt", "pull_progress", "service_clock"})
 """Tables whose rows say nothing that has a second witness: two of them may exchange it."""
 
 NEVER_MISSED: Final = {

@@ -1,0 +1,1 @@
+"""Pulling: what is new at a platform's outlet, taken in page by page."""
