@@ -60,7 +60,8 @@ def _send(service: Service, row: OutboxRow) -> bool:
         raise ConnectionsError(f"{row.tenant}: no bank is configured")
 
     def do(use_case: Callable[[Work], Any]) -> Any:  # noqa: ANN401 - what the use case answers
-        return run(service.engine, Scope((row.tenant,)), service.machine, use_case)
+        # a message that the bank rejects takes its matching out of the books of linked regions
+        return run(service.engine, Scope(_everyone(service)), service.machine, use_case)
 
     with _alone(service, row.subject_id) as alone:
         if alone:

@@ -82,6 +82,11 @@ def matching_paid_account(scheme: str, year: int, division: str) -> str:
     return f"matching-paid/{scheme}/{year}/{division}"
 
 
+def matching_waiting_account(scheme: str, year: int, division: str) -> str:
+    """Matching that is not owed while the payouts that it follows wait to be issued again."""
+    return f"matching-waiting/{scheme}/{year}/{division}"
+
+
 def matching_expense_account(scheme: str, year: int) -> str:
     """In a linked tenant's books: what matching a province's awards costs it."""
     return f"matching-expense/{scheme}/{year}"

@@ -46,7 +46,11 @@ _POSTED: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """One matching that is due: by a division, which may be a tenant (``linked``), to the enterprise of a claim."""
+    """One matching that is due: by a division, which may be a tenant (``linked``), to the enterprise of a claim.
+
+    ``amount`` is what is owed of it now; ``waiting`` while its payout waits to be issued again; ``to_recover`` is what
+    was paid of it, or is being paid, on an award that was asked back.
+    """
 
     tenant: str
     claim_id: UUID
@@ -58,6 +62,8 @@ class Due:
     enterprise_name: str | None
     paid_on: date | None
     paid_document: str | None
+    waiting: Money
+    to_recover: Money
 
     def json(self, today: date) -> dict[str, Json]:
         """The matching in the form of the API."""
@@ -69,8 +75,10 @@ class Due:
             "division": self.division,
             "linked_tenant": self.linked,
             "amount": str(self.amount),
+            "waiting": str(self.waiting),
+            "to_recover": str(self.to_recover),
             "due_on": plain(self.due_on),
-            "overdue": self.paid_on is None and self.due_on < today,
+            "overdue": self.paid_on is None and self.due_on < today and bool(self.amount),
             "paid_on": plain(self.paid_on),
             "document": self.paid_document,
         }
@@ -83,7 +91,7 @@ def make_due(connection: Connection, batch: Batch, office: Office, at: datetime,
     """
     if batch.kind != batch.mode:
         return
-    due_on = months_after(shanghai_day(at), _due_months(connection, batch, at, demonstration=demonstration))
+    due_on = due_day(connection, batch, at, demonstration=demonstration)
     governed = [
         (division, side)
         for side, divisions in connection.exec_driver_sql("select tenant, divisions from tenant")
@@ -185,10 +193,12 @@ def record_payment(
 
     Raises:
         NotFound: no such matching is due.
-        Conflict: ``matching.paid``: recorded otherwise before; ``matching.in_books``: a tenant pays it by its batch.
+        Conflict: ``matching.paid``: recorded otherwise before; ``matching.in_books``: a tenant pays it by its batch;
+            ``matching.nothing``: it was taken back.
     """
     row = connection.exec_driver_sql(
-        "select linked, obligation_id, paid_on, paid_document from matching_due where tenant = %s and claim_id = %s "
+        "select linked, obligation_id, paid_on, paid_document, amount_fen - waiting_fen - freed_fen as owed_fen "
+        "from matching_due where tenant = %s and claim_id = %s "
         "for no key update",
         (tenant, claim_id),
     ).one_or_none()
@@ -204,6 +214,8 @@ def record_payment(
             "联动地区在本系统内，其配套批次发出后自动登记。",
             "The linked region is a tenant here: its own matching batch records the payment.",
         )
+    if not row.owed_fen:
+        raise Conflict("matching.nothing", "该笔配套已无须支付。", "Nothing of the matching is owed any more.")
     record(connection, _settled(connection, tenant, [claim_id], paid_on, document, actor, at), at)
 
 
@@ -212,7 +224,8 @@ def _settled(
 ) -> list[Change]:
     """Book the payment of the matchings; what the tenant's chain has to say of it."""
     rows = connection.exec_driver_sql(
-        "select d.claim_id, d.division, d.amount_fen, o.scheme, o.quota_year from matching_due d "
+        "select d.claim_id, d.division, d.amount_fen - d.waiting_fen - d.freed_fen as amount_fen, o.scheme, "
+        "o.quota_year from matching_due d "
         "join obligation o on o.tenant = d.tenant and o.id = d.claim_id where d.tenant = %s and d.claim_id = any(%s) "
         "order by d.claim_id",
         (tenant, list(ids)),
@@ -259,8 +272,9 @@ def list_due(
     """
     due_on, claim_id = after or (date.min, UUID(int=0))
     rows = connection.exec_driver_sql(
-        "select d.tenant, d.claim_id, d.division, d.linked, d.amount_fen, d.due_on, "  # noqa: S608 - our own text
-        "coalesce(o.claim_no, h.claim_no), coalesce(o.enterprise_name, h.enterprise_name), d.paid_on, d.paid_document "
+        "select d.tenant, d.claim_id, d.division, d.linked, d.amount_fen - d.waiting_fen - d.freed_fen, "  # noqa: S608
+        "d.due_on, coalesce(o.claim_no, h.claim_no), coalesce(o.enterprise_name, h.enterprise_name), d.paid_on, "
+        "d.paid_document, d.waiting_fen, d.recover_fen "
         "from matching_due d left join obligation o on o.tenant = d.tenant and o.id = d.claim_id "
         "left join obligation h on h.tenant = d.linked and h.id = d.obligation_id "
         f"where (d.tenant = %s or d.linked = %s) and {_WHICH[which]} and (%s::text is null or d.division = %s) "
@@ -269,16 +283,19 @@ def list_due(
         (tenant, tenant, *([today] if which == "overdue" else []), division, division, due_on, claim_id, limit),
     )
     return [
-        Due(owed_to, claim, of, linked, Money(fen), due, claim_no, enterprise, paid_on, document)
-        for owed_to, claim, of, linked, fen, due, claim_no, enterprise, paid_on, document in rows
+        Due(owed_to, claim, of, linked, Money(fen), due, claim_no, enterprise, paid_on, document, Money(w), Money(r))
+        for owed_to, claim, of, linked, fen, due, claim_no, enterprise, paid_on, document, w, r in rows
     ]
 
 
-WHICH: Final = ("open", "overdue", "paid", "all")
+WHICH: Final = ("open", "overdue", "paid", "waiting", "to_recover", "all")
+_OWED: Final = "d.paid_on is null and d.amount_fen > d.waiting_fen + d.freed_fen"
 _WHICH: Final = {
-    "open": "d.paid_on is null",
-    "overdue": "d.paid_on is null and d.due_on < %s",
+    "open": _OWED,
+    "overdue": f"{_OWED} and d.due_on < %s",
     "paid": "d.paid_on is not null",
+    "waiting": "d.waiting_fen > 0",
+    "to_recover": "d.recover_fen > 0",
     "all": "true",
 }
 
@@ -286,10 +303,10 @@ _WHICH: Final = {
 def who_owes(connection: Connection, tenant: str, today: date) -> list[dict[str, Json]]:
     """What each linked region owes, and how much of it is overdue; the largest overdue first."""
     rows = connection.exec_driver_sql(
-        "select division, linked, count(*) as items, sum(amount_fen)::bigint as fen, "
-        "count(*) filter (where due_on < %s) as late, "
-        "coalesce(sum(amount_fen) filter (where due_on < %s), 0)::bigint as late_fen, min(due_on) as first_due "
-        "from matching_due where tenant = %s and paid_on is null group by division, linked "
+        "select division, linked, count(*) as items, sum(d.amount_fen - waiting_fen - freed_fen)::bigint as fen, "  # noqa: S608
+        "count(*) filter (where due_on < %s) as late, coalesce(sum(d.amount_fen - waiting_fen - freed_fen) "
+        "filter (where due_on < %s), 0)::bigint as late_fen, min(due_on) as first_due "
+        f"from matching_due d where tenant = %s and {_OWED} group by division, linked "
         "order by late_fen desc, division",
         (today, today, tenant),
     )
@@ -316,6 +333,11 @@ def months_after(day: date, months: int) -> date:
         except ValueError:
             continue
     return date(year, month + 1, day.day)
+
+
+def due_day(connection: Connection, batch: Batch, at: datetime, *, demonstration: bool) -> date:
+    """The day until which the matching of what the batch pays is due."""
+    return months_after(shanghai_day(at), _due_months(connection, batch, at, demonstration=demonstration))
 
 
 def _due_months(connection: Connection, batch: Batch, at: datetime, *, demonstration: bool) -> int:

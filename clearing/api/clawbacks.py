@@ -8,13 +8,14 @@ from marshmallow import Schema, fields
 
 from clearing.api.batches import MAX_REASON_CHARACTERS
 from clearing.api.described import instant, text
-from clearing.api.frame import Answer, in_transaction, needs, principal
+from clearing.api.frame import Answer, current, in_transaction, needs, principal
 from clearing.api.noun import Noun
 from clearing.claims.clawbacks import Clawback, Order, claw_back, list_clawbacks, recover
 from clearing.claims.records import view_claim
 from connectors.fields import DayField, MoneyField
 from connectors.leaf import TextField
-from tenants.kernel.database import Work
+from settlement.matching_back import linked_tenants
+from tenants.kernel.database import Scope, Work, run
 from tenants.kernel.errors import FieldError, Invalid, Text
 from tenants.kernel.money import Money
 
@@ -66,7 +67,16 @@ class ClawbackPageSchema(Schema):
 def post_clawback(body: dict[str, Any], claim_id: UUID) -> Response:
     """Ask back what was paid of the claim, whole or in part; a claim asked back whole frees its identities."""
     order = Order(_above_zero(body["amount"]), body["reason"], body["sanction_until"])
-    return in_transaction(lambda work: _shown(claw_back(work, claim_id, order, principal().subject), 201))
+    service = current()
+
+    def sides(work: Work) -> tuple[str, ...]:
+        return linked_tenants(work.connection, view_claim(work.connection, claim_id).row.tenant)
+
+    caller = principal()
+    own = run(service.engine, Scope(caller.tenants, caller.platform), service.machine, sides)
+    return in_transaction(
+        lambda work: _shown(claw_back(work, service.vault, claim_id, order, caller.subject), 201), own
+    )
 
 
 @blueprint.get("/<uuid:claim_id>/clawbacks")

@@ -16,6 +16,7 @@ from clearing.api.described import instant, text
 from clearing.api.frame import Answer, current, in_transaction, needs, principal, streamed
 from clearing.api.noun import IDENTITY, PageSchema, cursor_id, page, read_cursor, too_large
 from settlement.batches.batch import find_batch
+from settlement.matching_back import linked_tenants
 from settlement.statements.matching import CLASSES
 from settlement.statements.reading import FORMATS
 from settlement.statements.reconciliation import import_statement
@@ -28,7 +29,7 @@ from settlement.statements.statement_records import (
     list_statements,
     statement_json,
 )
-from tenants.kernel.database import Work
+from tenants.kernel.database import Scope, Work, run
 from tenants.kernel.errors import UnsupportedMediaType
 
 MAX_STATEMENT_BYTES: Final = 64 * 2**20
@@ -134,7 +135,11 @@ def post_statement(tenant: str, batch_id: UUID) -> Response:
             status = 200 if taken.before else 201
             return Answer(_report(work, taken.statement), status, {"Location": location})
 
-        return in_transaction(use_case, (tenant,))
+        service = current()
+        sides = run(
+            service.engine, Scope((tenant,)), service.machine, lambda work: linked_tenants(work.connection, tenant)
+        )
+        return in_transaction(use_case, sides)
 
 
 @blueprint.get("/<uuid:batch_id>/statements")

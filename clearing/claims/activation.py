@@ -10,7 +10,7 @@ from uuid import UUID
 
 from clearing.claims import registry
 from clearing.claims.assessment import Assessment, annual_cap, assess, matching_cap, target_quota_year
-from clearing.claims.facts import Facts
+from clearing.claims.facts import Facts, LinkedRegion
 from clearing.claims.quota import Accounts, Purse, purse_query
 from clearing.claims.reassessment import Again, file_again
 from clearing.claims.records import ClaimRow, holds_of, lock_claims
@@ -139,7 +139,9 @@ def lock_accounts(work: Work, tenant: str, waiting: Sequence[Waiting]) -> tuple[
     caps = [
         cap
         for one, own in zip(waiting, accounts, strict=True)
-        for cap in own.caps(annual_cap(one.policy, one.submission), matching_cap(one.policy, one.submission))
+        for cap in own.caps(
+            annual_cap(one.policy, one.submission), matching_cap(one.policy, one.submission, _linked(around, one))
+        )
     ]
     own_states = read(work.connection, purse_query(tenant, caps))
     registry.lock_keys_of(work.connection, [one.row.id for one in waiting])
@@ -172,10 +174,14 @@ def _reason(verdict: Assessment) -> str:
 
 
 def _accounts(around: Surroundings, one: Waiting) -> Accounts:
-    enterprise = one.submission.enterprise
-    linked = around.linked_region(one.year, enterprise.division)
+    linked = _linked(around, one)
     region = None if linked is None else linked.division
-    return Accounts(one.row.scheme, one.year, enterprise.uscc, region, one.policy.cap)
+    return Accounts(one.row.scheme, one.year, one.submission.enterprise.uscc, region, one.policy.cap)
+
+
+def _linked(around: Surroundings, one: Waiting) -> LinkedRegion | None:
+    claim = one.submission
+    return around.linked_region(one.year, claim.enterprise.division, claim.scheme, shanghai_day(claim.submitted_at))
 
 
 def facts_of(around: Surroundings, purse: Purse, accounts: Accounts, one: Waiting) -> Facts:
@@ -185,7 +191,7 @@ def facts_of(around: Surroundings, purse: Purse, accounts: Accounts, one: Waitin
         one.facts,
         quota_taken=purse.taken(accounts.quota),
         budget_left=purse.left(accounts.budget),
-        linked_region=around.linked_region(one.year, claim.enterprise.division),
+        linked_region=_linked(around, one),
         matching_taken=purse.taken(accounts.matching),
         enterprise=around.enterprise(claim.enterprise.uscc, claim.scheme, one.year, on),
         provider=around.provider(claim.provider.uscc, claim.scheme, on),

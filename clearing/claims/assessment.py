@@ -9,7 +9,7 @@ from typing import Final, Literal
 
 import orjson
 
-from clearing.claims.facts import Facts
+from clearing.claims.facts import Facts, LinkedRegion
 from clearing.claims.rules.finding import (
     CORRECT,
     HOLD,
@@ -192,9 +192,14 @@ def annual_cap(policy: Policy, claim: Submission) -> Money | None:
     return None if cap is UNSET else cap
 
 
-def matching_cap(policy: Policy, claim: Submission) -> Money | None:
-    """The linked region's annual matching cap for the enterprise; ``None`` where the zone has no matching."""
+def matching_cap(policy: Policy, claim: Submission, linked: LinkedRegion | None) -> Money | None:
+    """The linked region's annual matching cap for the enterprise, its own where it has one.
+
+    ``None`` where the zone has no matching.
+    """
     cap = zone_of(policy, claim).matching_cap
+    if cap is not None and linked is not None and linked.terms is not None:
+        return linked.terms.cap
     return None if cap is None else cap.value
 
 

@@ -13,8 +13,11 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
 from clearing.claims import registry
+from clearing.claims.lowered import lowered_matching
 from clearing.claims.records import ClaimRow, lock_claim
+from clearing.claims.vault import Vault
 from settlement import ledger
+from settlement.matching_back import CLAWED_BACK, Back, take_back
 from tenants.kernel.canonical import Json, plain
 from tenants.kernel.change import Change, Job, record
 from tenants.kernel.clock import shanghai_day
@@ -23,6 +26,7 @@ from tenants.kernel.errors import Conflict, FieldError, Invalid, Text, not_found
 from tenants.kernel.ids import new_id
 from tenants.kernel.money import Money
 from tenants.kernel.statements import insert_rows
+from tenants.policy_store import approved_policies
 
 NOTICE: Final = "payout.clawed_back"
 """The kind of the notice to the claim's platform."""
@@ -65,8 +69,11 @@ class Clawback:
         }
 
 
-def claw_back(work: Work, claim_id: UUID, order: Order, actor: str) -> Clawback:
+def claw_back(work: Work, vault: Vault, claim_id: UUID, order: Order, actor: str) -> Clawback:
     """Ask back what was paid of a claim, whole or in part, and ban its enterprise where the order says so.
+
+    Its matching is taken back with it: see ``settlement.matching_back.linked_tenants`` for what the transaction has to
+    be bound to.
 
     Raises:
         NotFound: there is no such claim.
@@ -92,7 +99,11 @@ def claw_back(work: Work, claim_id: UUID, order: Order, actor: str) -> Clawback:
     credit = ledger.clawback_account(row.scheme, row.quota_year)
     ledger.open_accounts(work.connection, row.tenant, {credit: False})
     ledger.append(work.connection, row.tenant, [ledger.posted(debit, credit, order.amount, "clawback", made)], work.at)
-    whole = _asked(work.connection, row) == row.award_fen
+    asked_fen = _asked(work.connection, row)
+    whole = asked_fen == row.award_fen
+    if row.matching_fen:
+        keeps = {row.id: _matching_left(work, row, Money(row.award_fen - asked_fen))}
+        take_back(work.connection, row.tenant, keeps, Back(CLAWED_BACK, made, actor, work.at), vault.sealer)
     if whole:
         registry.release(work.connection, [row.id])
     details: dict[str, Json] = {
@@ -196,6 +207,12 @@ def _ban(work: Work, row: ClaimRow, until: date, reason: str, actor: str) -> Cha
         "claim_no": row.claim_no,
     }  # fmt: skip
     return Change(row.tenant, actor, "standing.sanctioned", sanction_id, None, "sanctioned", reason, details=details)
+
+
+def _matching_left(work: Work, row: ClaimRow, left: Money) -> Money:
+    """The matching of what is not asked back, by the version that the claim was assessed by."""
+    policies = approved_policies(work.connection, row.tenant, [row.scheme], demonstration=True)
+    return lowered_matching(work, policies.version(row.scheme, str(row.policy_version)), row, left)
 
 
 def _asked(connection: Connection, row: ClaimRow) -> int:

@@ -9,6 +9,7 @@ from datetime import date
 from uuid import UUID
 
 from tenants.kernel.money import ZERO, Money
+from tenants.kernel.rate import Rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +51,24 @@ class KeyState:
 
 
 @dataclass(frozen=True, slots=True)
+class LinkedTerms:
+    """What a linked region committed itself to: so much for each provincial yuan, up to ``cap`` an enterprise."""
+
+    share: Rate
+    cap: Money
+    cite: str
+
+
+@dataclass(frozen=True, slots=True)
 class LinkedRegion:
-    """The linked region (联动地区) that holds the enterprise's division in the quota year, and the types it matches."""
+    """The linked region (联动地区) that holds the enterprise's division in the quota year, and the types it matches.
+
+    Without ``terms`` of its own the policy's ratio and cap count.
+    """
 
     division: str
     types: tuple[str, ...]
+    terms: LinkedTerms | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -195,7 +195,8 @@ def _exhausted(desk: Desk, met: int) -> bool:
 def _draw_up(registry: Versions, desk: Desk, around: Surroundings, case: Case) -> Drawn:
     """Name the accounts and keys that the case touches."""
     claim = case.submission
-    linked = around.linked_region(case.year, claim.enterprise.division)
+    on = shanghai_day(claim.submitted_at)
+    linked = around.linked_region(case.year, claim.enterprise.division, claim.scheme, on)
     return Drawn(
         case=case,
         linked=linked,
@@ -224,7 +225,8 @@ def _caps(drawn: Drawn) -> tuple[tuple[str, Money | None], ...]:
     case = drawn.case
     if case.policy is None:
         return drawn.accounts.caps(None, None)
-    return drawn.accounts.caps(annual_cap(case.policy, case.submission), matching_cap(case.policy, case.submission))
+    own = matching_cap(case.policy, case.submission, drawn.linked)
+    return drawn.accounts.caps(annual_cap(case.policy, case.submission), own)
 
 
 def _assess(around: Surroundings, purse: Purse, locked: Locked, drawn: Drawn) -> Assessed:

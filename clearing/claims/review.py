@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any, Final, cast
+from typing import Final
 from uuid import UUID
 
 from clearing.claims import registry
 from clearing.claims.approval import claim_notice, end_reserved, free, settle
 from clearing.claims.interests import refuse_interested, refuse_submitter
+from clearing.claims.lowered import lowered_matching
 from clearing.claims.quota import Accounts
 from clearing.claims.records import ClaimRow, ClaimView, HoldRow, holds_of, lock_claim, view_claim, write_claims
 from clearing.claims.review_chain import chain_of
@@ -21,7 +22,6 @@ from tenants.kernel.database import Work
 from tenants.kernel.errors import Conflict, FieldError, Forbidden, Invalid, Text, not_found
 from tenants.kernel.ids import new_id
 from tenants.kernel.money import Money
-from tenants.kernel.rate import Rate
 from tenants.kernel.statements import insert_rows
 from tenants.policy import Policy
 from tenants.policy_store import approved_policies
@@ -267,21 +267,12 @@ def _lower(work: Work, policy: Policy, row: ClaimRow, decided: ClaimRow) -> Clai
     award = Money(decided.award_fen)
     reserved = ledger.open_transfers(work.connection, row.tenant, [row.id])
     region = next((t.debit.split("/")[3] for t in reserved if t.reason == "matching"), None)
-    matching = _matching(work, policy, row, award)
+    matching = lowered_matching(work, policy, row, award)
     end_reserved(work, row.tenant, [row.id], "void", "award lowered")
     accounts = Accounts(row.scheme, row.quota_year or 0, row.enterprise_uscc, region, policy.cap)
     transfers = accounts.reserve(award, matching, row.id)
     ledger.append_ready(work.connection, row.tenant, transfers, work.at)
     return replace(decided, matching_fen=matching.fen)
-
-
-def _matching(work: Work, policy: Policy, row: ClaimRow, award: Money) -> Money:
-    """The matching of a lowered award: the zone's ratio of it, never more than was computed before."""
-    enterprise = cast("dict[str, Any]", view_claim(work.connection, row.id).submission["enterprise"])
-    zone = policy.zone(row.division, enterprise["resident_of"])
-    if zone.provincial_to_local is None:
-        return Money(row.matching_fen)
-    return min(Money(row.matching_fen), award.share(Rate(1) / zone.provincial_to_local.value))
 
 
 def _unhold(work: Work, reviewer: Reviewer, row: ClaimRow, decided: ClaimRow) -> ClaimRow:

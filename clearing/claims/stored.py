@@ -12,7 +12,16 @@ from uuid import UUID
 
 import orjson
 
-from clearing.claims.facts import DirectoryEntry, EarlierUse, Facts, KeyState, LinkedRegion, Reservation, Standing
+from clearing.claims.facts import (
+    DirectoryEntry,
+    EarlierUse,
+    Facts,
+    KeyState,
+    LinkedRegion,
+    LinkedTerms,
+    Reservation,
+    Standing,
+)
 from connectors.submission import (
     Contract,
     Declarations,
@@ -81,7 +90,7 @@ def read_stored_facts(text: str | bytes) -> Facts:
         contract_number=said["contract_number"],
         quota_taken=_money(said["quota_taken"]),
         budget_left=_optional_money(said["budget_left"]),
-        linked_region=None if linked is None else LinkedRegion(linked["division"], tuple(linked["types"])),
+        linked_region=None if linked is None else _linked(linked),
         matching_taken=_money(said["matching_taken"]),
         keys=tuple(map(_key, said["keys"])),
         reservation=None if reserved is None else _reservation(reserved),
@@ -89,6 +98,12 @@ def read_stored_facts(text: str | bytes) -> Facts:
         provider=_standing(said["provider"]),
         budget_share=_optional_money(said.get("budget_share")),
     )
+
+
+def _linked(said: Json) -> LinkedRegion:
+    terms = said.get("terms")
+    own = None if terms is None else LinkedTerms(parse_rate(terms["share"]), _money(terms["cap"]), terms["cite"])
+    return LinkedRegion(said["division"], tuple(said["types"]), own)
 
 
 def _enterprise(said: Json) -> Enterprise:

@@ -10,10 +10,11 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from clearing.claims.facts import DirectoryEntry, LinkedRegion, Reservation, Standing
+from clearing.claims.facts import DirectoryEntry, LinkedRegion, LinkedTerms, Reservation, Standing
 from connectors.submission import Submission
 from settlement.ledger import Transfer, open_transfers
 from tenants.kernel.money import Money
+from tenants.kernel.rate import parse_rate
 from tenants.kernel.statements import Query
 
 
@@ -38,7 +39,21 @@ class Recorded:
         return self.from_on <= on and (self.through_on is None or on <= self.through_on)
 
 
-Standings = tuple[dict[int, list[LinkedRegion]], dict[str, list[Recorded]]]
+@dataclass(frozen=True, slots=True)
+class Linked:
+    """A linked region of a year; one that committed itself does so for a scheme and from a day on."""
+
+    region: LinkedRegion
+    scheme: str | None = None
+    from_on: date = date.min
+
+    def matches(self, division: str, scheme: str, on: date) -> bool:
+        """Whether it matches awards of the scheme to enterprises of the division on the day."""
+        below = division.startswith(division_prefix(self.region.division))
+        return below and self.scheme in {None, scheme} and self.from_on <= on
+
+
+Standings = tuple[dict[int, list[Linked]], dict[str, list[Recorded]]]
 """Linked regions by year, and records by USCC."""
 STANDING: Final = frozenset({"admitted", "exited", "withdrawn"})
 """States in which a record counted or counts within its days; those that ended early have an earlier last day."""
@@ -48,17 +63,19 @@ STANDING: Final = frozenset({"admitted", "exited", "withdrawn"})
 class Surroundings:
     """Linked regions by year, standings by USCC, reservations by id with what they have set aside."""
 
-    linked: dict[int, list[LinkedRegion]]
+    linked: dict[int, list[Linked]]
     records: dict[str, list[Recorded]]
     reservations: dict[UUID, Reservation]
     set_aside: dict[UUID, list[Transfer]]
 
-    def linked_region(self, year: int, division: str) -> LinkedRegion | None:
-        """The most local linked region of the year that holds the division."""
-        holding = [
-            region for region in self.linked.get(year, ()) if division.startswith(division_prefix(region.division))
-        ]
-        return max(holding, key=lambda region: len(division_prefix(region.division)), default=None)
+    def linked_region(self, year: int, division: str, scheme: str, on: date) -> LinkedRegion | None:
+        """The most local linked region of the year that holds the division; its own latest commitment where it has one.
+
+        ``on`` is the policy date.
+        """
+        matching = [one for one in self.linked.get(year, ()) if one.matches(division, scheme, on)]
+        found = max(matching, key=lambda one: (len(division_prefix(one.region.division)), one.from_on), default=None)
+        return None if found is None else found.region
 
     def enterprise(self, uscc: str, scheme: str, year: int, on: date) -> Standing:
         """What is on record about the enterprise on the day, for the scheme's quota year."""
@@ -116,15 +133,21 @@ def standing_query(tenant: str, claims: Sequence[Submission], years: Sequence[in
     parties = sorted({*enterprises, *providers})
     return Query(
         _ON_RECORD,
-        (tenant, list(years), tenant, parties, tenant, enterprises, tenant, providers, tenant, tenant, providers),
+        (
+            tenant, list(years), tenant, list(years), tenant, parties, tenant, enterprises, tenant, providers, tenant,
+            tenant, providers,
+        ),
         _standings,
-    )
+    )  # fmt: skip
 
 
 _ON_RECORD: Final = (
     "select 'linked' as kind, division as name, null as state, null::date as from_on, null::date as through_on, "
     "null as scheme, year, null::boolean as on_platform, types as words, null as proofs, null::date as established_on, "
     "null::uuid as id from linked_region where tenant = %s and year = any(%s) "
+    "union all select 'linkage', division, provincial_to_local, from_on, null, scheme, year, null, "
+    "array[cap_fen::text, cite] || types, null, null, null "
+    "from linkage where tenant = %s and year = any(%s) and state = 'approved' "
     "union all select 'sanction', uscc, 'admitted', from_on, through_on, null, null, null, null, null, null, id "
     "from standing where tenant = %s and uscc = any(%s) and kind = 'sanction' "
     "union all select 'qualification', uscc, state, from_on, through_on, scheme, year, null, null, null, null, id "
@@ -138,15 +161,24 @@ _ON_RECORD: Final = (
 
 
 def _standings(rows: Sequence[Any]) -> Standings:
-    linked: dict[int, list[LinkedRegion]] = defaultdict(list)
+    linked: dict[int, list[Linked]] = defaultdict(list)
     records: dict[str, list[Recorded]] = defaultdict(list)
     for kind, name, state, from_on, through_on, scheme, year, on_platform, words, proofs, established_on, _ in rows:
         if kind == "linked":
-            linked[year].append(LinkedRegion(name, tuple(words)))
+            linked[year].append(Linked(LinkedRegion(name, tuple(words))))
+            continue
+        if kind == "linkage":
+            linked[year].append(Linked(_committed(name, state, words), scheme, from_on))
             continue
         entry = None if proofs is None else _directory_entry(words[0], established_on, proofs)
         records[name].append(Recorded(kind, state, from_on, through_on, scheme, year, on_platform, entry))
     return linked, records
+
+
+def _committed(division: str, provincial_to_local: str, words: Sequence[str]) -> LinkedRegion:
+    cap_fen, cite, *types = words
+    terms = LinkedTerms(1 / parse_rate(provincial_to_local), Money(int(cap_fen)), cite)
+    return LinkedRegion(division, tuple(types), terms)
 
 
 def _directory_entry(kind: str, established_on: date | None, proofs: str) -> DirectoryEntry:

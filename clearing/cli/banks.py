@@ -104,13 +104,17 @@ def import_answer(data_dir: Path, tenant: str, batch_no: str, person: str, file:
 def _within(data_dir: Path, tenant: str, use_case: "Callable[[Work, Service], Any]") -> Any:  # noqa: ANN401 - the use case's
     """The use case in one transaction within the tenant."""
     from clearing.cli.opening import opened_service
+    from settlement.matching_back import linked_tenants
     from tenants.kernel.database import Scope, run
     from tenants.profile import load_tenants
 
     if tenant not in {profile.tenant for profile in load_tenants()}:
         raise click.BadParameter(f"没有区域 {tenant} / no such tenant: {tenant}", param_hint="--tenant")
     with opened_service(data_dir) as service:
-        return run(service.engine, Scope((tenant,)), service.machine, lambda work: use_case(work, service))
+        sides = run(
+            service.engine, Scope((tenant,)), service.machine, lambda work: linked_tenants(work.connection, tenant)
+        )
+        return run(service.engine, Scope(sides), service.machine, lambda work: use_case(work, service))
 
 
 def _show_submission(shown: dict[str, Any], as_json: bool) -> None:

@@ -128,7 +128,12 @@ def _facts(connection: Connection, policy: Policy, claims: Sequence[Submission])
     return [
         Facts(
             contract_number=canonical_contract_number(claim.contract.number),
-            linked_region=around.linked_region(shanghai_day(claim.submitted_at).year, claim.enterprise.division),
+            linked_region=around.linked_region(
+                shanghai_day(claim.submitted_at).year,
+                claim.enterprise.division,
+                claim.scheme,
+                shanghai_day(claim.submitted_at),
+            ),
             enterprise=around.enterprise(
                 claim.enterprise.uscc, claim.scheme, target_quota_year(policy, claim), shanghai_day(claim.submitted_at)
             ),

@@ -5,13 +5,13 @@ the year's cap, what is left of the budget. The matching follows from the award.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from fractions import Fraction
 from typing import Any, Final
 
 from clearing.verification.amounts import fen_of
-from clearing.verification.terms import Terms, Zone
+from clearing.verification.terms import Terms, Zone, rate_of
 from tenants.kernel.money import Money
 
 _GRAVITY: Final = {"pass": 0, "info": 0, "hold": 1, "correct": 2, "reject": 3}
@@ -58,7 +58,7 @@ def states_of(result: Json, facts: Json, terms: Terms | None) -> frozenset[str]:
 def worked_out(submission: Json, facts: Json, result: Json, terms: Terms) -> Worked:
     """The figures that the policy and the facts give; of a refusal no award and no matching."""
     enterprise, trace = submission["enterprise"], by_rule(result)
-    zone = terms.zone(enterprise["division"], enterprise["resident_of"])
+    zone = committed(terms.zone(enterprise["division"], enterprise["resident_of"]), facts)
     in_year, later = _invoices(submission, result, trace, terms)
     listed = [line for line in submission["services"] if line["item"] in terms.items]
     worked = Worked(base_fen=min(sum(fen_of(line["amount"]) for line in listed), in_year), deferred_fen=later)
@@ -110,6 +110,14 @@ def _matching(award_fen: int, facts: Json, trace: Mapping[str, Json], zone: Zone
         return 0  # none of the enterprise's proven types is matched
     left_fen = max(zone.matching_cap_fen - fen_of(facts["matching_taken"]), 0)
     return min(_part(award_fen, zone.local_share), left_fen)
+
+
+def committed(zone: Zone, facts: Json) -> Zone:
+    """The zone with the ratio and cap that the linked region committed itself to, where it did."""
+    own = (facts["linked_region"] or {}).get("terms")
+    if own is None or zone.local_share is None:
+        return zone
+    return replace(zone, local_share=rate_of(own["share"]), matching_cap_fen=fen_of(own["cap"]))
 
 
 def matching_left(figures: Worked, award_fen: int, zone: Zone | None) -> int:

@@ -7,11 +7,10 @@ from typing import Any, Final
 
 import chinese_calendar  # type: ignore[import-untyped] # the library has no types
 
-from clearing.verification.claim_award import SHANGHAI
 from clearing.verification.context import Context
 from clearing.verification.difference import Difference, compared, differs
 from clearing.verification.dossiers import Dossier
-from clearing.verification.entries import Entry, witness
+from clearing.verification.entries import SHANGHAI, Entry, witness
 from clearing.verification.notices import Notice, notice_differences
 from clearing.verification.snapshot import Row, Snapshot
 from clearing.verification.terms import in_force

@@ -4,10 +4,9 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any, Final
 
-from clearing.verification.claim_award import SHANGHAI
 from clearing.verification.difference import Difference, compared, differs
 from clearing.verification.dossiers import Dossier
-from clearing.verification.entries import Entry
+from clearing.verification.entries import SHANGHAI, Entry
 from clearing.verification.snapshot import Row
 
 DAYS: Final = 15

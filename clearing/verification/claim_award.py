@@ -2,13 +2,14 @@
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from itertools import accumulate
 from typing import Any, Final
 
 from clearing.verification.awards import (
     GRANTING,
     by_rule,
+    committed,
     matching_left,
     quota_years,
     stated,
@@ -20,13 +21,12 @@ from clearing.verification.claim_history import ASSESSED, REASSESSED, SUBMITTED
 from clearing.verification.context import Context
 from clearing.verification.difference import Difference, compared, differs
 from clearing.verification.dossiers import Dossier, place_of
-from clearing.verification.entries import Entry
+from clearing.verification.entries import SHANGHAI, Entry
 from clearing.verification.facts import Assessed, facts_differences
 from clearing.verification.snapshot import Row
 from clearing.verification.terms import Terms, rate_of
 from tenants.kernel.money import Money
 
-SHANGHAI: Final = timezone(timedelta(hours=8))
 RESULT: Final = frozenset(
     {
         "state", "next_stage", "policy_version", "quota_year", "zone", "enterprise_type", "base", "rate", "computed",
@@ -66,7 +66,7 @@ class Award:
         if self.result is not None:
             place = place_of("claim", dossier.tenant, claim.claim_no)
             terms = context.policies.get((dossier.tenant, claim.policy_version or ""))
-            yield from _row_differences(place, self.result, claim, terms)
+            yield from _row_differences(place, self.result, read_json(rows[-1].facts), claim, terms)
 
     def _stored(self, place: str, row: Row, entry: Entry) -> Iterator[Difference]:
         digest = hashlib.sha256(row.result.encode()).digest()
@@ -176,7 +176,9 @@ def _spoken(place: str, result: Json, facts: Json) -> Iterator[Difference]:
             yield differs("assessment.trace", f"{place}/{rule}/{side}/{name}", value, said[name])
 
 
-def _row_differences(place: str, result: Json, claim: Row, terms: Terms | None) -> Iterator[Difference]:
+def _row_differences(
+    place: str, result: Json, facts: Json | None, claim: Row, terms: Terms | None
+) -> Iterator[Difference]:
     figures = stated(result)
     expected = {
         "policy_version": result["policy_version"],
@@ -190,7 +192,8 @@ def _row_differences(place: str, result: Json, claim: Row, terms: Terms | None) 
     matching_fen = 0
     if claim.state in GRANTING:
         zone = next((each for each in terms.zones if each.code == result["zone"]), None) if terms is not None else None
-        matching_fen = matching_left(figures, claim.award_fen, zone)
+        own = zone if zone is None or facts is None else committed(zone, facts)
+        matching_fen = matching_left(figures, claim.award_fen, own)
     if claim.matching_fen != matching_fen:
         yield differs("claim.matching", f"{place}/matching_fen", Money(matching_fen), Money(claim.matching_fen))
 

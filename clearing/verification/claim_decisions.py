@@ -5,13 +5,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
-from clearing.verification.claim_award import SHANGHAI
 from clearing.verification.claim_content import read_json
 from clearing.verification.claim_history import SUBMITTED
 from clearing.verification.context import Context
 from clearing.verification.difference import Difference, compared, differs
 from clearing.verification.dossiers import Dossier, place_of
-from clearing.verification.entries import Entry
+from clearing.verification.entries import SHANGHAI, Entry
 from clearing.verification.snapshot import Row
 from tenants.kernel.canonical import canonical_bytes
 from tenants.kernel.money import Money

@@ -6,12 +6,12 @@ from operator import attrgetter
 from typing import Any, Final
 
 from clearing.verification.awards import GRANTING
-from clearing.verification.claim_award import SHANGHAI
 from clearing.verification.claim_content import Revision
 from clearing.verification.claim_history import OVERDUE, RED_LETTER
 from clearing.verification.context import Context
 from clearing.verification.difference import Difference, compared, differs
 from clearing.verification.dossiers import Dossier, place_of
+from clearing.verification.entries import SHANGHAI
 from clearing.verification.snapshot import Row
 from clearing.verification.unsealing import OpenedSecrets
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from clearing.verification.chain import Settings
+from clearing.verification.linkages import Committed
 from clearing.verification.signatures import VerifyingKey
 from clearing.verification.snapshot import Row
 from clearing.verification.terms import Policies
@@ -25,6 +26,8 @@ class Context:
     """The account that each tenant pays from."""
     on_record: frozenset[str]
     """Credit codes of which a tenant keeps a qualification, an admission, a sanction or a trust listing."""
+    linkages: Mapping[tuple[str, str, int], list[Committed]]
+    """What linked regions committed themselves to, by province, scheme and year, as the chains tell it."""
     key_versions: Mapping[int, str]
     """The state of each version of the registry's key."""
     secrets: OpenedSecrets | None

@@ -1,6 +1,7 @@
 """Obligations that are no claim of the tenant's own: their places in batches, and what the ledger holds for them."""
 
 from collections.abc import Iterator
+from typing import Final
 
 from clearing.verification.claim_money import in_transit, place_of_transfer, shown_flows, standing_flows, witnessed
 from clearing.verification.context import Context
@@ -8,6 +9,9 @@ from clearing.verification.difference import Difference, compared, differs
 from clearing.verification.dossiers import Dossier
 from clearing.verification.snapshot import Row
 from tenants.kernel.money import Money
+
+TAKEN_BACK: Final = "matching taken back"
+"""Why a linked region's obligation ended, or left its batch."""
 
 
 def derived_differences(dossier: Dossier, row: Row, context: Context) -> Iterator[Difference]:
@@ -31,7 +35,7 @@ def derived_differences(dossier: Dossier, row: Row, context: Context) -> Iterato
             yield differs("item.removed", f"{where}/removed_reason", item.removed_at, item.removed_reason)
         if item.removed_at is None:
             live.append(batch)
-        elif batch.state != "cancelled":
+        elif batch.state != "cancelled" and (item.removed_at, item.removed_reason) != (row.released_at, TAKEN_BACK):
             yield differs("item.removed", f"{where}/removed_at", "a cancelled batch", batch.state)
     if len(live) > 1:
         yield differs("item.once", f"batch_item/{row.tenant}/{row.id}", 1, len(live))
@@ -43,12 +47,17 @@ def derived_differences(dossier: Dossier, row: Row, context: Context) -> Iterato
 def _money(dossier: Dossier, row: Row, context: Context) -> Iterator[Difference]:
     """What it comes from, and from there on what becomes of every payment."""
     first = (origin_account(row), f"obligations/{row.scheme}/{row.quota_year}", row.amount_fen)
-    expected, found = sorted([first, *in_transit(dossier, row, context)]), standing_flows(dossier)
+    taken_back = row.kind == "matching" and row.released_at is not None
+    expected = [] if taken_back else sorted([first, *in_transit(dossier, row, context)])
+    found = standing_flows(dossier)
     if found != expected:
         place = f"ledger_transfer/{row.tenant}/{row.id}"
         yield differs("obligation.money", place, shown_flows(expected), shown_flows(found))
     for each in dossier["ledger_transfer"]:
-        if (each.debit, each.credit, each.amount_fen) != first:
+        if taken_back and each.reverses is not None:
+            if (each.at, each.reason) != (row.released_at, TAKEN_BACK):
+                yield differs("obligation.money", f"{place_of_transfer(each)}/at", row.released_at, each.at)
+        elif (each.debit, each.credit, each.amount_fen) != first:
             yield from witnessed(dossier, each, context)
         elif each.at != row.approved_at or each.kind != "posted":
             yield differs("obligation.money", f"{place_of_transfer(each)}/at", row.approved_at, (each.at, each.kind))

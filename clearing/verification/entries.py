@@ -3,13 +3,14 @@
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 from typing import Any, Final
 
 import orjson
 
 from clearing.verification.amounts import fen_of
 
+SHANGHAI: Final = timezone(timedelta(hours=8))
 COLUMNS: Final = "e.tenant, e.subject_id, e.seq, e.at, e.body, p.at as previous_at"
 JOINED: Final = "audit_entry e left join audit_entry p on p.tenant = e.tenant and p.seq = e.seq - 1"
 """Each entry with the instant of the one before it in the chain."""
@@ -32,6 +33,10 @@ class Entry:
     def witnesses(self, at: datetime | None) -> bool:
         """Whether the entry was made at the instant: at its own, or at an earlier one where it was raised."""
         return at is not None and (at == self.at or (self.raised and at < self.at))
+
+    def instant_of(self, at: datetime | None) -> datetime:
+        """The instant where the entry witnesses it, else the entry's own."""
+        return at if at is not None and self.witnesses(at) else self.at
 
     def contradicts(self, name: str, text: str) -> bool:
         """Whether the entry holds the SHA-256 of another text under the name."""

@@ -20,6 +20,7 @@ from clearing.verification.files import file_differences
 from clearing.verification.key_versions import key_version_differences, key_versions
 from clearing.verification.keys import KeyCheck
 from clearing.verification.ledger import ledger_differences
+from clearing.verification.linkages import committed, linkage_differences
 from clearing.verification.manifests import manifest_chain_differences
 from clearing.verification.matching import matching_differences
 from clearing.verification.numbers import number_differences
@@ -113,6 +114,7 @@ def row_differences(
         clients={row.client_id: row for row in snapshot.rows("select client_id, platform, person from client")},
         payout_accounts={row.tenant: row for row in snapshot.rows(_PAYOUT_ACCOUNTS)},
         on_record=on_record(snapshot),
+        linkages=committed(chains.settings),
         key_versions=key_versions(snapshot),
         secrets=secrets,
     )
@@ -133,6 +135,7 @@ def _kept_settings(snapshot: Snapshot, settings: Settings, secrets: OpenedSecret
     yield from guarded("similarity_model", model_differences(snapshot, settings))
     yield from guarded("setting", settings_differences(snapshot, settings, secrets))
     yield from guarded("trust_list", trust_list_differences(snapshot, settings))
+    yield from guarded("linkage", linkage_differences(snapshot, settings))
     yield from guarded("sample", oversight_differences(snapshot, settings))
     yield from guarded("console_account", account_differences(snapshot, settings))
 
@@ -153,7 +156,7 @@ def _settled(snapshot: Snapshot, context: Context) -> Iterator[Difference]:
 def _by_table(snapshot: Snapshot, context: Context) -> Iterator[Difference]:
     """What single statements over whole tables find."""
     yield from guarded("ledger_transfer", ledger_differences(snapshot))
-    yield from guarded("ledger_account", quota_differences(snapshot, context.policies))
+    yield from guarded("ledger_account", quota_differences(snapshot, context.policies, context.linkages))
     yield from guarded("registry_key", registry_differences(snapshot))
     yield from guarded("registry_probe", probe_table_differences(snapshot))
     yield from guarded("similar_pair", other_side_differences(snapshot))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final
 from uuid import UUID, uuid5
@@ -9,8 +10,9 @@ from uuid import UUID, uuid5
 from clearing.verification.amounts import fen_of
 from clearing.verification.context import Context
 from clearing.verification.difference import Difference, differs
-from clearing.verification.entries import Entry
+from clearing.verification.entries import SHANGHAI, Entry
 from clearing.verification.identities import Spending, project_number
+from clearing.verification.terms import rate_of
 from tenants.kernel.money import Money
 
 MEMBERS: Final = frozenset(
@@ -62,12 +64,7 @@ def facts_differences(
     share = _share(submission, result, assessed.entry, context)
     if facts.get("budget_share") != share:
         yield differs("facts.share", f"{place}/budget_share", share, facts.get("budget_share"))
-    if result["quota_year"] is not None:
-        expected = _linked_region(submission, int(result["quota_year"]), assessed.entry, context)
-        if facts["linked_region"] != expected:
-            yield differs("facts.linked_region", f"{place}/linked_region", expected, facts["linked_region"])
-    if facts["linked_region"] is None and facts["matching_taken"] != str(Money(0)):
-        yield differs("facts.linked_region", f"{place}/matching_taken", Money(0), facts["matching_taken"])
+    yield from _linked(place, facts, result, assessed, context)
     for party in ("enterprise", "provider"):
         if submission[party]["uscc"] not in context.on_record and facts[party] != NOTHING_ON_RECORD:
             yield differs("facts.standing", f"{place}/{party}", NOTHING_ON_RECORD, facts[party])
@@ -75,6 +72,22 @@ def facts_differences(
     if reservation is not None and reservation["reservation_id"] != submission["reservation_id"]:
         wanted, found = submission["reservation_id"], reservation["reservation_id"]
         yield differs("facts.reservation", f"{place}/reservation", wanted, found)
+
+
+def _linked(place: str, facts: Json, result: Json, assessed: Assessed, context: Context) -> Iterator[Difference]:
+    found = facts["linked_region"]
+    if result["quota_year"] is not None:
+        expected = _linked_region(assessed.submission, int(result["quota_year"]), assessed.entry, context)
+        told = found if found is None else found | {"terms": _terms(found.get("terms"))}
+        if told != expected:
+            yield differs("facts.linked_region", f"{place}/linked_region", expected, found)
+    if found is None and facts["matching_taken"] != str(Money(0)):
+        yield differs("facts.linked_region", f"{place}/matching_taken", Money(0), facts["matching_taken"])
+
+
+def _terms(told: Json | None) -> Json | None:
+    """What a region committed itself to, its share in the form in which the chain's is put."""
+    return None if told is None else told | {"share": str(rate_of(told["share"]))}
 
 
 def _share(submission: Json, result: Json, entry: Entry, context: Context) -> str | None:
@@ -111,9 +124,15 @@ def _linked_region(submission: Json, year: int, entry: Entry, context: Context) 
     entries = context.settings.get((tenant, _linked_year(tenant, year)), ())
     set_before = [each for each in entries if each.seq < entry.seq]
     regions = set_before[-1].details["after"]["regions"] if set_before else {}
-    holding = [each for each in regions if division.startswith(_prefix(each))]
-    region = max(holding, key=lambda each: len(_prefix(each)), default=None)
-    return None if region is None else {"division": region, "types": regions[region]}
+    possible = [(len(_prefix(each)), "", {"division": each, "types": regions[each], "terms": None}) for each in regions]
+    on = datetime.fromisoformat(submission["submitted_at"]).astimezone(SHANGHAI).date().isoformat()
+    possible += [
+        (len(_prefix(linkage.region["division"])), linkage.from_on, linkage.region)
+        for linkage in context.linkages.get((tenant, submission["scheme"], year), ())
+        if linkage.seq < entry.seq and linkage.from_on <= on
+    ]
+    holding = [each for each in possible if division.startswith(_prefix(each[2]["division"]))]
+    return max(holding, key=lambda each: each[:2], default=(0, "", None))[2]
 
 
 @lru_cache(maxsize=256)

@@ -27,6 +27,7 @@ ACCOUNTS: Final[Mapping[str, tuple[str, bool]]] = {
     "matching": ("matching/[a-z][a-z0-9-]*/[0-9]{4}/[0-9]{6}/[0-9A-Z]{18}", True),
     "matching-paid": ("matching-paid/[a-z][a-z0-9-]*/[0-9]{4}/[0-9]{6}", False),
     "matching-expense": ("matching-expense/[a-z][a-z0-9-]*/[0-9]{4}", False),
+    "matching-waiting": ("matching-waiting/[a-z][a-z0-9-]*/[0-9]{4}/[0-9]{6}", False),
     "matching-payable": ("matching-payable/[a-z][a-z0-9-]*/[0-9]{4}/[0-9]{6}", False),
 }
 """What an account's kind (the first part of its code) looks like, and whether it keeps its sums beside it."""
@@ -38,6 +39,9 @@ FLOWS: Final = (
     ("obligations", "in-transit", "posted"),
     ("budget", "obligations", "posted"),
     ("matching-payable", "matching-paid", "posted"),
+    ("matching-payable", "matching", "posted"),
+    ("matching-payable", "matching-waiting", "posted"),
+    ("matching-waiting", "matching-payable", "posted"),
     ("matching-expense", "obligations", "posted"),
     ("obligations", "clearing", "posted"),
     ("clearing", "obligations", "posted"),

@@ -6,9 +6,10 @@ from datetime import date
 from typing import Final
 from uuid import NAMESPACE_OID, UUID, uuid5
 
-from clearing.verification.claim_award import SHANGHAI
 from clearing.verification.context import Context
 from clearing.verification.difference import Difference, compared, differs
+from clearing.verification.entries import SHANGHAI, Entry
+from clearing.verification.matching_back import back_differences, changes_of, replaced
 from clearing.verification.snapshot import Row, Snapshot
 from clearing.verification.terms import in_force
 from clearing.verification.unsealing import OpenedSecrets
@@ -25,7 +26,8 @@ select coalesce(d.tenant, w.tenant) as tenant, coalesce(d.claim_id, w.claim_id) 
        (w.batch_id, w.division, w.amount_fen, w.made_at) as expected,
        (d.batch_id, d.division, d.amount_fen, d.made_at) as found,
        d.due_on, d.linked, d.obligation_id, d.paid_on, d.paid_document, d.paid_by, d.paid_at, d.made_at, d.amount_fen,
-       d.division, o.id as o_id, o.scheme, o.quota_year, o.account_sealed as o_account_sealed,
+       d.division, d.waiting_fen, d.freed_fen, d.recover_fen, d.changed_by, d.changed_at,
+       o.id as o_id, o.scheme, o.quota_year, o.account_sealed as o_account_sealed,
        h.id as h_id, h.kind, h.funder, h.origin_id, h.due_on as h_due_on, h.approved_at, h.amount_fen as h_amount_fen,
        h.released_at as h_released_at, h.account_sealed as h_account_sealed,
        {", ".join(f"o.{name} as o_{name}, h.{name} as h_{name}" for name in _COPIED)}
@@ -42,12 +44,17 @@ select coalesce(d.tenant, w.tenant) as tenant, coalesce(d.claim_id, w.claim_id) 
  order by 1, 2
 """  # noqa: S608 - our own text
 _HANDED: Final = """
-select o.tenant, o.id from obligation o where o.kind = 'matching'
+select o.tenant, o.id, o.released_at from obligation o where o.kind = 'matching'
    and not exists (select 1 from matching_due d where d.linked = o.tenant and d.obligation_id = o.id)
 """
 _PAID: Final = """
 select t.tenant, t.id, t.subject_id, t.debit, t.credit, t.amount_fen, t.at, t.reason, t.kind from ledger_transfer t
  where t.credit like 'matching-paid/%%' or t.debit like 'matching-paid/%%'
+"""
+_BACK: Final = """
+select t.tenant, t.id, t.subject_id, t.debit, t.credit, t.amount_fen, t.at, t.reason, t.kind from ledger_transfer t
+ where (t.debit like 'matching-payable/%%' and t.credit not like 'matching-paid/%%' and t.reverses is null)
+    or t.debit like 'matching-waiting/%%' order by t.tenant, t.id
 """
 _BATCH_OF: Final = """
 select i.tenant, i.claim_id, b.batch_no, b.instructed_at from batch b
@@ -65,17 +72,29 @@ def matching_differences(snapshot: Snapshot, context: Context) -> Iterator[Diffe
     ]
     transfers = {(row.tenant, row.subject_id): row for row in snapshot.rows(_PAID)}
     batches = {(row.tenant, row.claim_id): row for row in snapshot.rows(_BATCH_OF)}
+    moved: dict[tuple[str, UUID], list[Row]] = {}
+    for row in snapshot.rows(_BACK):
+        moved.setdefault((row.tenant, row.subject_id), []).append(row)
+    ended: dict[tuple[str, UUID], Entry] = {}
     for row in snapshot.counted("matchings due", snapshot.stream(_DUE)):
         place = f"matching_due/{row.tenant}/{row.claim_id}"
         if row.expected != row.found:
             yield differs("matching.due", place, row.expected, row.found)
         if row.made_at is None or row.o_id is None:
             continue
-        yield from _linked(place, row, governed, context)
-        yield from _handed(row, context.secrets)
+        changes = changes_of(row, context)
+        ended |= replaced(row, changes)
+        yield from back_differences(place, row, changes, moved.pop(_subject(row), []), context)
+        yield from _linked(place, row, governed, changes, context)
+        yield from _handed(row, changes, context.secrets)
         yield from _paid(place, row, transfers.pop(_subject(row), None), batches, context)
     for row in snapshot.rows(_HANDED):
-        yield differs("matching.handed", f"obligation/{row.tenant}/{row.id}", "a matching of its funder", None)
+        entry = ended.get((row.tenant, row.id))
+        if entry is None or row.released_at is None or not entry.witnesses(row.released_at):
+            place = f"obligation/{row.tenant}/{row.id}"
+            yield differs("matching.handed", place, "a matching of its funder", row.released_at)
+    for (tenant, _), rows in moved.items():
+        yield differs("matching.back", f"ledger_transfer/{tenant}/{rows[0].id}", "a matching taken back", None)
     for (tenant, _), transfer in transfers.items():
         yield differs("matching.paid", f"ledger_transfer/{tenant}/{transfer.id}", "a matching that was paid", None)
 
@@ -84,14 +103,17 @@ def _subject(row: Row) -> tuple[str, UUID]:
     return row.tenant, uuid5(NAMESPACE_OID, f"matching/{row.tenant}/{row.claim_id}")
 
 
-def _linked(place: str, row: Row, governed: list[tuple[str, str]], context: Context) -> Iterator[Difference]:
+def _linked(
+    place: str, row: Row, governed: list[tuple[str, str]], changes: list[Entry], context: Context
+) -> Iterator[Difference]:
     holding = [each for each in governed if row.division.startswith(each[0]) and each[1] != row.tenant]
     linked = max(holding, key=lambda each: len(each[0]))[1] if holding and row.o_mode == "common_use" else None
     yield from compared("matching.due", place, {"linked": linked}, row)
     if (row.obligation_id is None) != (linked is None):
         yield differs("matching.due", f"{place}/obligation_id", linked, row.obligation_id)
-    made_on = row.made_at.astimezone(SHANGHAI).date()
-    terms = in_force(context.policies, row.tenant, row.o_scheme, made_on, row.made_at)
+    made_at = next((each.at for each in reversed(changes) if each.action == "matching.due_again"), row.made_at)
+    made_on = made_at.astimezone(SHANGHAI).date()
+    terms = in_force(context.policies, row.tenant, row.o_scheme, made_on, made_at)
     months = made_on.year * 12 + made_on.month - 1 + (3 if terms is None else terms.matching_months)
     last = monthrange(months // 12, months % 12 + 1)[1]
     due_on = date(months // 12, months % 12 + 1, min(made_on.day, last))
@@ -99,7 +121,7 @@ def _linked(place: str, row: Row, governed: list[tuple[str, str]], context: Cont
         yield differs("matching.due", f"{place}/due_on", due_on, row.due_on)
 
 
-def _handed(row: Row, secrets: OpenedSecrets | None) -> Iterator[Difference]:
+def _handed(row: Row, changes: list[Entry], secrets: OpenedSecrets | None) -> Iterator[Difference]:
     """The linked tenant's obligation says what the province's says."""
     if row.obligation_id is None:
         return
@@ -109,10 +131,15 @@ def _handed(row: Row, secrets: OpenedSecrets | None) -> Iterator[Difference]:
         yield differs("matching.handed", place, "one row", None)
         return
     pairs = {name: (getattr(row, f"o_{name}"), getattr(row, f"h_{name}")) for name in _COPIED}
+    owed_fen = row.amount_fen - row.waiting_fen - row.freed_fen
+    opened = next((each for each in changes if each.details.get("instead") == str(row.obligation_id)), None)
+    ended = None if owed_fen else changes[-1] if changes else None
     pairs |= {
         "kind": ("matching", row.kind), "funder": (row.tenant, row.funder), "origin_id": (row.claim_id, row.origin_id),
-        "due_on": (row.due_on, row.h_due_on), "approved_at": (row.made_at, row.approved_at),
-        "amount_fen": (row.amount_fen, row.h_amount_fen), "released_at": (None, row.h_released_at),
+        "due_on": (row.due_on, row.h_due_on),
+        "approved_at": (row.made_at if opened is None else opened.instant_of(row.approved_at), row.approved_at),
+        "amount_fen": (owed_fen or row.h_amount_fen, row.h_amount_fen),
+        "released_at": (ended and ended.instant_of(row.h_released_at), row.h_released_at),
     }  # fmt: skip
     for name, (wanted, found) in pairs.items():
         if wanted != found:
@@ -150,13 +177,14 @@ def _paid(
         yield differs(
             "matching.paid", f"{place}/paid_at", (said.details.get("paid_on"), said.at), (row.paid_on, row.paid_at)
         )
-    if said.details.get("amount") != str(Money(row.amount_fen)):
-        yield differs("matching.paid", f"{place}/amount_fen", said.details.get("amount"), Money(row.amount_fen))
+    owed_fen = row.amount_fen - row.waiting_fen - row.freed_fen
+    if said.details.get("amount") != str(Money(owed_fen)):
+        yield differs("matching.paid", f"{place}/amount_fen", said.details.get("amount"), Money(owed_fen))
     year = f"{row.scheme}/{row.quota_year}/{row.division}"
     wanted = (
         f"matching-payable/{year}",
         f"matching-paid/{year}",
-        row.amount_fen,
+        owed_fen,
         row.paid_at,
         row.paid_document,
         "posted",

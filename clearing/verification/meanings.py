@@ -192,6 +192,9 @@ MEANINGS: Final[Mapping[str, Text]] = {
     "obligation.exists": Text("应付款与申请状态不符", "there is an obligation without approval, or none with it"),
     "obligation.row": Text("应付款与申请不一致", "the obligation is not the claim's"),
     "obligation.witness": Text("应付款的时间与审计链不一致", "the time is not the one of the audit chain"),
+    "matching.back": Text(
+        "收回或重新到期的配套与审计链或账本不符", "matching taken back is not that of chain and ledger"
+    ),
     "matching.due": Text("应付配套与已兑付的申请不符", "the matching due is not that of a paid claim"),
     "matching.handed": Text("联动地区账上的配套与省级申请不符", "the linked region's books have another matching"),
     "matching.paid": Text("配套的支付与审计链或账本不符", "a matching's payment is not that of chain and ledger"),
@@ -284,6 +287,10 @@ MEANINGS: Final[Mapping[str, Text]] = {
     "session.absent": Text("审计链所记的登录会话不存在", "a session that the audit chain tells of is not there"),
     "session.unwitnessed": Text("审计链中没有该登录会话", "the audit chain knows nothing of the session"),
     "session.witness": Text("登录会话与审计链不一致", "the session is not as the audit chain tells"),
+    "linkage.four_eyes": Text("联动承诺由提出人自行核准", "who proposed the linkage decided it"),
+    "linkage.governing": Text("联动承诺不是由该区划所属租户提出", "the linkage is not by who governs the division"),
+    "linkage.sides": Text("双方审计链对联动承诺的记载不一致", "both sides' chains tell different linkages"),
+    "linkage.witness": Text("联动承诺与审计链不一致", "the linkage is not as the audit chain tells"),
     "setting.absent": Text("审计链中的设置不在库中", "a setting of the audit chain is not there"),
     "setting.sealed": Text("加密保存的账号与显示的不符", "the sealed account number is not the one shown"),
     "setting.unwitnessed": Text("审计链中没有该设置", "the audit chain knows nothing of the setting"),

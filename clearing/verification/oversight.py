@@ -8,9 +8,8 @@ from typing import Any, Final
 from uuid import UUID
 
 from clearing.verification.chain import Settings
-from clearing.verification.claim_award import SHANGHAI
 from clearing.verification.difference import Difference, differs
-from clearing.verification.entries import Entry
+from clearing.verification.entries import SHANGHAI, Entry
 from clearing.verification.snapshot import Row, Snapshot
 from tenants.kernel.canonical import plain
 

@@ -3,10 +3,12 @@
 Each statement goes over all rows at once; the account's own sums are checked with the ledger.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
+from clearing.verification.amounts import fen_of
 from clearing.verification.difference import Difference, differs
+from clearing.verification.linkages import Committed
 from clearing.verification.snapshot import Snapshot
 from clearing.verification.terms import Policies
 from tenants.kernel.money import Money
@@ -55,8 +57,10 @@ select coalesce(w.tenant, h.tenant) as tenant, coalesce(w.code, h.code) as code,
 
 _MATCHED: Final = """
 with wanted as (
-    select tenant, scheme || '/' || quota_year as year, enterprise_uscc as uscc, sum(matching_fen) as fen
-      from claim where state in ('on_hold', 'in_review', 'approved') and matching_fen > 0 group by 1, 2, 3),
+    select c.tenant, c.scheme || '/' || c.quota_year as year, c.enterprise_uscc as uscc,
+           sum(c.matching_fen - coalesce(d.freed_fen, 0)) as fen
+      from claim c left join matching_due d on d.tenant = c.tenant and d.claim_id = c.id
+     where c.state in ('on_hold', 'in_review', 'approved') and c.matching_fen > 0 group by 1, 2, 3),
 held as (
     select tenant, split_part(code, '/', 2) || '/' || split_part(code, '/', 3) as year,
            split_part(code, '/', 5) as uscc,
@@ -85,7 +89,9 @@ select distinct sum(x.fen) over (order by x.at, x.id) as fen from (
 """
 
 
-def quota_differences(snapshot: Snapshot, policies: Policies) -> Iterator[Difference]:
+def quota_differences(
+    snapshot: Snapshot, policies: Policies, linkages: Mapping[tuple[str, str, int], list[Committed]]
+) -> Iterator[Difference]:
     """Accounts that hold something else than what claims and reservations take of them, or with another cap."""
     for row in snapshot.stream(_TAKEN, *_shared(policies)):
         place = f"ledger_account/{row.tenant}/{row.code}"
@@ -93,7 +99,7 @@ def quota_differences(snapshot: Snapshot, policies: Policies) -> Iterator[Differ
     for row in snapshot.stream(_MATCHED):
         place = f"ledger_account/{row.tenant}/matching/{row.year}/{row.uscc}"
         yield differs("quota.matching", place, Money(row.wanted), Money(row.held))
-    for row in list(snapshot.stream(_LIMITS, _caps(policies))):
+    for row in list(snapshot.stream(_LIMITS, _caps(policies, linkages))):
         if not _was_taken(snapshot, row.tenant, row.code, row.limit_fen):
             place = f"ledger_account/{row.tenant}/{row.code}/limit_fen"
             yield differs("quota.cap", place, "a cap of the policy", row.limit_fen)
@@ -105,9 +111,13 @@ def _shared(policies: Policies) -> tuple[list[str], list[str], list[str]]:
     return [each[0] for each in found], [each[1] for each in found], [each[2] for each in found]
 
 
-def _caps(policies: Policies) -> list[str]:
+def _caps(policies: Policies, linkages: Mapping[tuple[str, str, int], list[Committed]]) -> list[str]:
     """Every cap that an account may have: tenant, kind, scheme and limit."""
-    caps = set()
+    caps = {
+        f"{tenant} matching {scheme} {fen_of(each.region['terms']['cap'])}"
+        for (tenant, scheme, _), commitments in linkages.items()
+        for each in commitments
+    }
     for (tenant, _), terms in policies.items():
         for zone in terms.zones:
             limits = (("quota", terms.cap, zone.annual_cap_fen), ("matching", terms.scheme, zone.matching_cap_fen))

@@ -5,12 +5,12 @@ from collections.abc import Iterator, Mapping
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 
-from clearing.verification.claim_award import SHANGHAI
 from clearing.verification.claim_content import read_json
 from clearing.verification.claim_keys import GROUP_WITHOUT_POLICY, version_differences
 from clearing.verification.context import Context
 from clearing.verification.difference import Difference, compared, differs
 from clearing.verification.dossiers import Dossier
+from clearing.verification.entries import SHANGHAI
 from clearing.verification.identities import project_number
 from clearing.verification.notices import notice_differences, reservation_notices
 from clearing.verification.probes import probe_differences

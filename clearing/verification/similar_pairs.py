@@ -10,11 +10,10 @@ from typing import Any, Final
 from uuid import NAMESPACE_OID, uuid5
 
 from clearing.verification.chain import Settings
-from clearing.verification.claim_award import SHANGHAI
 from clearing.verification.claim_history import SIMILAR, SIMILAR_DECIDED
 from clearing.verification.difference import Difference, compared, differs
 from clearing.verification.dossiers import Dossier, place_of
-from clearing.verification.entries import Entry
+from clearing.verification.entries import SHANGHAI, Entry
 from clearing.verification.snapshot import Row, Snapshot
 from tenants.kernel.canonical import canonical_bytes, sha256
 

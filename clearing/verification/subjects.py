@@ -8,7 +8,7 @@ from clearing.verification.bank_statements import statement_differences
 from clearing.verification.batches import BatchCheck
 from clearing.verification.cases import case_differences
 from clearing.verification.chain import KEPT
-from clearing.verification.claim_award import SHANGHAI, Award
+from clearing.verification.claim_award import Award
 from clearing.verification.claim_content import Content
 from clearing.verification.claim_decisions import hold_differences, review_differences, stage_differences
 from clearing.verification.claim_handover import handover_differences
@@ -20,7 +20,7 @@ from clearing.verification.context import Context
 from clearing.verification.derived import derived_differences
 from clearing.verification.difference import Difference, differs, guarded
 from clearing.verification.dossiers import Dossier, dossiers, place_of
-from clearing.verification.entries import Entry
+from clearing.verification.entries import SHANGHAI, Entry
 from clearing.verification.notices import claim_notices, notice_differences
 from clearing.verification.probes import probe_differences
 from clearing.verification.receipts import issued_differences
@@ -156,4 +156,5 @@ def _stray(dossier: Dossier) -> Iterator[Difference]:
 
 def _is_settings(transfer: Row) -> bool:
     sides = {transfer.debit, transfer.credit}
-    return "treasury" in sides or any(side.startswith(("netted/", "matching-paid/")) for side in sides)
+    beginnings = ("netted/", "matching-paid/", "matching-waiting/", "matching-payable/")
+    return "treasury" in sides or any(side.startswith(beginnings) for side in sides)

@@ -187,7 +187,7 @@ def send_once(do: Do[Any], submission_id: UUID, port: BankPort, office: Office) 
         NotDecidedError: the next attempt has to go on.
         settlement.bank.port.BankSilentError: the bank did not answer; that is stored.
     """
-    step = do(lambda work: _next_call(work.connection, submission_id, work.at))
+    step = do(lambda work: _next_call(work.connection, submission_id, office, work.at))
     if step is None:
         return
     submission, call = step
@@ -196,14 +196,16 @@ def send_once(do: Do[Any], submission_id: UUID, port: BankPort, office: Office) 
         answer = port.submit(message) if call.kind == SUBMIT else port.inquire(message)
     except BankSilentError as silence:
         said = Answer(SILENT, str(silence))
-        do(lambda work: _record_answer(work.connection, submission, call, said, work.at))
+        do(lambda work: _record_answer(work.connection, submission, call, said, office, work.at))
         raise
-    do(lambda work: _record_answer(work.connection, submission, call, answer, work.at))
+    do(lambda work: _record_answer(work.connection, submission, call, answer, office, work.at))
     if answer.outcome not in FINAL:
         raise NotDecidedError(f"{submission.message_id}: {answer.outcome}")
 
 
-def _next_call(connection: Connection, submission_id: UUID, at: datetime) -> tuple[Submission, Call] | None:
+def _next_call(
+    connection: Connection, submission_id: UUID, office: Office, at: datetime
+) -> tuple[Submission, Call] | None:
     """Store the call that is due, so that it is known before it is made; ``None`` where the bank has decided."""
     submission = _find(connection, "id = %s", (submission_id,))
     if submission is None:
@@ -213,7 +215,7 @@ def _next_call(connection: Connection, submission_id: UUID, at: datetime) -> tup
     if any(call.outcome in FINAL for call in calls):
         return None
     if calls and calls[-1].outcome is None:
-        _record_answer(connection, submission, calls[-1], Answer(SILENT, "no answer was kept"), at)
+        _record_answer(connection, submission, calls[-1], Answer(SILENT, "no answer was kept"), office, at)
         calls = calls_of(connection, submission)
     last = calls[-1] if calls else None
     absent = last is not None and last.outcome == ABSENT
@@ -232,7 +234,9 @@ def _next_call(connection: Connection, submission_id: UUID, at: datetime) -> tup
     return submission, call
 
 
-def _record_answer(connection: Connection, submission: Submission, call: Call, answer: Answer, at: datetime) -> None:
+def _record_answer(
+    connection: Connection, submission: Submission, call: Call, answer: Answer, office: Office, at: datetime
+) -> None:
     """Store the answer; where the bank rejects the message, so is every instruction of it."""
     before = state_of([call])
     insert_rows(
@@ -243,7 +247,7 @@ def _record_answer(connection: Connection, submission: Submission, call: Call, a
     )
     if answer.outcome == REJECTED:
         prepare_for_whole_batch(connection)
-        reject_message(connection, submission.tenant, submission.batch_id, at, call_id=call.id)
+        reject_message(connection, submission.tenant, submission.batch_id, office.sealer, at, call_id=call.id)
     after = _AFTER.get(answer.outcome, UNKNOWN)
     _record(connection, submission, "bank.answered", before, after, call, at, answer)
 

@@ -21,6 +21,7 @@ from settlement.formats.folder import MANIFEST, FileChoices, write_folder
 from settlement.formats.manifest import FIRST_PREVIOUS, Chain, manifest_hash
 from settlement.formats.payout_batch import PayoutBatch
 from settlement.matching import MATCHING, make_due, settle_by_batch
+from settlement.matching_back import make_due_again
 from settlement.office import Office
 from settlement.offline import verify_batch
 from settlement.payouts.paying_account import paying_account
@@ -91,6 +92,7 @@ def _follow_up(connection: Connection, batch: Batch, signing: Signing, office: O
         pay_on(connection, batch, at)
         make_pay_in(connection, batch, signing.debtor, office, at)
     make_due(connection, batch, office, at, demonstration=office.demonstration)
+    make_due_again(connection, batch, office.sealer, at, demonstration=office.demonstration)
     if batch.kind == MATCHING:
         settle_by_batch(connection, batch, at)
 

@@ -9,9 +9,11 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from settlement import ledger
+from settlement.matching_back import Back, of_instructions, take_back
 from settlement.statements.line import REJECTED
 from settlement.statements.matching import PAID, RETURNED
 from tenants.kernel.money import Money
+from tenants.kernel.sealing import Sealer
 from tenants.kernel.statements import insert_rows
 
 _COLUMNS: Final = ("tenant", "instruction_id", "outcome", "amount_fen", "statement_id", "line", "call_id", "at")
@@ -27,8 +29,10 @@ class Outcome:
     line: int | None
 
 
-def book(connection: Connection, tenant: str, statement_id: UUID, outcomes: Sequence[Outcome], at: datetime) -> None:
-    """Store the outcomes and move the money of their claims.
+def book(
+    connection: Connection, tenant: str, statement_id: UUID, outcomes: Sequence[Outcome], sealer: Sealer, at: datetime
+) -> None:
+    """Store the outcomes and move the money of their claims; what came back takes its matching with it.
 
     Paid: from what is in transit to what is paid. Returned: that is reversed, and the money waits to be issued again.
     Rejected: it waits likewise.
@@ -43,12 +47,15 @@ def book(connection: Connection, tenant: str, statement_id: UUID, outcomes: Sequ
     moved = {one.instruction_id: one.outcome for one in outcomes if one.outcome in {PAID, REJECTED}}
     _move(connection, tenant, moved, at)
     _give_back(connection, tenant, [one.instruction_id for one in outcomes if one.outcome == RETURNED], at)
+    came_back = [one.instruction_id for one in outcomes if one.outcome in {RETURNED, REJECTED}]
+    _take_matching_back(connection, tenant, came_back, statement_id, sealer, at)
 
 
 def reject_message(
     connection: Connection,
     tenant: str,
     batch_id: UUID,
+    sealer: Sealer,
     at: datetime,
     *,
     statement_id: UUID | None = None,
@@ -65,11 +72,22 @@ def reject_message(
     ).scalars()
     ids = list(rows)
     for begin in range(0, len(ids), IDS_AT_ONCE):
-        _move(connection, tenant, dict.fromkeys(ids[begin : begin + IDS_AT_ONCE], REJECTED), at)
+        some = ids[begin : begin + IDS_AT_ONCE]
+        _move(connection, tenant, dict.fromkeys(some, REJECTED), at)
+        _take_matching_back(connection, tenant, some, statement_id or call_id or batch_id, sealer, at)
     return len(ids)
 
 
 IDS_AT_ONCE: Final = 1_000
+
+
+def _take_matching_back(
+    connection: Connection, tenant: str, ids: Sequence[UUID], cause: UUID, sealer: Sealer, at: datetime
+) -> None:
+    """The matching of what came back waits until it is issued again."""
+    if ids:
+        keeps = of_instructions(connection, tenant, ids)
+        take_back(connection, tenant, keeps, Back(RETURNED, cause, "system", at), sealer)
 
 
 def _move(connection: Connection, tenant: str, outcomes: dict[UUID, str], at: datetime) -> None:

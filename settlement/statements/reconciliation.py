@@ -69,6 +69,9 @@ def import_statement(
 ) -> Imported:
     """Import the bank's answer that lies at the path.
 
+    The transaction has to be bound to the tenants that match the tenant's awards too: what came back takes its
+    matching with it.
+
     Raises:
         NotFound: the tenant has no such batch.
         Conflict: ``payout_account.unset``.
@@ -145,7 +148,7 @@ class _Run:
                 if verdict.to_suspense and line.amount is not None:
                     suspense.append(_unexplained(line, line.amount, self.statement_id))
             insert_rows(self._connection, "bank_line", LINE_COLUMNS, rows)
-            book(self._connection, self._tenant, self.statement_id, outcomes, self._at)
+            book(self._connection, self._tenant, self.statement_id, outcomes, self._office.sealer, self._at)
             self._suspend(suspense)
 
     def _suspend(self, transfers: list[ledger.Transfer]) -> None:
@@ -156,7 +159,8 @@ class _Run:
 
     def _reject_all(self, line: StatementLine) -> None:
         batch = find_batch_by_number(self._connection, self._tenant, str(line.bank_reference))
-        reject_message(self._connection, self._tenant, batch.id, self._at, statement_id=self.statement_id)
+        sealer = self._office.sealer
+        reject_message(self._connection, self._tenant, batch.id, sealer, self._at, statement_id=self.statement_id)
 
     def _expected(self, page: Sequence[StatementLine]) -> dict[str, Expected]:
         """The instructions that the lines name, by end-to-end id."""

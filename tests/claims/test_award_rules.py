@@ -232,8 +232,8 @@ def test_under_an_unset_rate_everything_else_is_still_checked() -> None:
 def test_caps_and_zones_are_told_before_the_facts_are_read() -> None:
     assert zone_of(policy_of(NORTH), NORTH).code == "north"
     assert annual_cap(policy_of(NORTH), NORTH) == Money.parse("140000.00")
-    assert matching_cap(policy_of(NORTH), NORTH) == Money.parse("60000.00")
-    assert matching_cap(policy_of(SHANXI), SHANXI) is None
+    assert matching_cap(policy_of(NORTH), NORTH, None) == Money.parse("60000.00")
+    assert matching_cap(policy_of(SHANXI), SHANXI, None) is None
 
 
 def test_an_unset_cap_holds_and_is_told_as_none() -> None:

@@ -102,6 +102,7 @@ MAY_UPDATE = {
     "trust_list": {"state", "decided_by", "decided_at", "reason"},
     "interest": {"ended_by", "ended_at", "end_reason"},
     "sample_item": {"outcome", "reason", "decided_by", "decided_at"},
+    "linkage": {"state", "decided_by", "decided_at", "reason"},
     "agreement": {
         "state", "approved_by", "approved_at", "accepted_by", "accepted_at", "refused_by", "refused_at",
         "refused_reason",
@@ -115,7 +116,10 @@ MAY_UPDATE = {
     "pull_progress": {"next_poll_at", "polled_at", "answered_at", "failures", "last_error"},
     "dead_letter": {"state", "decided_by", "decided_at", "reason"},
     "release_limit": None,
-    "matching_due": {"paid_on", "paid_document", "paid_by", "paid_at"},
+    "matching_due": {
+        "paid_on", "paid_document", "paid_by", "paid_at", "due_on", "obligation_id", "waiting_fen", "freed_fen",
+        "recover_fen", "changed_by", "changed_at",
+    },
     "console_account": {"password_hash", "totp_sealed", "changed_at", "revoked_at"},
     "console_attempt": {"sign_in_step", "confirm_step", "failures", "last_failed_at"},
     "console_session": {"seen_at", "ended_at"},

@@ -1,87 +1,31 @@
 """Matching: due some months after the payout, in both books where the linked region is a tenant, overdue by name."""
 
-from dataclasses import dataclass, field
 from datetime import date, timedelta
-from itertools import count
 from uuid import UUID
 
 import pytest
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
-from settlement import ledger
-from settlement.batches.batch import Batch
 from settlement.batches.batch_steps import CutOrder, cut, publish
-from settlement.batches.delivery import instruct
 from settlement.batches.publicity import PublicityTerms
 from settlement.matching import list_due, make_overlooked_due, months_after, record_payment, who_owes
 from tenants.kernel.clock import FixedClock, shanghai_day
 from tenants.kernel.database import Scope, transaction
 from tenants.kernel.errors import Conflict, NotFound
 from tenants.kernel.ids import new_id
-from tenants.kernel.money import Money
 from tenants.kernel.workdays import official_calendar
-from tests.settlement_service.bench import MAKER, OFFICE, OVER, Bench, new_tenant, shanghai
+from tests.settlement_service.bench import MAKER, OFFICE, OVER, shanghai
+from tests.settlement_service.provinces import SEALED, Province, open_province
 
-SEALED, LATE = shanghai("2024-10-15"), shanghai("2025-03-01")
-_DIVISIONS = count(700_000)
-"""Six digits that no real region and no other test has."""
+LATE = shanghai("2025-03-01")
 DUE_ON = date(2025, 1, 11)
 """Three months after the instructions of 2024-10-11."""
 
 
-@dataclass
-class Province:
-    """A province's bench, a linked tenant's, and the division of each linked region."""
-
-    bench: Bench
-    linked: Bench
-    own: str
-    outside: str
-    claims: list[UUID] = field(default_factory=list)
-
-    @property
-    def tenants(self) -> tuple[str, ...]:
-        return self.bench.tenant, self.linked.tenant
-
-    def match(self, claim_id: UUID, division: str, fen: int) -> None:
-        """Post the claim's matching, as its approval does."""
-        sides = (
-            ledger.matching_account("provincial", 2024, division, "91320300MA1TEST00X"),
-            ledger.matching_payable_account("provincial", 2024, division),
-        )
-
-        def post(connection: Connection) -> None:
-            ledger.open_accounts(connection, self.bench.tenant, {sides[0]: True, sides[1]: False})
-            transfer = ledger.posted(*sides, Money(fen), "matching", claim_id)
-            ledger.append(connection, self.bench.tenant, [transfer], OVER)
-
-        self.bench.do(post)
-
-    def instruct(self, batch: Batch, tenant: str | None = None) -> Batch:
-        at = OVER if tenant is None else SEALED
-        with transaction(self.bench.app, Scope(self.tenants), FixedClock(at)) as work:
-            return instruct(work.connection, tenant or self.bench.tenant, batch.id, OFFICE, at)
-
-    def pay_out(self) -> Batch:
-        """A batch of three claims, matched by the linked tenant, by another region, and not at all."""
-        self.bench.set_account()
-        self.claims = self.bench.approve("100.00", "200.00", "300.00")
-        self.match(self.claims[0], self.own, 10_000)
-        self.match(self.claims[1], self.outside, 5_000)
-        batch = self.bench.release(self.bench.seal(self.bench.publish(self.bench.cut())))
-        return self.instruct(batch)
-
-
 @pytest.fixture
 def province(app: Engine, owner: Engine) -> Province:
-    own, outside = str(next(_DIVISIONS)), str(next(_DIVISIONS))
-    made = Province(Bench(app, new_tenant(owner)), Bench(app, new_tenant(owner)), own, outside)
-    with owner.begin() as connection:
-        connection.exec_driver_sql(
-            "update tenant set divisions = %s where tenant = %s", ([made.own], made.linked.tenant)
-        )
-    return made
+    return open_province(app, owner)
 
 
 def test_a_payout_makes_the_matching_due_in_three_months(province: Province) -> None:

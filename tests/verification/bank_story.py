@@ -14,7 +14,13 @@ Body = dict[str, Any]
 def hear_from_the_bank(story: Any, jiangsu: Body, shanxi: Body) -> None:
     """Jiangsu's payments arrive, one comes back, one differs, a stranger's is there too; Shanxi's are refused."""
     paid = story.books.execute()
-    first, second, *others = [each for each in paid if each.message_id == jiangsu["batch_no"]]
+    matched = {
+        (claim["payee"]["account_name"], claim["assessment"]["award"])
+        for claim in story.in_state("jiangsu", "instructed")
+        if not _unmatched(claim)
+    }
+    payments = [each for each in paid if each.message_id == jiangsu["batch_no"]]
+    first, second, *others = sorted(payments, key=lambda each: (each.name, str(each.amount)) not in matched)
     stray = replace(first, end_to_end_id="A" * 26, amount=Money(777))
     wrong = replace(second, amount=second.amount + Money(1))
     day, account = date(2024, 10, 11), _account(story, "jiangsu")
@@ -27,7 +33,9 @@ def hear_from_the_bank(story: Any, jiangsu: Body, shanxi: Body) -> None:
 
 def issue_again(story: Any) -> None:
     """What came back gets another account, one that is refused and one that is approved, and is owed again."""
-    paid = story.in_state("jiangsu", "paid")[:2]
+    matched = [claim for claim in story.in_state("jiangsu", "paid") if not _unmatched(claim)]
+    by_tenant = [claim for claim in matched if claim["assessment"]["matching"]["linked_region"] == "320509"]
+    paid = [next(claim for claim in matched if claim not in by_tenant), by_tenant[0]]
     for claim, part in zip(paid, (0, 100), strict=True):
         whole = Money.parse(claim["assessment"]["award"])
         path = f"/v1/claims/{claim['id']}/clawbacks"
@@ -46,6 +54,11 @@ def issue_again(story: Any) -> None:
         story.call("maker", "POST", f"/v1/claims/{back['id']}/reissue")
     story.again = story.cut("jiangsu", "provincial")
     story.step("maker", "jiangsu", story.again, "publish")
+
+
+def _unmatched(claim: Body) -> bool:
+    """Whether no linked region adds to the award."""
+    return str(claim["assessment"]["matching"]["amount"]) == "0.00"
 
 
 def _correct(story: Any, back: Body, number: str, outcome: str) -> None:

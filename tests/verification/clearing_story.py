@@ -1,5 +1,6 @@
 """The part of the story in which regions owe each other: agreements, windows, matching, rewards, two releasers."""
 
+from tenants.kernel.money import Money
 from tests.verification.story import Body, Story
 
 
@@ -84,6 +85,12 @@ def _match(story: Story, batch: Body) -> None:
     assert all(each["linked_tenant"] is None for each in waiting)
     path = f"/v1/tenants/jiangsu/matching/{waiting[0]['claim_id']}/payment"
     story.call("maker", "POST", path, {"paid_on": "2024-11-20", "document": "徐财〔2024〕7号"})
+    settled = story.call("maker", "GET", "/v1/tenants/jiangsu/matching?state=paid&limit=500").get_json()["items"]
+    paid = {claim["id"] for claim in story.in_state("jiangsu", "paid")}
+    whole = (each for each in settled if each["linked_tenant"] and Money.parse(each["amount"]) > Money.parse("100.00"))
+    asked = next(each for each in whole if each["claim_id"] in paid)
+    path = f"/v1/claims/{asked['claim_id']}/clawbacks"
+    story.call("reviewer of authority", "POST", path, {"amount": "10.00", "reason": "多计"})
 
 
 def _pay_for_wujiang(story: Story) -> None:

@@ -94,6 +94,7 @@ def pull(story: Any, *bodies: Any) -> None:
             for tenant, url, outlet in (("jiangsu", one, first), ("wujiang", other, second))
         ]
         assert Puller(story.service, Pace(deadline_seconds=10)).round() == 2
+    story.claims |= {body["external_id"]: story.call("jssic", "POST", "/v1/claims", body).get_json() for body in bodies}
     ids = [answer.get_json()["id"] for answer in made]
     story.call("jssic", "POST", f"/v1/pull-sources/{ids[0]}/token", {"token": "another-token-for-it"})
     story.call("jssic", "POST", f"/v1/pull-sources/{ids[1]}/disable")

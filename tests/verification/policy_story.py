@@ -49,6 +49,24 @@ def _local(on: str, rate: str) -> str:
     return text.replace('rate = { value = "unset"', f'rate = {{ value = "{rate}"')
 
 
+def commit_regions(story: "Story") -> None:
+    """Wujiang, a tenant, and Xuzhou, which is none, match more than the policy asks for; one proposal is rejected."""
+    for of, division, ratio, cap, outcome in (
+        ("wujiang", "320509", "1:1", "100000.00", "reject"),
+        ("wujiang", "320509", "2:3", "150000.00", "approve"),
+        ("jiangsu", "320300", "7:4", "80000.00", "approve"),
+        ("wujiang", "320509", "1:2", "200000.00", None),
+    ):
+        body = {
+            "province": "jiangsu", "year": 2024, "division": division, "types": ["tech_sme", "high_tech"],
+            "provincial_to_local": ratio, "cap": cap, "from_on": "2024-09-26", "cite": "联动承诺书〔2024〕1号",
+        }  # fmt: skip
+        made = story.call("administrator", "POST", f"/v1/tenants/{of}/linkages", body).get_json()
+        if outcome is not None:
+            path = f"/v1/tenants/jiangsu/linkages/{made['id']}/decision"
+            story.call("second administrator", "POST", path, {"outcome": outcome, "reason": "经核"})
+
+
 def divide_a_budget(story: "Story") -> None:
     """A scheme of Qingpu's own with rates by class, whose short budget is divided among three claims."""
     path = "/v1/tenants/qingpu/schemes/local"

@@ -36,7 +36,7 @@ from tests.verification.bank_story import hear_from_the_bank, issue_again
 from tests.verification.desk_story import admit, end_the_year, load_calendars, oversee, pass_trusted, wait_for_money
 from tests.verification.people import open_accounts
 from tests.verification.platform_story import add_keys, enrol, pull, register_webhooks, send_webhooks
-from tests.verification.policy_story import divide_a_budget, draft_policies, set_the_rate
+from tests.verification.policy_story import commit_regions, divide_a_budget, draft_policies, set_the_rate
 from tests.verification.registry_story import retype, rotate_registry_key
 from tests.verification.reserving import reservation, reserve
 from tests.verification.suspicions import cancel, cancel_what_was_paid, collide
@@ -247,6 +247,8 @@ def _set_up(story: Story) -> None:
         "administrator", "PUT", "/v1/tenants/jiangsu/linked-regions/2024",
         {"regions": {"320509": ["tech_sme", "high_tech", "incubated", "talent"], "320300": ["tech_sme"], "320700": ["tech_sme", "high_tech"], "320900": ["tech_sme"]}},
     )  # fmt: skip
+
+    commit_regions(story)
 
 
 def _submit(story: Story) -> None:

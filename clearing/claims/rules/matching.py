@@ -25,7 +25,8 @@ MATCHED: Final = Wording(
 def matching(policy: Policy) -> Rule:
     """Rule 25: award × local / provincial, rounded down, within the linked region's yearly cap for the enterprise.
 
-    It is worked out for what the claim would be awarded; a claim that is refused has none.
+    A region that committed itself to a ratio and cap of its own is held to those; the clause is then its own and the
+    policy's. It is worked out for what the claim would be awarded; a claim that is refused has none.
     """
     cite = policy.payout.matching_due_months.cite if policy.payout.matching_due_months else policy.source
     not_linked: tuple[Finding, ...] = ((Ruling("matching", PASS, cite, NOT_LINKED), ()),)
@@ -49,6 +50,9 @@ def matching(policy: Policy) -> Rule:
         ratio, cap, matched, not_accepted = terms[sheet.zone.code]
         if frozenset(linked.types).isdisjoint(sheet.proven):
             return ((not_accepted, (linked.division, linked.types, sheet.proven)),)
+        if linked.terms is not None:
+            ratio, cap = linked.terms.share, linked.terms.cap
+            matched = Ruling("matching", PASS, f"{linked.terms.cite}；{matched.cite}", MATCHED)
         taken = sheet.facts.matching_taken
         computed_fen = sheet.award_fen * ratio.numerator // ratio.denominator
         sheet.matching_fen = min(computed_fen, max(cap.fen - taken.fen, 0))
