@@ -11,11 +11,11 @@ from clearing.api.frame import Answer, current, in_transaction, needs, principal
 from clearing.api.noun import Noun, PageSchema, cursor_id, page
 from clearing.pulling import sources
 from clearing.pulling.pace import Pace
-from clearing.pulling.reading import WHAT
 from clearing.pulling.replaying import Replayed, replay_all
 from clearing.pulling.sources import MAX_TOKEN, MIN_TOKEN, Registration
 from clearing.pulling.taking import problem_json
 from clearing.webhooks.targets import TargetError, address_of, refused, target_of
+from connectors.record import WHAT
 from tenants.kernel.canonical import Json
 from tenants.kernel.database import Scope, Work, run
 from tenants.kernel.errors import FieldError, Forbidden, Invalid, Text

@@ -24,6 +24,7 @@ COMMANDS: Final = {
     "client": ("clients", "接口客户端 / clients of the interface"),
     "import": ("transfers", "导入申请或支持记录 / claims or support records from a file"),
     "export": ("transfers", "导出申请 / claims to a file"),
+    "conformance": ("conformance", "对接自检 / check a platform against this interface"),
     "pull": ("pulling", "主动拉取平台数据 / pulling from platforms"),
     "user": ("users", "控制台账号 / accounts of people at the console"),
     "tenant": ("tenants", "区域 / tenants"),

@@ -10,8 +10,8 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from clearing.claims.vault import Vault
-from clearing.pulling.reading import read_record
 from clearing.pulling.taking import Answer, Counter, letter_place, problem_of, record_mac, take_records
+from connectors.record import read_record
 from tenants.kernel.canonical import Json, plain
 from tenants.kernel.change import Change, record
 from tenants.kernel.database import Work

@@ -21,8 +21,8 @@ from clearing.claims.intake import submit
 from clearing.claims.support import RACED as SUPPORT_RACED
 from clearing.claims.support import Registered, register_support, taken_id
 from clearing.claims.vault import Vault
-from clearing.pulling.reading import CLAIMS, read_or_problem
 from connectors.pages import Page, PageError
+from connectors.record import CLAIMS, read_record
 from connectors.submission import Submission, SupportRecord
 from tenants.kernel.canonical import Json, sha256
 from tenants.kernel.change import Change, change_writes
@@ -85,7 +85,7 @@ def take_page(work: Work, vault: Vault, counter: Counter, asked: Asked, page: Pa
     if page.next_cursor is None or not _is_next(work, asked):
         return None
     _refuse_circle(work, asked, page.next_cursor)
-    reads = [read_or_problem(counter.platform, counter.what, one) for one in page.records]
+    reads = [_read(counter, one) for one in page.records]
     answers = take_records(work, vault, counter, reads, alone=alone)
     passing = next((one for one in map(problem_of, answers) if one is not None and _passes(one)), None)
     if passing is not None:
@@ -125,6 +125,13 @@ def take_records(
         told.add(one.external_id)
         answers.append(answer)
     return answers
+
+
+def _read(counter: Counter, record: bytes) -> Read:
+    try:
+        return read_record(counter.platform, counter.what, record)
+    except Problem as problem:
+        return problem
 
 
 def problem_of(answer: Answer) -> Problem | None:

@@ -55,6 +55,20 @@ class Manner(StrEnum):
     """The page is not in the character set that it names."""
     HTML = "html"
     """A page for people, with status 200."""
+    OPEN = "open"
+    """It asks for no token."""
+    GREEDY = "greedy"
+    """It does not look at the limit."""
+    FORGETFUL = "forgetful"
+    """It remembers what it gave, and gives it once."""
+    SKIPPING = "skipping"
+    """The record at a page's edge is lost."""
+    DOUBLING = "doubling"
+    """The record at a page's edge comes twice."""
+    FORGIVING = "forgiving"
+    """A cursor that is none of its own begins anew."""
+    ENDLESS = "endless"
+    """Behind its end the cursor still moves."""
 
 
 @dataclass
@@ -71,6 +85,8 @@ class Outlet:
     always: Manner = Manner.WELL
     asked: list[str | None] = field(default_factory=list)
     """The cursors that it was asked with."""
+    given: int = 0
+    """Where its last answer ended."""
 
     def put(self, *records: Any) -> None:  # noqa: ANN401 - any JSON, or bytes that are none
         """New records, behind those that are there."""
@@ -84,15 +100,18 @@ class Outlet:
         cursor = query.get("cursor", [None])[0]
         self.asked.append(cursor)
         manner = self.manners.popleft() if self.manners else self.always
-        if authorization != f"Bearer {self.token}":
+        if authorization != f"Bearer {self.token}" and manner != Manner.OPEN:
             return 401, {}, b"", Manner.WELL
         refused = _REFUSALS.get(manner)
         if refused is not None:
             return *refused, b"", manner
-        if cursor is not None and not cursor.isdecimal():
+        known = cursor is None or cursor.isdecimal()
+        if not known and manner != Manner.FORGIVING:
             return 400, {}, b"", manner
-        begin = int(cursor or 0)
+        begin = int(cursor or 0) if known else 0
         limit = min(int(query.get("limit", [str(self.page_size)])[0]), self.page_size)
+        if manner == Manner.GREEDY:
+            limit = self.page_size
         return 200, {"Content-Type": self._type(manner)}, self._page(begin, limit, manner), manner
 
     def _type(self, manner: Manner) -> str:
@@ -101,17 +120,29 @@ class Outlet:
         return self.form if self.charset == "utf-8" else f"{self.form}; charset={self.charset}"
 
     def _page(self, begin: int, limit: int, manner: Manner) -> bytes:
+        if manner == Manner.FORGETFUL:
+            begin = max(begin, self.given)
         some = self.records[begin : begin + limit]
         end = begin + len(some)
+        self.given = end
         cursor: str | None = str(end)
         if manner == Manner.REPEATED:
             some = self.records[max(begin - limit, 0) : end]
         elif manner == Manner.REVERSED:
             some = some[::-1]
         elif manner == Manner.BACK:
-            cursor = str(max(begin - limit, 1))
+            passed = [one for one in self.asked if one not in (None, str(begin))]
+            cursor = passed[0] if passed else cursor
         elif manner == Manner.STUCK:
             cursor = str(begin)
+        elif manner == Manner.SKIPPING and begin:
+            some = some[1:]
+        elif manner == Manner.DOUBLING and begin and some:
+            some = self.records[begin - 1 : begin - 1 + limit]
+            end = begin - 1 + len(some)
+            cursor = str(end)
+        elif manner == Manner.ENDLESS and not some:
+            cursor = str(end + 1)
         elif manner == Manner.TOO_MANY:
             some = [some[0]] * 501
         return self._spoilt(self._whole(some, cursor, end < len(self.records)), manner)
