@@ -132,8 +132,6 @@ NEVER_CHANGED = {
     "bank_statement_part", "bank_line", "instruction_outcome", "account_correction", "account_correction_decision",
     "reissue", "first_release", "release_signature", "provider_reward", "receipt", "clawback", "clawback_recovery",
     "registry_probe", "similarity_model", "trust_listing", "sample", "calendar_year",
-    "reissue", "first_release", "provider_reward", "receipt", "clawback", "clawback_recovery", "registry_probe",
-    "similarity_model", "trust_listing", "sample", "calendar_year",
     "pull_page",
 }  # fmt: skip
 
