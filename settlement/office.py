@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Final
 
 from settlement.bank.connections import BankConnection
+from settlement.signatures.token import SETTINGS_FILE, Token, read_token
 from tenants.kernel.sealing import KeyEncryptionKey, Sealer
 from tenants.kernel.secrets import Secrets
 
@@ -25,6 +26,15 @@ class Office:
     def kek(self) -> bytes:
         """The key-encryption key, which wraps the signing keys."""
         return self.secrets.kek
+
+    @cached_property
+    def token(self) -> Token | None:
+        """The token in which tenants' signing keys are made; ``None`` where they are kept sealed in the database.
+
+        Raises:
+            settlement.signatures.token.TokenSettingsError: its file cannot be used.
+        """
+        return None if self.secrets.folder is None else read_token(self.secrets.folder / SETTINGS_FILE)
 
     @cached_property
     def sealer(self) -> Sealer:

@@ -45,11 +45,14 @@ def list_keys(data_dir: Path, tenant: str | None, as_json: bool) -> None:
 @key.command()
 @TENANT
 @click.option("--purpose", type=click.Choice(("payout", "release")), default="payout", show_default=True)
+@click.option("--algorithm", type=click.Choice(("Ed25519", "ES256", "SM2SM3")), help="Its predecessor's if left out.")
 @click.option("--holder", help="Of a release key: the person whose it is.")
 @PERSON
 @AS_JSON
 @click.pass_obj
-def rotate(data_dir: Path, tenant: str, purpose: str, holder: str | None, person: str, as_json: bool) -> None:
+def rotate(
+    data_dir: Path, tenant: str, purpose: str, algorithm: str | None, holder: str | None, person: str, as_json: bool
+) -> None:
     """停用现行密钥并启用新密钥 / Retire the active key and make its successor."""
     from settlement.signatures.keys import rotate_key
     from settlement.signatures.signing import Purpose
@@ -57,7 +60,7 @@ def rotate(data_dir: Path, tenant: str, purpose: str, holder: str | None, person
     if (holder is None) == (purpose == "release"):
         raise click.UsageError("放行密钥（且只有放行密钥）属于个人 / --holder goes with --purpose release")
     with _key_work(data_dir, tenant) as (work, office):
-        made = rotate_key(work.connection, tenant, Purpose(purpose), office, person, work.at, holder)
+        made = rotate_key(work.connection, tenant, Purpose(purpose), office, person, work.at, holder, algorithm)
     _show(made.jwk(), as_json)
 
 

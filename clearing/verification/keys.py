@@ -18,12 +18,17 @@ from clearing.verification.signatures import BadSignatureError, VerifyingKey, en
 from clearing.verification.snapshot import Row, Snapshot
 from clearing.verification.unsealing import OpenedSecrets
 from tenants.kernel.canonical import canonical_bytes
+from tenants.kernel.sm2 import public_half
 
 _KEYS: Final = (
-    "select kid, tenant, purpose, holder, algorithm, public_jwk, private_sealed, active_from, retired_at, revoked_at "
-    "from signing_key order by tenant, active_from, kid"
+    "select kid, tenant, purpose, holder, algorithm, public_jwk, private_sealed, token_uri, active_from, retired_at, "
+    "revoked_at from signing_key order by tenant, active_from, kid"
 )
 _COORDINATE_BYTES: Final = 32
+_SM2_CURVE: Final = bytes.fromhex("06082a811ccf5501822d")
+"""Its object identifier (1.2.156.10197.1.301), DER; the library that reads the other keys does not know it."""
+_EC_NUMBER: Final = bytes.fromhex("0201010420")
+"""What stands before the private number in RFC 5915: version one, an octet string of 32."""
 
 
 class KeyCheck:
@@ -44,7 +49,9 @@ class KeyCheck:
             subject = row.tenant, uuid5(NAMESPACE_OID, row.kid)
             known.add(subject)
             yield from self._public(place, row)
-            yield from _life(place, row, self._settings.get(subject, []))
+            entries = self._settings.get(subject, [])
+            yield from _life(place, row, entries)
+            yield from _told(place, row, entries)
             yield from self._private(place, row)
         for subject, entries in self._settings.items():
             if entries[0].action.startswith("key.") and subject not in known:
@@ -74,9 +81,10 @@ class KeyCheck:
             yield differs("key.public", f"{place}/holder", key.holder, row.holder)
 
     def _private(self, place: str, row: Row) -> Iterator[Difference]:
-        if self._secrets is None:
+        if self._secrets is None or row.token_uri is not None:
             return
-        private = self._secrets.private_key(bytes(row.private_sealed), row.tenant, row.purpose, row.kid)
+        sealed = bytes(row.private_sealed or b"")
+        private = self._secrets.private_key(sealed, row.tenant, row.purpose, row.kid)
         key = self.keys.get(row.kid)
         if private is None or (key is not None and _public_half(private) != key.raw):
             yield differs(
@@ -96,7 +104,22 @@ def _life(place: str, row: Row, entries: list[Entry]) -> Iterator[Difference]:
             yield differs("key.life", f"{place}/{column}", said[-1].at if said else None, at)
 
 
+def _told(place: str, row: Row, entries: list[Entry]) -> Iterator[Difference]:
+    """Whose key it is, and in which token, is what the chain said when it was made."""
+    made = next((entry for entry in entries if entry.action == "key.created"), None)
+    for name in ("holder", "token_uri"):
+        said = None if made is None else made.details.get(name)
+        if said != getattr(row, name):
+            yield differs("key.life", f"{place}/{name}", said, getattr(row, name))
+    if row.token_uri is not None and row.private_sealed is not None:
+        yield differs("key.private", f"{place}/private_sealed", "none: the key is in a token", "one")
+
+
 def _public_half(private: bytes) -> bytes | None:
+    if _SM2_CURVE in private:
+        _, found, rest = private.partition(_EC_NUMBER)
+        number = int.from_bytes(rest[:_COORDINATE_BYTES])
+        return public_half(number) if found and number else None
     try:
         key = load_der_private_key(private, password=None)
     except ValueError:

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from tenants.kernel.canonical import canonical_bytes
+from tenants.kernel.sm2 import Sm2PublicKey
 
 INSTRUCTION: Final = "clearing-instruction+jws"
 SEAL: Final = "clearing-seal+jws"
@@ -192,9 +193,26 @@ def _es256(jwk: Mapping[str, Any]) -> _Suite:
     return members, x + y, verify
 
 
+def _sm2(jwk: Mapping[str, Any]) -> _Suite:
+    members = {"crv": "SM2", "kty": "EC", "x": str(jwk["x"]), "y": str(jwk["y"])}
+    _require(jwk, members)
+    x, y = decoded(members["x"]), decoded(members["y"])
+    public = Sm2PublicKey(x, y)
+
+    def verify(signature: bytes, message: bytes | memoryview) -> None:
+        if not public.verifies(signature, message):
+            raise InvalidSignature
+
+    return members, x + y, verify
+
+
 def _require(jwk: Mapping[str, Any], members: Mapping[str, str]) -> None:
     if any(jwk.get(name) != value for name, value in members.items()):
         raise ValueError("other members than the algorithm has")
 
 
-_SUITES: Final[Mapping[str, Callable[[Mapping[str, Any]], _Suite]]] = {"Ed25519": _ed25519, "ES256": _es256}
+_SUITES: Final[Mapping[str, Callable[[Mapping[str, Any]], _Suite]]] = {
+    "Ed25519": _ed25519,
+    "ES256": _es256,
+    "SM2SM3": _sm2,
+}

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from tenants.kernel.canonical import canonical_bytes, sha256
+from tenants.kernel.sm2 import Sm2PublicKey
 
 PURPOSES: Final = ("payout", "release")
 RELEASE: Final = "clearing-release+jws"
@@ -24,7 +25,11 @@ RELEASE: Final = "clearing-release+jws"
 
 _FIELD_BYTES: Final = 32
 _SPOOL_BYTES: Final = 3 * 2**18
-_THUMBPRINT_OF: Final = {"Ed25519": ("crv", "kty", "x"), "ES256": ("crv", "kty", "x", "y")}
+_THUMBPRINT_OF: Final = {
+    "Ed25519": ("crv", "kty", "x"),
+    "ES256": ("crv", "kty", "x", "y"),
+    "SM2SM3": ("crv", "kty", "x", "y"),
+}
 
 _Check = Callable[[bytes, bytes | memoryview], None]
 """Raises ``InvalidSignature`` unless the signature (first) fits the message."""
@@ -168,7 +173,7 @@ def _key(jwk: Mapping[str, Any]) -> Key:
     algorithm, revoked = jwk["alg"], jwk.get("revoked_at")
     members = {name: jwk[name] for name in _THUMBPRINT_OF[algorithm]}
     kid = encoded(sha256(canonical_bytes(members)))
-    check = _edwards(members) if algorithm == "Ed25519" else _elliptic(members)
+    check = _CHECKS[algorithm](members)
     until = None if revoked is None else instant(revoked)
     tenant, purpose, holder = str(jwk["tenant"]), str(jwk["purpose"]), jwk.get("holder")
     if (holder is None) == (purpose == "release"):
@@ -196,6 +201,21 @@ def _elliptic(members: Mapping[str, str]) -> _Check:
         key.verify(encode_dss_signature(r, s), message, ec.ECDSA(SHA256()))
 
     return check
+
+
+def _national(members: Mapping[str, str]) -> _Check:
+    if (members["kty"], members["crv"]) != ("EC", "SM2"):
+        raise ValueError("another curve")
+    key = Sm2PublicKey(_coordinate(members["x"]), _coordinate(members["y"]))
+
+    def check(signature: bytes, message: bytes | memoryview) -> None:
+        if not key.verifies(signature, message):
+            raise InvalidSignature
+
+    return check
+
+
+_CHECKS: Final = {"Ed25519": _edwards, "ES256": _elliptic, "SM2SM3": _national}
 
 
 def _coordinate(text: str) -> bytes:

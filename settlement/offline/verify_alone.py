@@ -59,6 +59,14 @@ WORDS = {
 RELEASE = "clearing-release+jws"
 SEALED = ("tenant", "batch", "batch_id", "seal_no", "merkle_root", "count", "total", "previous_seal")
 """What a release repeats of the seal."""
+Point = tuple[int, int]
+SM2_P = 0xFFFFFFFEFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF00000000FFFFFFFFFFFFFFFF
+SM2_B = 0x28E9FA9E9D9F5E344D5A9E4BCF6509A7F39789F515AB8F92DDBCBD414D940E93
+SM2_N = 0xFFFFFFFEFFFFFFFFFFFFFFFFFFFFFFFF7203DF6B21C6052B53BBF40939D54123
+SM2_G = (
+    0x32C4AE2C1F1981195F9904466A39C9948FE30BBFF2660BE1715A4589334C74C7,
+    0xBC3736A2F4F6779C59BDCEE36B692153D0A9877CC62A474002DF32E52139F0A0,
+)
 UNSIGNED = frozenset({"manifest.json", "pain.001.xml.jws"})
 
 
@@ -94,7 +102,53 @@ def verifier(jwk: Json) -> Callable[[bytes, bytes], None]:
             key.verify(encode_dss_signature(r, s), message, ECDSA(SHA256()))
 
         return verify
+    if jwk["alg"] == "SM2SM3":
+        point = int.from_bytes(decoded(jwk["x"])), int.from_bytes(decoded(jwk["y"]))
+        return lambda signature, message: sm2_check(point, signature, message)
     raise ValueError("an algorithm that is not known here")
+
+
+def sm2_check(point: Point, signature: bytes, message: bytes) -> None:
+    """SM2 with SM3 (GB/T 32918.2): nothing secret is handled, so plain integers do; some milliseconds each."""
+    if len(signature) != 64 or (point[1] ** 2 - point[0] ** 3 + 3 * point[0] - SM2_B) % SM2_P:  # noqa: PLR2004
+        raise InvalidSignature
+    r, s = int.from_bytes(signature[:32]), int.from_bytes(signature[32:])
+    known = (SM2_P - 3, SM2_B, *SM2_G, *point)
+    identity = b"\0\x80" + b"1234567812345678" + b"".join(number.to_bytes(32) for number in known)
+    e = int.from_bytes(sm3(sm3(identity) + message))
+    total = sm2_add(sm2_multiply(s, SM2_G), sm2_multiply((r + s) % SM2_N, point))
+    if not (0 < r < SM2_N and 0 < s < SM2_N) or (r + s) % SM2_N == 0 or total is None or (e + total[0]) % SM2_N != r:
+        raise InvalidSignature
+
+
+def sm3(data: bytes) -> bytes:
+    """SM3 (GB/T 32905)."""
+    digest = Hash(SM3())
+    digest.update(data)
+    return digest.finalize()
+
+
+def sm2_add(one: Point | None, other: Point | None) -> Point | None:
+    """The sum of two points of the curve; ``None`` is the point at infinity."""
+    if one is None or other is None:
+        return one or other
+    (x1, y1), (x2, y2) = one, other
+    if x1 == x2 and (y1 + y2) % SM2_P == 0:
+        return None
+    rise, run = ((3 * x1 * x1 - 3), 2 * y1) if one == other else (y2 - y1, x2 - x1)
+    slope = rise * pow(run, -1, SM2_P) % SM2_P
+    x = (slope * slope - x1 - x2) % SM2_P
+    return x, (slope * (x1 - x) - y1) % SM2_P
+
+
+def sm2_multiply(times: int, point: Point | None) -> Point | None:
+    """The point added to itself, doubling by doubling."""
+    result = None
+    while times:
+        if times & 1:
+            result = sm2_add(result, point)
+        point, times = sm2_add(point, point), times >> 1
+    return result
 
 
 class Keys:

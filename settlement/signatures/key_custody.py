@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from settlement.signatures.signing import PublicKey, Purpose, SigningKey
 from settlement.signatures.suites import SUITES, Suite
+from settlement.signatures.token import Token
 from tenants.kernel.canonical import canonical_bytes
 
 KEK_BYTES: Final = 32
@@ -34,6 +35,14 @@ class NewKey:
     private_sealed: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class NewTokenKey:
+    """A key just made in a token: its public half to publish, and where its private half is (RFC 7512)."""
+
+    public: PublicKey
+    token_uri: str
+
+
 def make_key(
     tenant: str,
     purpose: Purpose,
@@ -52,6 +61,30 @@ def make_key(
     members = chosen.public_members(private)
     public = PublicKey(tenant, purpose, chosen.algorithm, members, active_from, None, chosen.verifier(members), holder)
     return NewKey(public, seal_private(private, tenant, purpose, public.kid, kek))
+
+
+def make_token_key(
+    tenant: str, purpose: Purpose, active_from: datetime, token: Token, holder: str | None = None
+) -> NewTokenKey:
+    """A new signing key in a token; its private half never leaves it.
+
+    Raises:
+        Unavailable: ``token.away``.
+    """
+    made = token.make(f"clearing/{tenant}/{purpose.value}")
+    verify = SUITES[made.algorithm].verifier(made.members)
+    public = PublicKey(tenant, purpose, made.algorithm, made.members, active_from, None, verify, holder)
+    return NewTokenKey(public, made.uri)
+
+
+def token_key(uri: str, public: PublicKey, token: Token) -> SigningKey:
+    """The key in the token, ready to sign.
+
+    Raises:
+        Unavailable: ``token.away``; also when it signs.
+    """
+    sign = token.signer(uri, public.algorithm)
+    return SigningKey(public.tenant, public.purpose, public.algorithm, public.kid, sign)
 
 
 def seal_private(private: bytes, tenant: str, purpose: Purpose, kid: str, kek: bytes) -> bytes:

@@ -12,13 +12,16 @@ from uuid import NAMESPACE_OID, UUID, uuid5
 from sqlalchemy import Connection
 
 from settlement.office import Office
-from settlement.signatures.key_custody import make_key, open_key
+from settlement.signatures.key_custody import NewKey, NewTokenKey, make_key, make_token_key, open_key, token_key
 from settlement.signatures.signing import PublicKey, Purpose, SigningKey, holder_of
+from settlement.signatures.suites import SUITES
 from tenants.kernel.canonical import Json, canonical_bytes
 from tenants.kernel.change import Change, record
-from tenants.kernel.errors import Conflict, not_found
+from tenants.kernel.errors import Conflict, Unavailable, not_found
 
-_COLUMNS: Final = "public_jwk, active_from, retired_at, revoked_at, private_sealed"
+DEFAULT: Final = "Ed25519"
+"""The algorithm of a tenant's first key."""
+_COLUMNS: Final = "public_jwk, active_from, retired_at, revoked_at, private_sealed, token_uri"
 
 
 def ensure_payout_key(connection: Connection, tenant: str, office: Office, at: datetime) -> SigningKey:
@@ -33,6 +36,7 @@ def ensure_key(
 
     Raises:
         Conflict: ``key.revoked``: the last key was revoked, and nobody has made another one yet.
+        Unavailable: ``token.away``: the key is in a token that cannot be used now.
     """
     row = _active(connection, tenant, purpose, person)
     if row is None:
@@ -49,7 +53,7 @@ def ensure_key(
         row = _active(connection, tenant, purpose, person)
         if row is None:
             raise RuntimeError(f"the new {purpose} key of {tenant} is not there")
-    return open_key(bytes(row.private_sealed), _public(row), office.kek)
+    return _open(row, office)
 
 
 def rotate_key(
@@ -60,14 +64,22 @@ def rotate_key(
     actor: str,
     at: datetime,
     person: str | None = None,
+    algorithm: str | None = None,
 ) -> PublicKey:
-    """Retire the active key, if there is one, and make its successor; what was signed before stays verifiable."""
+    """Retire the active key, if there is one, and make its successor; what was signed before stays verifiable.
+
+    ``algorithm``: one of ``SUITES``; its predecessor's where it is not given. A token chooses by itself.
+
+    Raises:
+        Unavailable: ``token.away``, or ``suite.away``: nothing here makes keys of the algorithm.
+    """
     row = _active(connection, tenant, purpose, person)
     if row is not None:
+        algorithm = algorithm or _public(row).algorithm
         kid = _public(row).kid
         connection.exec_driver_sql("update signing_key set retired_at = %s where kid = %s", (at, kid))
         _record(connection, Change(tenant, actor, "key.retired", key_subject(kid), "active", "retired"), kid, at)
-    _make(connection, tenant, purpose, office, actor, at, person)
+    _make(connection, tenant, purpose, office, actor, at, person, algorithm or DEFAULT)
     made = _active(connection, tenant, purpose, person)
     if made is None:
         raise RuntimeError(f"the new {purpose} key of {tenant} is not there")
@@ -147,21 +159,29 @@ def _make(
     actor: str,
     at: datetime,
     person: str | None,
+    algorithm: str = DEFAULT,
 ) -> None:
     """Make and store a key, unless somebody else just did."""
     holder = None if person is None else holder_of(tenant, person)
-    made = make_key(tenant, purpose, at, office.kek, holder=holder)
+    made: NewKey | NewTokenKey
+    if office.token is not None and office.token.serves(tenant):
+        made = make_token_key(tenant, purpose, at, office.token, holder)
+        private_sealed, token_uri = None, made.token_uri
+    else:
+        made = make_key(tenant, purpose, at, office.kek, SUITES[algorithm], holder)
+        private_sealed, token_uri = made.private_sealed, None
     stored = connection.exec_driver_sql(
-        "insert into signing_key (kid, tenant, purpose, holder, algorithm, public_jwk, private_sealed, active_from) "
-        "values (%s, %s, %s, %s, %s, %s, %s, %s) on conflict do nothing",
+        "insert into signing_key (kid, tenant, purpose, holder, algorithm, public_jwk, private_sealed, token_uri, "
+        "active_from) values (%s, %s, %s, %s, %s, %s, %s, %s, %s) on conflict do nothing",
         (
             made.public.kid, tenant, purpose.value, person, made.public.algorithm,
-            canonical_bytes(made.public.jwk()).decode(), made.private_sealed, at,
+            canonical_bytes(made.public.jwk()).decode(), private_sealed, token_uri, at,
         ),
     )  # fmt: skip
     if stored.rowcount == 1:
         kid = made.public.kid
-        _record(connection, Change(tenant, actor, "key.created", key_subject(kid), None, "active"), kid, at, person)
+        told = {name: value for name, value in (("holder", person), ("token_uri", token_uri)) if value is not None}
+        _record(connection, Change(tenant, actor, "key.created", key_subject(kid), None, "active"), kid, at, **told)
 
 
 def _public(row: Any) -> PublicKey:  # noqa: ANN401 - a row of _COLUMNS
@@ -169,6 +189,19 @@ def _public(row: Any) -> PublicKey:  # noqa: ANN401 - a row of _COLUMNS
     return key if row.revoked_at is None else replace(key, revoked_at=row.revoked_at)
 
 
-def _record(connection: Connection, change: Change, kid: str, at: datetime, person: str | None = None) -> None:
-    details: dict[str, Json] = {"kid": kid} if person is None else {"holder": person, "kid": kid}
+def _open(row: Any, office: Office) -> SigningKey:  # noqa: ANN401 - a row of _COLUMNS
+    public = _public(row)
+    if row.token_uri is None:
+        return open_key(bytes(row.private_sealed), public, office.kek)
+    if office.token is None:
+        raise Unavailable(
+            "token.away",
+            f"密钥 {public.kid} 在密码设备中，但本服务没有配置密码设备。",
+            f"Key {public.kid} is in a token, and no token is set up here.",
+        )
+    return token_key(row.token_uri, public, office.token)
+
+
+def _record(connection: Connection, change: Change, kid: str, at: datetime, **told: str) -> None:
+    details: dict[str, Json] = {"kid": kid, **told}
     record(connection, [replace(change, details=details)], at)

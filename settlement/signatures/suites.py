@@ -1,4 +1,4 @@
-"""Signature suites: what one JOSE algorithm needs. Another suite (SM2, a hardware token) is one more entry."""
+"""Signature suites: what one JOSE algorithm needs. Another suite is one more entry."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Mapping
@@ -23,7 +23,10 @@ from cryptography.hazmat.primitives.serialization import (
     load_der_private_key,
 )
 
+from settlement.signatures.sm2 import Sm2PrivateKey
+from settlement.signatures.sm2 import generate as generate_sm2
 from tenants.kernel.canonical import canonical_bytes, sha256
+from tenants.kernel.sm2 import Sm2PublicKey
 
 Message = bytes | memoryview
 Sign = Callable[[Message], bytes]
@@ -83,7 +86,7 @@ class Ed25519Suite:
     def public_members(self, private: bytes) -> dict[str, str]:
         """See :class:`Suite`."""
         raw = self._load(private).public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
-        return {"crv": "Ed25519", "kty": "OKP", "x": _encode(raw)}
+        return {"crv": "Ed25519", "kty": "OKP", "x": encoded(raw)}
 
     def signer(self, private: bytes) -> Sign:
         """See :class:`Suite`."""
@@ -124,7 +127,7 @@ class P256Suite:
     def public_members(self, private: bytes) -> dict[str, str]:
         """See :class:`Suite`."""
         numbers = self._load(private).public_key().public_numbers()
-        x, y = (_encode(number.to_bytes(_COORDINATE_BYTES)) for number in (numbers.x, numbers.y))
+        x, y = (encoded(number.to_bytes(_COORDINATE_BYTES)) for number in (numbers.x, numbers.y))
         return {"crv": "P-256", "kty": "EC", "x": x, "y": y}
 
     def signer(self, private: bytes) -> Sign:
@@ -163,13 +166,42 @@ class P256Suite:
         return key
 
 
-SUITES: Final[Mapping[str, Suite]] = {suite.algorithm: suite for suite in (Ed25519Suite(), P256Suite())}
+class Sm2Suite:
+    """SM2 with SM3 (GB/T 32918), where national cryptography is required; its JOSE name is ours."""
+
+    algorithm = "SM2SM3"
+    members: tuple[str, ...] = ("crv", "kty", "x", "y")
+
+    def generate(self) -> bytes:
+        """See :class:`Suite`.
+
+        Raises:
+            Unavailable: ``suite.away``: there is no OpenSSL 3 here.
+        """
+        return generate_sm2()
+
+    def public_members(self, private: bytes) -> dict[str, str]:
+        """See :class:`Suite`, and :meth:`generate`."""
+        x, y = Sm2PrivateKey(private).point()
+        return {"crv": "SM2", "kty": "EC", "x": encoded(x), "y": encoded(y)}
+
+    def signer(self, private: bytes) -> Sign:
+        """See :class:`Suite`, and :meth:`generate`."""
+        return Sm2PrivateKey(private).sign
+
+    def verifier(self, members: Mapping[str, str]) -> Verify:
+        """See :class:`Suite`."""
+        _require(members, crv="SM2", kty="EC")
+        return Sm2PublicKey(_decode(members["x"]), _decode(members["y"])).verifies
+
+
+SUITES: Final[Mapping[str, Suite]] = {suite.algorithm: suite for suite in (Ed25519Suite(), P256Suite(), Sm2Suite())}
 """By algorithm; a key of an algorithm that is not here is refused."""
 
 
 def thumbprint(members: Mapping[str, str]) -> str:
     """The RFC 7638 thumbprint (SHA-256, base64url) of a JWK's required members."""
-    return _encode(sha256(canonical_bytes(dict(members))))
+    return encoded(sha256(canonical_bytes(dict(members))))
 
 
 def _require(members: Mapping[str, str], **expected: str) -> None:
@@ -178,12 +210,13 @@ def _require(members: Mapping[str, str], **expected: str) -> None:
             raise ValueError(f"{name} is not {value}")
 
 
-def _encode(data: bytes) -> str:
+def encoded(data: bytes) -> str:
+    """Base64url without padding."""
     return urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
 
 
 def _decode(text: str) -> bytes:
     data = urlsafe_b64decode(text + "=" * (-len(text) % 4))
-    if len(data) != _COORDINATE_BYTES or _encode(data) != text:
+    if len(data) != _COORDINATE_BYTES or encoded(data) != text:
         raise ValueError("not 32 bytes in base64url")
     return data

@@ -48,7 +48,7 @@ def root_tag(path: Path) -> str:
     with path.open("rb") as source:
         try:
             for _, element in etree.iterparse(source, events=("start",), resolve_entities=False, no_network=True):
-                namespace = etree.QName(element).namespace or ""
+                namespace = _namespace(element)
                 return namespace.removeprefix(NAMESPACE) if namespace.startswith(NAMESPACE) else ""
         except etree.XMLSyntaxError as fault:
             raise malformed(str(fault.msg)[:100]) from fault
@@ -100,8 +100,13 @@ def _require_message(path: Path, message: str) -> None:
             raise malformed(f"not a {message}") from fault
         if element.getroottree().docinfo.internalDTD is not None:
             raise _with_type()
-        if not (etree.QName(element).namespace or "").startswith(NAMESPACE + message + "."):
+        if not _namespace(element).startswith(NAMESPACE + message + "."):
             raise malformed(f"not a {message}")
+
+
+def _namespace(element: etree._Element) -> str:
+    """Its namespace, empty for none; the parser lets names pass (``<:``) that ``QName`` raises for."""
+    return str(element.tag)[1:].partition("}")[0] if str(element.tag).startswith("{") else ""
 
 
 def _forget(element: etree._Element) -> None:

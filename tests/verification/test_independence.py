@@ -8,6 +8,7 @@ SHARED = {
     "tenants.kernel.canonical",  # the bytes that are chained and signed, and their meaning for people
     "tenants.kernel.errors",  # the texts of messages
     "tenants.kernel.money",
+    "tenants.kernel.sm2",  # verifying it, as `cryptography` does for the other algorithms; signing is elsewhere
 }
 AUDITOR = "clearing.verification"
 

@@ -147,6 +147,7 @@ NONSENSE = {
     "nothing": (b"", "statement.empty"),
     "spaces": (b" \n\n", "statement.empty"),
     "a table without headings": ("甲,乙\n1,2\n".encode(), "statement.headings"),
+    "XML with a name of no form": (b"<:", "statement.format"),
     "another XML": (b"<html><body/></html>", "statement.format"),
     "XML without its root": (b"<?xml version='1.0'?>", "statement.malformed"),
     "a payment order": (b'<Document xmlns="urn:iso:std:iso:20022:tech:xsd:pain.001.001.09"/>', "statement.format"),
