@@ -36,6 +36,8 @@ COMMANDS: Final = {
     "registry-key": ("registry_keys", "查重登记的密钥 / the blind registry's key"),
     "near-duplicates": ("near_duplicates", "疑似重复的检索 / the search for near duplicates"),
     "outbox": ("outbox", "待办任务 / work that waits"),
+    "batch": ("batches", "兑付批次与结算单 / batches and their statements"),
+    "suspense": ("suspense", "待查款项 / movements without an explanation"),
     "bank": ("banks", "银行：发送与对账 / banks: sending and reconciliation"),
     "verify": ("verification", "核验整个数据库 / verify the whole database"),
     "verify-batch": ("verification", "离线核验一个批次 / verify one batch offline"),

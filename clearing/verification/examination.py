@@ -38,11 +38,13 @@ from clearing.verification.rewards import reward_differences
 from clearing.verification.seals import seal_differences
 from clearing.verification.sendings import sent_file_differences
 from clearing.verification.settings import on_record, settings_differences
+from clearing.verification.settlements import settlement_differences
 from clearing.verification.similar_pairs import model_differences, other_side_differences
 from clearing.verification.snapshot import Snapshot, open_snapshot
 from clearing.verification.standings import trust_list_differences
 from clearing.verification.structure import is_migrated, structure_differences
 from clearing.verification.subjects import subject_differences
+from clearing.verification.suspense import suspense_bound_differences
 from clearing.verification.unsealing import OpenedSecrets, SecretsError
 from clearing.verification.webhooks import webhook_differences
 
@@ -148,6 +150,7 @@ def _settled(snapshot: Snapshot, context: Context) -> Iterator[Difference]:
     yield from guarded("instruction", payout_differences(snapshot, context))
     yield from guarded("batch", manifest_chain_differences(snapshot, context))
     yield from guarded("batch_file", file_differences(snapshot, context))
+    yield from guarded("batch_settlement", settlement_differences(snapshot, context))
 
 
 def _by_table(snapshot: Snapshot, context: Context) -> Iterator[Difference]:
@@ -162,6 +165,7 @@ def _by_table(snapshot: Snapshot, context: Context) -> Iterator[Difference]:
     yield from guarded("bank_line", bank_line_differences(snapshot))
     yield from guarded("bank_statement_part", bank_file_differences(snapshot, context.secrets))
     yield from guarded("instruction_outcome", outcome_differences(snapshot))
+    yield from guarded("suspense_part", suspense_bound_differences(snapshot))
     yield from guarded("reissue", link_differences(snapshot))
     yield from guarded("clawback", clawback_bound_differences(snapshot))
     for row in snapshot.rows(_USED_ONCE):

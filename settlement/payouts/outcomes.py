@@ -14,12 +14,22 @@ from settlement.statements.matching import PAID, RETURNED
 from tenants.kernel.money import Money
 from tenants.kernel.statements import insert_rows
 
-_COLUMNS: Final = ("tenant", "instruction_id", "outcome", "amount_fen", "statement_id", "line", "call_id", "at")
+_COLUMNS: Final = (
+    "tenant", "instruction_id", "outcome", "amount_fen", "statement_id", "line", "call_id", "resolution_id", "at",
+)  # fmt: skip
+
+
+SURPLUS: Final = (
+    "(select count(*) filter (where l.kind = 'debit' and l.line_class = 'duplicate') "
+    "- count(*) filter (where l.kind = 'credit' and l.line_class in ('returned', 'duplicate')) from bank_line l "
+    "where l.tenant = i.tenant and l.instruction_id = i.id and l.to_suspense)"
+)
+"""How often more an instruction ``i`` was paid than it should, less what came back of that."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One outcome of one instruction; ``line`` is the line of the statement that says it."""
+    """One outcome of one instruction; ``line`` is the line of the statement that says it, where one does."""
 
     instruction_id: UUID
     outcome: str
@@ -27,8 +37,16 @@ class Outcome:
     line: int | None
 
 
-def book(connection: Connection, tenant: str, statement_id: UUID, outcomes: Sequence[Outcome], at: datetime) -> None:
-    """Store the outcomes and move the money of their claims.
+def book(
+    connection: Connection,
+    tenant: str,
+    outcomes: Sequence[Outcome],
+    at: datetime,
+    *,
+    statement_id: UUID | None = None,
+    resolution_id: UUID | None = None,
+) -> None:
+    """Store the outcomes, told by a statement or found in suspense by two people, and move the money of their claims.
 
     Paid: from what is in transit to what is paid. Returned: that is reversed, and the money waits to be issued again.
     Rejected: it waits likewise.
@@ -37,7 +55,8 @@ def book(connection: Connection, tenant: str, statement_id: UUID, outcomes: Sequ
         sqlalchemy.exc.IntegrityError: an outcome came before, or contradicts another.
     """
     rows = [
-        (tenant, one.instruction_id, one.outcome, one.amount.fen, statement_id, one.line, None, at) for one in outcomes
+        (tenant, one.instruction_id, one.outcome, one.amount.fen, statement_id, one.line, None, resolution_id, at)
+        for one in outcomes
     ]
     insert_rows(connection, "instruction_outcome", _COLUMNS, rows)
     moved = {one.instruction_id: one.outcome for one in outcomes if one.outcome in {PAID, REJECTED}}

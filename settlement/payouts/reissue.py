@@ -14,8 +14,10 @@ from sqlalchemy import Connection
 from settlement import ledger
 from settlement.batches.obligation import account_place
 from settlement.batches.publicity import calendar_of
+from settlement.batches.settling import hold_batches
 from settlement.office import Office
 from settlement.payouts.instruction import Account
+from settlement.payouts.outcomes import SURPLUS
 from tenants.kernel.canonical import Json, plain
 from tenants.kernel.change import Change, record
 from tenants.kernel.clock import shanghai_day
@@ -167,10 +169,13 @@ def reissue(connection: Connection, tenant: str, claim_id: UUID, office: Office,
 
     Raises:
         NotFound: the claim was never owed.
-        Conflict: ``claim.not_returned``, ``correction.none``, ``correction.cooling_off``.
+        Conflict: ``claim.not_returned``, ``claim.paid_twice``, ``correction.none``, ``correction.cooling_off``.
+        tenants.kernel.database.StartAgainError: a statement of its batch was made meanwhile.
     """
     _lock(connection, tenant)
     back = _came_back(connection, tenant, claim_id)
+    hold_batches(connection, tenant, [back.batch_id], at)
+    _require_no_surplus(connection, tenant, back)
     approved = connection.exec_driver_sql(
         "select c.id, c.account_name, c.account_sealed, c.payee_digest, c.bank_name, c.cnaps, d.cooling_through_on "
         "from account_correction c "
@@ -250,7 +255,7 @@ _CHAIN: Final = (
 """The claim's obligation, and those that took it up again, in order."""
 _LATEST: Final = (
     f"{_CHAIN} select o.id as obligation_id, o.claim_no, o.scheme, o.quota_year, o.amount_fen, "  # noqa: S608 - ours
-    "i.instruction_id, "
+    "o.batch_id, i.instruction_id, "
     "(select max(x.outcome) from instruction_outcome x where x.tenant = o.tenant "
     "and x.instruction_id = i.instruction_id and x.outcome in ('returned', 'rejected')) as outcome "
     "from chain c join obligation o on o.tenant = %s and o.id = c.id "
@@ -270,6 +275,20 @@ def _came_back(connection: Connection, tenant: str, claim_id: UUID) -> Any:  # n
             f"The latest payment of claim {row.claim_no} was neither returned nor rejected.",
         )
     return row
+
+
+def _require_no_surplus(connection: Connection, tenant: str, back: Any) -> None:  # noqa: ANN401 - a row of _LATEST
+    """Refuse to pay again what the bank paid more often than it came back: the payee still has it."""
+    surplus = connection.exec_driver_sql(
+        f"select {SURPLUS} from instruction i where i.tenant = %s and i.id = %s",  # noqa: S608 - our own
+        (tenant, back.instruction_id),
+    ).scalar_one()
+    if surplus > 0:
+        raise Conflict(
+            "claim.paid_twice",
+            f"申请 {back.claim_no} 的拨付被银行重复执行，尚有一笔未退回，不能重新拨付。",
+            f"The bank paid claim {back.claim_no} twice, and only one payment came back: it is not issued again.",
+        )
 
 
 def _owe_again(

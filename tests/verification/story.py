@@ -60,6 +60,8 @@ class Story:
     tokens: dict[str, str] = field(default_factory=dict, repr=False)
     claims: dict[str, Body] = field(default_factory=dict, repr=False)
     again: Body = field(default_factory=dict, repr=False)
+    answered: list[Body] = field(default_factory=list, repr=False)
+    """Batches of which a bank has told."""
 
     @property
     def secrets_folder(self) -> Path:
