@@ -129,7 +129,7 @@ def _kind(body: dict[str, Any]) -> str | None:
     kind: str | None = body["kind"]
     if kind in {None, body["mode"]}:
         return None
-    if KINDS.get(str(kind)) != body["mode"]:
+    if body["mode"] not in KINDS.get(str(kind), ()):
         raise faulty("/kind", "kind.unknown", "没有此方式下的这类批次。", "There is no such kind of this mode.")
     if body["counterparty"] is not None:
         said = ("此类批次不按协议兑付。", "A batch of this kind goes by no agreement.")

@@ -32,6 +32,8 @@ COOLING_WORKING_DAYS: Final = 3
 """How long a corrected account waits before anything is paid to it."""
 APPROVE: Final = "approve"
 REFUSE: Final = "refuse"
+REISSUE: Final = "reissue"
+"""The kind of an obligation that takes a returned one up, and of the batch that pays it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +165,7 @@ def decide(
 
 
 def reissue(connection: Connection, tenant: str, claim_id: UUID, office: Office, actor: str, at: datetime) -> UUID:
-    """Owe again what came back, to the corrected account; the next batch of its scheme and mode pays it.
+    """Owe again what came back, to the corrected account; a batch of kind ``reissue`` of its scheme and mode pays it.
 
     The id of the new obligation; doing it again is a conflict, since nothing has come back then.
 
@@ -205,7 +207,7 @@ def reissue(connection: Connection, tenant: str, claim_id: UUID, office: Office,
     _move(connection, tenant, back, made, at)
     details: dict[str, Json] = {
         "claim_no": back.claim_no, "of": str(back.obligation_id), "correction": str(approved.id),
-        "amount": str(Money(back.amount_fen)),
+        "amount": str(Money(back.amount_fen)), "kind": REISSUE,
     }  # fmt: skip
     record(connection, [Change(tenant, actor, "reissue.made", made, None, "owed", details=details)], at)
     return made
@@ -305,12 +307,14 @@ def _owe_again(
     connection.exec_driver_sql(
         "insert into obligation (tenant, id, claim_no, platform, scheme, mode, quota_year, enterprise_name, "
         "provider_name, provider_uscc, payee_name, account_name, account_sealed, payee_digest, bank_name, cnaps, "
-        "amount_fen, approved_at) select tenant, %s, claim_no, platform, scheme, mode, quota_year, enterprise_name, "
-        "provider_name, provider_uscc, payee_name, %s, %s, %s, %s, %s, amount_fen, %s from obligation "
+        "amount_fen, approved_at, kind) "
+        "select tenant, %s, claim_no, platform, scheme, mode, quota_year, enterprise_name, "
+        "provider_name, provider_uscc, payee_name, %s, %s, %s, %s, %s, amount_fen, %s, %s from obligation "
         "where tenant = %s and id = %s",
         (
             made, approved.account_name, office.sealer.seal(number, account_place(tenant, made)),
-            bytes(approved.payee_digest), approved.bank_name, approved.cnaps, at, tenant, of_obligation,
+            bytes(approved.payee_digest), approved.bank_name, approved.cnaps, at, REISSUE, tenant,
+            of_obligation,
         ),
     )  # fmt: skip
     return made

@@ -135,6 +135,8 @@ NEVER_CHANGED = {
     "reissue", "first_release", "provider_reward", "receipt", "clawback", "clawback_recovery", "registry_probe",
     "similarity_model", "trust_listing", "sample", "calendar_year",
     "pull_page",
+    "similarity_model", "trust_listing", "sample", "calendar_year", "batch_settlement", "suspense_resolution",
+    "suspense_part", "suspense_decision",
 }  # fmt: skip
 
 BETWEEN_TENANTS = {

@@ -70,7 +70,7 @@ def issue_again(story: Any) -> None:
     for back in backs:
         story.call("maker", "POST", f"/v1/claims/{back['id']}/reissue")
     close_what_was_paid(story)
-    story.again = story.cut("jiangsu", "provincial")
+    story.again = story.cut("jiangsu", "provincial", kind="reissue")
     story.step("maker", "jiangsu", story.again, "publish")
 
 
