@@ -37,6 +37,7 @@ COMMANDS: Final = {
     "near-duplicates": ("near_duplicates", "疑似重复的检索 / the search for near duplicates"),
     "outbox": ("outbox", "待办任务 / work that waits"),
     "batch": ("batches", "兑付批次与结算单 / batches and their statements"),
+    "month": ("months", "月结 / the month at the finance desk"),
     "suspense": ("suspense", "待查款项 / movements without an explanation"),
     "bank": ("banks", "银行：发送与对账 / banks: sending and reconciliation"),
     "verify": ("verification", "核验整个数据库 / verify the whole database"),

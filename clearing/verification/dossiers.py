@@ -173,6 +173,9 @@ _SUSPENSE_DECISIONS: Final = """
 select tenant, resolution_id, proposed_by, outcome, reason, decided_by, decided_at
   from suspense_decision order by tenant, resolution_id
 """
+_MONTHS: Final = """
+select tenant, id, month_on, report_sha256, previous_sha256, closed_by, closed_at from month_close order by tenant, id
+"""
 _CLAWBACKS: Final = """
 select k.tenant, k.id, k.claim_id, k.amount_fen, k.reason, k.sanction_id, k.made_by, k.made_at, c.scheme, c.quota_year,
        c.enterprise_uscc, c.claim_no, c.external_id, c.platform
@@ -222,6 +225,7 @@ _STREAMS: Final[Mapping[str, tuple[str, int]]] = {
     "suspense_resolution": (_RESOLUTIONS, ROWS_AT_ONCE),
     "suspense_part": (_SUSPENSE_PARTS, ROWS_AT_ONCE),
     "suspense_decision": (_SUSPENSE_DECISIONS, ROWS_AT_ONCE),
+    "month_close": (_MONTHS, ROWS_AT_ONCE),
     "clawback": (_CLAWBACKS, ROWS_AT_ONCE),
     "clawback_recovery": (_RECOVERIES, ROWS_AT_ONCE),
     "asked_back": (_ASKED_BACK, ROWS_AT_ONCE),

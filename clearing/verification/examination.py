@@ -22,6 +22,7 @@ from clearing.verification.keys import KeyCheck
 from clearing.verification.ledger import ledger_differences
 from clearing.verification.manifests import manifest_chain_differences
 from clearing.verification.matching import matching_differences
+from clearing.verification.months import month_differences
 from clearing.verification.numbers import number_differences
 from clearing.verification.outbox import idempotency_differences, outbox_differences
 from clearing.verification.oversight import oversight_differences
@@ -151,6 +152,7 @@ def _settled(snapshot: Snapshot, context: Context) -> Iterator[Difference]:
     yield from guarded("batch", manifest_chain_differences(snapshot, context))
     yield from guarded("batch_file", file_differences(snapshot, context))
     yield from guarded("batch_settlement", settlement_differences(snapshot, context))
+    yield from guarded("month_close", month_differences(snapshot, context))
 
 
 def _by_table(snapshot: Snapshot, context: Context) -> Iterator[Difference]:

@@ -178,6 +178,12 @@ MEANINGS: Final[Mapping[str, Text]] = {
     "manifest.hash": Text("批次清单与所存的散列值不符", "the manifest is not what was hashed"),
     "manifest.number": Text("批次清单的序号不连续", "manifests are not numbered without gaps"),
     "manifest.signature": Text("批次清单的签名无效", "the manifest's signature does not hold"),
+    "month.figures": Text("月结数字与账本不符", "the closed month's figures are not what the ledger gives"),
+    "month.order": Text(
+        "月结不连续或其报表被更换", "months are not closed one after the other, or a report was replaced"
+    ),
+    "month.unwitnessed": Text("审计链中没有该月结", "the audit chain knows nothing of the month's end"),
+    "month.witness": Text("月结记录与审计链不一致", "the month's end is not as the audit chain tells"),
     "number.form": Text("编号格式不对", "the number is not of the tenant's form"),
     "number.series": Text("编号不连续或重复", "the series has gaps or repetitions"),
     "objection.contact": Text("加密保存的联系方式无法读取", "the sealed contact does not open"),

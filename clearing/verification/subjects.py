@@ -21,6 +21,7 @@ from clearing.verification.derived import derived_differences
 from clearing.verification.difference import Difference, differs, guarded
 from clearing.verification.dossiers import Dossier, dossiers, place_of
 from clearing.verification.entries import Entry
+from clearing.verification.months import closed_differences
 from clearing.verification.notices import claim_notices, notice_differences
 from clearing.verification.probes import probe_differences
 from clearing.verification.receipts import issued_differences
@@ -49,6 +50,7 @@ _SUBJECTS: Final = {
     "receipt.": "receipt",
     "settlement.": "batch_settlement",
     "suspense.": "suspense_resolution",
+    "month.": "month_close",
     "clawback.": "clawback",
     "qualification.": "qualification",
     "admission.": "admission",
@@ -60,6 +62,7 @@ _BY_TABLE: Final[Mapping[str, tuple[str, Check]]] = {
     "account_correction": ("corrected accounts", correction_differences),
     "reissue": ("payments issued again", reissue_differences),
     "suspense_resolution": ("explanations of suspense", resolution_differences),
+    "month_close": ("months", closed_differences),
     "receipt": ("receipts", issued_differences),
     "clawback": ("clawbacks", clawback_differences),
     "qualification": ("qualifications", qualification_differences),

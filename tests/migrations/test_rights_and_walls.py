@@ -136,7 +136,7 @@ NEVER_CHANGED = {
     "similarity_model", "trust_listing", "sample", "calendar_year",
     "pull_page",
     "similarity_model", "trust_listing", "sample", "calendar_year", "batch_settlement", "suspense_resolution",
-    "suspense_part", "suspense_decision",
+    "suspense_part", "suspense_decision", "month_close",
 }  # fmt: skip
 
 BETWEEN_TENANTS = {

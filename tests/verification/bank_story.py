@@ -74,6 +74,13 @@ def issue_again(story: Any) -> None:
     story.step("maker", "jiangsu", story.again, "publish")
 
 
+def close_months(story: Any) -> None:
+    """Jiangsu's finance closes the year's last months."""
+    for month in ("2024-11", "2024-12"):
+        made = story.call("maker", "POST", f"/v1/tenants/jiangsu/months/{month}/close").get_json()
+        assert made["state"] == "closed"
+
+
 def _correct(story: Any, back: Body, number: str, outcome: str) -> None:
     name = back["enterprise"]["name"]
     payee = {"account_name": name, "account_number": number, "bank_name": "工商银行", "cnaps": "102301000017"}
