@@ -25,6 +25,8 @@ BANK: Final = "bank"
 """The account at the bank, outside this ledger: what moved there without an explanation."""
 SUSPENSE: Final = "suspense"
 """What moved at the bank and waits for a person's explanation."""
+UNRELATED: Final = "unrelated"
+"""What moved at the bank and, by two people's word, has nothing to do with what was ordered here."""
 
 
 def quota_account(scheme: str, year: int, uscc: str) -> str:

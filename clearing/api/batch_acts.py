@@ -11,6 +11,7 @@ from clearing.api.frame import current, principal
 from clearing.service import Service
 from settlement.batches.batch import Batch, find_batch, lock_batch
 from settlement.batches.batch_files import StoredFile, find_file, read_part
+from settlement.batches.batch_settlement import close_paid
 from settlement.batches.batch_steps import CutOrder, close, cut, publish
 from settlement.batches.home_region import HOME_REGION, close_settled
 from settlement.batches.obligation import KINDS
@@ -90,9 +91,14 @@ def release_as_caller(work: Work, tenant: str, batch_id: UUID) -> Batch:
     return batch
 
 
-def close_as_caller(work: Work, tenant: str, batch_id: UUID) -> Batch:
-    """Close a batch that is empty, or whose debts to the home region are settled, as the caller."""
+def close_as_caller(work: Work, tenant: str, batch_id: UUID, reason: str | None = None) -> Batch:
+    """Close a batch that is empty or settled, or whose debts to the home region are settled, as the caller.
+
+    ``reason``: why what came back of it is not issued again.
+    """
     batch, actor = lock_batch(work.connection, tenant, batch_id), principal().subject
+    if batch.settled_at is not None:
+        return close_paid(work.connection, batch, reason, office(), actor, work.at)
     if batch.form == HOME_REGION and batch.released_at is not None:
         return close_settled(work.connection, batch, actor, work.at)
     return close(work.connection, tenant, batch_id, actor, work.at)
@@ -123,7 +129,7 @@ def _kind(body: dict[str, Any]) -> str | None:
     kind: str | None = body["kind"]
     if kind in {None, body["mode"]}:
         return None
-    if KINDS.get(str(kind)) != body["mode"]:
+    if body["mode"] not in KINDS.get(str(kind), ()):
         raise faulty("/kind", "kind.unknown", "没有此方式下的这类批次。", "There is no such kind of this mode.")
     if body["counterparty"] is not None:
         said = ("此类批次不按协议兑付。", "A batch of this kind goes by no agreement.")

@@ -86,6 +86,7 @@ class BatchSchema(Schema):
     released_by = _text("放行人 / who released it")
     released_at = _instant("放行时刻 / when it was released")
     instructed_at = _instant("指令生成时刻 / when its instructions were signed")
+    settled_at = _instant("结算时刻 / when the bank had told of each instruction")
     manifest_sha256 = _text(
         "清单哈希（不含签名），下一清单引用它 / hash of the manifest without its signatures, which the next one names"
     )
@@ -175,6 +176,7 @@ def batch_json(batch: Batch, files: list[StoredFile] | None) -> dict[str, Json]:
         "released_by": batch.released_by,
         "released_at": plain(batch.released_at),
         "instructed_at": plain(batch.instructed_at),
+        "settled_at": plain(batch.settled_at),
         "manifest_sha256": batch.manifest_sha256,
     }
     if files is not None:

@@ -210,10 +210,16 @@ def cancel_batch(tenant: str, batch_id: UUID) -> Response:
 
 @blueprint.post("/<uuid:batch_id>/close")
 @needs("batches:write")
+@blueprint.doc(requestBody={"content": {JSON_TYPE: {"schema": StepSchema}}})
 @blueprint.response(200, BatchSchema)
 def close_batch(tenant: str, batch_id: UUID) -> Response:
-    """Close a batch that is empty, or whose debts to the home region are settled."""
-    return _step(tenant, batch_id, lambda work: close_as_caller(work, tenant, batch_id))
+    """Close a batch that is empty or settled, or whose debts to the home region are settled.
+
+    A settled one is closed with its signed statement (``…/settlement``); what came back of it has to be issued again
+    first, or the ``reason`` says why it is not.
+    """
+    reason = _reason()
+    return _step(tenant, batch_id, lambda work: close_as_caller(work, tenant, batch_id, reason))
 
 
 @blueprint.get("/<uuid:batch_id>/files")

@@ -131,7 +131,7 @@ def decided_by_caller(work: Work, claim_id: UUID, correction_id: UUID, body: dic
 @needs("batches:write")
 @blueprint.response(201, ReissueSchema)
 def reissue_claim(claim_id: UUID) -> Response:
-    """Owe again what came back; the next batch of its scheme and mode pays it to the corrected account."""
+    """Owe again what came back; a batch of kind ``reissue`` of its scheme and mode pays it to the corrected account."""
 
     def use_case(work: Work) -> Answer:
         made = reissued_by_caller(work, claim_id)

@@ -135,11 +135,13 @@ def post_statement(tenant: str, batch_id: UUID) -> Response:
             status = 200 if taken.before else 201
             return Answer(_report(work, taken.statement), status, {"Location": location})
 
-        service = current()
-        sides = run(
-            service.engine, Scope((tenant,)), service.machine, lambda work: linked_tenants(work.connection, tenant)
-        )
-        return in_transaction(use_case, sides)
+        return in_transaction(use_case, with_linked(tenant))
+
+
+def with_linked(tenant: str) -> tuple[str, ...]:
+    """The tenant and those that match its awards, to which a transaction is bound in which payouts come back."""
+    service = current()
+    return run(service.engine, Scope((tenant,)), service.machine, lambda work: linked_tenants(work.connection, tenant))
 
 
 @blueprint.get("/<uuid:batch_id>/statements")

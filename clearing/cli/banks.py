@@ -45,7 +45,7 @@ def send(data_dir: Path, tenant: str, batch_no: str, person: str, as_json: bool)
         made = order_sending(work.connection, tenant, batch.id, connection.method, person, work.at)
         return submission_json(made, calls_of(work.connection, made))
 
-    _show_submission(_within(data_dir, tenant, use_case), as_json)
+    _show_submission(within(data_dir, tenant, use_case), as_json)
 
 
 @bank.command()
@@ -63,7 +63,7 @@ def status(data_dir: Path, tenant: str, batch_no: str, as_json: bool) -> None:
         found = find_submission(work.connection, tenant, batch.id)
         return submission_json(found, calls_of(work.connection, found))
 
-    _show_submission(_within(data_dir, tenant, use_case), as_json)
+    _show_submission(within(data_dir, tenant, use_case), as_json)
 
 
 @bank.command("import")
@@ -90,7 +90,7 @@ def import_answer(data_dir: Path, tenant: str, batch_no: str, person: str, file:
         totals = class_totals(work.connection, taken.statement)
         return statement_json(taken.statement, totals) | {"before": taken.before}, [line_json(line) for line in lines]
 
-    statement, lines = _within(data_dir, tenant, use_case)
+    statement, lines = within(data_dir, tenant, use_case)
     if as_json:
         show_json({**statement, "differences": lines})
     else:
@@ -101,7 +101,7 @@ def import_answer(data_dir: Path, tenant: str, batch_no: str, person: str, file:
     return FINDINGS if lines else OK
 
 
-def _within(data_dir: Path, tenant: str, use_case: "Callable[[Work, Service], Any]") -> Any:  # noqa: ANN401 - the use case's
+def within(data_dir: Path, tenant: str, use_case: "Callable[[Work, Service], Any]") -> Any:  # noqa: ANN401 - the use case's
     """The use case in one transaction within the tenant."""
     from clearing.cli.opening import opened_service
     from settlement.matching_back import linked_tenants

@@ -33,6 +33,7 @@ BATCH_STATES: Final[Words] = {
     "sealed": _l("已封存"),
     "released": _l("已放行"),
     "instructed": _l("已签发指令"),
+    "settled": _l("已结算"),
     "closed": _l("已关闭"),
     "cancelled": _l("已撤销"),
 }
@@ -41,7 +42,7 @@ BATCH_STEPS: Final[Words] = {
     "seal": _l("封存"),
     "release": _l("放行"),
     "cancel": _l("撤销"),
-    "close": _l("关闭空批次"),
+    "close": _l("关闭批次"),
 }
 MODES: Final[Words] = {
     "common_use": _l("通用（兑付给企业）"),

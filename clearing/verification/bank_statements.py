@@ -38,20 +38,25 @@ select s.tenant, s.id from bank_statement s
  where not exists (select 1 from bank_statement_part p where p.tenant = s.tenant and p.statement_id = s.id)
 """
 _OUTCOMES: Final = """
-select o.tenant, o.instruction_id, o.outcome, o.amount_fen, o.statement_id, o.line, o.call_id, o.at
+select o.tenant, o.instruction_id, o.outcome, o.amount_fen, o.statement_id, o.line, o.call_id, o.resolution_id, o.at
   from instruction_outcome o
   left join instruction i on i.tenant = o.tenant and i.id = o.instruction_id
   left join bank_line l on l.tenant = o.tenant and l.statement_id = o.statement_id and l.line = o.line
   left join bank_statement s on s.tenant = o.tenant and s.id = o.statement_id
   left join bank_answer a on a.tenant = o.tenant and a.call_id = o.call_id
   left join bank_submission b on b.tenant = a.tenant and b.id = a.submission_id
- where i.id is null or o.amount_fen <> i.amount_fen or num_nulls(o.statement_id, o.call_id) <> 1
+ where i.id is null or o.amount_fen <> i.amount_fen or num_nulls(o.statement_id, o.call_id, o.resolution_id) <> 2
     or (o.line is not null
         and (l.instruction_id, l.outcome, coalesce(l.amount_fen, case l.kind when 'status' then o.amount_fen end))
             is distinct from (o.instruction_id, o.outcome, o.amount_fen))
     or (o.statement_id is not null and s.imported_at is distinct from o.at)
     or (o.call_id is not null and (a.outcome, b.batch_id, a.answered_at, o.outcome) is distinct from
                                   ('rejected', i.batch_id, o.at, 'rejected'))
+    or (o.resolution_id is not null and not exists (
+        select 1 from suspense_resolution r
+          join suspense_decision d on d.tenant = r.tenant and d.resolution_id = r.id and d.outcome = 'approve'
+         where r.tenant = o.tenant and r.id = o.resolution_id and r.instruction_id = o.instruction_id
+           and r.outcome = o.outcome and d.decided_at = o.at))
     or (o.statement_id is not null and o.line is null and (o.outcome <> 'rejected' or not exists (
         select 1 from bank_line w join batch b on b.tenant = w.tenant and b.batch_no = w.bank_reference
          where w.tenant = o.tenant and w.statement_id = o.statement_id and w.reference = '*' and b.id = i.batch_id)))
@@ -89,7 +94,8 @@ select coalesce(l.tenant, t.tenant) as tenant, t.id, l.statement_id, l.line,
        (t.subject_id, t.reason, t.debit, t.credit, t.amount_fen, t.kind, t.at)::text as found
   from (select * from bank_line where to_suspense) l
   left join bank_statement s on s.tenant = l.tenant and s.id = l.statement_id
-  full join (select * from ledger_transfer where 'suspense' in (debit, credit)) t
+  full join (select * from ledger_transfer t where 'suspense' in (debit, credit) and not exists (
+             select 1 from suspense_resolution r where r.tenant = t.tenant and r.id = t.subject_id)) t
        on t.tenant = l.tenant and t.subject_id = l.statement_id and t.reason = 'line ' || l.line
  where (l.statement_id, case l.kind when 'debit' then 'bank' else 'suspense' end,
         case l.kind when 'debit' then 'suspense' else 'bank' end, l.amount_fen, 'posted', s.imported_at)
@@ -169,7 +175,7 @@ def outcome_differences(snapshot: Snapshot) -> Iterator[Difference]:
     """Outcomes that no line or answer of a bank says, and lines whose outcome is not there; each paid once (I9)."""
     for row in snapshot.stream(_OUTCOMES):
         place = f"instruction_outcome/{row.tenant}/{row.instruction_id}/{row.outcome}"
-        found = (row.amount_fen, row.statement_id, row.line, row.call_id, row.at)
+        found = (row.amount_fen, row.statement_id, row.line, row.call_id, row.resolution_id, row.at)
         yield differs("outcome.source", place, "what a line or answer of the bank says", found)
     for row in snapshot.stream(_MISSING):
         yield differs("outcome.missing", f"instruction_outcome/{row.tenant}/{row.instruction_id}", row.outcome, None)

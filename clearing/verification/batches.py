@@ -21,7 +21,7 @@ COLUMNS: Final = (
     "tenant, id, batch_no, scheme, mode, kind, state, cut_off_at, item_count, total_fen, cut_by, cut_at, state_by, "
     "published_by, published_on, publicity_through_on, publicity_provisional, calendar_version, working_days, "
     "sealed_by, sealed_at, seal_no, merkle_root, previous_seal, seal_jws, seal_sha256, released_by, released_at, "
-    "instructed_at, manifest_no, manifest_sha256, form, counterparty, agreement_id, version"
+    "instructed_at, manifest_no, manifest_sha256, settled_at, form, counterparty, agreement_id, version"
 )
 STEPS: Final[Mapping[str, tuple[frozenset[str | None], str]]] = {
     "batch.cut": (frozenset({None}), "cut"),
@@ -33,8 +33,9 @@ STEPS: Final[Mapping[str, tuple[frozenset[str | None], str]]] = {
     "batch.first_release": (frozenset({"sealed"}), "sealed"),
     "batch.released": (frozenset({"sealed"}), "released"),
     "batch.instructed": (frozenset({"released"}), "instructed"),
+    "batch.settled": (frozenset({"instructed"}), "settled"),
     "batch.cancelled": (frozenset({"cut", "in_publicity"}), "cancelled"),
-    "batch.closed": (frozenset({"cut", "in_publicity", "sealed", "released"}), "closed"),
+    "batch.closed": (frozenset({"cut", "in_publicity", "sealed", "released", "settled"}), "closed"),
 }
 """From which states each step leads to which."""
 COUNTING: Final = frozenset({"batch.published", "batch.dated"})
@@ -45,6 +46,7 @@ DOERS: Final = {
     "batch.sealed": ("sealed_by", "sealed_at"),
     "batch.released": ("released_by", "released_at"),
     "batch.instructed": (None, "instructed_at"),
+    "batch.settled": (None, "settled_at"),
 }
 """The columns that keep who did a step, and when."""
 ANNOUNCED: Final = frozenset({"home_region", "matching", "reissue"})
@@ -133,8 +135,9 @@ class BatchCheck:
         for name, value in said.items():
             if value != found[name]:
                 yield differs("batch.witness", f"{place}/{name}", value, found[name])
-        if batch.state == "closed" and batch.released_at is not None and batch.form != "home_region":
-            yield differs("batch.step", f"{place}/state", "instructed", batch.state)
+        ends = batch.form == "home_region" or batch.settled_at is not None
+        if batch.state == "closed" and batch.released_at is not None and not ends:
+            yield differs("batch.step", f"{place}/state", "settled", batch.state)
         if batch.agreement_id is None:
             return
         agreement = self._context.agreements.get(batch.agreement_id)

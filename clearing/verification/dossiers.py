@@ -157,6 +157,25 @@ _REISSUES: Final = """
 select tenant, obligation_id, of_obligation, correction_id, cooling_through_on, made_by, made_at
   from reissue order by tenant, obligation_id
 """
+_SETTLEMENTS: Final = """
+select tenant, batch_id, number, lines_sha256, sha256, reason, made_by, made_at
+  from batch_settlement order by tenant, batch_id, number
+"""
+_RESOLUTIONS: Final = """
+select tenant, id, kind, instruction_id, outcome, amount_fen, reason, proposed_by, proposed_at
+  from suspense_resolution order by tenant, id
+"""
+_SUSPENSE_PARTS: Final = """
+select tenant, resolution_id, part, statement_id, line, kind, amount_fen
+  from suspense_part order by tenant, resolution_id, part
+"""
+_SUSPENSE_DECISIONS: Final = """
+select tenant, resolution_id, proposed_by, outcome, reason, decided_by, decided_at
+  from suspense_decision order by tenant, resolution_id
+"""
+_MONTHS: Final = """
+select tenant, id, month_on, report_sha256, previous_sha256, closed_by, closed_at from month_close order by tenant, id
+"""
 _CLAWBACKS: Final = """
 select k.tenant, k.id, k.claim_id, k.amount_fen, k.reason, k.sanction_id, k.made_by, k.made_at, c.scheme, c.quota_year,
        c.enterprise_uscc, c.claim_no, c.external_id, c.platform
@@ -202,6 +221,11 @@ _STREAMS: Final[Mapping[str, tuple[str, int]]] = {
     "account_correction": (_CORRECTIONS, ROWS_AT_ONCE),
     "account_correction_decision": (_DECISIONS, ROWS_AT_ONCE),
     "reissue": (_REISSUES, ROWS_AT_ONCE),
+    "batch_settlement": (_SETTLEMENTS, ROWS_AT_ONCE),
+    "suspense_resolution": (_RESOLUTIONS, ROWS_AT_ONCE),
+    "suspense_part": (_SUSPENSE_PARTS, ROWS_AT_ONCE),
+    "suspense_decision": (_SUSPENSE_DECISIONS, ROWS_AT_ONCE),
+    "month_close": (_MONTHS, ROWS_AT_ONCE),
     "clawback": (_CLAWBACKS, ROWS_AT_ONCE),
     "clawback_recovery": (_RECOVERIES, ROWS_AT_ONCE),
     "asked_back": (_ASKED_BACK, ROWS_AT_ONCE),

@@ -23,6 +23,7 @@ from clearing.verification.ledger import ledger_differences
 from clearing.verification.linkages import committed, linkage_differences
 from clearing.verification.manifests import manifest_chain_differences
 from clearing.verification.matching import matching_differences
+from clearing.verification.months import month_differences
 from clearing.verification.numbers import number_differences
 from clearing.verification.outbox import idempotency_differences, outbox_differences
 from clearing.verification.oversight import oversight_differences
@@ -39,11 +40,13 @@ from clearing.verification.rewards import reward_differences
 from clearing.verification.seals import seal_differences
 from clearing.verification.sendings import sent_file_differences
 from clearing.verification.settings import on_record, settings_differences
+from clearing.verification.settlements import settlement_differences
 from clearing.verification.similar_pairs import model_differences, other_side_differences
 from clearing.verification.snapshot import Snapshot, open_snapshot
 from clearing.verification.standings import trust_list_differences
 from clearing.verification.structure import is_migrated, structure_differences
 from clearing.verification.subjects import subject_differences
+from clearing.verification.suspense import suspense_bound_differences
 from clearing.verification.unsealing import OpenedSecrets, SecretsError
 from clearing.verification.webhooks import webhook_differences
 
@@ -151,6 +154,8 @@ def _settled(snapshot: Snapshot, context: Context) -> Iterator[Difference]:
     yield from guarded("instruction", payout_differences(snapshot, context))
     yield from guarded("batch", manifest_chain_differences(snapshot, context))
     yield from guarded("batch_file", file_differences(snapshot, context))
+    yield from guarded("batch_settlement", settlement_differences(snapshot, context))
+    yield from guarded("month_close", month_differences(snapshot, context))
 
 
 def _by_table(snapshot: Snapshot, context: Context) -> Iterator[Difference]:
@@ -165,6 +170,7 @@ def _by_table(snapshot: Snapshot, context: Context) -> Iterator[Difference]:
     yield from guarded("bank_line", bank_line_differences(snapshot))
     yield from guarded("bank_statement_part", bank_file_differences(snapshot, context.secrets))
     yield from guarded("instruction_outcome", outcome_differences(snapshot))
+    yield from guarded("suspense_part", suspense_bound_differences(snapshot))
     yield from guarded("reissue", link_differences(snapshot))
     yield from guarded("clawback", clawback_bound_differences(snapshot))
     for row in snapshot.rows(_USED_ONCE):

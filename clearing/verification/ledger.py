@@ -24,6 +24,7 @@ ACCOUNTS: Final[Mapping[str, tuple[str, bool]]] = {
     "returned": ("returned/[a-z][a-z0-9-]*/[0-9]{4}", False),
     "bank": ("bank", False),
     "suspense": ("suspense", False),
+    "unrelated": ("unrelated", False),
     "matching": ("matching/[a-z][a-z0-9-]*/[0-9]{4}/[0-9]{6}/[0-9A-Z]{18}", True),
     "matching-paid": ("matching-paid/[a-z][a-z0-9-]*/[0-9]{4}/[0-9]{6}", False),
     "matching-expense": ("matching-expense/[a-z][a-z0-9-]*/[0-9]{4}", False),
@@ -57,6 +58,8 @@ FLOWS: Final = (
     ("quota-used", "quota", "posted"),
     ("bank", "suspense", "posted"),
     ("suspense", "bank", "posted"),
+    ("suspense", "unrelated", "posted"),
+    ("unrelated", "suspense", "posted"),
     ("treasury", "budget", "posted"),
     ("budget", "treasury", "posted"),
 )

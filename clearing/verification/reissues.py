@@ -157,18 +157,26 @@ def reissue_differences(dossier: Dossier, row: Row, context: Context) -> Iterato
     if obligation is None:
         yield differs("reissue.row", f"obligation/{row.tenant}/{row.obligation_id}", "one row", None)
         return
-    yield from _items(dossier, obligation)
+    yield from _items(dossier, obligation, context)
+    if obligation.kind != entry.details.get("kind"):
+        where = f"obligation/{row.tenant}/{row.obligation_id}/kind"
+        yield differs("reissue.row", where, entry.details.get("kind"), obligation.kind)
     yield from _account(dossier, row, obligation, context)
     yield from _money(dossier, row, obligation, context)
 
 
-def _items(dossier: Dossier, obligation: Row) -> Iterator[Difference]:
+def _items(dossier: Dossier, obligation: Row, context: Context) -> Iterator[Difference]:
     live = [item.batch_id for item in dossier["batch_item"] if item.removed_at is None]
     if [obligation.batch_id] != (live or [None]) or obligation.released_at is not None:
         place = f"obligation/{obligation.tenant}/{obligation.id}/batch_id"
         yield differs("obligation.batch", place, live or None, obligation.batch_id)
     for item in dossier["batch_item"]:
         place = f"batch_item/{item.tenant}/{item.batch_id}/{item.line}"
+        batch = context.batches.get((item.tenant, item.batch_id))
+        kind = obligation.kind or obligation.mode
+        if batch is None or (batch.scheme, batch.mode, batch.kind) != (obligation.scheme, obligation.mode, kind):
+            found = None if batch is None else (batch.scheme, batch.mode, batch.kind)
+            yield differs("item.batch", place, (obligation.scheme, obligation.mode, kind), found)
         if item.amount_fen != obligation.amount_fen:
             yield differs("item.amount", f"{place}/amount_fen", obligation.amount_fen, item.amount_fen)
         if (item.removed_at is None) != (item.removed_reason is None):

@@ -23,6 +23,7 @@ RELEASE: Final = "clearing-release+jws"
 MANIFEST: Final = "clearing-manifest+jws"
 FILE: Final = "clearing-file+jws"
 ORDER: Final = "clearing-order+jws"
+SETTLEMENT: Final = "clearing-settlement+jws"
 CHECKPOINT: Final = "clearing-checkpoint+jws"
 
 PURPOSES: Final = {
@@ -32,6 +33,7 @@ PURPOSES: Final = {
     MANIFEST: "payout",
     FILE: "payout",
     ORDER: "payout",
+    SETTLEMENT: "payout",
     CHECKPOINT: "checkpoint",
 }
 """What a key must be made for to sign a type."""

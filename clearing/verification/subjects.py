@@ -21,15 +21,18 @@ from clearing.verification.derived import derived_differences
 from clearing.verification.difference import Difference, differs, guarded
 from clearing.verification.dossiers import Dossier, dossiers, place_of
 from clearing.verification.entries import SHANGHAI, Entry
+from clearing.verification.months import closed_differences
 from clearing.verification.notices import claim_notices, notice_differences
 from clearing.verification.probes import probe_differences
 from clearing.verification.receipts import issued_differences
 from clearing.verification.reissues import correction_differences, reissue_differences
 from clearing.verification.reservations import reservation_differences, support_differences
 from clearing.verification.sendings import sending_differences
+from clearing.verification.settlements import stated_differences
 from clearing.verification.similar_pairs import is_sweep, pair_differences
 from clearing.verification.snapshot import Row, Snapshot
 from clearing.verification.standings import admission_differences, qualification_differences
+from clearing.verification.suspense import resolution_differences
 
 Check = Callable[[Dossier, Row, Context], Iterator[Difference]]
 
@@ -45,6 +48,9 @@ _SUBJECTS: Final = {
     "correction.": "account_correction",
     "reissue.": "reissue",
     "receipt.": "receipt",
+    "settlement.": "batch_settlement",
+    "suspense.": "suspense_resolution",
+    "month.": "month_close",
     "clawback.": "clawback",
     "qualification.": "qualification",
     "admission.": "admission",
@@ -55,6 +61,8 @@ _BY_TABLE: Final[Mapping[str, tuple[str, Check]]] = {
     "bank_statement": ("bank statements", statement_differences),
     "account_correction": ("corrected accounts", correction_differences),
     "reissue": ("payments issued again", reissue_differences),
+    "suspense_resolution": ("explanations of suspense", resolution_differences),
+    "month_close": ("months", closed_differences),
     "receipt": ("receipts", issued_differences),
     "clawback": ("clawbacks", clawback_differences),
     "qualification": ("qualifications", qualification_differences),
@@ -95,6 +103,7 @@ def subject_differences(snapshot: Snapshot, context: Context) -> Iterator[Differ
             snapshot.tally["batches"] += 1
             place = place_of("batch", dossier.tenant, dossier.subject_id)
             yield from guarded(place, batches.differences(dossier))
+            yield from guarded(place, stated_differences(dossier))
         elif dossier["obligation"]:
             snapshot.tally["obligations without a claim"] += 1
             for obligation in dossier["obligation"]:

@@ -18,6 +18,7 @@ from settlement.bank.port import ABSENT, ACCEPTED, DELIVERED, REJECTED, Answer, 
 from settlement.batches.batch import Batch, find_batch, lock_batch
 from settlement.batches.batch_files import find_file, read_part
 from settlement.batches.batch_states import STATES
+from settlement.batches.settling import hold_batches, settle_decided
 from settlement.formats.pain001 import PAIN001
 from settlement.office import Office
 from settlement.payouts.instruction import end_to_end_id
@@ -247,7 +248,9 @@ def _record_answer(
     )
     if answer.outcome == REJECTED:
         prepare_for_whole_batch(connection)
+        hold_batches(connection, submission.tenant, [submission.batch_id], at)
         reject_message(connection, submission.tenant, submission.batch_id, office.sealer, at, call_id=call.id)
+        settle_decided(connection, submission.tenant, [submission.batch_id], at)
     after = _AFTER.get(answer.outcome, UNKNOWN)
     _record(connection, submission, "bank.answered", before, after, call, at, answer)
 

@@ -51,6 +51,7 @@ class Batch:
     instructed_at: datetime | None = None
     manifest_no: int | None = None
     manifest_sha256: str | None = None
+    settled_at: datetime | None = None
     form: str | None = None
     counterparty: str | None = None
     agreement_id: UUID | None = None

@@ -29,9 +29,13 @@ FREEZE: Final = Step("freeze", Text("暂停其中一笔", "freeze a claim of"), 
 """A claim of it turned out to be suspect; the batch stays in its state."""
 SEAL: Final = Step("seal", Text("封存", "seal"), ("in_publicity",), "sealed", ("sealed",), "sealed_by")
 RELEASE: Final = Step(
-    "release", Text("放行", "release"), ("sealed",), "released", ("released", "instructed"), "released_by"
+    "release", Text("放行", "release"), ("sealed",), "released", ("released", "instructed", "settled"), "released_by"
 )
-INSTRUCT: Final = Step("instruct", Text("生成拨付指令", "instruct"), ("released",), "instructed", ("instructed",))
+INSTRUCT: Final = Step(
+    "instruct", Text("生成拨付指令", "instruct"), ("released",), "instructed", ("instructed", "settled")
+)
+SETTLE: Final = Step("settle", Text("结算", "settle"), ("instructed",), "settled", ("settled",))
+"""The bank has told of each instruction; no person does it."""
 CANCEL: Final = Step("cancel", Text("撤销", "cancel"), ("cut", "in_publicity"), "cancelled", ("cancelled",))
 CLOSE: Final = Step(
     "close", Text("关闭（空批次）", "close (when empty)"), ("cut", "in_publicity", "sealed"), "closed", ("closed",)
@@ -44,6 +48,10 @@ CLOSE_SETTLED: Final = Step(
     ("closed",),
 )
 """The end of a batch whose payees are paid by their home region."""
+CLOSE_PAID: Final = Step(
+    "close", Text("关闭（已结算）", "close (once it is settled)"), ("settled",), "closed", ("closed",)
+)
+"""The end of a batch of which the bank has told everything: its statement is signed."""
 STEPS: Final = (PUBLISH, OBJECT, SEAL, RELEASE, INSTRUCT, CANCEL, CLOSE)
 
 STATES: Final[Mapping[str, Text]] = {
@@ -52,6 +60,7 @@ STATES: Final[Mapping[str, Text]] = {
     "sealed": Text("已封存", "sealed"),
     "released": Text("已放行", "released"),
     "instructed": Text("已生成指令", "instructed"),
+    "settled": Text("已结算", "settled"),
     "closed": Text("已关闭", "closed"),
     "cancelled": Text("已撤销", "cancelled"),
 }
@@ -64,9 +73,11 @@ def already_done(batch: Batch, step: Step, actor: str) -> bool:
 
 def possible_steps(batch: Batch) -> list[str]:
     """The names of the steps that the batch's state allows; what a person may do depends on the person too."""
-    if batch.form == "home_region" and batch.state in CLOSE_SETTLED.starts:
-        return [CLOSE_SETTLED.name]
-    return [step.name for step in STEPS if batch.state in step.starts and (step is not CLOSE or batch.item_count == 0)]
+    return [
+        step.name
+        for step in _steps_of(batch)
+        if batch.state in step.starts and (step is not CLOSE or batch.item_count == 0)
+    ]
 
 
 def require_start(batch: Batch, step: Step) -> None:
@@ -78,7 +89,7 @@ def require_start(batch: Batch, step: Step) -> None:
     if batch.state in step.starts:
         return
     state = STATES[batch.state]
-    possible = [other for other in STEPS if other.name in possible_steps(batch)]
+    possible = [other for other in _steps_of(batch) if other.name in possible_steps(batch)]
     next_zh = "、".join(other.words.zh for other in possible) or "无"
     next_en = ", ".join(other.words.en for other in possible) or "nothing"
     raise Conflict(
@@ -86,3 +97,10 @@ def require_start(batch: Batch, step: Step) -> None:
         f"批次 {batch.batch_no} {state.zh}，不能{step.words.zh}；现在可以进行的操作：{next_zh}。",
         f"Batch {batch.batch_no} is {state.en}: it is not possible to {step.words.en} it. Possible now: {next_en}.",
     )
+
+
+def _steps_of(batch: Batch) -> tuple[Step, ...]:
+    """The steps that a batch in this state may go, with the words for how it is closed."""
+    if batch.form == "home_region" and batch.state in CLOSE_SETTLED.starts:
+        return (CLOSE_SETTLED,)
+    return (CLOSE_PAID,) if batch.state in CLOSE_PAID.starts else STEPS

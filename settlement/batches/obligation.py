@@ -46,14 +46,16 @@ class Obligation:
 
 
 KINDS: Final = {
-    "home_region": "cross_redemption",
-    "matching": "common_use",
-    "incentive": "cross_redemption",
+    "home_region": ("cross_redemption",),
+    "matching": ("common_use",),
+    "incentive": ("cross_redemption",),
+    "reissue": ("common_use", "cross_redemption"),
 }
-"""Obligations that are not a claim of the tenant's own, by kind, and the mode that says who is paid.
+"""Obligations that are not a claim of the tenant's own, by kind, and the modes that say who is paid.
 
 ``home_region``: the provider's home tenant pays for the funder; ``matching``: a linked region's own money on top of
-the funder's award; ``incentive``: the yearly reward of a provider.
+the funder's award; ``incentive``: the yearly reward of a provider; ``reissue``: what came back, in the mode of the
+first.
 """
 
 _COLUMNS = (

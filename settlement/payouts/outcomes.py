@@ -16,12 +16,22 @@ from tenants.kernel.money import Money
 from tenants.kernel.sealing import Sealer
 from tenants.kernel.statements import insert_rows
 
-_COLUMNS: Final = ("tenant", "instruction_id", "outcome", "amount_fen", "statement_id", "line", "call_id", "at")
+_COLUMNS: Final = (
+    "tenant", "instruction_id", "outcome", "amount_fen", "statement_id", "line", "call_id", "resolution_id", "at",
+)  # fmt: skip
+
+
+SURPLUS: Final = (
+    "(select count(*) filter (where l.kind = 'debit' and l.line_class = 'duplicate') "
+    "- count(*) filter (where l.kind = 'credit' and l.line_class in ('returned', 'duplicate')) from bank_line l "
+    "where l.tenant = i.tenant and l.instruction_id = i.id and l.to_suspense)"
+)
+"""How often more an instruction ``i`` was paid than it should, less what came back of that."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One outcome of one instruction; ``line`` is the line of the statement that says it."""
+    """One outcome of one instruction; ``line`` is the line of the statement that says it, where one does."""
 
     instruction_id: UUID
     outcome: str
@@ -30,9 +40,18 @@ class Outcome:
 
 
 def book(
-    connection: Connection, tenant: str, statement_id: UUID, outcomes: Sequence[Outcome], sealer: Sealer, at: datetime
+    connection: Connection,
+    tenant: str,
+    outcomes: Sequence[Outcome],
+    sealer: Sealer,
+    at: datetime,
+    *,
+    statement_id: UUID | None = None,
+    resolution_id: UUID | None = None,
 ) -> None:
-    """Store the outcomes and move the money of their claims; what came back takes its matching with it.
+    """Store the outcomes, told by a statement or found in suspense by two people, and move the money of their claims.
+
+    What came back takes its matching with it.
 
     Paid: from what is in transit to what is paid. Returned: that is reversed, and the money waits to be issued again.
     Rejected: it waits likewise.
@@ -41,14 +60,23 @@ def book(
         sqlalchemy.exc.IntegrityError: an outcome came before, or contradicts another.
     """
     rows = [
-        (tenant, one.instruction_id, one.outcome, one.amount.fen, statement_id, one.line, None, at) for one in outcomes
+        (tenant, one.instruction_id, one.outcome, one.amount.fen, statement_id, one.line, None, resolution_id, at)
+        for one in outcomes
     ]
     insert_rows(connection, "instruction_outcome", _COLUMNS, rows)
     moved = {one.instruction_id: one.outcome for one in outcomes if one.outcome in {PAID, REJECTED}}
     _move(connection, tenant, moved, at)
     _give_back(connection, tenant, [one.instruction_id for one in outcomes if one.outcome == RETURNED], at)
     came_back = [one.instruction_id for one in outcomes if one.outcome in {RETURNED, REJECTED}]
-    _take_matching_back(connection, tenant, came_back, statement_id, sealer, at)
+    if came_back:
+        _take_matching_back(connection, tenant, came_back, _cause(statement_id, resolution_id), sealer, at)
+
+
+def _cause(statement_id: UUID | None, resolution_id: UUID | None) -> UUID:
+    cause = statement_id or resolution_id
+    if cause is None:
+        raise ValueError("an outcome is told by a statement or found in suspense")
+    return cause
 
 
 def reject_message(

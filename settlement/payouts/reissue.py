@@ -14,8 +14,10 @@ from sqlalchemy import Connection
 from settlement import ledger
 from settlement.batches.obligation import account_place
 from settlement.batches.publicity import calendar_of
+from settlement.batches.settling import hold_batches
 from settlement.office import Office
 from settlement.payouts.instruction import Account
+from settlement.payouts.outcomes import SURPLUS
 from tenants.kernel.canonical import Json, plain
 from tenants.kernel.change import Change, record
 from tenants.kernel.clock import shanghai_day
@@ -30,6 +32,8 @@ COOLING_WORKING_DAYS: Final = 3
 """How long a corrected account waits before anything is paid to it."""
 APPROVE: Final = "approve"
 REFUSE: Final = "refuse"
+REISSUE: Final = "reissue"
+"""The kind of an obligation that takes a returned one up, and of the batch that pays it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,16 +165,19 @@ def decide(
 
 
 def reissue(connection: Connection, tenant: str, claim_id: UUID, office: Office, actor: str, at: datetime) -> UUID:
-    """Owe again what came back, to the corrected account; the next batch of its scheme and mode pays it.
+    """Owe again what came back, to the corrected account; a batch of kind ``reissue`` of its scheme and mode pays it.
 
     The id of the new obligation; doing it again is a conflict, since nothing has come back then.
 
     Raises:
         NotFound: the claim was never owed.
-        Conflict: ``claim.not_returned``, ``correction.none``, ``correction.cooling_off``.
+        Conflict: ``claim.not_returned``, ``claim.paid_twice``, ``correction.none``, ``correction.cooling_off``.
+        tenants.kernel.database.StartAgainError: a statement of its batch was made meanwhile.
     """
     _lock(connection, tenant)
     back = _came_back(connection, tenant, claim_id)
+    hold_batches(connection, tenant, [back.batch_id], at)
+    _require_no_surplus(connection, tenant, back)
     approved = connection.exec_driver_sql(
         "select c.id, c.account_name, c.account_sealed, c.payee_digest, c.bank_name, c.cnaps, d.cooling_through_on "
         "from account_correction c "
@@ -200,7 +207,7 @@ def reissue(connection: Connection, tenant: str, claim_id: UUID, office: Office,
     _move(connection, tenant, back, made, at)
     details: dict[str, Json] = {
         "claim_no": back.claim_no, "of": str(back.obligation_id), "correction": str(approved.id),
-        "amount": str(Money(back.amount_fen)),
+        "amount": str(Money(back.amount_fen)), "kind": REISSUE,
     }  # fmt: skip
     record(connection, [Change(tenant, actor, "reissue.made", made, None, "owed", details=details)], at)
     return made
@@ -250,7 +257,7 @@ _CHAIN: Final = (
 """The claim's obligation, and those that took it up again, in order."""
 _LATEST: Final = (
     f"{_CHAIN} select o.id as obligation_id, o.claim_no, o.scheme, o.quota_year, o.amount_fen, "  # noqa: S608 - ours
-    "i.instruction_id, "
+    "o.batch_id, i.instruction_id, "
     "(select max(x.outcome) from instruction_outcome x where x.tenant = o.tenant "
     "and x.instruction_id = i.instruction_id and x.outcome in ('returned', 'rejected')) as outcome "
     "from chain c join obligation o on o.tenant = %s and o.id = c.id "
@@ -272,6 +279,20 @@ def _came_back(connection: Connection, tenant: str, claim_id: UUID) -> Any:  # n
     return row
 
 
+def _require_no_surplus(connection: Connection, tenant: str, back: Any) -> None:  # noqa: ANN401 - a row of _LATEST
+    """Refuse to pay again what the bank paid more often than it came back: the payee still has it."""
+    surplus = connection.exec_driver_sql(
+        f"select {SURPLUS} from instruction i where i.tenant = %s and i.id = %s",  # noqa: S608 - our own
+        (tenant, back.instruction_id),
+    ).scalar_one()
+    if surplus > 0:
+        raise Conflict(
+            "claim.paid_twice",
+            f"申请 {back.claim_no} 的拨付被银行重复执行，尚有一笔未退回，不能重新拨付。",
+            f"The bank paid claim {back.claim_no} twice, and only one payment came back: it is not issued again.",
+        )
+
+
 def _owe_again(
     connection: Connection,
     tenant: str,
@@ -286,12 +307,14 @@ def _owe_again(
     connection.exec_driver_sql(
         "insert into obligation (tenant, id, claim_no, platform, scheme, mode, quota_year, enterprise_name, "
         "provider_name, provider_uscc, payee_name, account_name, account_sealed, payee_digest, bank_name, cnaps, "
-        "amount_fen, approved_at) select tenant, %s, claim_no, platform, scheme, mode, quota_year, enterprise_name, "
-        "provider_name, provider_uscc, payee_name, %s, %s, %s, %s, %s, amount_fen, %s from obligation "
+        "amount_fen, approved_at, kind) "
+        "select tenant, %s, claim_no, platform, scheme, mode, quota_year, enterprise_name, "
+        "provider_name, provider_uscc, payee_name, %s, %s, %s, %s, %s, amount_fen, %s, %s from obligation "
         "where tenant = %s and id = %s",
         (
             made, approved.account_name, office.sealer.seal(number, account_place(tenant, made)),
-            bytes(approved.payee_digest), approved.bank_name, approved.cnaps, at, tenant, of_obligation,
+            bytes(approved.payee_digest), approved.bank_name, approved.cnaps, at, REISSUE, tenant,
+            of_obligation,
         ),
     )  # fmt: skip
     return made

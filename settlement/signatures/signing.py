@@ -36,6 +36,7 @@ RELEASE: Final = "clearing-release+jws"
 MANIFEST: Final = "clearing-manifest+jws"
 FILE: Final = "clearing-file+jws"
 ORDER: Final = "clearing-order+jws"
+SETTLEMENT: Final = "clearing-settlement+jws"
 CHECKPOINT: Final = "clearing-checkpoint+jws"
 
 PURPOSE_OF: Final[Mapping[str, Purpose]] = {
@@ -45,6 +46,7 @@ PURPOSE_OF: Final[Mapping[str, Purpose]] = {
     MANIFEST: Purpose.PAYOUT,
     FILE: Purpose.PAYOUT,
     ORDER: Purpose.PAYOUT,
+    SETTLEMENT: Purpose.PAYOUT,
     CHECKPOINT: Purpose.CHECKPOINT,
 }
 """Which keys sign which type; no key signs a type outside its purpose."""

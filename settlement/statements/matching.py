@@ -2,7 +2,7 @@
 
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Final
 from uuid import UUID
@@ -30,13 +30,17 @@ class Booked:
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What was ordered, and what is known of it: each outcome (accepted, rejected, paid, returned) came once."""
+    """What was ordered, and what is known of it: each outcome (accepted, rejected, paid, returned) came once.
+
+    ``surplus``: how often it was paid again, less how often that came back; until then the payee has too much.
+    """
 
     instruction_id: UUID
     amount: Money
     account_number: str
     name: str
     outcomes: Mapping[str, Booked]
+    surplus: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,12 +127,23 @@ def _debit(line: StatementLine, expected: Expected, statement_id: UUID) -> Verdi
     return Verdict(MATCHED, PAID)
 
 
+def surplus_after(expected: Expected, line: StatementLine, verdict: Verdict) -> Expected:
+    """What is expected after a line that booked nothing: one payment too many, or one less of these."""
+    if not verdict.to_suspense:
+        return expected
+    more = verdict.line_class == DUPLICATE and line.kind == DEBIT
+    less = verdict.line_class in {RETURNED, DUPLICATE} and line.kind == CREDIT
+    return replace(expected, surplus=expected.surplus + more - less)
+
+
 def _credit(line: StatementLine, expected: Expected, statement_id: UUID) -> Verdict:
     known = expected.outcomes
     if RETURNED in known:
         return Verdict(DUPLICATE, to_suspense=not _told_before(line, known[RETURNED], statement_id))
     if PAID not in known:
         return Verdict(DIFFERS, to_suspense=True, disagreements=(Disagreement("state", PAID, None),))
+    if expected.surplus > 0:
+        return Verdict(RETURNED, to_suspense=True)  # one payment too many comes back: the payee keeps the other
     return Verdict(RETURNED, RETURNED)
 
 

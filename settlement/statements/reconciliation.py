@@ -9,7 +9,7 @@ import json
 from base64 import b32decode, b64encode
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
 from hashlib import sha256
 from itertools import islice
@@ -22,13 +22,14 @@ from sqlalchemy import Connection
 from settlement import ledger
 from settlement.batches.batch import find_batch, find_batch_by_number
 from settlement.batches.obligation import account_place
+from settlement.batches.settling import hold_batches, settle_decided
 from settlement.office import Office
 from settlement.payouts.instruction import Account
-from settlement.payouts.outcomes import Outcome, book, reject_message
+from settlement.payouts.outcomes import SURPLUS, Outcome, book, reject_message
 from settlement.payouts.payments import prepare_for_whole_batch
 from settlement.payouts.payout_account import debtor_account
 from settlement.statements.line import CREDIT, DEBIT, STATUS, Owner, StatementLine
-from settlement.statements.matching import MATCHED, Booked, Expected, Verdict, judge
+from settlement.statements.matching import MATCHED, Booked, Expected, Verdict, judge, surplus_after
 from settlement.statements.pain002 import WHOLE
 from settlement.statements.reading import format_of, read_lines
 from settlement.statements.statement_records import (
@@ -95,6 +96,7 @@ def import_statement(
     )  # fmt: skip
     insert_statement(connection, statement)
     _keep(connection, statement, path, office)
+    settle_decided(connection, tenant, run.batches, at)
     details: dict[str, Json] = {
         "batch_no": batch.batch_no, "format": kind, "sha256": digest, "size": statement.size_bytes,
         "lines": statement.line_count, "lines_sha256": statement.lines_sha256, "classes": dict(run.classes),
@@ -110,6 +112,8 @@ class _Run:
     def __init__(self, connection: Connection, tenant: str, statement_id: UUID, office: Office, at: datetime) -> None:
         self.classes: Counter[str] = Counter()
         self.statement_id = statement_id
+        self.batches: set[UUID] = set()
+        """Whose instructions its lines name; they are locked."""
         self._connection = connection
         self._tenant = tenant
         self._office = office
@@ -144,11 +148,20 @@ class _Run:
                 if named is not None and verdict.outcome is not None and line.reference is not None:
                     outcomes.append(Outcome(named.instruction_id, verdict.outcome, named.amount, line.line))
                     booked = {**named.outcomes, verdict.outcome: Booked(self.statement_id, line.booked_on)}
-                    expected[line.reference] = _with(named, booked)
+                    expected[line.reference] = replace(named, outcomes=booked)
+                elif named is not None and line.reference is not None:
+                    expected[line.reference] = surplus_after(named, line, verdict)
                 if verdict.to_suspense and line.amount is not None:
                     suspense.append(_unexplained(line, line.amount, self.statement_id))
             insert_rows(self._connection, "bank_line", LINE_COLUMNS, rows)
-            book(self._connection, self._tenant, self.statement_id, outcomes, self._office.sealer, self._at)
+            book(
+                self._connection,
+                self._tenant,
+                outcomes,
+                self._office.sealer,
+                self._at,
+                statement_id=self.statement_id,
+            )
             self._suspend(suspense)
 
     def _suspend(self, transfers: list[ledger.Transfer]) -> None:
@@ -159,6 +172,7 @@ class _Run:
 
     def _reject_all(self, line: StatementLine) -> None:
         batch = find_batch_by_number(self._connection, self._tenant, str(line.bank_reference))
+        self._hold({batch.id})
         sealer = self._office.sealer
         reject_message(self._connection, self._tenant, batch.id, sealer, self._at, statement_id=self.statement_id)
 
@@ -170,12 +184,14 @@ class _Run:
             if line.reference is not None and (instruction_id := _instruction_id(line.reference)) is not None
         }
         rows = self._connection.exec_driver_sql(
-            "select i.id, i.amount_fen, i.payee_claim_id, o.account_name, o.account_sealed, o.bank_name, o.cnaps "
+            f"select i.id, i.batch_id, i.amount_fen, i.payee_claim_id, {SURPLUS} as surplus, "  # noqa: S608 - our own
+            "o.account_name, o.account_sealed, o.bank_name, o.cnaps "
             "from instruction i join obligation o on o.tenant = i.tenant and o.id = i.payee_claim_id "
             "join batch b on b.tenant = i.tenant and b.id = i.batch_id and b.instructed_at is not null "
             "where i.tenant = %s and i.id = any(%s)",
             (self._tenant, list(named.values())),
         ).all()
+        self._hold({row.batch_id for row in rows})
         outcomes = self._outcomes([row.id for row in rows])
         found = {row.id: self._ordered(row, outcomes.get(row.id, {})) for row in rows}
         return {
@@ -185,7 +201,13 @@ class _Run:
     def _ordered(self, row: Any, outcomes: dict[str, Booked]) -> Expected:  # noqa: ANN401 - a row of the above
         number = self._office.sealer.unseal(bytes(row.account_sealed), account_place(self._tenant, row.payee_claim_id))
         payee = Account(row.account_name, number, row.bank_name, row.cnaps)
-        return Expected(row.id, Money(row.amount_fen), payee.account_number, payee.account_name, outcomes)
+        amount = Money(row.amount_fen)
+        return Expected(row.id, amount, payee.account_number, payee.account_name, outcomes, row.surplus)
+
+    def _hold(self, batch_ids: set[UUID]) -> None:
+        """Lock the batches that are not locked yet, before anything is booked of them."""
+        hold_batches(self._connection, self._tenant, batch_ids - self.batches, self._at)
+        self.batches |= batch_ids
 
     def _outcomes(self, instruction_ids: list[UUID]) -> dict[UUID, dict[str, Booked]]:
         rows = self._connection.exec_driver_sql(
@@ -222,10 +244,6 @@ class _Run:
             line.booked_on, line.bank_reference, line.reason if line.fault is None else line.fault,
             verdict.outcome, verdict.to_suspense, disagreements,
         )  # fmt: skip
-
-
-def _with(named: Expected, outcomes: dict[str, Booked]) -> Expected:
-    return Expected(named.instruction_id, named.amount, named.account_number, named.name, outcomes)
 
 
 def _movement(line: StatementLine) -> Movement | None:

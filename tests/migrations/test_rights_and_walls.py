@@ -137,6 +137,8 @@ NEVER_CHANGED = {
     "reissue", "first_release", "release_signature", "provider_reward", "receipt", "clawback", "clawback_recovery",
     "registry_probe", "similarity_model", "trust_listing", "sample", "calendar_year",
     "pull_page",
+    "batch_settlement", "suspense_resolution",
+    "suspense_part", "suspense_decision", "month_close",
 }  # fmt: skip
 
 BETWEEN_TENANTS = {

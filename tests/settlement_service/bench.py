@@ -102,8 +102,10 @@ class Bench:
             provider_division=self.provider_division,
         )  # fmt: skip
 
-    def cut(self, mode: str = "common_use", cut_off_at: datetime = CUT, at: datetime = CUT) -> Batch:
-        order = CutOrder(self.tenant, self.scheme, mode, cut_off_at)
+    def cut(
+        self, mode: str = "common_use", cut_off_at: datetime = CUT, at: datetime = CUT, kind: str | None = None
+    ) -> Batch:
+        order = CutOrder(self.tenant, self.scheme, mode, cut_off_at, kind)
         return self.do(lambda c: batch_steps.cut(c, order, MAKER, at), at)
 
     def publish(self, batch: Batch, at: datetime = PUBLISHED, actor: str = MAKER) -> Batch:

@@ -143,7 +143,14 @@ SCENARIOS: dict[str, tuple[list[File], Left]] = {
     "a table, and again as a workbook": ([file("csv"), file("xlsx")], Left(ALL, classes=M + "xxx")),
     "it left twice": ([file("camt.053", at(0, doubled=True))], Left(ALL, 0, 10_000, M + "x")),
     "it left twice, and once came back": (
-        [file("camt.053", at(0, doubled=True, state="returned"))], Left(8_000, 10_000, 10_000, M + "xr"),
+        [file("camt.053", at(0, doubled=True, state="returned"))], Left(ALL, 0, 0, M + "xr"),
+    ),
+    "it left twice, and days later once came back": (
+        [file("camt.053", at(0, doubled=True)), booked(credit(0, "z"))], Left(ALL, 0, 0, M + "xr"),
+    ),
+    "it left twice, and twice came back": (
+        [file("camt.053", at(0, doubled=True)), booked(credit(0, "y")), booked(credit(0, "z"))],
+        Left(8_000, 10_000, 0, M + "xrr"),
     ),
     "it came back twice": (
         [booked(debit(0, "a"), credit(0, "b")), booked(credit(0, "c"))], Left(0, 10_000, -10_000, "mrx"),

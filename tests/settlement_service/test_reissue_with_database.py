@@ -56,7 +56,9 @@ def paid_again(desk: Desk) -> Desk:
     """A later batch with what is owed again, released, instructed and paid by the bank."""
     bench = desk.bench
     cut_at = shanghai("2024-10-21")
-    batch: Batch = bench.publish(bench.cut(cut_off_at=cut_at, at=cut_at), at=cut_at)
+    assert bench.cut(cut_off_at=cut_at, at=cut_at).item_count == 0, "it is no part of an ordinary batch"
+    batch: Batch = bench.publish(bench.cut(cut_off_at=cut_at, at=cut_at, kind="reissue"), at=cut_at)
+    assert (batch.kind, batch.mode, batch.item_count) == ("reissue", "common_use", 1)
     over = shanghai("2024-10-29")
     batch = bench.instruct(bench.release(bench.seal(batch, at=over), at=over), at=over)
     books = Books()

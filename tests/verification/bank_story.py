@@ -29,6 +29,31 @@ def hear_from_the_bank(story: Any, jiangsu: Body, shanxi: Body) -> None:
     story.move("2024-10-11T11:00:00+08:00")
     _hand_in(story, "jiangsu", jiangsu, camt053(account, [*notified, *entries_of([*others[2:], stray])], day))
     _hand_in(story, "shanxi-hainan", shanxi, pain002(shanxi["batch_no"], [], "RJCT"))
+    story.move("2024-10-11T12:00:00+08:00")
+    _explain(story, second.amount)
+    story.answered = [jiangsu, shanxi]
+
+
+def _explain(story: Any, ordered: Money) -> None:
+    """The payment of another amount is assigned, its surplus comes back; a stranger's is none of ours."""
+    path = "/v1/tenants/jiangsu/suspense"
+    wrong, stray = story.call("maker", "GET", path).get_json()["items"]
+    where = {"statement_id": wrong["statement_id"], "line": wrong["line"]}
+    one = {"kind": "assign", "lines": [where | {"amount": str(ordered)}], "instruction_id": wrong["instruction_id"]}
+    other = {"kind": "unrelated", "lines": [{"statement_id": stray["statement_id"], "line": stray["line"]}]}
+    for body, outcome in ((one, "refuse"), (one, "approve"), (other, "approve")):
+        made = story.call("maker", "POST", f"{path}/resolutions", body | {"reason": "已与开户行核对"}).get_json()
+        decision = {"outcome": outcome, "reason": "已核"}
+        story.call("releaser", "POST", f"{path}/resolutions/{made['id']}/decision", decision)
+    body = {"kind": "unrelated", "lines": [where], "reason": "开户行手续费"}
+    story.call("maker", "POST", f"{path}/resolutions", body)
+
+
+def close_what_was_paid(story: Any) -> None:
+    """The batches of which the banks have told everything are closed, each with its statement."""
+    for batch in story.answered:
+        closed = story.step("maker", batch["tenant"], batch, "close")
+        assert closed["state"] == "closed"
 
 
 def issue_again(story: Any) -> None:
@@ -52,13 +77,21 @@ def issue_again(story: Any) -> None:
     story.move("2024-10-26T09:00:00+08:00")
     for back in backs:
         story.call("maker", "POST", f"/v1/claims/{back['id']}/reissue")
-    story.again = story.cut("jiangsu", "provincial")
+    close_what_was_paid(story)
+    story.again = story.cut("jiangsu", "provincial", kind="reissue")
     story.step("maker", "jiangsu", story.again, "publish")
 
 
 def _unmatched(claim: Body) -> bool:
     """Whether no linked region adds to the award."""
     return str(claim["assessment"]["matching"]["amount"]) == "0.00"
+
+
+def close_months(story: Any) -> None:
+    """Jiangsu's finance closes the year's last months."""
+    for month in ("2024-11", "2024-12"):
+        made = story.call("maker", "POST", f"/v1/tenants/jiangsu/months/{month}/close").get_json()
+        assert made["state"] == "closed"
 
 
 def _correct(story: Any, back: Body, number: str, outcome: str) -> None:

@@ -32,7 +32,7 @@ from tenants.credentials import create_client
 from tenants.kernel.database import Scope, Work, run
 from tenants.kernel.money import Money
 from tenants.principal import SCOPES
-from tests.verification.bank_story import hear_from_the_bank, issue_again
+from tests.verification.bank_story import close_months, hear_from_the_bank, issue_again
 from tests.verification.desk_story import admit, end_the_year, load_calendars, oversee, pass_trusted, wait_for_money
 from tests.verification.people import open_accounts
 from tests.verification.platform_story import add_keys, enrol, pull, register_webhooks, send_webhooks
@@ -60,6 +60,8 @@ class Story:
     tokens: dict[str, str] = field(default_factory=dict, repr=False)
     claims: dict[str, Body] = field(default_factory=dict, repr=False)
     again: Body = field(default_factory=dict, repr=False)
+    answered: list[Body] = field(default_factory=list, repr=False)
+    """Batches of which a bank has told."""
 
     @property
     def secrets_folder(self) -> Path:
@@ -234,6 +236,7 @@ def _tell(story: Story) -> None:
     end_the_year(story)
     send_webhooks(story)
     reward_the_year(story)
+    close_months(story)
     Checkpoints.of(story.service.settings).write(story.service.engine)
 
 

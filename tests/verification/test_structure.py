@@ -17,6 +17,7 @@ from tests.verification.story import Story
 APPEND_ONLY = (
     "account_correction", "account_correction_decision", "assessment", "audit_entry", "bank_answer", "bank_call",
     "bank_line", "bank_statement", "bank_statement_part", "bank_submission", "batch_file", "batch_file_part",
+    "batch_settlement", "month_close", "suspense_decision", "suspense_part", "suspense_resolution",
     "calendar_year", "claim_revision", "clawback", "clawback_recovery", "clearing_cell", "clearing_debt",
     "clearing_order", "first_release", "instruction", "instruction_claim", "instruction_outcome", "ledger_transfer",
     "objection", "platform_feed", "provider_reward", "receipt", "registry_probe", "release_signature", "reissue", "review", "sample",

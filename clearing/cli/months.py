@@ -1,0 +1,116 @@
+"""``month``: the month at the finance desk: preview, what is open, what differs, its end, its tables."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from clearing.cli.banks import AS_JSON, PERSON, TENANT, within
+
+if TYPE_CHECKING:
+    from clearing.service import Service
+    from tenants.kernel.database import Work
+
+ACCOUNTS = ("account", "opening", "debits", "credits", "closing", "pending")
+OPEN = ("what", "count", "amount")
+CLOSED = ("month", "closed_by", "closed_at", "report_sha256")
+PAGE = 500
+MONTH = click.argument("month")
+OUT = click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="The file to write.")
+
+
+@click.group()
+def month() -> None:
+    """月结 / The month at the finance desk."""
+
+
+@month.command()
+@TENANT
+@MONTH
+@AS_JSON
+@click.pass_obj
+def preview(data_dir: Path, tenant: str, month: str, as_json: bool) -> None:
+    """一个月的账户与未结事项 / A month's accounts, and what is open at its end."""
+    from settlement.months.month import Month
+    from settlement.months.month_end import preview as shown
+
+    wanted = Month.parse(month)
+    _show(within(data_dir, tenant, lambda work, _service: shown(work.connection, tenant, wanted, work.at)), as_json)
+
+
+@month.command()
+@TENANT
+@MONTH
+@PERSON
+@AS_JSON
+@click.pass_obj
+def close(data_dir: Path, tenant: str, month: str, person: str, as_json: bool) -> None:
+    """月结：此后不能再向该月记账 / Close the month: nothing is posted to it any more."""
+    from settlement.months.month import Month
+    from settlement.months.month_end import close_month
+
+    wanted = Month.parse(month)
+
+    def use_case(work: "Work", _service: "Service") -> dict[str, Any]:
+        return dict(close_month(work.connection, tenant, wanted, person, work.at).json(whole=True))
+
+    _show(within(data_dir, tenant, use_case), as_json)
+
+
+@month.command("list")
+@TENANT
+@AS_JSON
+@click.pass_obj
+def list_of_months(data_dir: Path, tenant: str, as_json: bool) -> None:
+    """已月结的月份 / The closed months, the latest first."""
+    from clearing.cli.printing import show_json, show_rows
+    from settlement.months.month_end import list_closed
+
+    def use_case(work: "Work", _service: "Service") -> list[dict[str, Any]]:
+        return [dict(each.json(whole=False)) for each in list_closed(work.connection, tenant, None, PAGE)]
+
+    rows = within(data_dir, tenant, use_case)
+    if as_json:
+        show_json({"items": rows})
+    else:
+        show_rows(rows, CLOSED)
+
+
+@month.command()
+@TENANT
+@MONTH
+@OUT
+@click.option("--table", type=click.Choice(["accounts", "transfers", "batches", "payments", "differences"]),
+              help="One table as CSV; without, all of them as a workbook.")  # fmt: skip
+@click.pass_obj
+def export(data_dir: Path, tenant: str, month: str, out: Path, table: str | None) -> None:
+    """导出：账户、分录、批次、支付、差异 / Accounts, transfers, batches, payments, differences, to a file."""
+    import shutil
+
+    from settlement.months.month import Month
+    from settlement.months.tables import write_csv, write_workbook
+
+    wanted = Month.parse(month)
+
+    def use_case(work: "Work", _service: "Service") -> None:
+        if table is None:
+            made = write_workbook(work.connection, tenant, wanted)
+        else:
+            made = write_csv(work.connection, tenant, wanted, table)
+        with made, out.open("wb") as file:
+            made.seek(0)
+            shutil.copyfileobj(made, file)
+
+    within(data_dir, tenant, use_case)
+    click.echo(str(out))
+
+
+def _show(shown: dict[str, Any], as_json: bool) -> None:
+    from clearing.cli.printing import show_json, show_rows
+
+    if as_json:
+        show_json(shown)
+        return
+    show_rows([shown], ("month", "state", "closed_by", "closed_at"))
+    show_rows(shown["accounts"], ACCOUNTS)
+    show_rows([{"what": name, **each} for name, each in shown["open"].items()], OPEN)

@@ -1,0 +1,101 @@
+"""``suspense``: movements at the bank without an explanation, explained by one person and booked by another."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import click
+
+from clearing.cli.banks import AS_JSON, PERSON, TENANT, within
+
+if TYPE_CHECKING:
+    from clearing.service import Service
+    from tenants.kernel.database import Work
+
+LINES = ("statement_id", "line", "kind", "class", "amount", "left", "proposed", "payee", "end_to_end_id", "booked_on")
+RESOLUTIONS = ("id", "kind", "amount", "instruction_id", "reason", "proposed_by", "decision", "decided_by")
+PAGE = 500
+
+
+@click.group()
+def suspense() -> None:
+    """待查款项 / Movements without an explanation."""
+
+
+@suspense.command("list")
+@TENANT
+@AS_JSON
+@click.pass_obj
+def list_of_suspense(data_dir: Path, tenant: str, as_json: bool) -> int:
+    """列出待查款项与待复核的说明 / What is unexplained, and what waits for a second person; exit 1 if anything is."""
+    from clearing.cli.printing import show_json, show_rows
+    from clearing.cli.program import FINDINGS, OK
+    from settlement.statements.suspense_records import list_resolutions, list_suspense
+
+    def use_case(work: "Work", _service: "Service") -> tuple[list[Any], list[Any]]:
+        lines = [each.json() for each in list_suspense(work.connection, tenant, None, PAGE)]
+        waiting = list_resolutions(work.connection, tenant, None, PAGE, waiting=True)
+        return lines, [each.json() for each in waiting]
+
+    lines, waiting = within(data_dir, tenant, use_case)
+    if as_json:
+        show_json({"items": lines, "waiting": waiting})
+    else:
+        show_rows(lines, LINES)
+        show_rows(waiting, RESOLUTIONS)
+    return FINDINGS if lines else OK
+
+
+@suspense.command()
+@TENANT
+@PERSON
+@click.option("--kind", required=True, type=click.Choice(["assign", "reversed", "unrelated"]))
+@click.option("--line", "lines", required=True, multiple=True, help="STATEMENT_ID/LINE or STATEMENT_ID/LINE=AMOUNT.")
+@click.option("--instruction", type=click.UUID, help="The instruction, for assign.")
+@click.option("--reason", required=True)
+@click.pass_obj
+def explain(
+    data_dir: Path, tenant: str, person: str, kind: str, lines: tuple[str, ...], instruction: UUID | None, reason: str
+) -> None:
+    """提出说明，由另一人复核后入账 / Propose an explanation; another person decides on it."""
+    from clearing.cli.printing import show_json
+    from settlement.statements.suspense import Explanation, propose
+
+    said = Explanation(kind, [_movement(line) for line in lines], instruction, reason)
+    show_json(
+        within(data_dir, tenant, lambda work, _service: propose(work.connection, tenant, said, person, work.at).json())
+    )
+
+
+@suspense.command()
+@TENANT
+@PERSON
+@click.argument("resolution", type=click.UUID)
+@click.option("--approve/--refuse", "approves", required=True)
+@click.option("--reason", help="Needed for a refusal.")
+@click.pass_obj
+def decide(data_dir: Path, tenant: str, person: str, resolution: UUID, approves: bool, reason: str | None) -> None:
+    """复核他人提出的说明 / Approve and book, or refuse, what another person explained."""
+    from clearing.cli.printing import show_json
+    from settlement.statements.suspense import APPROVE, REFUSE
+    from settlement.statements.suspense import decide as decide_on
+
+    outcome = APPROVE if approves else REFUSE
+
+    def use_case(work: "Work", service: "Service") -> dict[str, Any]:
+        made = decide_on(work.connection, tenant, resolution, outcome, reason, person, work.at, service.office.sealer)
+        return dict(made.json())
+
+    show_json(within(data_dir, tenant, use_case))
+
+
+def _movement(text: str) -> Any:  # noqa: ANN401 - a Movement, imported late
+    from settlement.statements.suspense import Movement
+    from tenants.kernel.money import Money, MoneyError
+
+    where, _, amount = text.partition("=")
+    statement, _, line = where.partition("/")
+    try:
+        return Movement(UUID(statement), int(line), Money.parse(amount) if amount else None)
+    except (ValueError, MoneyError) as error:
+        raise click.BadParameter(f"{text}: STATEMENT_ID/LINE[=AMOUNT]", param_hint="--line") from error
