@@ -9,9 +9,10 @@ import io
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Final
+from typing import Any, Final
 
 from openpyxl import load_workbook
 from openpyxl.utils import get_column_letter
@@ -27,6 +28,8 @@ MAX_RATIO: Final = 100
 MAX_PARTS: Final = 200
 EXACT_DIGITS: Final = 15
 """How many digits of a number a spreadsheet keeps."""
+MAX_SHOWN: Final = 200
+"""Characters of a cell that a preview shows."""
 MAX_FAULTS: Final = 200
 """How many cells one answer names."""
 
@@ -107,6 +110,28 @@ def read_table(content: bytes, columns: Sequence[Column]) -> list[Line]:
     if not lines:
         raise _invalid(_row_fault(number + 1, "table.empty", "表中没有数据。", "The table has no rows."))
     return lines
+
+
+def first_rows(content: bytes, wanted: AbstractSet[int], limit: int) -> list[dict[str, Any]]:
+    """The table's heading and at most ``limit`` rows below it as people see them, with each cell's address.
+
+    With rows ``wanted`` only those. A file that cannot be read as a table has no rows.
+    """
+    rows = _workbook_rows(content) if content.startswith(_XLSX) else _csv_rows(content)
+    shown: list[dict[str, Any]] = []
+    try:
+        for number, values in rows:
+            if len(shown) > limit or number > MAX_ROWS:
+                break
+            if not shown or not wanted or number in wanted:
+                cells = [
+                    (f"{get_column_letter(place + 1)}{number}", "" if value is None else str(value)[:MAX_SHOWN])
+                    for place, value in enumerate(values[:MAX_COLUMNS])
+                ]
+                shown.append({"number": number, "cells": cells})
+    except Malformed:
+        return []
+    return shown
 
 
 def refuse(faults: Sequence[FieldError]) -> Invalid:

@@ -1,5 +1,6 @@
 """What a tenant administrator reads and sets: budgets, linked regions; and the enterprises' quotas."""
 
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -90,16 +91,7 @@ def get_linked_regions(tenant: str, year: int) -> Response:
 def put_linked_regions(tenant: str, year: int) -> Response:
     """Replace the year's linked regions: ``{"regions": {division: [type, …]}}``, or that mapping alone."""
     regions = linked_regions.parse(json_body(MAX_BODY_BYTES))
-
-    def use_case(work: Work) -> Answer:
-        before = linked_regions.read(work.connection, tenant, year)
-        linked_regions.replace(work.connection, tenant, year, regions, principal().subject, work.at)
-        after = linked_regions.read(work.connection, tenant, year)
-        subject = linked_regions.year_id(tenant, year)
-        _record(work, tenant, "linked_regions.set", subject, {"before": before, "after": after}, None)
-        return Answer(after)
-
-    return in_transaction(use_case, (tenant,))
+    return in_transaction(lambda work: Answer(set_linked_regions(work, tenant, year, regions)), (tenant,))
 
 
 @blueprint.get("/quotas")
@@ -126,6 +118,16 @@ def set_budget(work: Work, tenant: str, scheme: str, year: int, amount: Money, r
     after = budgets.read_budget(work.connection, tenant, scheme, year)
     subject = budgets.budget_id(tenant, scheme, year)
     _record(work, tenant, "budget.set", subject, {"before": before, "after": after}, reason)
+    return after
+
+
+def set_linked_regions(work: Work, tenant: str, year: int, regions: Mapping[str, list[str]]) -> dict[str, Json]:
+    """Make these the year's linked regions, as the caller; the regions as they then are."""
+    before = linked_regions.read(work.connection, tenant, year)
+    linked_regions.replace(work.connection, tenant, year, regions, principal().subject, work.at)
+    after = linked_regions.read(work.connection, tenant, year)
+    subject = linked_regions.year_id(tenant, year)
+    _record(work, tenant, "linked_regions.set", subject, {"before": before, "after": after}, None)
     return after
 
 

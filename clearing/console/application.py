@@ -8,6 +8,7 @@ from flask import Flask
 from clearing.api.limits import Window
 from clearing.console import (
     account,
+    admissions,
     agreements,
     audit,
     bank,
@@ -29,13 +30,16 @@ from clearing.console import (
     policies,
     policy,
     policy_draft,
+    qualifications,
     queue,
     rehearsal,
     reservations,
     settings,
+    settings_import,
     sign_in,
     statement,
     static_files,
+    trust_list,
 )
 from clearing.console.filters import furnish
 from clearing.console.home import Figures
@@ -44,8 +48,8 @@ from tenants.kernel.clock import Clock
 
 SCREENS: Final[tuple[ModuleType, ...]] = (
     static_files, sign_in, instruction, home, claims, claim, queue, cases, case, pairs, reservations, batches, batch,
-    bank, statement, payee, clearing, cycle, debts, agreements, settings, policies, policy, policy_draft, rehearsal,
-    audit, account, elsewhere,
+    bank, statement, payee, clearing, cycle, debts, agreements, settings, settings_import, policies, policy,
+    policy_draft, rehearsal, qualifications, admissions, trust_list, audit, account, elsewhere,
 )  # fmt: skip
 """One module a screen; each has a ``blueprint``."""
 

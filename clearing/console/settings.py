@@ -1,4 +1,4 @@
-"""What a region sets: each year's budget, its linked regions, and the account that it pays from."""
+"""What a region sets: each year's budget, linked regions and calendar, and the account that it pays from."""
 
 from http import HTTPStatus
 from typing import Any, Final
@@ -16,6 +16,7 @@ from clearing.console.forms import plain_form
 from clearing.console.screen import as_api, may, screen, show, within
 from clearing.tenancy import budgets, linked_regions
 from connectors.claim_schema import PayeeSchema
+from settlement.calendars import read_year
 from settlement.payouts.payout_account import ShownAccount, show_payout_account
 from tenants.kernel.clock import shanghai_day
 from tenants.kernel.database import Work
@@ -34,7 +35,7 @@ def choose() -> AnyResponse:
 
 
 @blueprint.get("/<tenant>")
-@as_api("tenants.get_budget", "tenants.get_linked_regions")
+@as_api("tenants.get_budget", "tenants.get_linked_regions", "calendars.get_calendar")
 def settings_page(tenant: str) -> Response:
     """What is set."""
     return _page(tenant)
@@ -100,6 +101,7 @@ def _read(work: Work, tenant: str) -> dict[str, Any]:
     return {
         "year": year,
         "budgets": [budgets.read_budget(work.connection, tenant, s, y) for s in schemes_of(tenant) for y in years],
-        "regions": linked_regions.read(work.connection, tenant, year)["regions"],
+        "regions": [linked_regions.read(work.connection, tenant, y) for y in years],
+        "calendars": [read_year(work.connection, tenant, y) for y in years],
         "account": account,
     }

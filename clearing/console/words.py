@@ -86,6 +86,36 @@ RESERVATION_STATES: Final[Words] = {
     "cancelled": _l("已取消"),
     "expired": _l("已过期"),
 }
+STANDING_STATES: Final[Words] = {
+    "applied": _l("待审核"),
+    "admitted": _l("有效"),
+    "announced": _l("公示中"),
+    "expired": _l("已过期"),
+    "refused": _l("未通过"),
+    "withdrawn": _l("已撤销"),
+    "exited": _l("已退出"),
+    "proposed": _l("待批准"),
+    "superseded": _l("已被取代"),
+}
+QUALIFICATION_STATES: Final[Words] = {
+    code: STANDING_STATES[code] for code in ("applied", "admitted", "refused", "withdrawn")
+}
+ADMISSION_STATES: Final[Words] = {code: STANDING_STATES[code] for code in ("applied", "admitted", "refused", "exited")}
+"""The states as they are stored: what is announced or expired is admitted."""
+GROUNDS: Final[Words] = {
+    "fraud": _l("弄虚作假"),
+    "complaints": _l("投诉较多"),
+    "other": _l("其他"),
+}
+PROVIDER_KINDS: Final[Words] = {
+    "university": _l("高等学校"),
+    "institute": _l("科研院所"),
+    "public_institution": _l("事业单位"),
+    "state_owned": _l("国有企业"),
+    "new_rd_institution": _l("新型研发机构"),
+    "public_platform": _l("科技公共服务平台"),
+    "company": _l("其他企业"),
+}
 POLICY_STATES: Final[Words] = {
     "draft": _l("草稿"),
     "submitted": _l("已提交"),
@@ -215,6 +245,10 @@ DONE: Final[Words] = {
     "budget": _l("预算已设置。"),
     "account": _l("付款账户已更换，用于之后的批次。"),
     "clock": _l("演示时钟已向前拨。"),
+    "decided": _l("已决定。"),
+    "imported": _l("已导入。"),
+    "trust-proposed": _l("名单已提出，由另一人批准。"),
+    "trust-decided": _l("名单已决定。"),
     "policy-drafted": _l("草稿已保存。"),
     "policy-submitted": _l("已提交审批，由另一人批准或退回。"),
     "policy-approved": _l("已批准，自施行日起用于核定。"),
@@ -236,6 +270,9 @@ KINDS: Final[Mapping[str, Words]] = {
     "reservation": RESERVATION_STATES,
     "policy_state": POLICY_STATES,
     "change": CHANGES,
+    "standing": STANDING_STATES,
+    "ground": GROUNDS,
+    "provider_kind": PROVIDER_KINDS,
     "document": DOCUMENTS,
     "cut": CUTS,
     "group": GROUPS,

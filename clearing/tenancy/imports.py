@@ -165,9 +165,9 @@ def _application(line: Line, names: Mapping[str, str]) -> Application | list[Fie
     uscc, name = row.take("uscc", _uscc, required=True), row.take("name", _name, required=True)
     kind = row.take("enterprise_type", lambda text: names.get(text) or _code(text), required=True)
     number = row.take("number", _number)
-    issued_on, from_on = row.take("issued_on", _lenient(_day)), row.take("from_on", _lenient(_day))
+    issued_on, from_on = row.take("issued_on", lenient_day(_day)), row.take("from_on", lenient_day(_day))
     documents = row.take("documents", lambda text: tuple(_documents(text)))
-    resident_of = row.take("resident_of", lambda text: tuple(map(_code, _words(text))))
+    resident_of = row.take("resident_of", lambda text: tuple(map(_code, words_of(text))))
     if row.faults or uscc is None or name is None or kind is None:
         return row.faults
     return Application(uscc, name, kind, number, issued_on, documents or (), resident_of or (), from_on)
@@ -178,16 +178,16 @@ def _entry(line: Line) -> Entry | list[FieldError]:
     uscc, name = row.take("uscc", _uscc, required=True), row.take("name", _name, required=True)
     division = row.take("division", _division, required=True)
     kind = row.take("kind", lambda text: _kind(PROVIDER_KIND_NAMES.get(text, text)), required=True)
-    established_on = row.take("established_on", _lenient(_founded))
+    established_on = row.take("established_on", lenient_day(_founded))
     proofs = row.take("qualifications", lambda text: tuple(_proofs(text)))
     on_platform, number = row.take("on_platform", _yes_no), row.take("platform_number", _number)
-    from_on, through_on = row.take("from_on", _lenient(_day)), row.take("through_on", _lenient(_day))
+    from_on, through_on = row.take("from_on", lenient_day(_day)), row.take("through_on", lenient_day(_day))
     if row.faults or uscc is None or name is None or division is None or kind is None:
         return row.faults
     return Entry(uscc, name, division, kind, established_on, on_platform, number, proofs or (), from_on, through_on)
 
 
-def _lenient(read: Callable[[Any], T]) -> Callable[[str], T]:
+def lenient_day(read: Callable[[Any], T]) -> Callable[[str], T]:
     """Days as spreadsheets write them too: ``2024/8/1`` and ``2024年8月1日``."""
 
     def day(text: str) -> T:
@@ -205,18 +205,19 @@ def _yes_no(text: str) -> bool:
 
 def _documents(text: str) -> Iterator[ProofDocument]:
     """``kind:sha256``, several with spaces or semicolons between."""
-    for word in _words(text):
+    for word in words_of(text):
         kind, _, digest = word.partition(":")
         yield ProofDocument(_document(kind), _sha256(digest))
 
 
 def _proofs(text: str) -> Iterator[Proof]:
     """``CMA:2027-12-31``, with the certificate's number behind a second colon where there is one."""
-    for word in _words(text):
+    for word in words_of(text):
         kind, _, rest = word.partition(":")
         day, _, number = rest.partition(":")
-        yield Proof(_number(kind), _lenient(_day)(day), number or None)
+        yield Proof(_number(kind), lenient_day(_day)(day), number or None)
 
 
-def _words(text: str) -> list[str]:
+def words_of(text: str) -> list[str]:
+    """The words of a cell that holds several."""
     return [word for word in _BETWEEN.split(text.replace("：", ":")) if word]
