@@ -18,18 +18,24 @@ from clearing.console import (
     claim,
     claims,
     clearing,
+    clients,
     clock,
+    connectors,
     cycle,
     debts,
+    deliveries,
     elsewhere,
     home,
     instruction,
+    jobs,
+    keys,
     pairs,
     payee,
     policies,
     policy,
     policy_draft,
     queue,
+    receipts,
     rehearsal,
     reservations,
     settings,
@@ -44,8 +50,8 @@ from tenants.kernel.clock import Clock
 
 SCREENS: Final[tuple[ModuleType, ...]] = (
     static_files, sign_in, instruction, home, claims, claim, queue, cases, case, pairs, reservations, batches, batch,
-    bank, statement, payee, clearing, cycle, debts, agreements, settings, policies, policy, policy_draft, rehearsal,
-    audit, account, elsewhere,
+    bank, statement, payee, clearing, cycle, debts, agreements, connectors, jobs, clients, deliveries, receipts, keys,
+    settings, policies, policy, policy_draft, rehearsal, audit, account, elsewhere,
 )  # fmt: skip
 """One module a screen; each has a ``blueprint``."""
 
