@@ -35,6 +35,7 @@ from clearing.api import (
     months,
     notices,
     objections,
+    operations,
     oversight,
     payout_account,
     payouts,
@@ -46,6 +47,7 @@ from clearing.api import (
     rewards,
     sending,
     settlements,
+    signing_keys,
     similar_pairs,
     standings,
     statements,
@@ -60,6 +62,7 @@ from clearing.api.problems import answer_problems
 from clearing.api.token import serve_tokens
 from clearing.console.application import open_console
 from clearing.logs import configure_logs
+from clearing.operating.requests import RequestLog
 from clearing.readiness import Readiness
 from clearing.service import Service, open_service
 from clearing.settings import settings_from
@@ -101,6 +104,8 @@ NOUNS: Final[tuple[ModuleType, ...]] = (
     webhooks,
     pull_sources,
     dead_letters,
+    operations,
+    signing_keys,
     notices,
     payouts,
     jwks,
@@ -146,6 +151,7 @@ def create_app(service: Service) -> Flask:
     )
     app.url_map.strict_slashes = False
     open_frame(app.extensions, service)
+    app.extensions["clearing-requests"] = RequestLog(service.queue)
     app.extensions["clearing-readiness"] = Readiness(service)
     edge.watch(app)
     address.refuse_hostile_addresses(app)

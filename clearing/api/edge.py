@@ -4,10 +4,12 @@ import re
 import time
 from typing import Final
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response, current_app, g, request
 
 from clearing.logs import write_line
 from clearing.metrics import observe_request
+from clearing.operating.requests import entry_of, shown_path, shown_query
+from tenants.kernel.clock import SystemClock
 from tenants.kernel.ids import new_id
 
 MAX_FORM_BYTES: Final = 64 * 1024
@@ -57,8 +59,10 @@ def _finish(response: Response) -> Response:
     rule, method = request.url_rule, request.method
     route = "(none)" if rule is None else rule.rule
     observe_request(method, route, response.status_code, seconds)
+    caller = here.get("principal")
+    if caller is not None and caller.platform is not None:
+        _keep(response, caller.client_id, route, int(seconds * 1000))
     if response.status_code >= _FIRST_ERROR or request.path not in _QUIET_PATHS:
-        caller = here.get("principal")
         write_line(
             {
                 "event": "request",
@@ -72,3 +76,20 @@ def _finish(response: Response) -> Response:
             }
         )
     return response
+
+
+def _keep(response: Response, client_id: str, route: str, milliseconds: int) -> None:
+    """Keep what an operator may see of a platform's request, see ``clearing.operating.requests``."""
+    entry = entry_of(
+        SystemClock().now(),
+        request_id=g.request_id,
+        method=request.method,
+        path=shown_path(route, request.view_args or {}),
+        query=shown_query(list(request.args.items(multi=True))),
+        type=request.mimetype or None,
+        bytes=request.content_length,
+        status=response.status_code,
+        code=g.get("problem_code"),
+        milliseconds=milliseconds,
+    )
+    current_app.extensions["clearing-requests"].note(client_id, entry)

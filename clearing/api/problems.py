@@ -61,6 +61,7 @@ def problem_body(problem: Problem, *, english: bool) -> dict[str, Any]:
 
 def problem_response(problem: Problem) -> Response:
     """The problem as an answer."""
+    g.problem_code = problem.code
     response = Response(
         canonical_bytes(problem_body(problem, english=wants_english())), status=problem.status, mimetype=MEDIA_TYPE
     )

@@ -19,12 +19,17 @@ from clearing.console import (
     claim,
     claims,
     clearing,
+    clients,
     clock,
+    connectors,
     cycle,
     debts,
+    deliveries,
     elsewhere,
     home,
     instruction,
+    jobs,
+    keys,
     pairs,
     payee,
     policies,
@@ -32,6 +37,7 @@ from clearing.console import (
     policy_draft,
     qualifications,
     queue,
+    receipts,
     rehearsal,
     reservations,
     settings,
@@ -48,8 +54,9 @@ from tenants.kernel.clock import Clock
 
 SCREENS: Final[tuple[ModuleType, ...]] = (
     static_files, sign_in, instruction, home, claims, claim, queue, cases, case, pairs, reservations, batches, batch,
-    bank, statement, payee, clearing, cycle, debts, agreements, settings, settings_import, policies, policy,
-    policy_draft, rehearsal, qualifications, admissions, trust_list, audit, account, elsewhere,
+    bank, statement, payee, clearing, cycle, debts, agreements, connectors, jobs, clients, deliveries, receipts, keys,
+    settings, settings_import, policies, policy, policy_draft, rehearsal, qualifications, admissions, trust_list,
+    audit, account, elsewhere,
 )  # fmt: skip
 """One module a screen; each has a ``blueprint``."""
 

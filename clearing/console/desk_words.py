@@ -123,6 +123,16 @@ ANSWERS: Final[Words] = {
     "absent": _l("未收到"),
     "silent": _l("没有答复"),
 }
+CONNECTOR_STATES: Final[Words] = {
+    "fine": _l("正常"),
+    "silent": _l("尚无联系"),
+    "trouble": _l("需要处理"),
+}
+MESSAGE_STATES: Final[Words] = {
+    "waiting": _l("待推送"),
+    "delivered": _l("已送达"),
+    "given_up": _l("已放弃"),
+}
 DESK_KINDS: Final[Mapping[str, Words]] = {
     "case_kind": CASE_KINDS,
     "case_state": CASE_STATES,
@@ -132,6 +142,8 @@ DESK_KINDS: Final[Mapping[str, Words]] = {
     "subject": SUBJECTS,
     "pair_state": PAIR_STATES,
     "pair_effect": PAIR_EFFECTS,
+    "connector": CONNECTOR_STATES,
+    "message": MESSAGE_STATES,
     "line_class": LINE_CLASSES,
     "line_kind": LINE_KINDS,
     "line_field": LINE_FIELDS,
@@ -168,6 +180,12 @@ DESK_DONE: Final[Words] = {
     "reissued": _l("已重新列入应付，进入下一批次。"),
     "release-first": _l("第一人已放行；金额超过限额，须由第二人再放行。"),
     "release-held": _l("批次超过敞口限额，须由协议指定的批准人解除暂停后再放行。"),
+    "job-retried": _l("任务会立即再次尝试。"),
+    "key-added": _l("公钥已登记，旧公钥在吊销之前仍然有效。"),
+    "key-revoked": _l("密钥已吊销，此后的签名一律拒绝。"),
+    "key-rotated": _l("新密钥已启用，以前的签名仍可核验。"),
+    "resent": _l("这些事件会按原编号重新推送。"),
+    "nothing-resent": _l("该序号之后没有已结束的事件，没有重新推送。"),
     "hold-lifted": _l("该批次的敞口暂停已解除，可以放行。"),
 }
 """What was done, as the next page says it."""

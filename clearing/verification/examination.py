@@ -124,7 +124,7 @@ def row_differences(
     yield from _by_table(snapshot, context)
     yield from subject_differences(snapshot, context)
     yield from _settled(snapshot, context)
-    yield from guarded("outbox", outbox_differences(snapshot))
+    yield from guarded("outbox", outbox_differences(snapshot, chains.settings))
     yield from guarded("idempotency_key", idempotency_differences(snapshot))
     yield from guarded("client_key", client_key_differences(snapshot, chains.settings))
     yield from guarded("receipt", receipt_differences(snapshot))

@@ -9,10 +9,12 @@ from typing import Final
 
 import orjson
 
+from clearing.verification.chain import Settings
 from clearing.verification.difference import Difference, differs
 from clearing.verification.snapshot import Snapshot
 
 STUCK_ATTEMPTS: Final = 8
+RETRIED: Final = "outbox.retried"
 DEADLINE: Final = timedelta(minutes=10)
 """How long after its time a row may wait before it counts as stuck; a jump of the demonstration clock is no waiting."""
 
@@ -57,6 +59,7 @@ select client_id, key, request_sha256, status, headers, body, created_at,
        not exists (select 1 from client c where c.client_id = k.client_id and c.created_at > k.created_at) as known
   from idempotency_key k order by client_id, key
 """
+_JOBS: Final = "select tenant, id, kind, attempts from outbox where id = any(%s)"
 _HEADERS: Final = frozenset({"Content-Type", "Location", "ETag", "Retry-After"})
 _DIGEST_BYTES: Final = 32
 _STATUSES: Final = range(200, 500)
@@ -64,8 +67,9 @@ REFUSED: Final = 400
 """From here on an answer is a problem, which repeats its status."""
 
 
-def outbox_differences(snapshot: Snapshot) -> Iterator[Difference]:
-    """What is stuck, malformed, or not delivered as it was written."""
+def outbox_differences(snapshot: Snapshot, settings: Settings) -> Iterator[Difference]:
+    """What is stuck, malformed, not delivered as it was written, or said to be tried again and not there."""
+    yield from _retried(snapshot, settings)
     snapshot.tally["outbox rows"] += snapshot.rows("select count(*) as n from outbox")[0].n
     for row in snapshot.stream(_STUCK, STUCK_ATTEMPTS, DEADLINE):
         found = f"{row.kind}, {row.attempts} attempts, due {row.next_attempt_at}: {row.last_error}"
@@ -78,6 +82,23 @@ def outbox_differences(snapshot: Snapshot) -> Iterator[Difference]:
     for row in snapshot.rows(_GAPS):
         found = f"{row.given} rows, {row.first} to {row.last}"
         yield differs("feed.gap", f"platform_feed/{row.platform}", f"1 to {row.given}", found)
+
+
+def _retried(snapshot: Snapshot, settings: Settings) -> Iterator[Difference]:
+    """Each job that somebody had tried again is there, of that kind, and was tried as often before at least."""
+    told = {key: entries for key, entries in settings.items() if entries[0].action == RETRIED}
+    ids = [subject for _, subject in told]
+    there = {(row.tenant, row.id): row for row in snapshot.rows(_JOBS, ids)}
+    for (tenant, subject), entries in told.items():
+        place, row = f"outbox/{tenant}/{subject}", there.get((tenant, subject))
+        if row is None:
+            yield differs("setting.absent", place, "one row", None)
+            continue
+        for entry in entries:
+            if entry.details.get("kind") != row.kind:
+                yield differs("setting.witness", f"{place}/kind", entry.details.get("kind"), row.kind)
+            if row.attempts < int(entry.details.get("attempts", 0)):
+                yield differs("setting.witness", f"{place}/attempts", entry.details.get("attempts"), row.attempts)
 
 
 def idempotency_differences(snapshot: Snapshot) -> Iterator[Difference]:

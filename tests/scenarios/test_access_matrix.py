@@ -19,6 +19,7 @@ BATCH_READERS = {"batches:write", "batches:release", "audit:read"}
 STANDING_READERS = {*(TENANT_READERS - {"batches:write"}), "claims:write"}
 STANDING_WRITERS = {"claims:write", "policies:write"}
 OVERSEERS = {"reviews:write", "policies:write", "policies:approve", "audit:read"}
+OPERATION_READERS = {"clearing:operate", "audit:read"}
 ANYBODY = set(SCOPES) | {""}
 """Operations that need no token at all."""
 
@@ -191,6 +192,21 @@ MATRIX: dict[tuple[str, str], set[str]] = {
     ("get", "/v1/dead-letters/{letter_id}"): PULL_READERS,
     ("post", "/v1/dead-letters/{letter_id}/replay"): PULL_OPERATORS,
     ("post", "/v1/dead-letters/{letter_id}/dismiss"): PULL_OPERATORS,
+    ("get", "/v1/operations/connectors"): OPERATION_READERS,
+    ("get", "/v1/operations/jobs"): OPERATION_READERS,
+    ("post", "/v1/operations/jobs/{job_id}/retry"): {"clearing:operate"},
+    ("get", "/v1/operations/clients"): OPERATION_READERS,
+    ("get", "/v1/operations/clients/{client_id}"): OPERATION_READERS,
+    ("post", "/v1/operations/clients/{client_id}/keys"): {"clearing:operate"},
+    ("post", "/v1/operations/clients/{client_id}/keys/{kid}/revoke"): {"clearing:operate"},
+    ("get", "/v1/operations/clients/{client_id}/requests"): OPERATION_READERS,
+    ("get", "/v1/operations/webhooks"): OPERATION_READERS,
+    ("get", "/v1/operations/webhooks/{endpoint_id}/messages"): OPERATION_READERS,
+    ("post", "/v1/operations/webhooks/{endpoint_id}/resend"): {"clearing:operate"},
+    ("get", "/v1/operations/receipts"): OPERATION_READERS,
+    ("get", f"{TENANT}/signing-keys"): OPERATION_READERS,
+    ("post", f"{TENANT}/signing-keys/rotate"): {"clearing:operate"},
+    ("post", f"{TENANT}/signing-keys/{{kid}}/revoke"): {"clearing:operate"},
     ("get", "/notices"): ANYBODY,
     ("get", "/notices/style.css"): ANYBODY,
     ("get", "/notices/{tenant}/{batch_no}"): ANYBODY,

@@ -164,8 +164,24 @@ function offerPrinting() {
   for (const button of document.querySelectorAll("[data-print]")) button.addEventListener("click", () => window.print());
 }
 
+// Copies a command; where the browser gives no clipboard, the text is marked for the person to copy.
+function offerCopies() {
+  for (const button of document.querySelectorAll("[data-copy]")) {
+    button.addEventListener("click", async () => {
+      const source = document.getElementById(button.dataset.copy);
+      try {
+        await navigator.clipboard.writeText(source.textContent);
+        button.textContent = button.dataset.copied;
+      } catch {
+        getSelection().selectAllChildren(source);
+      }
+    });
+  }
+}
+
 keepDrafts();
 sendOnce();
+offerCopies();
 listenForKeys();
 followWork();
 leadToLines();
