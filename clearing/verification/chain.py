@@ -29,6 +29,7 @@ KEPT: Final = (
     "policy.", "key.", "payout_account.", "budget.", "linked_regions.", "standing.", "calendar.", "tenant.", "webhook.",
     "agreement.", "cycle.", "exposure.", "obligations.", "release_limit.", "matching.", "reward.",
     "client_key.", "pull.", "dead_letter.",
+    "client_key.", "client_terms.",
     "policy.", "key.", "registry_key.", "payout_account.", "budget.", "linked_regions.", "standing.", "calendar.",
     "tenant.", "similarity.trained",
     "policy.", "key.", "payout_account.", "budget.", "linked_regions.", "standing.", "calendar.", "tenant.", "account.",
