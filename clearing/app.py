@@ -19,6 +19,7 @@ from clearing.api import (
     cases,
     claims,
     clawbacks,
+    clients,
     cycles,
     dead_letters,
     demo_clock,
@@ -80,6 +81,7 @@ NOUNS: Final[tuple[ModuleType, ...]] = (
     probes,
     tenants,
     linkages,
+    clients,
     calendars,
     standings,
     oversight,
@@ -128,6 +130,14 @@ DESCRIPTION: Final = """\
 
 The interface of the interregional clearing service for innovation vouchers. Money is a decimal string in yuan; days are
 `YYYY-MM-DD`; instants RFC 3339. Errors are RFC 9457 problems, in Chinese unless `Accept-Language: en` is sent.
+
+写入请求可签名（区域可要求签名）：`X-Signature` 为对请求体原始字节的分离式 JWS（RFC 7515 附录 F，RFC 7797），头部：
+`{"alg":"ES256","kid":…,"b64":false,"crit":["b64"],"iat":秒,"jti":一次性,"method":"POST","path":"/v1/claims"}`，密钥为
+客户端登记的 P-256 公钥。NDJSON 批量可用 `Content-Encoding: gzip`，解压后不超过 64 MiB。
+
+A writing request may be signed, and must be where a tenant asks for it: `X-Signature` is a detached JWS (RFC 7515
+appendix F, RFC 7797) over the body's bytes as they are sent, with the header shown above and the client's registered
+P-256 key; `jti` is good once, `iat` within five minutes. Bulk NDJSON may be sent with `Content-Encoding: gzip`.
 """
 
 
@@ -177,10 +187,14 @@ def wsgi() -> Flask:
     """
     configure_logs("web")
     app = create_app(open_service(settings_from(os.environ)))
-    proxies = int(os.environ.get(TRUSTED_PROXIES, "0"))
+    trust_proxies(app, int(os.environ.get(TRUSTED_PROXIES, "0")))
+    return app
+
+
+def trust_proxies(app: Flask, proxies: int) -> None:
+    """Take so many proxies' word for a caller's address; of nobody else, whatever a header says."""
     if proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies)  # type: ignore[method-assign]  # Flask's documented way
-    return app
 
 
 def _description() -> dict[str, Any]:

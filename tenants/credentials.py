@@ -8,6 +8,7 @@ from typing import Final
 
 from sqlalchemy import Connection
 
+from tenants.client_terms import TERMS_OF_CLIENT, Terms, terms_from
 from tenants.kernel.canonical import sha256
 from tenants.principal import Principal
 
@@ -31,6 +32,8 @@ class StoredClient:
     client_id: str
     secret_hash: str
     scopes: tuple[str, ...]
+    terms: tuple[Terms, ...] = ()
+    """What the tenants ask of it."""
 
 
 def create_client(
@@ -57,9 +60,40 @@ def create_client(
 def find_client(connection: Connection, client_id: str) -> StoredClient | None:
     """The client, unless there is none or it was revoked."""
     row = connection.exec_driver_sql(
-        "select client_id, secret_hash, scopes from client where client_id = %s and revoked_at is null", (client_id,)
+        f"select client_id, secret_hash, scopes, {TERMS_OF_CLIENT} from client c "  # noqa: S608 - our own text
+        "where client_id = %s and revoked_at is null",
+        (client_id,),
     ).one_or_none()
-    return None if row is None else StoredClient(row[0], row[1], tuple(row[2]))
+    return None if row is None else StoredClient(row[0], row[1], tuple(row[2]), terms_from(row[3]))
+
+
+@dataclass(frozen=True, slots=True)
+class ClientRow:
+    """A client as an administrator of one of its tenants sees it, with that tenant's terms."""
+
+    client_id: str
+    platform: str | None
+    person: str | None
+    scopes: tuple[str, ...]
+    created_at: datetime
+    revoked_at: datetime | None
+    terms: Terms
+
+
+def clients_of(connection: Connection, tenant: str, after: str, limit: int) -> list[ClientRow]:
+    """The clients that may act for the tenant behind the one with this name, by their names."""
+    rows = connection.exec_driver_sql(
+        "select c.client_id, c.platform, c.person, c.scopes, c.created_at, c.revoked_at, "
+        "case when t.tenant is not null then json_build_array("
+        "json_build_array(t.signature_required, t.networks, t.ceiling_fen)) end "
+        "from client c left join client_terms t on t.client_id = c.client_id and t.tenant = %s "
+        "where %s = any(c.tenants) and c.client_id > %s order by c.client_id limit %s",
+        (tenant, tenant, after, limit),
+    )
+    return [
+        ClientRow(name, platform, person, tuple(scopes), created_at, revoked_at, next(iter(terms_from(terms)), Terms()))
+        for name, platform, person, scopes, created_at, revoked_at, terms in rows
+    ]
 
 
 def principal_named(connection: Connection, client_id: str) -> Principal | None:
@@ -104,14 +138,17 @@ def store_token(connection: Connection, token: str, client_id: str, scopes: tupl
 def principal_of(connection: Connection, token: str, at: datetime) -> tuple[Principal, datetime] | None:
     """Who holds the token and until when, unless it is unknown, has run out, or its client was revoked."""
     row = connection.exec_driver_sql(
-        "select c.client_id, c.person, c.platform, c.tenants, t.scopes, t.expires_at from access_token t "
-        "join client c using (client_id) where t.token_sha256 = %s and t.expires_at > %s and c.revoked_at is null",
+        f"select c.client_id, c.person, c.platform, c.tenants, t.scopes, t.expires_at, {TERMS_OF_CLIENT} "  # noqa: S608
+        "from access_token t join client c using (client_id) "
+        "where t.token_sha256 = %s and t.expires_at > %s and c.revoked_at is null",
         (_digest(token), at),
     ).one_or_none()
     if row is None:
         return None
-    client_id, person, platform, tenants, scopes, expires_at = row
-    principal = Principal(client_id, person or client_id, platform, tuple(tenants), frozenset(scopes), person)
+    client_id, person, platform, tenants, scopes, expires_at, terms = row
+    principal = Principal(
+        client_id, person or client_id, platform, tuple(tenants), frozenset(scopes), person, terms_from(terms)
+    )
     return principal, expires_at
 
 

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from tenants.client_terms import Terms
+
 SCOPES: Final = (
     "claims:write",
     "claims:read",
@@ -52,6 +54,8 @@ class Principal:
     tenants: tuple[str, ...]
     scopes: frozenset[str]
     person: str | None = None
+    terms: tuple[Terms, ...] = ()
+    """What the tenants ask of this client."""
 
     def may(self, *scopes: str) -> bool:
         """Whether the principal has any of the scopes."""

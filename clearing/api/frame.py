@@ -11,6 +11,7 @@ from typing import Any, Final, ParamSpec, TypeVar, cast
 from flask import Response, current_app, g, request
 from sqlalchemy import Connection
 
+from clearing.api.entrance import check_address, check_signed
 from clearing.api.problems import problem_response
 from clearing.api.taking import SharedIntake
 from clearing.service import Service
@@ -48,6 +49,7 @@ def principal() -> Principal:
 
     Raises:
         Unauthenticated: no bearer token, or one that is unknown, run out or revoked.
+        Forbidden: it may not call from there.
     """
     if "principal" not in g:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
@@ -62,6 +64,7 @@ def principal() -> Principal:
             raise Unauthenticated(
                 "token.invalid", "访问令牌无效或已过期。", "The access token is invalid or has expired."
             )
+        check_address(found)
         g.principal = found
     return cast("Principal", g.principal)
 
@@ -79,6 +82,7 @@ def needs(*scopes: str) -> Callable[[Callable[Parameters, Result]], Callable[Par
             tenant = kwargs.get("tenant")
             if tenant is not None and tenant not in caller.tenants:
                 raise not_found("区域", "tenant")
+            check_signed(current(), caller)
             return view(*args, **kwargs)
 
         checked.scopes = scopes  # type: ignore[attr-defined]  # the one table of rights, which the console reads too

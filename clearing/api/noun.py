@@ -4,10 +4,11 @@ import base64
 import binascii
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Final, NoReturn, TypeVar
+from io import BytesIO
+from typing import IO, Any, Final, NoReturn, TypeVar
 from uuid import UUID
 
-from flask import Request, request
+from flask import Request, g, request
 from flask_smorest import Blueprint
 from marshmallow import Schema, ValidationError, fields, validate
 from webargs.flaskparser import FlaskParser
@@ -81,6 +82,11 @@ def require_type(mimetype: str) -> None:
         raise UnsupportedMediaType(
             "content_encoding.unsupported", "不接受压缩的内容。", "Compressed content is not accepted."
         )
+
+
+def body_source() -> IO[bytes]:
+    """The request's body as a stream, also where it was read whole before, for its signature."""
+    return BytesIO(request.get_data()) if "read_whole" in g else request.stream
 
 
 def require_mimetype(mimetype: str) -> None:

@@ -12,7 +12,7 @@ from typing import IO, Final, cast
 
 from flask import request
 
-from clearing.api.noun import IDENTITY
+from clearing.api.noun import IDENTITY, body_source
 from tenants.kernel.errors import Malformed, TooLarge, UnsupportedMediaType
 
 GZIP: Final = "gzip"
@@ -35,7 +35,7 @@ def body_stream() -> IO[bytes]:
     """
     coding = request.headers.get("Content-Encoding", IDENTITY).strip().lower()
     if coding == IDENTITY:
-        return request.stream
+        return body_source()
     if coding not in {GZIP, "x-gzip"}:
         raise UnsupportedMediaType(
             "content_encoding.unsupported", "压缩只接受 gzip。", "Of the content codings gzip alone is accepted."

@@ -14,7 +14,7 @@ from marshmallow import Schema, fields, validate
 from clearing.api.batches import READERS, blueprint, line_of
 from clearing.api.described import instant, text
 from clearing.api.frame import Answer, current, in_transaction, needs, principal, streamed
-from clearing.api.noun import IDENTITY, PageSchema, cursor_id, page, read_cursor, too_large
+from clearing.api.noun import IDENTITY, PageSchema, body_source, cursor_id, page, read_cursor, too_large
 from settlement.batches.batch import find_batch
 from settlement.matching_back import linked_tenants
 from settlement.statements.matching import CLASSES
@@ -215,8 +215,9 @@ def _received() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="statement-") as folder:
         path = Path(folder) / "statement"
         digest = sha256()
+        source = body_source()
         with path.open("wb") as file:
-            while chunk := request.stream.read(_CHUNK_BYTES):
+            while chunk := source.read(_CHUNK_BYTES):
                 file.write(chunk)
                 digest.update(chunk)
         streamed(digest.digest())

@@ -3,10 +3,16 @@
 from typing import Any, Final
 
 from authlib.integrations.flask_oauth2 import AuthorizationServer
-from authlib.oauth2.rfc6749 import ClientMixin, InsecureTransportError, InvalidScopeError, scope_to_list
+from authlib.oauth2.rfc6749 import (
+    ClientMixin,
+    InsecureTransportError,
+    InvalidScopeError,
+    UnauthorizedClientError,
+    scope_to_list,
+)
 from authlib.oauth2.rfc6749.grants import ClientCredentialsGrant
 from authlib.oauth2.rfc6749.requests import OAuth2Request
-from flask import Flask, Response
+from flask import Flask, Response, request
 
 from clearing.api.client_assertion import METHOD, ClientAssertion
 from clearing.api.frame import current
@@ -44,6 +50,8 @@ class _Grant(ClientCredentialsGrant):
 
     def validate_token_request(self) -> None:
         super().validate_token_request()
+        if not all(terms.lets_in(request.remote_addr) for terms in self.client.stored.terms):
+            raise UnauthorizedClientError(description=f"This client may not call from {request.remote_addr}.")
         scope = self.request.payload.scope
         if scope and not self.client.get_allowed_scope(scope):
             raise InvalidScopeError
@@ -56,11 +64,11 @@ def _find(client_id: str) -> _Client:
     return _Client(stored or StoredClient(client_id, "", ()))
 
 
-def _save(token: dict[str, Any], request: OAuth2Request) -> None:
+def _save(token: dict[str, Any], asked: OAuth2Request) -> None:
     service = current()
     scopes = tuple(scope_to_list(token["scope"]))
     with service.engine.begin() as connection:
-        store_token(connection, token["access_token"], request.client.get_client_id(), scopes, service.machine.now())
+        store_token(connection, token["access_token"], asked.client.get_client_id(), scopes, service.machine.now())
 
 
 def _generate(grant_type: str, client: _Client, scope: str | None = None, **_: Any) -> dict[str, Any]:  # noqa: ANN401

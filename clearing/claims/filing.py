@@ -22,7 +22,7 @@ from connectors.submission import Submission
 from settlement import ledger
 from settlement.ledger import Transfer
 from tenants.kernel.canonical import Json, canonical_bytes, sha256
-from tenants.kernel.change import Change, change_writes
+from tenants.kernel.change import Change, change_writes, lock_chains
 from tenants.kernel.clock import shanghai_day
 from tenants.kernel.database import Work
 from tenants.kernel.ids import claim_number, new_id
@@ -56,6 +56,7 @@ def file_claims(work: Work, vault: Vault, desk: Desk, assessed: Sequence[Assesse
         *looks.writes(desk.client_id, work.at),
     )
     if approved:  # the trust list replaces review: what settles them reads what is written here
+        lock_chains(work.connection, [desk.tenant])  # before the client's day is counted, as everywhere
         write_all(work.connection, writes)
         settle(work, vault, desk.tenant, approved)
         writes = ()

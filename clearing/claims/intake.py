@@ -12,6 +12,7 @@ from uuid import UUID
 
 from clearing.claims.assessment import ON_HOLD, annual_cap, assess, matching_cap, target_quota_year
 from clearing.claims.case import TAKES_KEYS, TAKES_MONEY, Assessed, Case, Desk, Drawn, Outcome
+from clearing.claims.ceilings import DAY_PASSED, day_left
 from clearing.claims.facts import Facts
 from clearing.claims.filing import file_claims
 from clearing.claims.fingerprint import canonical_contract_number, identities
@@ -40,7 +41,9 @@ LATE_DELIVERY: Final = timedelta(days=30)
 CHUNK_CLAIMS: Final = 500
 """Claims in one transaction: enough to spread its cost, few enough to hold locks only briefly."""
 
-RACED: Final = frozenset({"claim_external_id", "ledger_account_within_limit", "registry_key_fen_once", KEYS_CHANGED})
+RACED: Final = frozenset(
+    {"claim_external_id", "ledger_account_within_limit", "registry_key_fen_once", KEYS_CHANGED, DAY_PASSED}
+)
 """Constraints that only a race can break here; the transaction then runs again and sees the winner."""
 
 DEFAULT_GROUP: Final = "national"
@@ -56,13 +59,14 @@ def submit(work: Work, vault: Vault, desk: Desk, submissions: Sequence[Submissio
 
     The answer has one outcome a submission, in the same order.
     """
-    earlier, versions, standings, written, met = read_all(
+    earlier, versions, standings, written, met, day = read_all(
         work.connection,
         by_external_id(desk.platform, [claim.external_id for claim in submissions]),
         approved_versions(desk.tenant, [claim.scheme for claim in submissions], demonstration=desk.demonstration),
         standing_query(desk.tenant, submissions, _possible_years(submissions)),
         written_versions(),
         met_this_hour(desk.client_id, work.at),
+        day_left(desk.tenant, desk.client_id, work.at),
     )
     policies = policies_named(work.connection, desk.tenant, versions)
     restorable = restorable_claims(work.connection, desk.platform, submissions)
@@ -74,6 +78,7 @@ def submit(work: Work, vault: Vault, desk: Desk, submissions: Sequence[Submissio
             opened.append(before.id)
         else:
             refusal = _refusal(work, desk, policies, claim, before) or _restoration_fault(claim, restorable)
+            refusal = refusal or day.take(claim)
             opened.append(refusal or _open(policies, claim, mac, before))
     cases = [one for one in opened if isinstance(one, Case)]
     stored = _take_in(work, vault, desk, vault.under(written), cases, standings, met)

@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -132,7 +133,7 @@ def freeze(data_dir: Path, client_id: str, since: str, person: str, reason: str,
 @click.option("--person", required=True, help="Who adds it; it is in the tenants' history.")
 @click.pass_obj
 def add_client_key(data_dir: Path, client_id: str, file: Path, person: str) -> None:
-    """登记客户端公钥（P-256 JWK），用于 private_key_jwt / Register a client's public key; prints its kid."""
+    """登记客户端公钥（P-256 JWK），用于 private_key_jwt 与签名 / Register a client's public key; prints its kid."""
     import json
 
     from clearing.cli.opening import opened_service
@@ -166,6 +167,56 @@ def revoke_client_key(data_dir: Path, client_id: str, kid: str, person: str) -> 
         scope = Scope(_every_tenant())
         run(service.engine, scope, service.machine, lambda work: revoke_key(work, client_id, kid, person))
     click.echo(f"已吊销 {kid}。 Revoked.")
+
+
+@client.command()
+@click.argument("client_id")
+@click.option("--tenant", required=True, help="The tenant whose terms these are.")
+@click.option("--signed/--unsigned", default=None, help="Whether every write has to be signed.")
+@click.option("--network", "networks", multiple=True, help="Where it may call from, in CIDR notation; repeat.")
+@click.option("--any-network", is_flag=True, help="Let it call from anywhere.")
+@click.option("--ceiling", help="What it may claim of the tenant in a day, in yuan; `none` for anything.")
+@click.option("--person", help="Who sets them; it is in the tenant's history.")
+@click.pass_obj
+def terms(
+    data_dir: Path,
+    client_id: str,
+    tenant: str,
+    signed: bool | None,
+    networks: tuple[str, ...],
+    any_network: bool,
+    ceiling: str | None,
+    person: str | None,
+) -> None:
+    """查看或设定区域对客户端的要求：签名、来源网段、每日限额 / Show or set what a tenant asks of a client."""
+    from dataclasses import replace
+
+    from clearing.cli.opening import opened_service
+    from clearing.cli.printing import show_json
+    from tenants.client_terms import networks_from, set_terms, terms_of
+    from tenants.kernel.database import Scope, Work, run
+    from tenants.kernel.money import Money, MoneyError
+
+    changed: dict[str, Any] = {} if signed is None else {"signature_required": signed}
+    if networks or any_network:
+        changed["networks"] = networks_from(networks)
+    if ceiling is not None:
+        try:
+            changed["ceiling"] = None if ceiling == "none" else Money.parse(ceiling)
+        except MoneyError as error:
+            raise click.BadParameter(f"金额须为元，如 500000.00 / {error}", param_hint="--ceiling") from error
+    if changed and person is None:
+        raise click.UsageError("请用 --person 指明设定人 / name who sets them with --person")
+
+    def use_case(work: Work) -> Any:  # noqa: ANN401 - JSON
+        if changed:
+            set_terms(
+                work, tenant, client_id, replace(terms_of(work.connection, tenant, client_id), **changed), person or ""
+            )
+        return terms_of(work.connection, tenant, client_id).json()
+
+    with opened_service(data_dir) as service:
+        show_json(run(service.engine, Scope((tenant,)), service.machine, use_case))
 
 
 def _every_tenant() -> tuple[str, ...]:

@@ -30,6 +30,7 @@ KEPT: Final = (
     "agreement.", "cycle.", "exposure.", "obligations.", "release_limit.", "matching.", "reward.",
     "client_key.", "pull.", "dead_letter.",
     "client_key.", "outbox.",
+    "client_key.", "client_terms.",
     "policy.", "key.", "registry_key.", "payout_account.", "budget.", "linked_regions.", "standing.", "calendar.",
     "tenant.", "similarity.trained",
     "policy.", "key.", "payout_account.", "budget.", "linked_regions.", "standing.", "calendar.", "tenant.", "account.",

@@ -106,7 +106,8 @@ select tenant, id, platform, external_id, content_mac, supported_on, keys, clien
   from support_record order by tenant, id
 """
 _RECEIPTS: Final = """
-select tenant, id, platform, day_on, submissions, claimed_fen, issued_at from receipt order by tenant, id
+select tenant, id, platform, day_on, submissions, claimed_fen, support_records, issued_at from receipt
+ order by tenant, id
 """
 _CASES: Final = """
 select tenant, c.id, which, kind, code, opened_at, due_on, later_tenant, later_kind, later_id, later_platform,

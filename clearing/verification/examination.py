@@ -12,6 +12,7 @@ from clearing.verification.chain import Chains, Settings
 from clearing.verification.checkpoints import Checkpoint, read_checkpoints
 from clearing.verification.clawbacks import clawback_bound_differences
 from clearing.verification.client_keys import client_key_differences
+from clearing.verification.client_terms import client_terms_differences
 from clearing.verification.context import Context
 from clearing.verification.cycles import cycle_differences
 from clearing.verification.debts import debt_differences
@@ -41,6 +42,7 @@ from clearing.verification.seals import seal_differences
 from clearing.verification.sendings import sent_file_differences
 from clearing.verification.settings import on_record, settings_differences
 from clearing.verification.settlements import settlement_differences
+from clearing.verification.signed_requests import signed_request_differences
 from clearing.verification.similar_pairs import model_differences, other_side_differences
 from clearing.verification.snapshot import Snapshot, open_snapshot
 from clearing.verification.standings import trust_list_differences
@@ -127,6 +129,8 @@ def row_differences(
     yield from guarded("outbox", outbox_differences(snapshot, chains.settings))
     yield from guarded("idempotency_key", idempotency_differences(snapshot))
     yield from guarded("client_key", client_key_differences(snapshot, chains.settings))
+    yield from guarded("client_terms", client_terms_differences(snapshot, chains.settings))
+    yield from guarded("signed_request", signed_request_differences(snapshot, secrets))
     yield from guarded("receipt", receipt_differences(snapshot))
     yield from guarded("webhook_endpoint", webhook_differences(snapshot, chains.settings, secrets))
     yield from guarded("pull_source", pull_differences(snapshot, chains.settings, secrets))

@@ -29,6 +29,7 @@ from clearing.verification.reissues import correction_differences, reissue_diffe
 from clearing.verification.reservations import reservation_differences, support_differences
 from clearing.verification.sendings import sending_differences
 from clearing.verification.settlements import stated_differences
+from clearing.verification.signed_requests import SIGNED
 from clearing.verification.similar_pairs import is_sweep, pair_differences
 from clearing.verification.snapshot import Row, Snapshot
 from clearing.verification.standings import admission_differences, qualification_differences
@@ -156,7 +157,8 @@ def _stray(dossier: Dossier) -> Iterator[Difference]:
         for row in rows:
             name = getattr(row, "id", None) or getattr(row, "revision", None) or getattr(row, "seq", None) or ""
             yield differs("stray.row", f"{table}/{dossier.tenant}/{dossier.subject_id}/{name}", "a subject", table)
-    entry = next((each for each in dossier.entries if not each.action.startswith(KEPT)), None)
+    others = (*KEPT, SIGNED)  # which are checked by themselves
+    entry = next((each for each in dossier.entries if not each.action.startswith(others)), None)
     if entry is not None:
         table = next((name for word, name in _SUBJECTS.items() if entry.action.startswith(word)), "audit_entry")
         name = next((entry.details[number] for number in _NUMBERS if number in entry.details), dossier.subject_id)

@@ -9,10 +9,13 @@ from urllib.parse import urlencode
 from uuid import uuid4
 
 import urllib3
+from joserfc.jwk import ECKey
 
 from connectors.client.credentials import GRANT, Credentials
 from connectors.client.errors import CallError, UnansweredError
 from connectors.client.patience import RETRIED_STATUSES, Patience
+from tenants.kernel.clock import SystemClock
+from tenants.request_signature import HEADER, sign
 
 PAGE: Final = 200
 TIMEOUT_SECONDS: Final = 60
@@ -34,10 +37,17 @@ class Caller:
     """
 
     def __init__(
-        self, address: str, credentials: Credentials | None, patience: Patience | None = None, *, packs: bool = False
+        self,
+        address: str,
+        credentials: Credentials | None,
+        patience: Patience | None = None,
+        *,
+        packs: bool = False,
+        signs_with: ECKey | None = None,
     ) -> None:
-        """``packs``: bulk lines go, and their answers come, as gzip."""
+        """``packs``: bulk lines go, and their answers come, as gzip; ``signs_with``: every write is signed anew."""
         self.packs = packs
+        self._signs_with = signs_with
         self.address = address.rstrip("/")
         self.patience = patience or Patience()
         self._credentials = credentials
@@ -141,9 +151,16 @@ class Caller:
         *,
         preload: bool,
     ) -> urllib3.BaseHTTPResponse:
-        signed = {**headers, **({} if token is None else {"Authorization": f"Bearer {token}"})}
+        more = {} if token is None else {"Authorization": f"Bearer {token}"}
+        if self._signs_with is not None and token is not None and method != "GET":
+            more[HEADER] = sign(self._signs_with, method, path, body or b"", SystemClock().now())
         return self._pool.request(
-            method, f"{self.address}{path}", body=body, headers=signed, preload_content=preload, redirect=False
+            method,
+            f"{self.address}{path}",
+            body=body,
+            headers={**headers, **more},
+            preload_content=preload,
+            redirect=False,
         )
 
     def _until_answered(self, call: str, attempt: Callable[[], urllib3.BaseHTTPResponse]) -> urllib3.BaseHTTPResponse:

@@ -5,6 +5,8 @@ from typing import Any, Final, Self
 from urllib.parse import quote
 from uuid import UUID
 
+from joserfc.jwk import ECKey
+
 from connectors.client.answers import ClaimAnswer, Event, LineAnswer, SupportAnswer
 from connectors.client.bulk import json_line, send_lines
 from connectors.client.calling import Caller
@@ -30,13 +32,20 @@ class Platform:
 
     @classmethod
     def at(
-        cls, address: str, credentials: Credentials, patience: Patience | None = None, *, packs: bool = False
+        cls,
+        address: str,
+        credentials: Credentials,
+        patience: Patience | None = None,
+        *,
+        packs: bool = False,
+        signs_with: ECKey | None = None,
     ) -> Self:
         """The platform's client of the service at ``address``, such as ``https://clearing.example``.
 
-        ``packs``: bulk lines go, and their answers come, as gzip.
+        ``packs``: bulk lines go, and their answers come, as gzip. ``signs_with``: the client's registered key, with
+        which every write is signed.
         """
-        return cls(Caller(address, credentials, patience, packs=packs))
+        return cls(Caller(address, credentials, patience, packs=packs, signs_with=signs_with))
 
     def submit(self, claim: Submission | Form) -> ClaimAnswer:
         """Submit one claim, or a new revision of one that needs correction.

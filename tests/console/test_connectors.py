@@ -74,7 +74,7 @@ def test_the_log_is_bounded_and_what_lies_there_is_distrusted(world: World) -> N
     log.flush()
     kept = log.of("bounded")
     assert (len(kept), kept[0]["path"]) == (KEPT_REQUESTS, f"/{KEPT_REQUESTS + 19}")
-    assert 0 < int(world.service.queue.ttl("clearing:requests:bounded")) <= 7 * 86_400  # type: ignore[arg-type]
+    assert 0 < int(world.service.queue.ttl("clearing:requests:bounded")) <= 7 * 86_400
     for hostile in (b"\xff", b"[]", b'{"at": 7}', b'"x"', b'{"at": "yesterday"}'):
         world.service.queue.lpush("clearing:requests:bounded", hostile)
     assert len(log.of("bounded")) == KEPT_REQUESTS - 5

@@ -10,6 +10,7 @@ SHARED = {
     "registry_holding": "the blind registry is one for all tenants",
     "outbox": "the workers serve every tenant",
     "platform_feed": "belongs to a platform, whichever tenant wrote to it",
+    "client_terms": "found by its client before anybody is known, of all its tenants at once",
     "signing_key": "public halves are public, private halves sealed",
 }
 """Tables with a column ``tenant`` and no row-level security, and why."""
@@ -36,6 +37,7 @@ MAY_UPDATE = {
     "linked_region": None,
     "client": {"revoked_at"},
     "client_key": {"revoked_by", "revoked_at"},
+    "client_terms": {"signature_required", "networks", "ceiling_fen", "set_by", "set_at"},
     "audit_head": None,
     "idempotency_key": None,
     "number_series": None,
@@ -139,6 +141,7 @@ NEVER_CHANGED = {
     "pull_page",
     "batch_settlement", "suspense_resolution",
     "suspense_part", "suspense_decision", "month_close",
+    "signed_request",
 }  # fmt: skip
 
 BETWEEN_TENANTS = {
@@ -238,6 +241,7 @@ def test_nothing_is_left_to_the_public(catalogue: Connection) -> None:
     ).scalars()
     assert set(callable_by_app) == {
         "bind_scope", "bound_tenants", "bound_platform", "payout_state", "fill_registry", "drop_registry_version",
+        "claimed_fen_of",
     }  # fmt: skip
     for right in ("CREATE", "TEMPORARY"):
         kind = "schema" if right == "CREATE" else "database"

@@ -15,6 +15,8 @@ from tenants.client_keys import add_key, use_assertion
 from tenants.client_keys import revoke_key as revoke_client_key
 from tenants.credentials import create_client, revoke_client
 from tenants.principal import SCOPES
+from tenants.request_signature import read_statement, sign
+from tenants.signed_requests import keep_signed
 
 
 def enrol(story: Any) -> None:
@@ -36,6 +38,7 @@ def add_keys(story: Any) -> None:
     """Two public keys of a client, one of them revoked, and an assertion that was used."""
     with story.service.engine.begin() as connection:
         client = create_client(connection, "jssic", ("jiangsu", "wujiang"), SCOPES, None, story.service.machine.now())
+    story.signer = client.client_id
     kids = [_add_key(story, client.client_id) for _ in range(2)]
     story.do(lambda work: revoke_client_key(work, client.client_id, kids[0], "operator-chen"))
     for jti, year in (("one", 2100), ("two", 2101)):
@@ -43,10 +46,37 @@ def add_keys(story: Any) -> None:
         with story.service.engine.begin() as connection:
             assert use_assertion(connection, client.client_id, jti, later, story.service.machine.now())
 
+    _sign(story, client.client_id)
 
-def _add_key(story: Any, client_id: str) -> str:
-    jwk = ECKey.generate_key("P-256").as_dict(private=False)
+
+def _add_key(story: Any, client_id: str, key: ECKey | None = None) -> str:
+    jwk = (key or ECKey.generate_key("P-256")).as_dict(private=False)
     return str(story.do(lambda work: add_key(work, client_id, jwk, "operator-chen")))
+
+
+def _sign(story: Any, client_id: str) -> None:
+    """Two requests that the client signed, one of them with an empty body."""
+    key, sealer = ECKey.generate_key("P-256"), story.service.vault.sealer
+    _add_key(story, client_id, key)
+    for body in (b"", "{一份内容}".encode()):
+        made = read_statement(sign(key, "POST", "/v1/claims", body, story.service.machine.now()))
+        story.do(
+            lambda work, made=made, body=body: keep_signed(work, sealer, client_id, ("wujiang", "jiangsu"), made, body)
+        )
+
+
+def hold_to_terms(story: Any) -> None:
+    """What tenants ask of clients: of the one that signs, twice of another, and a ceiling of one that submits."""
+    clients = story.call("administrator", "GET", "/v1/tenants/jiangsu/clients?limit=500").get_json()["items"]
+    named = {one["platform"]: one["client_id"] for one in clients if one["platform"] and not one["revoked_at"]}
+    free = {"signature_required": False, "networks": [], "ceiling": None}
+    for tenant, client_id, terms in (
+        ("jiangsu", story.signer, {"networks": ["203.0.113.0/24", "2001:db8::/32"], "ceiling": "1.00"}),
+        ("jiangsu", story.signer, {"networks": ["203.0.113.0/24"], "ceiling": "90000000000.00"}),
+        ("wujiang", story.signer, {"signature_required": True}),
+        ("wujiang", named["delta"], {"ceiling": "80000000000.00"}),
+    ):
+        story.call("administrator", "PUT", f"/v1/tenants/{tenant}/clients/{client_id}/terms", free | terms)
 
 
 def register_webhooks(story: Any) -> None:

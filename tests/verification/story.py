@@ -35,7 +35,14 @@ from tenants.principal import SCOPES
 from tests.verification.bank_story import close_months, hear_from_the_bank, issue_again
 from tests.verification.desk_story import admit, end_the_year, load_calendars, oversee, pass_trusted, wait_for_money
 from tests.verification.people import open_accounts
-from tests.verification.platform_story import add_keys, enrol, pull, register_webhooks, send_webhooks
+from tests.verification.platform_story import (
+    add_keys,
+    enrol,
+    hold_to_terms,
+    pull,
+    register_webhooks,
+    send_webhooks,
+)
 from tests.verification.policy_story import commit_regions, divide_a_budget, draft_policies, set_the_rate
 from tests.verification.registry_story import retype, rotate_registry_key
 from tests.verification.reserving import reservation, reserve
@@ -58,6 +65,8 @@ class Story:
     tenants: tuple[str, ...]
     books: Books = field(repr=False)
     tokens: dict[str, str] = field(default_factory=dict, repr=False)
+    signer: str = ""
+    """The client that signs its requests."""
     claims: dict[str, Body] = field(default_factory=dict, repr=False)
     again: Body = field(default_factory=dict, repr=False)
     answered: list[Body] = field(default_factory=list, repr=False)
@@ -217,6 +226,7 @@ def _tell(story: Story) -> None:
     divide_a_budget(story)
     register_webhooks(story)
     add_keys(story)
+    hold_to_terms(story)
     _submit(story)
     pull(story, *_bodies(SEED + 120, 1))
     rotate_registry_key(story.service)

@@ -22,6 +22,8 @@ APPEND_ONLY = (
     "clearing_order", "first_release", "instruction", "instruction_claim", "instruction_outcome", "ledger_transfer",
     "objection", "platform_feed", "provider_reward", "receipt", "registry_probe", "release_signature", "reissue", "review", "sample",
     "similarity_model", "support_record", "trust_listing",
+    "objection", "platform_feed", "provider_reward", "receipt", "registry_probe", "reissue", "review", "sample",
+    "signed_request", "similarity_model", "support_record", "trust_listing",
 )  # fmt: skip
 NO_TENANT_OF_ITS_OWN = {
     "access_token": "found by its digest before anybody is known",
@@ -34,6 +36,7 @@ NO_TENANT_OF_ITS_OWN = {
     "client": "found by its id before anybody is known; names its tenants",
     "client_assertion": "one client's own",
     "client_key": "found by its client before anybody is known",
+    "client_terms": "found by its client before anybody is known, of all its tenants at once",
     "idempotency_key": "one client's own",
     "outbox": "the relay's and the workers', who serve every tenant",
     "platform_feed": "a platform's, over all tenants it may ask for",
@@ -41,6 +44,7 @@ NO_TENANT_OF_ITS_OWN = {
     "registry_key_version": "one for all",
     "registry_key": "the blind registry is one for all tenants",
     "service_clock": "one for all",
+    "signed_request": "one client's own, sealed; a body may hold claims of several tenants",
     "similarity_model": "one for all; it names nobody",
     "signing_key": "public halves are published, private ones sealed",
     "tenant": "the list of tenants",

@@ -5,7 +5,7 @@ from pathlib import Path
 from alembic import op
 
 revision = "0023"
-down_revision = "0012"
+down_revision = "0020"
 
 
 def upgrade() -> None:

@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0024"
-down_revision = "0020"
+down_revision = "0023"
 
 _STATEMENTS = (
     "alter table signing_key alter column private_sealed drop not null",
