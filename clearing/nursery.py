@@ -5,7 +5,6 @@ the keeper holds (``clearing.serving``); when that end closes, the keeper is gon
 """
 
 import contextlib
-import gc
 import json
 import os
 import select
@@ -16,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Final, NoReturn
 
@@ -23,10 +23,12 @@ import structlog
 from prometheus_client.multiprocess import mark_process_dead
 
 from clearing.app import create_app
+from clearing.garbage import collect_seldom
 from clearing.logs import configure_logs
 from clearing.schedule import run_scheduler
 from clearing.service import open_service
 from clearing.settings import Settings
+from clearing.sharing import Shares
 from clearing.web import serve_web
 from clearing.workers import run_worker
 
@@ -200,8 +202,7 @@ def _posts(orders: Orders) -> list[Post]:
     service = open_service(settings)
     app = create_app(service)
     listener = socket.socket(fileno=orders.listener)
-    gc.collect()
-    gc.freeze()  # what is shared stays shared
+    collect_seldom()
 
     def named(name: str, work: Callable[[], None]) -> Post:
         def begin() -> None:
@@ -211,7 +212,11 @@ def _posts(orders: Orders) -> list[Post]:
 
         return Post(name, begin)
 
-    web = [named(f"web-{number}", lambda: serve_web(app, listener)) for number in range(1, orders.web_processes + 1)]
+    shares = Shares(orders.web_processes)
+    web = [
+        named(f"web-{number + 1}", partial(serve_web, app, listener, shares, number))
+        for number in range(orders.web_processes)
+    ]
     return [
         *web,
         named("worker", lambda: run_worker(service)),

@@ -4,13 +4,15 @@ import json
 import signal
 import socket
 from types import FrameType
-from typing import Final, NoReturn
+from typing import Any, Final, NoReturn
 
 from flask import Flask
 from waitress.adjustments import Adjustments
 from waitress.channel import HTTPChannel
 from waitress.server import TcpWSGIServer
 from waitress.task import ErrorTask, ThreadedTaskDispatcher
+
+from clearing.sharing import Shares
 
 THREADS: Final = 8
 CONNECTIONS: Final = 1000
@@ -53,13 +55,33 @@ class _ProblemTask(ErrorTask):  # type: ignore[misc]  # waitress ships no types
 class _Channel(HTTPChannel):  # type: ignore[misc]  # the same
     error_task_class = _ProblemTask
 
+    def add_channel(self, map: Any = None) -> None:  # noqa: A002, ANN401 - waitress's own names and types
+        super().add_channel(map)
+        self.server.note_connections()
+
+    def del_channel(self, map: Any = None) -> None:  # noqa: A002, ANN401 - the same
+        super().del_channel(map)
+        self.server.note_connections()
+
 
 class _Server(TcpWSGIServer):  # type: ignore[misc]  # the same
     channel_class = _Channel
+    shares: Shares
+    process: int
+
+    def note_connections(self) -> None:
+        self.shares.note(self.process, len(self.active_channels))
+
+    def handle_accept(self) -> None:
+        self.shares.let_go_first(self.process)
+        super().handle_accept()
 
 
-def serve_web(app: Flask, listener: socket.socket) -> None:
-    """Answer requests until SIGTERM; what is being answered then is still answered."""
+def serve_web(app: Flask, listener: socket.socket, shares: Shares, process: int) -> None:
+    """Answer requests until SIGTERM; what is being answered then is still answered.
+
+    ``process`` is this one's place among those that share the socket, counted from zero.
+    """
     adjustments = Adjustments(
         sockets=[listener],
         threads=THREADS,
@@ -81,6 +103,8 @@ def serve_web(app: Flask, listener: socket.socket) -> None:
         bind_socket=False,
         sockinfo=(listener.family, listener.type, listener.proto, listener.getsockname()),
     )
+    server.shares, server.process = shares, process
+    server.note_connections()
     signal.signal(signal.SIGTERM, _end)
     server.run()
 

@@ -114,6 +114,14 @@ def canonical_content(given: Submission) -> bytes:
     return orjson.dumps(_without_absent(submission_json(given, mask=False)), option=orjson.OPT_SORT_KEYS)
 
 
+def stored_submission(printed: Mapping[str, Json]) -> bytes:
+    """RFC 8785 bytes of what :func:`submission_json` gave: texts, small integers and our own keys.
+
+    The keys of type proofs are the catalogue's codes, which the reader has checked.
+    """
+    return orjson.dumps(printed, option=orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER)
+
+
 def _without_absent(members: Mapping[str, Json]) -> dict[str, Json]:
     """The members but for ``null`` and empty lists; an empty object stays, for a type may have an empty proof."""
     kept: dict[str, Json] = {}

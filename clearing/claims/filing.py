@@ -11,12 +11,14 @@ from clearing.claims import registry
 from clearing.claims.approval import claim_notice, settle
 from clearing.claims.assessment import Assessment, TraceEntry, result_bytes
 from clearing.claims.case import TAKES_MONEY, Assessed, Desk
+from clearing.claims.facts import facts_bytes
 from clearing.claims.handover import revision_place
 from clearing.claims.probes import Looks
 from clearing.claims.records import ClaimRow, ClaimView, HoldRow, claim_write
 from clearing.claims.registry import Locked
 from clearing.claims.suspicions import hold_cases
 from clearing.claims.vault import Vault
+from connectors.printing import stored_submission
 from connectors.reading import submission_json
 from connectors.submission import Submission
 from settlement import ledger
@@ -177,7 +179,7 @@ def _revisions(work: Work, vault: Vault, desk: Desk, assessed: Sequence[Assessed
     rows = []
     for one, view in zip(assessed, filed, strict=True):
         claim_id, revision = one.case.claim_id, one.case.revision
-        submission = canonical_bytes(view.submission).decode()
+        submission = stored_submission(view.submission).decode()
         sealed = vault.sealer.seal(
             account_numbers(one.case.submission), revision_place(desk.tenant, claim_id, revision)
         )
@@ -200,7 +202,7 @@ def _assessments(work: Work, tenant: str, assessed: Sequence[Assessed]) -> Write
     for one in assessed:
         claim_id, revision = one.case.claim_id, one.case.revision
         seq = numbers.get(claim_id, 1)
-        facts, result = canonical_bytes(one.facts).decode(), result_bytes(one.assessment)
+        facts, result = facts_bytes(one.facts).decode(), result_bytes(one.assessment)
         version = one.assessment.policy_version
         digest = sha256(result)
         rows.append((tenant, claim_id, seq, revision, version, facts, result.decode(), digest, "submitted", work.at))

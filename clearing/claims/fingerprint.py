@@ -6,6 +6,7 @@ Only what is certain is made alike, character by character (:mod:`clearing.claim
 import hmac
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
 from clearing.claims.characters import letters_and_digits, simplified
@@ -17,6 +18,9 @@ DIGEST_BYTES: Final = 16
 """Half of the HMAC: a collision among 10**9 keys has a chance below 10**-20, and the index is 45 % smaller."""
 REGISTERED_DOCUMENTS: Final = frozenset({"service_report", "invoice_image"})
 """Kinds of documents that stand for one spending; a licence or an identity card returns in every claim."""
+
+IDENTITIES_KEPT: Final = 4_096
+"""Invoices and contract numbers whose identity is kept: each is asked for several times on a claim's way in."""
 
 _DOMAIN: Final = b"clearing/registry/v1\x00"
 _LEGACY_NUMBER_DIGITS: Final = 8
@@ -66,6 +70,7 @@ def canonical_serial(text: str) -> str:
     return bare if leading is None else bare[leading.end() :]
 
 
+@lru_cache(maxsize=IDENTITIES_KEPT)
 def canonical_contract_number(number: str) -> str:
     """A contract number: letters and digits of any script only, in capitals, Chinese characters in simplified form."""
     return simplified(letters_and_digits(number))
@@ -98,6 +103,7 @@ def canonical_invoice(number: str, code: str | None = None) -> str:
     return ""
 
 
+@lru_cache(maxsize=IDENTITIES_KEPT)
 def invoice_identities(invoice: Invoice) -> tuple[str, ...]:
     """Every identity of the invoice: its digits, and seller, day and last eight digits where the seller is given.
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from uuid import UUID
 
+import orjson
 from psycopg.errors import CheckViolation
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
@@ -17,7 +18,7 @@ from sqlalchemy.exc import IntegrityError
 from clearing.claims.facts import EarlierUse, KeyState
 from clearing.claims.fingerprint import Identity
 from tenants.kernel.money import ZERO, Money
-from tenants.kernel.statements import Query, Write, read_all
+from tenants.kernel.statements import Query, Write, bytea_array, read_all
 
 Digests = Callable[[str, str], tuple[tuple[int, bytes], ...]]
 """The version and digest of a kind's text under every version of the key that is written."""
@@ -227,17 +228,17 @@ def key_queries(
             for version, digest in key.digests
         }
     )
-    digests, groups, kinds, versions = ([head[column] for head in heads] for column in range(4))
+    stated = [{"digest": f"\\x{head[0].hex()}", "grp": head[1], "kind": head[2], "version": head[3]} for head in heads]
     also = (_HELD, (list(corrected),)) if corrected else ("", ())
     lock: Query[None] = Query(
         "insert into registry_key (digest, exclusion_group, kind, key_version) select * from ("  # noqa: S608 - our own
-        "select * from unnest(%s::bytea[], %s::text[], %s::text[], %s::smallint[]) as w(digest, grp, kind, version)"
+        "select * from json_to_recordset(%s::json) as w(digest bytea, grp text, kind text, version smallint)"
         f"{also[0]}) as heads order by digest, grp "
         "on conflict (digest, exclusion_group) do update set key_version = registry_key.key_version returning 1",
-        (digests, groups, kinds, versions, *also[1]),
+        (orjson.dumps(stated).decode(), *also[1]),
         lambda _: None,
     )
-    return lock, Query(f"{_SELECT} where digest = any(%s)", (digests,), _locked)
+    return lock, Query(f"{_SELECT} where digest = any(%s::bytea[])", (bytea_array(head[0] for head in heads),), _locked)
 
 
 _HELD: Final = (
@@ -318,8 +319,9 @@ def contend(connection: Connection, holdings: Sequence[Holding]) -> None:
 def claims_on(connection: Connection, digests: Sequence[bytes]) -> list[tuple[UUID, str]]:
     """The claims that hold any of the digests now, with their tenants; nothing is locked."""
     rows = connection.exec_driver_sql(
-        "select distinct holder_id, tenant from registry_holding where digest = any(%s) and holder_kind = 'claim'",
-        (list(digests),),
+        "select distinct holder_id, tenant from registry_holding where digest = any(%s::bytea[]) "
+        "and holder_kind = 'claim'",
+        (bytea_array(digests),),
     )
     return [(holder_id, tenant) for holder_id, tenant in rows]
 

@@ -45,6 +45,7 @@ def import_(
     """导入 NDJSON、CSV 或 XLSX 文件 / Import a file; good records go in whatever the others are (exit 1)."""
     from clearing.cli.opening import opened_service
     from clearing.cli.program import FINDINGS, OK
+    from clearing.garbage import collect_seldom
     from clearing.transfers.importing import Importer
     from clearing.transfers.sources import open_source
     from tenants.credentials import principal_named
@@ -63,6 +64,7 @@ def import_(
         if caller is None or caller.platform is None or not caller.may(wanted):
             said = f"{client_id} 不是有 {wanted} 权限的平台客户端 / is no platform's live client with {wanted}"
             raise click.BadParameter(said, param_hint="--client")
+        collect_seldom()
         source = open_source(file, target, encoding, support=what == "support-records", caller=caller)
         with source, _progress(file, source, quiet=as_json) as told, _collision_report(file) as collided:
             summary = Importer(service, caller, collided=collided).run(source, told)

@@ -5,6 +5,7 @@ import re
 from dataclasses import fields, is_dataclass
 from datetime import date, datetime
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any, Final, TypeAlias
 from uuid import UUID
 
@@ -24,11 +25,13 @@ _OPTIONS: Final = (
     | orjson.OPT_PASSTHROUGH_SUBCLASS
     | orjson.OPT_PASSTHROUGH_DATACLASS
 )
-_NUMBER: Final = re.compile(rb'(?:":|[\[,])(-?[0-9][0-9.eE+-]*)')
-"""A number stands behind a key or in a list; the colons of an instant's text stand behind digits."""
+_UNSURE_NUMBERS: Final = tuple(
+    re.compile(before + rb"-?[0-9]+(?:[.eE]|(?<=[0-9]{15}))") for before in (rb'":', rb",", rb"\[")
+)
+"""A float, or an integer that may reach 2**53. A number stands behind a key or in a list; the colons of an instant's
+text stand behind digits. Three patterns, because each is searched for by its literal beginning, in a tenth of the time.
+"""
 _NO_FLOAT: Final = frozenset({str, int, bool, type(None)})
-_EXACT_BYTES: Final = 15
-"""So many digits at most are an integer below 2**53."""
 _BELOW_ASTRAL: Final = bytes(range(0xF0))
 """UTF-8 needs bytes above these only for characters outside the basic multilingual plane."""
 
@@ -47,7 +50,7 @@ def plain(value: Any) -> Json:  # noqa: ANN401 - the one door from typed values 
         case list() | tuple():
             return [plain(inner) for inner in value]
         case _:
-            printed = _printed(value)
+            printed = printed_part(value)
             return plain(printed) if isinstance(printed, dict) else printed
 
 
@@ -62,7 +65,7 @@ def canonical_bytes(value: Any) -> bytes:  # noqa: ANN401 - see ``plain``
         ValueError: an integer beyond 2**53, a key outside the basic multilingual plane, or an instant without a zone.
     """
     try:
-        data = orjson.dumps(value, _printed, _OPTIONS)
+        data = orjson.dumps(value, printed_part, _OPTIONS)
     except orjson.JSONEncodeError as error:
         _refuse_what_differs(plain(value))
         raise TypeError(str(error)) from error
@@ -76,7 +79,7 @@ def sha256(data: bytes) -> bytes:
     return hashlib.sha256(data).digest()
 
 
-def _printed(value: Any) -> Any:  # noqa: ANN401 - any value that is not JSON by itself
+def printed_part(value: Any) -> Any:  # noqa: ANN401 - any value that is not JSON by itself
     """The JSON data that stands for a typed value: a text, or a dataclass's fields."""
     match value:
         case Money():
@@ -90,16 +93,31 @@ def _printed(value: Any) -> Any:  # noqa: ANN401 - any value that is not JSON by
         case Fraction():
             return print_rate(value)
         case _ if is_dataclass(value):
-            return {field.name: getattr(value, field.name) for field in fields(value)}
+            return members_of(value)
         case _:
             raise TypeError(f"no canonical form for {type(value).__name__}")
+
+
+def members_of(value: Any) -> dict[str, Any]:  # noqa: ANN401 - any dataclass
+    """A dataclass's fields by their names.
+
+    Raises:
+        TypeError: it is no dataclass.
+    """
+    kind: Any = type(value)
+    return {name: getattr(value, name) for name in _names(kind)}
+
+
+@lru_cache(maxsize=256)
+def _names(kind: Any) -> tuple[str, ...]:  # noqa: ANN401 - a dataclass
+    return tuple(field.name for field in fields(kind))
 
 
 def _may_differ(data: bytes) -> bool:
     """Whether a float, an integer near 2**53 or a key outside the basic plane might stand here: a quick look."""
     if not data.startswith((b"{", b"[", b'"')) or data.translate(None, _BELOW_ASTRAL):
         return True
-    return any(len(number) > _EXACT_BYTES or b"." in number or b"e" in number for number in _NUMBER.findall(data))
+    return any(unsure.search(data) for unsure in _UNSURE_NUMBERS)
 
 
 def _holds_float(value: Any) -> bool:  # noqa: ANN401 - see ``plain``
@@ -116,7 +134,7 @@ def _holds_float(value: Any) -> bool:  # noqa: ANN401 - see ``plain``
         elif kind is float:
             return True
         elif is_dataclass(one):
-            waiting.extend(getattr(one, field.name) for field in fields(one))
+            waiting.extend(members_of(one).values())
     return False
 
 

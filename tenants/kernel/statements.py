@@ -83,6 +83,12 @@ def write_all(connection: Connection, writes: Iterable[Write]) -> None:
     connection.exec_driver_sql(statement, tuple(_json_rows(write) for write in wanted))
 
 
+def bytea_array(values: Iterable[bytes]) -> str:
+    """PostgreSQL's input text of a ``bytea[]``: long arrays are made at once, not value by value by the driver."""
+    text = '","'.join([rf"\\x{value.hex()}" for value in values])
+    return f'{{"{text}"}}' if text else "{}"
+
+
 def _insert(write: Write) -> str:
     columns = ", ".join(write.columns)
     return (

@@ -22,6 +22,7 @@ from redis import Redis
 
 from clearing.claims.vault import open_vault
 from clearing.embedded import EmbeddedServers
+from clearing.garbage import collect_seldom
 from clearing.service import Service
 from clearing.settings import Settings
 from clearing.transfers.importing import Importer, Summary
@@ -124,6 +125,7 @@ def main() -> None:
             open_vault(secrets),
             SystemClock(),
         )
+        collect_seldom()  # as the command does
         measured(service, Server.of(addresses.owner_url), Path(folder, "records.ndjson"), records)
         service.engine.dispose()
 
