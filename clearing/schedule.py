@@ -15,6 +15,7 @@ from clearing.claims.activation import Passed, assess_some, waiting_schemes
 from clearing.claims.corrections import release_overdue
 from clearing.claims.probes import alarming
 from clearing.claims.reservations import release_expired
+from clearing.claims.sampling import settle_due
 from clearing.claims.vault import Vault
 from clearing.claims.waitlist import promote, waiting_budgets
 from clearing.pulling.puller import Puller
@@ -39,6 +40,7 @@ PULL_SECONDS: Final = 1
 RECEIPT_SECONDS: Final = 60
 PROBING_LOOK_SECONDS: Final = 30
 NEAR_DUPLICATES_SECONDS: Final = 30
+SAMPLES_SECONDS: Final = 60
 STOP_SECONDS: Final = 2
 
 _log = structlog.get_logger()
@@ -113,6 +115,7 @@ def scheduler_of(service: Service) -> Scheduler:
             Task("probing", PROBING_LOOK_SECONDS, probing.look),
             Task("near_duplicates", NEAR_DUPLICATES_SECONDS, NearDuplicateSearch(service).look),
             Task("waitlist", WAITLIST_SECONDS, lambda: _promote(service)),
+            Task("samples", SAMPLES_SECONDS, lambda: _settle_samples(service)),
             Task("tokens", CLEANUP_SECONDS, lambda: _drop_tokens(service)),
         )
     )
@@ -213,6 +216,12 @@ def assess_waiting(service: Service) -> None:
             if passed.last is None:
                 break
             after = passed.last
+
+
+def _settle_samples(service: Service) -> None:
+    """Ask back what a sample found unsound in a sealed batch, once it is paid."""
+    demonstration = service.settings.demonstration
+    _repeat(service, lambda work: settle_due(work, service.vault, demonstration=demonstration))
 
 
 def _promote(service: Service) -> None:

@@ -213,6 +213,15 @@ class PayeeSchema(PartSchema):
     cnaps = CnapsField(about="联行号 / line number of the bank")
 
 
+class IntendedServiceSchema(PartSchema):
+    """One service of an intended contract."""
+
+    makes = submission.IntendedService
+    item = CodeField(_ITEM, about="服务目录代码 / catalogue item", example="testing")
+    name = TextField(TITLE_CHARACTERS, invisible=True)
+    amount = MoneyField()
+
+
 class ReservationSchema(PartSchema):
     """A request to set quota aside for an intended contract (额度确认)."""
 
@@ -226,6 +235,7 @@ class ReservationSchema(PartSchema):
     provider = Part(ProviderSchema)
     contract = Part(ContractSchema)
     amount = MoneyField(optional=True, about="申请金额，默认按政策计算 / the amount asked for, by default as computed")
+    services = Rows(Part(IntendedServiceSchema), MAX_ROWS, optional=True)
 
 
 class SupportKeySchema(PartSchema):

@@ -72,6 +72,9 @@ def submission_json(given: Submission, *, mask: bool = True) -> dict[str, Json]:
 
 def request_json(given: ReservationRequest) -> dict[str, Json]:
     """A reservation's request in the form in which it came."""
+    services: list[Json] = [
+        {"item": each.item, "name": each.name, "amount": str(each.amount)} for each in given.services
+    ]
     return {
         "external_id": given.external_id,
         "tenant": given.tenant,
@@ -82,7 +85,7 @@ def request_json(given: ReservationRequest) -> dict[str, Json]:
         "provider": _provider(given.provider),
         "contract": _contract(given.contract),
         "amount": None if given.amount is None else str(given.amount),
-    }
+    } | ({"services": services} if services else {})
 
 
 def support_record_json(given: SupportRecord) -> dict[str, Json]:

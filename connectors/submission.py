@@ -170,8 +170,20 @@ class Submission:
 
 
 @dataclass(frozen=True, slots=True)
+class IntendedService:
+    """One service of an intended contract; ``item`` is a code of the scheme's catalogue."""
+
+    item: str
+    name: str
+    amount: Money
+
+
+@dataclass(frozen=True, slots=True)
 class ReservationRequest:
-    """A request to set quota aside for an intended contract (额度确认); ``amount`` asks for less than computed."""
+    """A request to set quota aside for an intended contract (额度确认); ``amount`` asks for less than computed.
+
+    Where ``services`` are named, only those of the catalogue count.
+    """
 
     external_id: str
     tenant: str
@@ -182,6 +194,7 @@ class ReservationRequest:
     provider: Provider
     contract: Contract
     amount: Money | None = None
+    services: tuple[IntendedService, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,7 +102,7 @@ def in_transaction(
     body get it again. ``raced`` is as in :func:`tenants.kernel.database.run`.
     """
     service, caller = current(), principal()
-    scope = Scope(caller.tenants if tenants is None else tenants, caller.platform)
+    scope = Scope(caller.tenants if tenants is None else tenants, caller.platform, caller.person)
     key = _idempotency_key()
     if key is None:
         return respond(run(service.engine, scope, service.machine, use_case, raced))

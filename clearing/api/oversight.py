@@ -8,9 +8,10 @@ from marshmallow import Schema, fields, validate
 
 from clearing.api.frame import Answer, current, in_transaction, needs, principal
 from clearing.api.noun import Noun, PageSchema, cursor_id, page
-from clearing.claims import interests, sampling
+from clearing.claims import districts, interests, sampling
+from clearing.claims.review import Reviewer
 from connectors.claim_schema import NAME_CHARACTERS
-from connectors.fields import DayField, RateField, UsccField
+from connectors.fields import DayField, DivisionField, MoneyField, RateField, UsccField
 from connectors.leaf import CodeField, TextField
 from tenants.kernel.database import Work
 
@@ -25,6 +26,14 @@ class InterestSchema(Schema):
 
     person = TextField(NAME_CHARACTERS, about="客户端所绑定的人员 / the person that clients are bound to")
     uscc = UsccField()
+    ground = TextField(REASON_CHARACTERS)
+
+
+class DistrictSchema(Schema):
+    """Which division binds whom."""
+
+    person = TextField(NAME_CHARACTERS, about="客户端或账号所绑定的人员 / whom clients and accounts are bound to")
+    division = DivisionField()
     ground = TextField(REASON_CHARACTERS)
 
 
@@ -44,10 +53,12 @@ class SampleSchema(Schema):
 
 
 class SampleDecisionSchema(Schema):
-    """What became of one sampled claim."""
+    """What became of one sampled claim; an unsound one is stopped or asked back, by default whole."""
 
     outcome = fields.String(required=True, validate=validate.OneOf(sampling.OUTCOMES))
     reason = fields.String(load_default=None, allow_none=True, validate=validate.Length(1, REASON_CHARACTERS))
+    amount = MoneyField(optional=True, about="追回金额，默认全部 / what is asked back, by default all")
+    sanction_until = DayField(optional=True, about="惩戒截止日，默认按政策年限 / last day of the ban")
 
 
 @blueprint.post("/interests")
@@ -84,6 +95,44 @@ def end_interest(body: dict[str, str], tenant: str, interest_id: UUID) -> Respon
 
     def use_case(work: Work) -> Answer:
         return Answer(interests.end(work, principal().subject, tenant, interest_id, body["reason"]).json())
+
+    return in_transaction(use_case, (tenant,))
+
+
+@blueprint.post("/districts")
+@needs("policies:write")
+@blueprint.arguments(DistrictSchema)
+def bind_district(body: dict[str, str], tenant: str) -> Response:
+    """Bind a reviewer to a division: from then on the person sees and decides only claims of its divisions."""
+
+    def use_case(work: Work) -> Answer:
+        return Answer(districts.bind(work, principal().subject, tenant, body).json(), 201)
+
+    return in_transaction(use_case, (tenant,), RACED)
+
+
+@blueprint.get("/districts")
+@needs(*READERS)
+@blueprint.arguments(PageSchema, location="query")
+def list_districts(query: dict[str, Any], tenant: str) -> Response:
+    """List whom which divisions bind, ended bindings included, the oldest first."""
+    limit, after = query["limit"], cursor_id(query["cursor"])
+
+    def use_case(work: Work) -> Answer:
+        rows = districts.listed(work.connection, tenant, after, limit + 1)
+        return Answer(page(rows, limit, lambda row: row.json(), lambda row: str(row.id)))
+
+    return in_transaction(use_case, (tenant,))
+
+
+@blueprint.post("/districts/<uuid:district_id>/end")
+@needs("policies:write")
+@blueprint.arguments(EndSchema)
+def end_district(body: dict[str, str], tenant: str, district_id: UUID) -> Response:
+    """End a binding; the person concerned may not."""
+
+    def use_case(work: Work) -> Answer:
+        return Answer(districts.end(work, principal().subject, tenant, district_id, body["reason"]).json())
 
     return in_transaction(use_case, (tenant,))
 
@@ -129,15 +178,16 @@ def get_sample(tenant: str, sample_id: UUID) -> Response:
 @blueprint.arguments(SampleDecisionSchema)
 def decide_sampled(body: dict[str, Any], tenant: str, sample_id: UUID, line: int) -> Response:
     """Say what became of one sampled claim."""
-    caller = principal()
+    caller, service = principal(), current()
+    reviewer = Reviewer(caller.subject, caller.person, service.settings.demonstration)
+    verdict, place = sampling.Verdict(**body), sampling.Line(tenant, sample_id, line)
 
     def use_case(work: Work) -> Answer:
-        place = (tenant, sample_id, line)
-        sampling.decide(work, caller.subject, caller.person, place, body["outcome"], body["reason"])
+        sampling.decide(work, service.vault, reviewer, place, verdict)
         return Answer(sampling.view(work.connection, tenant, sample_id))
 
     return in_transaction(use_case, (tenant,))
 
 
-RACED: Final = frozenset({"interest_once", "sample_tenant_scheme_from_on_through_on_key"})
+RACED: Final = frozenset({"interest_once", "reviewer_district_once", "sample_tenant_scheme_from_on_through_on_key"})
 """Constraints that only a race can break here."""

@@ -3,13 +3,16 @@
 from typing import Any
 from uuid import UUID
 
-from flask import Response
+from flask import Response, request
+from marshmallow import Schema
 from sqlalchemy.exc import IntegrityError
 
 from clearing.api.frame import Answer, current, in_transaction, needs, principal
-from clearing.api.noun import Noun, PageSchema, cursor_id, page
-from clearing.claims.reservations import ReservationRow, cancel, confirm, listed, reservation_json, reserve, view
+from clearing.api.noun import MAX_BODY_BYTES, Noun, PageSchema, cursor_id, json_body, load, page
+from clearing.claims.reservations import Lower, ReservationRow, cancel, confirm, listed, reservation_json, reserve, view
 from connectors.claim_schema import ReservationSchema
+from connectors.fields import MoneyField
+from connectors.leaf import TextField
 from connectors.submission import ReservationRequest
 from tenants.kernel.clock import shanghai_day
 from tenants.kernel.database import Work, broken_constraint
@@ -19,6 +22,16 @@ blueprint = Noun("reservations", __name__, url_prefix="/v1/reservations", descri
 
 RACED = frozenset({"reservation_platform_external_id_key"})
 READERS = ("claims:read", "claims:write", "reviews:write", "audit:read")
+
+
+REASON_CHARACTERS = 2_000
+
+
+class ConfirmationSchema(Schema):
+    """Less than is computed, and why."""
+
+    amount = MoneyField(optional=True)
+    reason = TextField(REASON_CHARACTERS, optional=True)
 
 
 @blueprint.post("")
@@ -85,12 +98,31 @@ def get_reservation(reservation_id: UUID) -> Response:
 
 @blueprint.post("/<uuid:reservation_id>/confirm")
 @needs("reviews:write")
+@blueprint.doc(
+    requestBody={
+        "required": False,
+        "content": {
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "properties": {"amount": {"type": "string"}, "reason": {"type": "string"}},
+                    "additionalProperties": False,
+                },
+                "example": {"amount": "2000.00", "reason": "部分服务不在目录内"},
+            }
+        },
+    }
+)
 def confirm_reservation(reservation_id: UUID) -> Response:
-    """Confirm the amount: quota and budget are set aside."""
+    """Confirm the amount, or less with a reason: quota and budget are set aside, the rest is free at once."""
+    body = load(ConfirmationSchema(), json_body(MAX_BODY_BYTES)) if request.get_data() else {"amount": None}
     demonstration = current().settings.demonstration
-    return in_transaction(
-        lambda work: _shown(confirm(work, principal().subject, reservation_id, demonstration=demonstration), work)
-    )
+    lower = None if body["amount"] is None else Lower(body["amount"], body["reason"])
+
+    def use_case(work: Work) -> Answer:
+        return _shown(confirm(work, principal().subject, reservation_id, lower, demonstration=demonstration), work)
+
+    return in_transaction(use_case)
 
 
 @blueprint.post("/<uuid:reservation_id>/cancel")

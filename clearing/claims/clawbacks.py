@@ -17,11 +17,11 @@ from clearing.claims.lowered import lowered_matching
 from clearing.claims.records import ClaimRow, lock_claim
 from clearing.claims.vault import Vault
 from settlement import ledger
-from settlement.matching_back import CLAWED_BACK, Back, take_back
+from settlement.matching_back import CLAWED_BACK, Back, linked_tenants, take_back
 from tenants.kernel.canonical import Json, plain
 from tenants.kernel.change import Change, Job, record
 from tenants.kernel.clock import shanghai_day
-from tenants.kernel.database import Work, broken_constraint
+from tenants.kernel.database import Work, broken_constraint, reach
 from tenants.kernel.errors import Conflict, FieldError, Invalid, Text, not_found
 from tenants.kernel.ids import new_id
 from tenants.kernel.money import Money
@@ -72,8 +72,7 @@ class Clawback:
 def claw_back(work: Work, vault: Vault, claim_id: UUID, order: Order, actor: str) -> Clawback:
     """Ask back what was paid of a claim, whole or in part, and ban its enterprise where the order says so.
 
-    Its matching is taken back with it: see ``settlement.matching_back.linked_tenants`` for what the transaction has to
-    be bound to.
+    Its matching is taken back with it, out of the books of linked tenants too.
 
     Raises:
         NotFound: there is no such claim.
@@ -83,6 +82,7 @@ def claw_back(work: Work, vault: Vault, claim_id: UUID, order: Order, actor: str
     row, made = lock_claim(work.connection, claim_id), new_id()
     if row.quota_year is None:
         raise _not_paid(row)
+    reach(work, linked_tenants(work.connection, row.tenant))
     ban = None if order.sanction_until is None else _ban(work, row, order.sanction_until, order.reason, actor)
     sanction_id = None if ban is None else ban.subject_id
     try:
@@ -99,7 +99,7 @@ def claw_back(work: Work, vault: Vault, claim_id: UUID, order: Order, actor: str
     credit = ledger.clawback_account(row.scheme, row.quota_year)
     ledger.open_accounts(work.connection, row.tenant, {credit: False})
     ledger.append(work.connection, row.tenant, [ledger.posted(debit, credit, order.amount, "clawback", made)], work.at)
-    asked_fen = _asked(work.connection, row)
+    asked_fen = asked_of(work.connection, row)
     whole = asked_fen == row.award_fen
     if row.matching_fen:
         keeps = {row.id: _matching_left(work, row, Money(row.award_fen - asked_fen))}
@@ -215,7 +215,8 @@ def _matching_left(work: Work, row: ClaimRow, left: Money) -> Money:
     return lowered_matching(work, policies.version(row.scheme, str(row.policy_version)), row, left)
 
 
-def _asked(connection: Connection, row: ClaimRow) -> int:
+def asked_of(connection: Connection, row: ClaimRow) -> int:
+    """What was asked back of the claim already, in fen."""
     fen: int = connection.exec_driver_sql(
         "select coalesce(sum(amount_fen), 0)::bigint from clawback where tenant = %s and claim_id = %s",
         (row.tenant, row.id),

@@ -21,6 +21,8 @@ KEY_CODE: Final = "client.compromised"
 """The code of the hold on everything that a stolen key submitted."""
 SIMILAR_CODE: Final = "duplicate.similar"
 """The code of the hold by which the search for near duplicates freezes a claim."""
+SAMPLE_CODE: Final = "sample.unsound"
+"""The code of the hold on a claim that a sample found unsound before it was paid."""
 _FREEZABLE: Final = frozenset({"on_hold", "in_review", "approved"})
 _MESSAGES: Final = {
     "duplicate.collision": {
@@ -34,6 +36,10 @@ _MESSAGES: Final = {
     SUSPECTED_CODE: {
         "zh": "疑似重复，审核人员已暂停该申请。",
         "en": "A duplicate is suspected; a reviewer has frozen the claim.",
+    },
+    SAMPLE_CODE: {
+        "zh": "抽查发现该申请不实，待人工处理。",
+        "en": "A sample found the claim unsound; a reviewer decides.",
     },
     KEY_CODE: {
         "zh": "提交该申请的客户端密钥可能已泄露，待人工核对。",

@@ -1,7 +1,7 @@
 """Reservations (额度确认): quota set aside for an intended contract; in cross-redemption the voucher's face value."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any, Final
 from uuid import UUID
@@ -33,13 +33,13 @@ from tenants.policy_store import approved_policies
 COLUMNS: Final = (
     "tenant", "id", "reservation_no", "platform", "external_id", "scheme", "mode", "state", "enterprise_uscc",
     "enterprise_name", "provider_uscc", "provider_name", "contract_number", "request", "quota_year", "amount_fen",
-    "expires_on", "requested_at", "confirmed_at", "confirmed_by",
+    "expires_on", "requested_at", "confirmed_at", "confirmed_by", "computed_fen", "lowered_reason",
 )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class ReservationRow:
-    """One row of ``reservation``; the field names are the columns'."""
+    """One row of ``reservation``; the field names are the columns'. ``amount_fen`` is what it is worth now."""
 
     tenant: str
     id: UUID
@@ -61,6 +61,8 @@ class ReservationRow:
     requested_at: datetime
     confirmed_at: datetime | None
     confirmed_by: str | None
+    computed_fen: int
+    lowered_reason: str | None = None
 
 
 def reserve(
@@ -85,7 +87,7 @@ def reserve(
         return before, False
     on = shanghai_day(request.requested_at)
     policy = _policy(work, request, on, demonstration=demonstration)
-    year = year_on(policy, on)
+    year, computed = year_on(policy, on), _computed(policy, request)
     refuse_ineligible(work, policy, request, year)
     row = ReservationRow(
         tenant=request.tenant,
@@ -103,31 +105,50 @@ def reserve(
         contract_number=canonical_contract_number(request.contract.number),
         request=text,
         quota_year=year,
-        amount_fen=_computed(policy, request).fen,
+        amount_fen=computed.fen,
         expires_on=year_span(policy, year)[1],
         requested_at=request.requested_at,
         confirmed_at=None,
         confirmed_by=None,
+        computed_fen=computed.fen,
     )
     insert_rows(work.connection, "reservation", COLUMNS, [tuple(getattr(row, column) for column in COLUMNS)])
     _record(work, actor, "reservation.requested", row, None)
     return row, True
 
 
-def confirm(work: Work, actor: str, reservation_id: UUID, *, demonstration: bool) -> ReservationRow:
-    """Set the amount aside: of the enterprise's annual cap and the year's budget.
+@dataclass(frozen=True, slots=True)
+class Lower:
+    """Less than is computed, and why."""
+
+    amount: Money
+    reason: str | None
+
+
+def confirm(
+    work: Work, actor: str, reservation_id: UUID, lower: Lower | None = None, *, demonstration: bool
+) -> ReservationRow:
+    """Set the amount aside: of the enterprise's annual cap and the year's budget; less of it where the center says so.
+
+    What was confirmed may be lowered once more while nobody has used it: the rest is free at once.
 
     Raises:
         NotFound: there is no such reservation.
         Conflict: it is no longer requested, it has expired, or quota or budget do not hold the amount.
         Forbidden: the actor has an interest in a party.
+        Invalid: the amount is raised, or lowered without a reason.
     """
     row = _lock(work, reservation_id)
-    if row.state == "confirmed":
+    amount = Money(row.amount_fen) if lower is None else lower.amount
+    if row.state == "confirmed" and amount.fen == row.amount_fen:
         return row
-    if row.state != "requested" or row.expires_on < shanghai_day(work.at):
+    if row.state not in {"requested", "confirmed"} or row.expires_on < shanghai_day(work.at):
         raise _wrong_state(row, work)
+    _refuse_raised(row, amount, lower)
     refuse_interested(work, row.tenant, actor, (row.enterprise_uscc, row.provider_uscc))
+    end_reserved(work, row.tenant, [row.id], "void", "reservation lowered")
+    if lower is not None and amount.fen < row.amount_fen:
+        row = _lower(work, row, lower)
     policies = approved_policies(work.connection, row.tenant, [row.scheme], demonstration=demonstration)
     policy = policies.in_force(row.scheme, shanghai_day(row.requested_at))
     shared = None if policy is None else policy.cap
@@ -140,7 +161,6 @@ def confirm(work: Work, actor: str, reservation_id: UUID, *, demonstration: bool
         queues(row.tenant, [accounts.budget]),
     )
     purse = Purse(own, budgets, waited_for=waited_for)
-    amount = Money(row.amount_fen)
     left_over = (purse.left(accounts.quota), purse.left_for_newcomers(accounts.budget))
     if any(left is not None and left < amount for left in left_over):
         raise Conflict(
@@ -149,6 +169,24 @@ def confirm(work: Work, actor: str, reservation_id: UUID, *, demonstration: bool
     transfers = accounts.reserve(amount, ZERO, row.id)
     ledger.append_ready(work.connection, row.tenant, transfers, work.at)
     return _move(work, actor, row, "confirmed")
+
+
+def _refuse_raised(row: ReservationRow, amount: Money, lower: Lower | None) -> None:
+    faults = []
+    if amount.fen > row.amount_fen:
+        faults.append(FieldError("/amount", "award.raised", Text("额度只能调低。", "An amount may only be lowered.")))
+    if lower is not None and amount.fen < row.amount_fen and not lower.reason:
+        faults.append(FieldError("/reason", "reason.missing", Text("请填写理由。", "A reason is needed.")))
+    if faults:
+        raise Invalid("reservation.invalid", "额度确认有误。", "The confirmation has faults.", errors=tuple(faults))
+
+
+def _lower(work: Work, row: ReservationRow, lower: Lower) -> ReservationRow:
+    work.connection.exec_driver_sql(
+        "update reservation set amount_fen = %s, lowered_reason = %s where tenant = %s and id = %s",
+        (lower.amount.fen, lower.reason, row.tenant, row.id),
+    )
+    return replace(row, amount_fen=lower.amount.fen, lowered_reason=lower.reason)
 
 
 def cancel(work: Work, actor: str, reservation_id: UUID, platform: str | None) -> ReservationRow:
@@ -206,11 +244,20 @@ def reservation_json(row: ReservationRow, today: date) -> dict[str, Json]:
         "enterprise": {"uscc": row.enterprise_uscc, "name": row.enterprise_name},
         "provider": {"uscc": row.provider_uscc, "name": row.provider_name},
         "quota_year": row.quota_year,
+        "computed": str(Money(row.computed_fen)),
         "amount": str(Money(row.amount_fen)),
+        "lowered_reason": row.lowered_reason,
+        "services": _services(row),
         "expires_on": plain(row.expires_on),
         "requested_at": plain(row.requested_at),
         "confirmed_at": plain(row.confirmed_at),
     }
+
+
+def _services(row: ReservationRow) -> Json:
+    """The services that the request named, as they came."""
+    services: Json = json.loads(row.request).get("services", [])
+    return services
 
 
 def release_expired(work: Work) -> int:
@@ -247,11 +294,21 @@ def _policy(work: Work, request: ReservationRequest, on: date, *, demonstration:
 
 
 def _computed(policy: Policy, request: ReservationRequest) -> Money:
-    """The contract's amount at the zone's rate, rounded down, not above the annual cap nor what was asked for."""
+    """The contract's amount at the zone's rate, rounded down, not above the annual cap nor what was asked for.
+
+    Of a contract whose services are named, only those of the catalogue count (沪科合〔2020〕31号 三（三）).
+    """
+    base = request.contract.amount
+    if request.services:
+        known = {service.code for service in policy.services}
+        listed = sum(each.amount.fen for each in request.services if each.item in known)
+        if not listed:
+            raise _invalid("/services", "service.catalogue", "没有目录内的服务。", "No service is of the catalogue.")
+        base = min(base, Money(listed))
     zone = policy.zone(request.enterprise.division, request.enterprise.resident_of)
     if not isinstance(zone.rate.value, Rate):
         raise _invalid("/scheme", "policy.incomplete", "政策尚未设定支持比例。", "The policy sets no support rate yet.")
-    bounds = [request.contract.amount.share(zone.rate.value)]
+    bounds = [base.share(zone.rate.value)]
     bounds += [cap for cap in (zone.annual_cap.value, request.amount) if isinstance(cap, Money)]
     if min(bounds) <= ZERO:
         raise _invalid(
@@ -302,6 +359,7 @@ def _record(work: Work, actor: str, action: str, row: ReservationRow, to_state: 
         subject_id=row.id,
         from_state=None if to_state is None else row.state,
         to_state=to_state or row.state,
+        reason=row.lowered_reason if to_state == "confirmed" else None,
         details=payload,
         jobs=(Job(action, payload, row.platform),),
     )

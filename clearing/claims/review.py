@@ -8,6 +8,7 @@ from uuid import UUID
 
 from clearing.claims import registry
 from clearing.claims.approval import claim_notice, end_reserved, free, settle
+from clearing.claims.districts import refuse_outside
 from clearing.claims.interests import refuse_interested, refuse_submitter
 from clearing.claims.lowered import lowered_matching
 from clearing.claims.quota import Accounts
@@ -79,6 +80,7 @@ def review(work: Work, vault: Vault, reviewer: Reviewer, claim_id: UUID, decisio
     award = _award(row, decision)
     _refuse_same_person(work, row, reviewer)
     refuse_interested(work, row.tenant, reviewer.person, (row.enterprise_uscc, row.provider_uscc))
+    refuse_outside(work, row.tenant, reviewer.person, row.division)
     refuse_submitter(work, row, reviewer.person)
     policy = _policy_of(work, row, reviewer)
     decided = replace(_DECIDE[decision.outcome](work, policy, row), award_fen=award.fen, changed_at=work.at)
@@ -149,6 +151,7 @@ def decide_hold(
         Conflict, Forbidden: as for :func:`resolve_hold`.
     """
     refuse_interested(work, row.tenant, reviewer.person, (row.enterprise_uscc, row.provider_uscc))
+    refuse_outside(work, row.tenant, reviewer.person, row.division)
     if hold.resolved_at is not None or row.state != "on_hold":
         raise Conflict("hold.resolved", "该挂起事项已处理。", "This hold has been resolved.")
     if decided.outcome == "clear" and hold.code in NEVER_CLEARED:

@@ -7,13 +7,20 @@ import secrets
 from dataclasses import dataclass, fields
 from datetime import date, datetime, timedelta
 from fractions import Fraction
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import Connection
 
+from clearing.claims.clawbacks import Order, asked_of
+from clearing.claims.consequences import Consequence, follow_up
+from clearing.claims.districts import refuse_outside
 from clearing.claims.interests import refuse_interested
+from clearing.claims.records import lock_claim
+from clearing.claims.review import Reviewer
 from clearing.claims.review_chain import PROVIDER
+from clearing.claims.rules.parties import years_later
+from clearing.claims.vault import Vault
 from clearing.tenancy.governing import governing_policy
 from tenants.kernel.canonical import Json, plain, sha256
 from tenants.kernel.change import Change, record
@@ -21,12 +28,36 @@ from tenants.kernel.clock import SHANGHAI, shanghai_day
 from tenants.kernel.database import Work
 from tenants.kernel.errors import Conflict, FieldError, Invalid, Text, not_found
 from tenants.kernel.ids import new_id
+from tenants.kernel.money import ZERO, Money
 from tenants.kernel.rate import Rate, print_rate
 from tenants.kernel.statements import insert_rows
-from tenants.policy import Policy
+from tenants.policy import UNSET, Policy
 
 SEED_BYTES: Final = 32
-OUTCOMES: Final = ("sound", "unsound")
+UNSOUND: Final = "unsound"
+OUTCOMES: Final = ("sound", UNSOUND)
+DUE_AT_ONCE: Final = 20
+
+
+class Line(NamedTuple):
+    """One claim of a sample."""
+
+    tenant: str
+    sample_id: UUID
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What became of a sampled claim; of an unsound one what is asked back (by default all), and until when it bans.
+
+    Without a day the policy's years of sanction count, where it sets them.
+    """
+
+    outcome: str
+    reason: str | None
+    amount: Money | None = None
+    sanction_until: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,21 +133,18 @@ def drawn(seed: bytes, claims: list[UUID], size: int) -> list[UUID]:
     return sorted(claims, key=lambda claim_id: sha256(seed + claim_id.bytes))[:size]
 
 
-def decide(
-    work: Work, actor: str, person: str | None, place: tuple[str, UUID, int], outcome: str, reason: str | None
-) -> None:
-    """Say what became of one sampled claim; ``place`` is tenant, sample and line.
+def decide(work: Work, vault: Vault, reviewer: Reviewer, place: Line, verdict: Verdict) -> None:
+    """Say what became of one sampled claim; what is unsound is stopped, clawed back, or clawed back once it is paid.
 
     Raises:
         NotFound: there is no such line.
-        Conflict: it was decided.
+        Conflict: it was decided; more is asked back than was paid.
         Invalid: unsound without a reason.
-        Forbidden: the person has an interest in a party.
+        Forbidden: the person has an interest in a party, or is bound to another district.
     """
-    tenant, sample_id, line = place
     row: Any = work.connection.exec_driver_sql(
-        "select i.outcome, c.claim_no, c.enterprise_uscc, c.provider_uscc from sample_item i "
-        "join claim c on c.tenant = i.tenant and c.id = i.claim_id "
+        "select i.outcome, i.claim_id, c.claim_no, c.enterprise_uscc, c.provider_uscc, c.division "
+        "from sample_item i join claim c on c.tenant = i.tenant and c.id = i.claim_id "
         "where i.tenant = %s and i.sample_id = %s and i.line = %s for no key update of i",
         place,
     ).one_or_none()
@@ -124,17 +152,64 @@ def decide(
         raise not_found("抽查项", "sampled claim")
     if row.outcome is not None:
         raise Conflict("sample.decided", "该抽查项已有结论。", "This sampled claim was decided.")
-    if outcome == "unsound" and not reason:
+    if verdict.outcome == UNSOUND and not verdict.reason:
         raise _invalid("/reason", "reason.missing", Text("请填写理由。", "A reason is needed."))
-    refuse_interested(work, tenant, person, (row.enterprise_uscc, row.provider_uscc))
+    refuse_interested(work, place.tenant, reviewer.person, (row.enterprise_uscc, row.provider_uscc))
+    refuse_outside(work, place.tenant, reviewer.person, row.division)
+    done, order = Consequence(None), Order(ZERO, "")
+    if verdict.outcome == UNSOUND:
+        order = _order(work, row.claim_id, verdict, demonstration=reviewer.demonstration)
+        done = follow_up(work, vault, row.claim_id, order, reviewer.actor)
     work.connection.exec_driver_sql(
-        "update sample_item set outcome = %s, reason = %s, decided_by = %s, decided_at = %s "
-        "where tenant = %s and sample_id = %s and line = %s",
-        (outcome, reason, actor, work.at, *place),
+        "update sample_item set outcome = %s, reason = %s, decided_by = %s, decided_at = %s, consequence = %s, "
+        "clawback_id = %s, asked_fen = %s, sanction_until = %s where tenant = %s and sample_id = %s and line = %s",
+        (
+            verdict.outcome,
+            verdict.reason,
+            reviewer.actor,
+            work.at,
+            done.what,
+            done.clawback_id,
+            None if verdict.amount is None else verdict.amount.fen,
+            order.sanction_until,
+            *place,
+        ),
     )
-    details: dict[str, Json] = {"line": line, "claim_no": row.claim_no, "outcome": outcome}
-    change = Change(tenant, actor, "sample.decided", sample_id, "drawn", "drawn", reason, details)
+    details: dict[str, Json] = {
+        "line": place.line, "claim_no": row.claim_no, "outcome": verdict.outcome, **done.json(),
+        "asked": None if verdict.amount is None else str(verdict.amount), "sanction_until": plain(order.sanction_until),
+    }  # fmt: skip
+    change = Change(
+        place.tenant, reviewer.actor, "sample.decided", place.sample_id, "drawn", "drawn", verdict.reason, details
+    )
     record(work.connection, [change], work.at)
+
+
+def settle_due(work: Work, vault: Vault, *, demonstration: bool) -> int:
+    """Claw back what was found unsound before it was paid, and is paid now; how many."""
+    rows = work.connection.exec_driver_sql(
+        "select i.tenant, i.sample_id, i.line, i.claim_id, i.reason, i.decided_by, c.claim_no, "
+        "i.asked_fen, i.sanction_until from sample_item i "
+        "join claim_now c on c.tenant = i.tenant and c.id = i.claim_id where i.consequence = 'due' "
+        "and c.state_now in ('paid', 'clawed_back') order by i.tenant, i.claim_id limit %s for no key update of i",
+        (DUE_AT_ONCE,),
+    ).all()
+    for row in rows:
+        amount = None if row.asked_fen is None else Money(row.asked_fen)
+        verdict = Verdict(UNSOUND, row.reason, amount, row.sanction_until)
+        order = _order(work, row.claim_id, verdict, demonstration=demonstration)
+        done = follow_up(work, vault, row.claim_id, order, row.decided_by)
+        work.connection.exec_driver_sql(
+            "update sample_item set consequence = %s, clawback_id = %s where tenant = %s and sample_id = %s "
+            "and line = %s",
+            (done.what, done.clawback_id, row.tenant, row.sample_id, row.line),
+        )
+        details: dict[str, Json] = {"line": row.line, "claim_no": row.claim_no, **done.json()}
+        change = Change(
+            row.tenant, row.decided_by, "sample.followed_up", row.sample_id, "drawn", "drawn", row.reason, details
+        )
+        record(work.connection, [change], work.at)
+    return len(rows)
 
 
 def view(connection: Connection, tenant: str, sample_id: UUID) -> dict[str, Json]:
@@ -150,7 +225,8 @@ def view(connection: Connection, tenant: str, sample_id: UUID) -> dict[str, Json
     if row is None:
         raise not_found("抽查", "sample")
     items = connection.exec_driver_sql(
-        "select i.line, i.claim_id, c.claim_no, i.outcome, i.reason, i.decided_by, i.decided_at from sample_item i "
+        "select i.line, i.claim_id, c.claim_no, i.outcome, i.reason, i.decided_by, i.decided_at, i.consequence, "
+        "i.clawback_id from sample_item i "
         "join claim c on c.tenant = i.tenant and c.id = i.claim_id "
         "where i.tenant = %s and i.sample_id = %s order by i.line",
         (tenant, sample_id),
@@ -172,6 +248,17 @@ def listed(connection: Connection, tenant: str, after: UUID | None, limit: int) 
 def _sample(row: Any) -> Sample:  # noqa: ANN401 - a row of the driver
     said: dict[str, Any] = dict(zip(COLUMNS, row, strict=True))
     return Sample(**{**said, "seed": bytes(said["seed"])})
+
+
+def _order(work: Work, claim_id: UUID, verdict: Verdict, *, demonstration: bool) -> Order:
+    """What is asked back, and the ban of the policy's years where nobody names a day."""
+    row = lock_claim(work.connection, claim_id)
+    policy = governing_policy(work, row.tenant, row.scheme, shanghai_day(work.at), demonstration=demonstration)
+    years, until = policy.sanction_years.value, verdict.sanction_until
+    if until is None and years is not UNSET:
+        until = years_later(shanghai_day(work.at), years) - timedelta(days=1)
+    left = Money(max(row.award_fen - asked_of(work.connection, row), 0))
+    return Order(left if verdict.amount is None else verdict.amount, f"抽查不实：{verdict.reason}", until)
 
 
 def _share(policy: Policy, given: Rate | None) -> tuple[Rate, str]:

@@ -27,6 +27,7 @@ COMMANDS: Final = {
     "conformance": ("conformance", "对接自检 / check a platform against this interface"),
     "pull": ("pulling", "主动拉取平台数据 / pulling from platforms"),
     "user": ("users", "控制台账号 / accounts of people at the console"),
+    "district": ("districts", "审核人属地 / which divisions bind a reviewer"),
     "tenant": ("tenants", "区域 / tenants"),
     "policy": ("policies", "政策版本 / policy versions"),
     "key": ("keys", "签名密钥 / signing keys"),

@@ -80,7 +80,9 @@ def may(operation: str) -> bool:
 def within(use_case: Callable[[Work], Result], tenants: tuple[str, ...] | None = None) -> Result:
     """Run a use case in one transaction within the person's tenants, or the given ones of them."""
     service = current()
-    return run(service.engine, Scope(principal().tenants if tenants is None else tenants), service.machine, use_case)
+    caller = principal()
+    scope = Scope(caller.tenants if tenants is None else tenants, person=caller.person)
+    return run(service.engine, scope, service.machine, use_case)
 
 
 def show(template: str, status: int = HTTPStatus.OK, **values: Any) -> Response:  # noqa: ANN401 - what the page shows

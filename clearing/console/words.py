@@ -191,6 +191,8 @@ ACTIONS: Final[Words] = {
     "batch.closed": _l("关闭批次"),
     "budget.set": _l("设置预算"),
     "linked_regions.set": _l("设置联动地区"),
+    "district.bound": _l("设定属地"),
+    "district.ended": _l("解除属地"),
     "linkage.proposed": _l("提出联动承诺"),
     "linkage.approved": _l("核准联动承诺"),
     "linkage.rejected": _l("退回联动承诺"),

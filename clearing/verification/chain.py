@@ -24,7 +24,7 @@ GENESIS: Final = bytes(32)
 MEMBERS: Final = frozenset({"seq", "tenant", "at", "actor", "action", "subject", "from", "to", "reason", "details"})
 KEPT: Final = (
     "policy.", "key.", "payout_account.", "budget.", "linked_regions.", "standing.", "calendar.", "tenant.",
-    "trust_list.", "interest.", "sample.", "linkage.",
+    "trust_list.", "interest.", "sample.", "linkage.", "district.",
     "agreement.", "cycle.", "exposure.", "obligations.",
     "policy.", "key.", "payout_account.", "budget.", "linked_regions.", "standing.", "calendar.", "tenant.", "webhook.",
     "agreement.", "cycle.", "exposure.", "obligations.", "release_limit.", "matching.", "reward.",

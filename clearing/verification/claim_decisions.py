@@ -224,6 +224,10 @@ FROZEN: Final = {
         "zh": "疑似重复，审核人员已暂停该申请。",
         "en": "A duplicate is suspected; a reviewer has frozen the claim.",
     },
+    "sample.unsound": {
+        "zh": "抽查发现该申请不实，待人工处理。",
+        "en": "A sample found the claim unsound; a reviewer decides.",
+    },
     "client.compromised": {
         "zh": "提交该申请的客户端密钥可能已泄露，待人工核对。",
         "en": "The key that submitted this claim may be stolen; a reviewer decides.",

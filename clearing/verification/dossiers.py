@@ -98,7 +98,7 @@ select tenant, subject_id, id, kind, platform, payload, created_at
 _RESERVATIONS: Final = """
 select tenant, id, reservation_no, platform, external_id, scheme, mode, state, enterprise_uscc, enterprise_name,
        provider_uscc, provider_name, contract_number, request, quota_year, amount_fen, expires_on, requested_at,
-       confirmed_at, confirmed_by
+       confirmed_at, confirmed_by, computed_fen, lowered_reason
   from reservation order by tenant, id
 """
 _SUPPORT: Final = """

@@ -17,6 +17,7 @@ from clearing.verification.context import Context
 from clearing.verification.cycles import cycle_differences
 from clearing.verification.debts import debt_differences
 from clearing.verification.difference import Difference, differs, guarded
+from clearing.verification.districts import district_differences
 from clearing.verification.files import file_differences
 from clearing.verification.key_versions import key_version_differences, key_versions
 from clearing.verification.keys import KeyCheck
@@ -142,6 +143,7 @@ def _kept_settings(snapshot: Snapshot, settings: Settings, secrets: OpenedSecret
     yield from guarded("similarity_model", model_differences(snapshot, settings))
     yield from guarded("setting", settings_differences(snapshot, settings, secrets))
     yield from guarded("trust_list", trust_list_differences(snapshot, settings))
+    yield from guarded("reviewer_district", district_differences(snapshot, settings))
     yield from guarded("linkage", linkage_differences(snapshot, settings))
     yield from guarded("sample", oversight_differences(snapshot, settings))
     yield from guarded("console_account", account_differences(snapshot, settings))

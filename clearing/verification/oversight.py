@@ -12,6 +12,7 @@ from clearing.verification.difference import Difference, differs
 from clearing.verification.entries import SHANGHAI, Entry
 from clearing.verification.snapshot import Row, Snapshot
 from tenants.kernel.canonical import plain
+from tenants.kernel.money import Money
 
 _INTERESTS: Final = """
 select tenant, id, person, uscc, ground, declared_by, declared_at, ended_by, ended_at, end_reason from interest
@@ -20,8 +21,10 @@ _SAMPLES: Final = """
 select tenant, id, scheme, from_on, through_on, share, cite, seed, population, size, drawn_by, drawn_at from sample
 """
 _ITEMS: Final = """
-select i.tenant, i.sample_id, i.line, i.claim_id, i.outcome, i.reason, i.decided_by, i.decided_at, c.claim_no
+select i.tenant, i.sample_id, i.line, i.claim_id, i.outcome, i.reason, i.decided_by, i.decided_at, i.consequence,
+       i.clawback_id, i.asked_fen, i.sanction_until, c.claim_no, k.claim_id as clawed_claim
   from sample_item i left join claim c on c.tenant = i.tenant and c.id = i.claim_id
+  left join clawback k on k.tenant = i.tenant and k.id = i.clawback_id
  order by i.tenant, i.sample_id, i.line
 """
 _PASSED: Final = """
@@ -83,9 +86,10 @@ def _sample(snapshot: Snapshot, row: Row, items: list[Row], entries: list[Entry]
     if claims != list(enumerate(said["claims"], 1)):
         yield differs("oversight.witness", f"{where}/claim_id", said["claims"], claims)
     yield from _drawn(snapshot, place, row, items)
-    decided = {int(entry.details["line"]): entry for entry in entries[1:]}
     for item in items:
-        yield from _decided(f"{where}/{item.line}", item, decided.get(item.line))
+        about = [entry for entry in entries[1:] if int(entry.details["line"]) == item.line]
+        yield from _decided(f"{where}/{item.line}", item, about[0] if about else None)
+        yield from _consequence(f"{where}/{item.line}", item, about)
 
 
 def _drawn(snapshot: Snapshot, place: str, row: Row, items: list[Row]) -> Iterator[Difference]:
@@ -108,6 +112,26 @@ def _drawn(snapshot: Snapshot, place: str, row: Row, items: list[Row]) -> Iterat
 
 def _digest(row: Row, claim_id: UUID) -> bytes:
     return hashlib.sha256(bytes(row.seed) + claim_id.bytes).digest()
+
+
+def _consequence(place: str, item: Row, entries: list[Entry]) -> Iterator[Difference]:
+    """What is unsound was stopped or asked back, as the chain tells, by a clawback of its own claim."""
+    unsound = bool(entries) and entries[0].details.get("outcome") == "unsound"
+    last = entries[-1].details if unsound else {}
+    told = (last.get("consequence", "due" if unsound else None), last.get("clawback"))
+    found = (item.consequence, plain(item.clawback_id))
+    if told != found:
+        yield differs("oversight.consequence", f"{place}/consequence", told, found)
+    first = entries[0].details if entries else {}
+    stated = {
+        "asked_fen": (first.get("asked"), None if item.asked_fen is None else str(Money(item.asked_fen))),
+        "sanction_until": (first.get("sanction_until"), plain(item.sanction_until)),
+    }
+    for column, (wanted, stands) in stated.items():
+        if wanted != stands:
+            yield differs("oversight.consequence", f"{place}/{column}", wanted, stands)
+    if item.clawback_id is not None and item.clawed_claim != item.claim_id:
+        yield differs("oversight.consequence", f"{place}/clawback_id", item.claim_id, item.clawed_claim)
 
 
 def _decided(place: str, item: Row, entry: Entry | None) -> Iterator[Difference]:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 
+from clearing.verification.amounts import fen_of
 from clearing.verification.claim_content import read_json
 from clearing.verification.claim_keys import GROUP_WITHOUT_POLICY, version_differences
 from clearing.verification.context import Context
@@ -20,7 +21,7 @@ from tenants.kernel.money import Money
 
 STEPS: Final[Mapping[str, frozenset[str | None]]] = {
     "requested": frozenset({None}),
-    "confirmed": frozenset({"requested"}),
+    "confirmed": frozenset({"requested", "confirmed"}),
     "cancelled": frozenset({"requested", "confirmed"}),
     "expired": frozenset({"requested", "confirmed"}),
 }
@@ -44,7 +45,7 @@ def reservation_differences(dossier: Dossier, row: Row, context: Context) -> Ite
     states = {entries[-1].to_state} | ({"used"} if entries[-1].to_state == "confirmed" else set())
     if row.state not in states:
         yield differs("reservation.witness", f"{place}/state", states, row.state)
-    confirmed = next((entry for entry in entries if entry.to_state == "confirmed"), None)
+    confirmed = next((entry for entry in reversed(entries) if entry.to_state == "confirmed"), None)
     if row.confirmed_by != (confirmed and confirmed.actor):
         yield differs("reservation.witness", f"{place}/confirmed_by", confirmed and confirmed.actor, row.confirmed_by)
     if (confirmed is None) != (row.confirmed_at is None) or (confirmed and not confirmed.witnesses(row.confirmed_at)):
@@ -57,6 +58,7 @@ def reservation_differences(dossier: Dossier, row: Row, context: Context) -> Ite
 
 def _request(place: str, dossier: Dossier, row: Row, context: Context) -> Iterator[Difference]:
     said, details = read_json(row.request), dossier.entries[0].details
+    lowered = next((each for each in reversed(dossier.entries) if each.to_state == "confirmed"), None)
     if said is None or dossier.entries[0].contradicts("request", row.request):
         yield differs("reservation.request", f"{place}/request", "the request of the audit chain", row.request)
         return
@@ -81,7 +83,9 @@ def _request(place: str, dossier: Dossier, row: Row, context: Context) -> Iterat
     stated = {
         "reservation_no": (details.get("reservation_no"), row.reservation_no),
         "external_id": (details.get("external_id"), row.external_id),
-        "amount_fen": (details.get("amount"), str(Money(row.amount_fen))),
+        "computed_fen": (details.get("amount"), str(Money(row.computed_fen))),
+        "amount_fen": (dossier.entries[-1].details.get("amount"), str(Money(row.amount_fen))),
+        "lowered_reason": (lowered.reason if lowered is not None else None, row.lowered_reason),
     }
     for column, (wanted, found) in stated.items():
         if wanted != found:
@@ -106,11 +110,20 @@ def _amount(place: str, row: Row, context: Context) -> Iterator[Difference]:
     for (tenant, version), terms in context.policies.items():
         zone = terms.zone(enterprise["division"], enterprise["resident_of"])
         if (tenant, version.split("/")[1]) == (row.tenant, row.scheme) and zone.rate is not None:
-            bounds = [total.share(zone.rate).fen, zone.annual_cap_fen]
+            bounds = [Money(_listed(said, terms, total.fen)).share(zone.rate).fen, zone.annual_cap_fen]
             bounds.append(None if said.get("amount") is None else Money.parse(said["amount"]).fen)
             most.append(min(bound for bound in bounds if bound is not None))
-    if row.amount_fen > max(most):
-        yield differs("reservation.amount", f"{place}/amount_fen", Money(max(most)), Money(row.amount_fen))
+    if row.computed_fen > max(most):
+        yield differs("reservation.amount", f"{place}/computed_fen", Money(max(most)), Money(row.computed_fen))
+    if row.amount_fen > row.computed_fen:
+        yield differs("reservation.amount", f"{place}/amount_fen", Money(row.computed_fen), Money(row.amount_fen))
+
+
+def _listed(said: Mapping[str, Any], terms: Terms, total_fen: int) -> int:
+    """What of the contract the catalogue holds, where its services are named."""
+    if not said.get("services"):
+        return total_fen
+    return min(total_fen, sum(fen_of(each["amount"]) for each in said["services"] if each["item"] in terms.items))
 
 
 def _set_aside(dossier: Dossier, row: Row, context: Context) -> Iterator[Difference]:
@@ -137,7 +150,7 @@ def _set_aside(dossier: Dossier, row: Row, context: Context) -> Iterator[Differe
         if each.kind == "pending":
             reasons = {"quota" if each.debit.startswith("quota/") else "award"}
         else:
-            reasons = {"reservation used", "reservation cancelled", "reservation expired"}
+            reasons = {"reservation used", "reservation cancelled", "reservation expired", "reservation lowered"}
         if each.reason not in reasons:
             yield differs("transfer.reason", f"{where}/reason", reasons, each.reason)
         acts = [entry for entry in dossier.entries if entry.witnesses(each.at)]

@@ -45,10 +45,14 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What a transaction may touch: these tenants; of their claims only the named platform's."""
+    """What a transaction may touch: these tenants; of their claims only the named platform's.
+
+    The divisions that bind the ``person`` within a tenant bind the transaction too.
+    """
 
     tenants: tuple[str, ...]
     platform: str | None = None
+    person: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +126,10 @@ def transaction(engine: Engine, scope: Scope, machine: Clock) -> Iterator[Work]:
 
 def _bind(scope: Scope) -> Query[tuple[datetime, datetime] | None]:
     """Bind the scope; the answer is the demonstration clock's anchor, where there is one."""
+    bound = (",".join(scope.tenants), scope.platform)
     return Query(
-        "select demonstration_at, set_at from bind_scope(%s, %s)",
-        (",".join(scope.tenants), scope.platform),
+        f"select demonstration_at, set_at from bind_scope(%s, %s{'' if scope.person is None else ', %s'})",  # noqa: S608
+        bound if scope.person is None else (*bound, scope.person),
         lambda rows: None if rows[0][0] is None else (rows[0][0], rows[0][1]),
     )
 

@@ -6,9 +6,10 @@ from random import SystemRandom
 
 import pytest
 from sqlalchemy import Engine
+from sqlalchemy.exc import IntegrityError
 
 from clearing.claims import reservations
-from clearing.claims.reservations import ReservationRow
+from clearing.claims.reservations import Lower, ReservationRow
 from clearing.demonstration.parties import Region, enterprise_in
 from clearing.tenancy import linked_regions
 from settlement import ledger
@@ -16,6 +17,7 @@ from settlement.ledger import Sums
 from tenants.kernel.clock import FixedClock
 from tenants.kernel.database import Scope, run
 from tenants.kernel.errors import Conflict, Invalid
+from tenants.kernel.money import Money
 from tenants.policy import Policy, Term
 from tests.intake.bodies import JIANGSU, WUJIANG, Body, buyer, claim, invoice, noon, receipt, seller
 from tests.intake.counter import Counter, assessed, award, codes
@@ -283,3 +285,63 @@ def test_a_mode_that_the_scheme_does_not_offer_cannot_be_reserved(counter: Count
 
 def _state(counter: Counter, held: ReservationRow) -> str:
     return counter.do(lambda work: reservations.view(work.connection, held.id).state, "wujiang")
+
+
+def lowered(
+    counter: Counter, held: ReservationRow, amount: str, reason: str | None = "部分服务不在目录内"
+) -> ReservationRow:
+    lower = Lower(Money.parse(amount), reason)
+    done: ReservationRow = counter.do(
+        lambda work: reservations.confirm(work, "test-reviewer", held.id, lower, demonstration=True), "wujiang"
+    )
+    return done
+
+
+def test_the_center_confirms_less_with_a_reason_and_the_rest_is_free_at_once(counter: Counter) -> None:
+    body = voucher_claim(paid="8000.00")
+    asked, uscc = counter.reserve(request(body), "delta"), body["enterprise"]["uscc"]
+    for amount, reason, pointer in (("3000.01", "x", "/amount"), ("2000.00", None, "/reason")):
+        with pytest.raises(Invalid) as refused:
+            lowered(counter, asked, amount, reason)
+        assert [fault.pointer for fault in refused.value.errors] == [pointer]
+    held = lowered(counter, asked, "2500.00")
+    assert (held.state, held.amount_fen, held.computed_fen) == ("confirmed", 250_000, 300_000)
+    assert str(quota(counter, uscc).taken) == "2500.00"
+    again = lowered(counter, held, "2000.00", "再核减")
+    assert (again.amount_fen, again.lowered_reason, str(quota(counter, uscc).taken)) == (200_000, "再核减", "2000.00")
+    assert lowered(counter, again, "2000.00").lowered_reason == "再核减"
+    used = counter.submit(body | {"reservation_id": str(held.id)})
+    assert (award(used), assessed(used)["cut"]) == ("2000.00", {"reservation": "1000.00"})
+    with pytest.raises(Conflict):
+        lowered(counter, again, "1000.00")
+
+
+def test_the_face_value_that_was_lowered_must_cover_the_invoices_with_the_payments(counter: Counter) -> None:
+    body = voucher_claim(paid="7000.00")
+    held = lowered(counter, counter.reserve(request(body), "delta"), "2999.99")
+    short = counter.submit(body | {"reservation_id": str(held.id)})
+    assert (short.row.state, codes(short)) == ("needs_correction", {"totals.receipts"})
+
+
+def test_of_a_contract_whose_services_are_named_only_those_of_the_catalogue_count(counter: Counter) -> None:
+    body = voucher_claim()
+    services = [
+        {"item": "testing", "name": "检测", "amount": "4000.00"},
+        {"item": "catering", "name": "餐饮", "amount": "5000.00"},
+    ]
+    asked = counter.reserve(request(body, services=services), "delta")
+    assert (asked.computed_fen, asked.amount_fen) == (120_000, 120_000)
+    assert reservations.reservation_json(asked, date(2024, 8, 1))["services"] == services
+    with pytest.raises(Invalid) as refused:
+        counter.reserve(request(voucher_claim(), services=services[1:]), "delta")
+    assert [fault.code for fault in refused.value.errors] == ["service.catalogue"]
+
+
+def test_the_database_lets_no_face_value_rise_above_what_was_computed(counter: Counter) -> None:
+    held = reserved(counter, voucher_claim())
+    more = "update reservation set amount_fen = amount_fen + 1, lowered_reason = 'x' where id = %s"
+    less = "update reservation set amount_fen = amount_fen - 1 where id = %s"
+    with pytest.raises(IntegrityError, match="reservation_"):
+        counter.do(lambda work: work.connection.exec_driver_sql(more, (held.id,)), "wujiang")
+    with pytest.raises(IntegrityError, match="reservation_lowered_with_reason"):
+        counter.do(lambda work: work.connection.exec_driver_sql(less, (held.id,)), "wujiang")

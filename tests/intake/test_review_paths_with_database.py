@@ -13,7 +13,8 @@ from sqlalchemy.exc import DBAPIError
 
 from clearing.claims import interests, reservations, sampling
 from clearing.claims.records import ClaimView
-from clearing.claims.sampling import Period, drawn
+from clearing.claims.review import Reviewer
+from clearing.claims.sampling import Line, Period, Verdict, drawn
 from clearing.demonstration.parties import Party
 from clearing.tenancy import trust_lists
 from clearing.tenancy.trust_lists import Listing
@@ -142,6 +143,13 @@ def test_a_sample_takes_the_policys_share_and_its_seed_draws_it_again(counter: C
     _decides_once(counter, trusting, made.id)
 
 
+def decided(counter: Counter, trusting: Programme, sample_id: UUID, line: int, verdict: Verdict) -> None:
+    """One sampled claim decided."""
+    place = Line(trusting.tenant, sample_id, line)
+    reviewer = Reviewer("抽查人", None, counter.demonstration)
+    after(counter, trusting.tenant, lambda work: sampling.decide(work, counter.vault, reviewer, place, verdict))
+
+
 def _refuses_a_second(counter: Counter, trusting: Programme) -> None:
     with pytest.raises(Conflict) as refused:
         after(
@@ -153,12 +161,22 @@ def _refuses_a_second(counter: Counter, trusting: Programme) -> None:
 
 
 def _decides_once(counter: Counter, trusting: Programme, sample_id: UUID) -> None:
-    place = (trusting.tenant, sample_id, 1)
     with pytest.raises(Invalid):
-        after(counter, trusting.tenant, lambda work: sampling.decide(work, "抽查人", None, place, "unsound", None))
-    after(counter, trusting.tenant, lambda work: sampling.decide(work, "抽查人", None, place, "sound", None))
+        decided(counter, trusting, sample_id, 1, Verdict("unsound", None))
+    decided(counter, trusting, sample_id, 1, Verdict("sound", None))
     with pytest.raises(Conflict):
-        after(counter, trusting.tenant, lambda work: sampling.decide(work, "抽查人", None, place, "sound", None))
+        decided(counter, trusting, sample_id, 1, Verdict("sound", None))
+    unsound = Verdict("unsound", "报告与服务不符")
+    decided(counter, trusting, sample_id, 2, unsound)
+    [stopped] = counter.rows(
+        "select c.state, c.award_fen, i.consequence, i.clawback_id, h.code from sample_item i "
+        "join claim c on c.id = i.claim_id join hold h on h.claim_id = c.id and h.resolved_at is null "
+        "where i.sample_id = %s and i.line = 2",
+        sample_id,
+        tenants=[trusting.tenant],
+    )
+    assert (stopped.state, stopped.consequence, stopped.clawback_id) == ("on_hold", "stopped", None)
+    assert (stopped.code, stopped.award_fen > 0) == ("sample.unsound", True)
     with pytest.raises(DBAPIError, match="never changes"):
         after(
             counter,

@@ -48,7 +48,7 @@ MAY_UPDATE = {
     "client_probes": {"probes"},
     "similar_pair": {"resolved_at", "resolved_by", "outcome", "reason"},
     "registry_holding": {"status", "claimed_fen"},
-    "reservation": {"state", "confirmed_at", "confirmed_by"},
+    "reservation": {"state", "confirmed_at", "confirmed_by", "amount_fen", "lowered_reason"},
     "claim": None,
     "batch": None,
     "hold": {"resolved_at", "resolved_by", "outcome", "reason"},
@@ -103,7 +103,10 @@ MAY_UPDATE = {
     },
     "trust_list": {"state", "decided_by", "decided_at", "reason"},
     "interest": {"ended_by", "ended_at", "end_reason"},
-    "sample_item": {"outcome", "reason", "decided_by", "decided_at"},
+    "sample_item": {
+        "outcome", "reason", "decided_by", "decided_at", "consequence", "clawback_id", "asked_fen", "sanction_until",
+    },
+    "reviewer_district": {"ended_by", "ended_at", "end_reason"},
     "linkage": {"state", "decided_by", "decided_at", "reason"},
     "agreement": {
         "state", "approved_by", "approved_at", "accepted_by", "accepted_at", "refused_by", "refused_at",
@@ -143,6 +146,11 @@ NEVER_CHANGED = {
     "suspense_part", "suspense_decision", "month_close",
     "signed_request",
 }  # fmt: skip
+
+OF_A_CITY = {
+    "claim", "claim_revision", "assessment", "hold", "review", "objection", "clawback", "sample_item",
+}  # fmt: skip
+"""What a reviewer who is bound to a city sees only of its claims."""
 
 BETWEEN_TENANTS = {
     "clearing_debt_mirrored": "the creditor's side of a debt is a transfer in the creditor's books",
@@ -240,8 +248,8 @@ def test_nothing_is_left_to_the_public(catalogue: Connection) -> None:
         "and has_function_privilege('clearing_app', oid, 'EXECUTE')"
     ).scalars()
     assert set(callable_by_app) == {
-        "bind_scope", "bound_tenants", "bound_platform", "payout_state", "fill_registry", "drop_registry_version",
-        "claimed_fen_of",
+        "bind_scope", "bound_tenants", "bound_platform", "bound_districts", "in_district", "payout_state",
+        "fill_registry", "drop_registry_version", "claimed_fen_of",
     }  # fmt: skip
     for right in ("CREATE", "TEMPORARY"):
         kind = "schema" if right == "CREATE" else "database"
@@ -295,7 +303,10 @@ def test_every_policy_binds_reading_and_writing_to_the_bound_tenants(catalogue: 
     from_outside = [policy for policy in ours if policy.tablename == WRITTEN_FROM_OUTSIDE]
     assert {(policy.cmd, policy.with_check) for policy in from_outside} == {("SELECT", None), ("INSERT", "true")}
     assert ["tenant = ANY" in policy.qual for policy in from_outside if policy.cmd == "SELECT"] == [True]
-    ours = [policy for policy in ours if policy not in from_outside]
+    narrowing = [policy for policy in ours if policy.permissive == "RESTRICTIVE"]
+    assert {(policy.tablename, policy.cmd) for policy in narrowing} == {(table, "SELECT") for table in OF_A_CITY}
+    assert all("bound_districts() AS bound_districts) IS NULL" in policy.qual for policy in narrowing)
+    ours = [policy for policy in ours if policy not in from_outside and policy not in narrowing]
     assert sorted(policy.tablename for policy in ours) == sorted(
         tenant_tables(catalogue) - {WRITTEN_FROM_OUTSIDE} | TWO_SIDED
     )

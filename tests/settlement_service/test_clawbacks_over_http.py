@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
+from clearing.claims.sampling import settle_due
 from settlement.ledger import budget_account, quota_account, quota_used_account
 from tenants.kernel.clock import FixedClock
 from tenants.kernel.database import Scope, transaction
@@ -131,3 +132,45 @@ def test_the_database_itself_keeps_clawbacks_within_what_was_paid(desk: Desk, be
         for statement in (f"update {table} set tenant = tenant", f"delete from {table}"):  # noqa: S608 - our own tables
             with pytest.raises(DBAPIError):
                 bench.change(statement)
+
+
+def unsound(desk: Desk, claim_id: UUID, **more: Any) -> Any:
+    """The claim, which nobody reviewed, is sampled and found unsound."""
+    base = f"/v1/tenants/{desk.tenant}/samples"
+    period = {"scheme": "provincial", "from_on": "2024-09-01", "through_on": "2024-10-01", "share": "1"}
+    drawn = desk.post("authority", base, json=period)
+    assert drawn.status_code == 201, drawn.get_json()
+    [line] = [each["line"] for each in drawn.get_json()["items"] if each["claim_id"] == str(claim_id)]
+    body = {"outcome": "unsound", "reason": "报告不实", **more}
+    answer = desk.post("authority", f"{base}/{drawn.get_json()['id']}/items/{line}/decision", json=body)
+    assert answer.status_code == 200, answer.get_json()
+    return next(each for each in answer.get_json()["items"] if each["line"] == line)
+
+
+def test_a_paid_claim_that_a_sample_finds_unsound_is_asked_back_and_its_enterprise_banned(
+    desk: Desk, bench: Bench, paid: Any
+) -> None:
+    claim_id, bank = paid
+    item = unsound(desk, claim_id, sanction_until="2027-10-11")
+    [asked] = desk.get("authority", f"/v1/claims/{claim_id}/clawbacks").get_json()["items"]
+    assert (item["consequence"], item["clawback_id"], asked["amount"]) == ("clawed_back", asked["id"], "408000.00")
+    assert (asked["sanction_until"], asked["reason"]) == ("2027-10-11", "抽查不实：报告不实")
+    assert (state(desk, bench, claim_id), bank.year("paid"), bank.year("clawback")) == ("clawed_back", 0, 40_800_000)
+
+
+def test_what_is_sealed_is_asked_back_once_it_is_paid(desk: Desk, bench: Bench, tmp_path: Path) -> None:
+    desk.hire("authority", "reviews:write", person="zhao")
+    with transaction(desk.service.engine, Scope((desk.tenant,)), FixedClock(APPROVED)) as work:
+        claim_id = approved_claim(work, desk.service.vault, desk.tenant, "1000.00")
+    desk.move_to(OVER)
+    bank = open_desk(bench, tmp_path)
+    item = unsound(desk, claim_id, amount="600.00")
+    assert (item["consequence"], item["clawback_id"]) == ("due", None)
+    with transaction(desk.service.engine, Scope((desk.tenant,)), FixedClock(OVER)) as work:
+        assert settle_due(work, desk.service.vault, demonstration=True) == 0
+    bank.hand_in(FILES["camt.053"](bank.payments))
+    for count in (1, 0):
+        with transaction(desk.service.engine, Scope((desk.tenant,)), FixedClock(OVER)) as work:
+            assert settle_due(work, desk.service.vault, demonstration=True) == count
+    [asked] = desk.get("authority", f"/v1/claims/{claim_id}/clawbacks").get_json()["items"]
+    assert asked["amount"] == "600.00"

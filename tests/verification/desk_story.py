@@ -114,11 +114,17 @@ def oversee(story: Any) -> None:
     ]
     path = f"/v1/tenants/jiangsu/interests/{declared[-1].get_json()['id']}/end"
     story.call("administrator", "POST", path, {"reason": "已离职"})
+    bound: dict[str, Any] = {}
+    for division in ("320300", "320700"):
+        body = {"person": "second reviewer of city", "division": division, "ground": "徐科〔2024〕1号"}
+        bound = story.call("administrator", "POST", "/v1/tenants/jiangsu/districts", body).get_json()
+    story.call("administrator", "POST", f"/v1/tenants/jiangsu/districts/{bound['id']}/end", {"reason": "调离"})
     for from_on, through_on in (("2024-09-01", "2024-10-13"), ("2024-10-14", "2024-10-31")):
         body = {"scheme": "provincial", "from_on": from_on, "through_on": through_on, "share": "0.7"}
         drawn = story.call("reviewer of authority", "POST", "/v1/tenants/jiangsu/samples", body).get_json()
         path = f"/v1/tenants/jiangsu/samples/{drawn['id']}/items/1/decision"
-        story.call("reviewer of authority", "POST", path, {"outcome": "unsound", "reason": "报告与服务不符"})
+        verdict = {"outcome": "unsound", "reason": "报告与服务不符", "sanction_until": "2027-10-01"}
+        story.call("reviewer of authority", "POST", path, verdict)
 
 
 def load_calendars(story: Any) -> None:
