@@ -132,6 +132,8 @@ The interface of the interregional clearing service for innovation vouchers. Mon
 `YYYY-MM-DD`; instants RFC 3339. Errors are RFC 9457 problems, in Chinese unless `Accept-Language: en` is sent.
 
 写入请求可签名（区域可要求签名）：`X-Signature` 为对请求体原始字节的分离式 JWS（RFC 7515 附录 F，RFC 7797），头部：
+写入请求可以签名（区域可要求必须签名）：`X-Signature` 为对请求体原始字节的分离式 JWS（RFC 7515 附录 F、RFC 7797），
+头部为
 `{"alg":"ES256","kid":…,"b64":false,"crit":["b64"],"iat":秒,"jti":一次性,"method":"POST","path":"/v1/claims"}`，密钥为
 客户端登记的 P-256 公钥。NDJSON 批量可用 `Content-Encoding: gzip`，解压后不超过 64 MiB。
 
