@@ -30,6 +30,7 @@ from clearing.console import (
     instruction,
     jobs,
     keys,
+    outlets,
     pairs,
     payee,
     policies,
@@ -56,7 +57,7 @@ SCREENS: Final[tuple[ModuleType, ...]] = (
     static_files, sign_in, instruction, home, claims, claim, queue, cases, case, pairs, reservations, batches, batch,
     bank, statement, payee, clearing, cycle, debts, agreements, connectors, jobs, clients, deliveries, receipts, keys,
     settings, settings_import, policies, policy, policy_draft, rehearsal, qualifications, admissions, trust_list,
-    audit, account, elsewhere,
+    audit, account, outlets, elsewhere,
 )  # fmt: skip
 """One module a screen; each has a ``blueprint``."""
 

@@ -133,6 +133,21 @@ MESSAGE_STATES: Final[Words] = {
     "delivered": _l("已送达"),
     "given_up": _l("已放弃"),
 }
+OUTLET_STATES: Final[Words] = {
+    "live": _l("正常"),
+    "failing": _l("出错，正在重试"),
+    "open": _l("多次出错，放慢重试"),
+    "disabled": _l("已停用"),
+}
+LETTER_STATES: Final[Words] = {
+    "open": _l("待处理"),
+    "taken": _l("已接收"),
+    "dismissed": _l("已搁置"),
+}
+OUTLET_KINDS: Final[Words] = {
+    "claims": _l("兑付申请"),
+    "support_records": _l("他处支持记录"),
+}
 DESK_KINDS: Final[Mapping[str, Words]] = {
     "case_kind": CASE_KINDS,
     "case_state": CASE_STATES,
@@ -143,6 +158,9 @@ DESK_KINDS: Final[Mapping[str, Words]] = {
     "pair_state": PAIR_STATES,
     "pair_effect": PAIR_EFFECTS,
     "connector": CONNECTOR_STATES,
+    "outlet": OUTLET_STATES,
+    "outlet_kind": OUTLET_KINDS,
+    "letter": LETTER_STATES,
     "message": MESSAGE_STATES,
     "line_class": LINE_CLASSES,
     "line_kind": LINE_KINDS,
@@ -180,6 +198,11 @@ DESK_DONE: Final[Words] = {
     "reissued": _l("已重新列入应付，进入下一批次。"),
     "release-first": _l("第一人已放行；金额超过限额，须由第二人再放行。"),
     "release-held": _l("批次超过敞口限额，须由协议指定的批准人解除暂停后再放行。"),
+    "outlet-asked": _l("该出口会立即再次拉取。"),
+    "outlet-disabled": _l("该出口已停用，不再拉取。"),
+    "letters-taken": _l("记录已接收。"),
+    "letters-left": _l("已重试；仍有记录不能接收，问题见下表。"),
+    "letter-dismissed": _l("该记录已搁置。"),
     "job-retried": _l("任务会立即再次尝试。"),
     "key-added": _l("公钥已登记，旧公钥在吊销之前仍然有效。"),
     "key-revoked": _l("密钥已吊销，此后的签名一律拒绝。"),
