@@ -93,7 +93,7 @@ class TableQuerySchema(Schema):
 @blueprint.response(200, MonthPageSchema)
 def get_months(query: dict[str, Any], tenant: str) -> Response:
     """List the closed months, the latest first."""
-    limit, before = query["limit"], _day(query["cursor"])
+    limit, before = query["limit"], month_before(query["cursor"])
 
     def use_case(work: Work) -> Answer:
         found = list_closed(work.connection, tenant, before, limit + 1)
@@ -136,7 +136,12 @@ def post_close(tenant: str, month: str) -> Response:
 @blueprint.doc(responses={"200": {"description": "the table or workbook, as an attachment", "content": {"*/*": {}}}})
 def get_export(query: dict[str, Any], tenant: str, month: str) -> Response:
     """Download the month's accounts, transfers, batches, payments and differences, one as CSV or all as XLSX."""
-    service, wanted, table = current(), Month.parse(month), query["table"]
+    return month_file(tenant, month, query["table"])
+
+
+def month_file(tenant: str, month: str, table: str | None) -> Response:
+    """One table of the month as CSV, or all of them as a workbook, as an attachment."""
+    service, wanted = current(), Month.parse(month)
 
     def use_case(work: Work) -> IO[bytes]:
         require_begun(wanted, work.at)
@@ -161,7 +166,7 @@ def _parts(file: IO[bytes]) -> Iterator[bytes]:
             yield part
 
 
-def _day(cursor: str | None) -> date | None:
+def month_before(cursor: str | None) -> date | None:
     """The first day of the month before which a page begins.
 
     Raises:

@@ -128,11 +128,16 @@ def post_settlement(body: dict[str, Any], tenant: str, batch_id: UUID) -> Respon
 @blueprint.doc(responses={"200": {"description": "one line for each instruction", "content": {NDJSON: {}}}})
 def get_settlement_lines(query: dict[str, Any], tenant: str, batch_id: UUID) -> Response:
     """Download the lines of a statement: JSON Lines whose SHA-256 the statement signs."""
+    return lines_of(tenant, batch_id, query["number"])
+
+
+def lines_of(tenant: str, batch_id: UUID, number: int) -> Response:
+    """The lines of a statement as an attachment, written again part by part."""
     service, scope = current(), Scope((tenant,))
 
     def found(work: Work) -> tuple[Batch, Any]:
         batch = find_batch(work.connection, tenant, batch_id)
-        return batch, find_settlement(work.connection, batch, query["number"])
+        return batch, find_settlement(work.connection, batch, number)
 
     batch, statement = run(service.engine, scope, service.machine, found)
 

@@ -17,6 +17,7 @@ from connectors.leaf import IntegerField, TextField
 from settlement.statements.matching import CLASSES
 from settlement.statements.suspense import APPROVE, KINDS, REFUSE, Explanation, Movement, decide, propose
 from settlement.statements.suspense_records import (
+    Resolution,
     find_resolution,
     list_resolutions,
     list_suspense,
@@ -134,7 +135,7 @@ class SuspenseDecisionSchema(Schema):
 @blueprint.response(200, SuspensePageSchema)
 def get_suspense(query: dict[str, Any], tenant: str) -> Response:
     """List the movements that are not explained in full, the oldest first."""
-    limit, after = query["limit"], _place(query["cursor"])
+    limit, after = query["limit"], suspense_place(query["cursor"])
 
     def use_case(work: Work) -> Answer:
         found = list_suspense(work.connection, tenant, after, limit + 1)
@@ -164,11 +165,9 @@ def get_resolutions(query: dict[str, Any], tenant: str) -> Response:
 @blueprint.response(201, SuspenseResolutionSchema)
 def post_resolution(body: dict[str, Any], tenant: str) -> Response:
     """Propose what movements were; nothing is booked before another person approves it."""
-    movements = [Movement(each["statement_id"], each["line"], each["amount"]) for each in body["lines"]]
-    said = Explanation(body["kind"], movements, body["instruction_id"], body["reason"])
 
     def use_case(work: Work) -> Answer:
-        made = propose(work.connection, tenant, said, principal().subject, work.at)
+        made = proposed_by_caller(work, tenant, body)
         location = f"/v1/tenants/{tenant}/suspense/resolutions/{made.id}"
         return Answer(made.json(), 201, {"Location": location})
 
@@ -191,18 +190,25 @@ def get_resolution(tenant: str, resolution_id: UUID) -> Response:
 @blueprint.response(200, SuspenseResolutionSchema)
 def post_decision(body: dict[str, Any], tenant: str, resolution_id: UUID) -> Response:
     """Approve and book an explanation, or refuse it; never by who proposed it."""
-    office, actor = current().office, principal().subject
-
-    def use_case(work: Work) -> Answer:
-        made = decide(
-            work.connection, tenant, resolution_id, body["outcome"], body["reason"], actor, work.at, office.sealer
-        )
-        return Answer(made.json())
-
-    return in_transaction(use_case, with_linked(tenant))
+    return in_transaction(
+        lambda work: Answer(decided_by_caller(work, tenant, resolution_id, body).json()), with_linked(tenant)
+    )
 
 
-def _place(cursor: str | None) -> tuple[UUID, int] | None:
+def proposed_by_caller(work: Work, tenant: str, body: dict[str, Any]) -> Resolution:
+    """Propose what movements were, as the caller; ``body`` is what :class:`SuspenseExplanationSchema` made."""
+    movements = [Movement(each["statement_id"], each["line"], each["amount"]) for each in body["lines"]]
+    said = Explanation(body["kind"], movements, body["instruction_id"], body["reason"])
+    return propose(work.connection, tenant, said, principal().subject, work.at)
+
+
+def decided_by_caller(work: Work, tenant: str, resolution_id: UUID, body: dict[str, Any]) -> Resolution:
+    """Approve or refuse an explanation, as the caller; ``body`` is what :class:`SuspenseDecisionSchema` made."""
+    actor, sealer = principal().subject, current().office.sealer
+    return decide(work.connection, tenant, resolution_id, body["outcome"], body["reason"], actor, work.at, sealer)
+
+
+def suspense_place(cursor: str | None) -> tuple[UUID, int] | None:
     """The line behind which a page starts.
 
     Raises:

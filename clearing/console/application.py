@@ -30,6 +30,8 @@ from clearing.console import (
     instruction,
     jobs,
     keys,
+    months,
+    outlets,
     pairs,
     payee,
     policies,
@@ -45,6 +47,7 @@ from clearing.console import (
     sign_in,
     statement,
     static_files,
+    suspense,
     trust_list,
 )
 from clearing.console.filters import furnish
@@ -56,7 +59,7 @@ SCREENS: Final[tuple[ModuleType, ...]] = (
     static_files, sign_in, instruction, home, claims, claim, queue, cases, case, pairs, reservations, batches, batch,
     bank, statement, payee, clearing, cycle, debts, agreements, connectors, jobs, clients, deliveries, receipts, keys,
     settings, settings_import, policies, policy, policy_draft, rehearsal, qualifications, admissions, trust_list,
-    audit, account, elsewhere,
+    audit, account, outlets, suspense, months, elsewhere,
 )  # fmt: skip
 """One module a screen; each has a ``blueprint``."""
 

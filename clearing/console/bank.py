@@ -10,12 +10,15 @@ from flask import Response, redirect, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from clearing.api.frame import current, principal
-from clearing.api.noun import DEFAULT_LIMIT, cursor_id, write_cursor
+from clearing.api.noun import DEFAULT_LIMIT, cursor_id, load, write_cursor
 from clearing.api.sending import sent_by_caller
-from clearing.api.statements import MAX_STATEMENT_BYTES
+from clearing.api.settlements import BatchAgainSchema, lines_of
+from clearing.api.statements import MAX_STATEMENT_BYTES, with_linked
+from clearing.console.forms import plain_form
 from clearing.console.screen import as_api, screen, show, within
 from settlement.bank.sending import calls_of, find_submission, submission_json
 from settlement.batches.batch import find_batch
+from settlement.batches.batch_settlement import list_settlements, state_again, sums_of
 from settlement.statements.reconciliation import Imported, import_statement
 from settlement.statements.statement_records import class_totals, list_statements, statement_json
 from tenants.kernel.database import Work
@@ -37,7 +40,7 @@ blueprint.before_request_funcs[None].insert(0, _let_files_be_large)
 
 
 @blueprint.get("")
-@as_api("batches.get_statements", "batches.get_sending")
+@as_api("batches.get_statements", "batches.get_sending", "batches.get_settlement")
 def bank_page(tenant: str, batch_id: UUID) -> Response:
     """What was sent, what was answered."""
     return _page(tenant, batch_id)
@@ -62,13 +65,37 @@ def hand_in(tenant: str, batch_id: UUID) -> AnyResponse:
         with tempfile.TemporaryDirectory(prefix="statement-") as folder:
             path = Path(folder) / "statement"
             _keep_upload(path)
-            imported = within(lambda work: _import(work, tenant, batch_id, path), (tenant,))
+            imported = within(lambda work: _import(work, tenant, batch_id, path), with_linked(tenant))
     except Problem as problem:
         return _refused(tenant, batch_id, problem)
     statement = imported.statement
     done = "statement-known" if imported.before else "statement-imported"
     place = f"/console/batches/{tenant}/{statement.batch_id}/bank/statements/{statement.id}"
     return redirect(f"{place}?done={done}", HTTPStatus.SEE_OTHER)
+
+
+@blueprint.post("/settlement")
+@as_api("batches.post_settlement")
+def state(tenant: str, batch_id: UUID) -> AnyResponse:
+    """Sign the next statement of a closed batch of which something came back since."""
+
+    def use_case(work: Work) -> None:
+        reason = load(BatchAgainSchema(), plain_form("reason"))["reason"]
+        actor = principal().subject
+        state_again(work.connection, tenant, batch_id, reason, current().office, actor, work.at)
+
+    try:
+        within(use_case, (tenant,))
+    except Problem as problem:
+        return _refused(tenant, batch_id, problem)
+    return redirect(f"{_place(tenant, batch_id)}?done=batch-stated", HTTPStatus.SEE_OTHER)
+
+
+@blueprint.get("/settlement/<int(min=1, max=10000):number>/lines")
+@as_api("batches.get_settlement_lines")
+def statement_lines(tenant: str, batch_id: UUID, number: int) -> Response:
+    """Download the lines of a statement, whose SHA-256 the statement signs."""
+    return lines_of(tenant, batch_id, number)
 
 
 def _import(work: Work, tenant: str, batch_id: UUID, path: Path) -> Imported:
@@ -107,6 +134,8 @@ def _page(tenant: str, batch_id: UUID, problem: Problem | None = None) -> Respon
         last = statements[DEFAULT_LIMIT - 1] if len(statements) > DEFAULT_LIMIT else None
         return {
             "batch": batch,
+            "sums": sums_of(work.connection, batch, work.at).json() if batch.instructed_at is not None else None,
+            "settlements": list_settlements(work.connection, batch),
             "submission": _submission(work, tenant, batch_id),
             "statements": [
                 statement_json(each, class_totals(work.connection, each)) for each in statements[:DEFAULT_LIMIT]

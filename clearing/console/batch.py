@@ -159,12 +159,17 @@ def _cancel(work: Work, tenant: str, batch_id: UUID) -> Batch:
     return cancel(work.connection, tenant, batch_id, reason, principal().subject, work.at)
 
 
+def _close(work: Work, tenant: str, batch_id: UUID) -> Batch:
+    reason: str | None = load(StepSchema(), plain_form("reason")).get("reason")
+    return close_as_caller(work, tenant, batch_id, reason)
+
+
 _DOES: Final[Mapping[str, Callable[[Work, str, UUID], Batch]]] = {
     "publish": publish_by_policy,
     "seal": seal_as_caller,
     "release": release_as_caller,
     "cancel": _cancel,
-    "close": close_as_caller,
+    "close": _close,
 }
 
 

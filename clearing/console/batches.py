@@ -1,7 +1,7 @@
 """Batches of one region: the list with its filters, and the cut of a new one with a preview."""
 
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Final
 
 from flask import Response, redirect, request
 from werkzeug.wrappers import Response as AnyResponse
@@ -10,6 +10,7 @@ from clearing.api.batch_acts import cut_as_ordered, order_of
 from clearing.api.batches import BatchOrderSchema, BatchQuerySchema
 from clearing.api.frame import principal
 from clearing.api.noun import cursor_id, load, write_cursor
+from clearing.console.desk_words import BATCH_KINDS
 from clearing.console.forms import plain_form
 from clearing.console.screen import as_api, screen, show, within
 from clearing.console.words import BATCH_STATES, MODES
@@ -21,6 +22,9 @@ from tenants.kernel.money import Money
 from tenants.profile import load_tenants
 
 blueprint = screen("batches", "/batches")
+
+ORDERED: Final = ("scheme", "mode", "kind", "counterparty", "cut_off")
+"""What the form of a cut asks for."""
 
 
 @blueprint.get("")
@@ -64,7 +68,7 @@ def cut_form(tenant: str) -> Response:
 @as_api("batches.cut_batch")
 def cut_batch(tenant: str) -> AnyResponse:
     """Cut the batch, as ``POST /v1/tenants/{tenant}/batches`` does."""
-    given = plain_form("scheme", "mode", "cut_off")
+    given = plain_form(*ORDERED)
 
     def use_case(work: Work) -> Batch:
         order = load(BatchOrderSchema(), dict(given))
@@ -94,14 +98,15 @@ def _preview(tenant: str, asked: dict[str, str], problem: Problem | None = None)
     preview: Preview | None = None
     if problem is None:
         try:
-            order = load(BatchOrderSchema(), {k: v for k, v in chosen.items() if k in {"scheme", "mode", "cut_off"}})
+            order = load(BatchOrderSchema(), {k: v for k, v in chosen.items() if k in ORDERED and v})
             preview = within(lambda work: _look(work, tenant, order), (tenant,))
         except Problem as found:
             problem = found
     status = HTTPStatus.OK if problem is None else problem.status
     return show(
         "cut.html", status, tenant=tenant, tenants=principal().tenants, chosen=chosen, preview=preview, problem=problem,
-        modes=MODES, schemes=schemes_of(tenant),
+        modes=MODES, schemes=schemes_of(tenant), kinds=BATCH_KINDS,
+        others=[profile.tenant for profile in load_tenants() if profile.tenant != tenant],
     )  # fmt: skip
 
 

@@ -133,6 +133,50 @@ MESSAGE_STATES: Final[Words] = {
     "delivered": _l("已送达"),
     "given_up": _l("已放弃"),
 }
+OUTLET_STATES: Final[Words] = {
+    "live": _l("正常"),
+    "failing": _l("出错，正在重试"),
+    "open": _l("多次出错，放慢重试"),
+    "disabled": _l("已停用"),
+}
+LETTER_STATES: Final[Words] = {
+    "open": _l("待处理"),
+    "taken": _l("已接收"),
+    "dismissed": _l("已搁置"),
+}
+OUTLET_KINDS: Final[Words] = {
+    "claims": _l("兑付申请"),
+    "support_records": _l("他处支持记录"),
+}
+BATCH_KINDS: Final[Words] = {
+    "reissue": _l("退回后重新拨付"),
+    "matching": _l("联动配套"),
+    "incentive": _l("服务机构奖励"),
+    "home_region": _l("为对方区域垫付"),
+}
+EXPLANATIONS: Final[Words] = {
+    "assign": _l("属于某条拨付指令"),
+    "reversed": _l("收付相互抵销"),
+    "unrelated": _l("与本系统的拨付无关"),
+}
+MONTH_STATES: Final[Words] = {
+    "running": _l("进行中"),
+    "ended": _l("待月结"),
+    "closed": _l("已月结"),
+}
+MONTH_TABLES: Final[Words] = {
+    "accounts": _l("账户"),
+    "transfers": _l("分录"),
+    "batches": _l("批次"),
+    "payments": _l("到账与退回"),
+    "differences": _l("差异"),
+}
+OPEN_ITEMS: Final[Words] = {
+    "batches": _l("未关闭的批次"),
+    "instructions": _l("银行未答复的指令"),
+    "returned": _l("退回未重新拨付"),
+    "suspense": _l("待查款项"),
+}
 DESK_KINDS: Final[Mapping[str, Words]] = {
     "case_kind": CASE_KINDS,
     "case_state": CASE_STATES,
@@ -142,7 +186,15 @@ DESK_KINDS: Final[Mapping[str, Words]] = {
     "subject": SUBJECTS,
     "pair_state": PAIR_STATES,
     "pair_effect": PAIR_EFFECTS,
+    "batch_kind": BATCH_KINDS,
+    "explanation": EXPLANATIONS,
+    "month": MONTH_STATES,
+    "month_table": MONTH_TABLES,
+    "open_item": OPEN_ITEMS,
     "connector": CONNECTOR_STATES,
+    "outlet": OUTLET_STATES,
+    "outlet_kind": OUTLET_KINDS,
+    "letter": LETTER_STATES,
     "message": MESSAGE_STATES,
     "line_class": LINE_CLASSES,
     "line_kind": LINE_KINDS,
@@ -180,6 +232,16 @@ DESK_DONE: Final[Words] = {
     "reissued": _l("已重新列入应付，进入下一批次。"),
     "release-first": _l("第一人已放行；金额超过限额，须由第二人再放行。"),
     "release-held": _l("批次超过敞口限额，须由协议指定的批准人解除暂停后再放行。"),
+    "batch-stated": _l("已出具新的结算单。"),
+    "explained": _l("说明已提出，须由另一人复核后入账。"),
+    "explanation-approve": _l("说明已复核并入账。"),
+    "explanation-refuse": _l("说明未通过复核。"),
+    "month-closed": _l("已月结，本月数字不再变化。"),
+    "outlet-asked": _l("该出口会立即再次拉取。"),
+    "outlet-disabled": _l("该出口已停用，不再拉取。"),
+    "letters-taken": _l("记录已接收。"),
+    "letters-left": _l("已重试；仍有记录不能接收，问题见下表。"),
+    "letter-dismissed": _l("该记录已搁置。"),
     "job-retried": _l("任务会立即再次尝试。"),
     "key-added": _l("公钥已登记，旧公钥在吊销之前仍然有效。"),
     "key-revoked": _l("密钥已吊销，此后的签名一律拒绝。"),

@@ -143,6 +143,25 @@ def list_suspense(
     return [_line(row) for row in rows]
 
 
+def suspense_totals(connection: Connection, tenant: str) -> tuple[int, Money]:
+    """How many movements :func:`list_suspense` lists, and what of them nobody has explained."""
+    count, fen = connection.exec_driver_sql(
+        f"select count(*), coalesce(sum(s.left_fen), 0)::bigint from ({_LINES}) s where s.left_fen > 0",  # noqa: S608
+        (tenant,),
+    ).one()
+    return count, Money(int(fen))
+
+
+def resolution_totals(connection: Connection, tenant: str, *, waiting: bool) -> tuple[int, Money]:
+    """How many explanations :func:`list_resolutions` lists, and the sum of their amounts."""
+    count, fen = connection.exec_driver_sql(
+        "select count(*), coalesce(sum(r.amount_fen), 0)::bigint from suspense_resolution r "
+        "left join suspense_decision d on d.tenant = r.tenant and d.resolution_id = r.id where r.tenant = %s and (not %s or d.outcome is null)",
+        (tenant, waiting),
+    ).one()
+    return count, Money(int(fen))
+
+
 def lines_named(
     connection: Connection, tenant: str, keys: Iterable[tuple[UUID, int]]
 ) -> dict[tuple[UUID, int], SuspenseLine]:

@@ -11,6 +11,8 @@ import pytest
 from joserfc.jwk import ECKey
 
 from clearing.operating.requests import KEPT_REQUESTS, RequestLog, curl_of, shown_path, shown_query
+from clearing.pulling.puller import Puller
+from connectors.simulators.outlet import Outlet, outlet_serving
 from tests.console.world import Visitor, World, plain
 
 EVERY = ("jiangsu", "wujiang", "jiashan", "qingpu", "maanshan", "shanxi-hainan")
@@ -203,3 +205,30 @@ def test_a_signing_key_is_rotated_with_proof(world: World, operator: Visitor) ->
     assert operator.send(path, f"{path}/{kids[1]}/revoke", reason="", **operator.proof()).status_code == 422
     answer = operator.send(path, f"{path}/{kids[1]}/revoke", reason="演练", **operator.proof())
     assert answer.headers["Location"] == f"{path}?done=key-revoked"
+
+
+def test_an_outlet_is_asked_and_its_dead_letters_are_tried_again_or_laid_aside(world: World, operator: Visitor) -> None:
+    outlet = Outlet("the-platform-knows-us-by-this")
+    outlet.put(world.draft().body, {"external_id": "<b>halb</b>"}, b"<html>")
+    with outlet_serving(outlet) as address:
+        body = {"tenant": "jiangsu", "url": address, "token": outlet.token, "every_seconds": 60}
+        source = world.story.call("jssic", "POST", "/v1/pull-sources", body).get_json()
+        path, letters = "/console/connectors/outlets", "/console/connectors/outlets/letters"
+        assert operator.send(path, f"{path}/{source['id']}/poll").headers["Location"] == f"{path}?done=outlet-asked"
+        assert Puller(world.service).round() == 1
+        row = plain(operator.see(path))
+        assert "127.0.0.1" in row
+        assert f"source={source['id']}" in operator.see(path)
+        assert operator.send(path, f"{path}/{source['id']}/replay").headers["Location"].endswith("done=letters-left")
+        page = operator.see(f"{letters}?source={source['id']}&state=open")
+        assert re.search(r"共 2 条记录，其中待处理 2 条", plain(page))
+        ids = re.findall(rf'action="{letters}/([0-9a-f-]{{36}})/dismiss"', page)
+        assert operator.send(letters, f"{letters}/{ids[0]}/replay").status_code == 422, "it is as it was"
+        assert operator.send(letters, f"{letters}/{ids[0]}/dismiss", reason="").status_code == 422
+        for letter_id in ids:
+            answer = operator.send(letters, f"{letters}/{letter_id}/dismiss", reason="平台已更正后重报")
+            assert answer.headers["Location"].endswith("done=letter-dismissed")
+        text = operator.browser.get(f"{letters}/export.csv?source={source['id']}").get_data().decode("utf-8-sig")
+        assert text.count("平台已更正后重报") == 2
+        done = operator.send(path, f"{path}/{source['id']}/disable").headers["Location"]
+        assert done == f"{path}?done=outlet-disabled"

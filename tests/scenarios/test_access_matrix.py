@@ -401,6 +401,9 @@ BODIES: dict[str, Any] = {
     f"{AGREEMENT}/refuse": {"reason": "试探"},
     f"{CYCLE}/confirmations": {"tenant": "wujiang", "net": "0.00"},
     "/v1/webhooks/{endpoint_id}/replay": {"after": 0},
+    "/v1/operations/webhooks/{endpoint_id}/resend": {"after": 0},
+    "/v1/operations/clients/{client_id}/keys": {"kty": "EC", "crv": "P-256", "x": "x", "y": "y"},
+    f"{TENANT}/signing-keys/{{kid}}/revoke": {"reason": "试探"},
     "/v1/pull-sources/{source_id}/token": {"token": "a-token-of-the-platform"},
     "/v1/dead-letters/{letter_id}/dismiss": {"reason": "试探"},
 }  # fmt: skip
