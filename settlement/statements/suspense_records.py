@@ -156,7 +156,8 @@ def resolution_totals(connection: Connection, tenant: str, *, waiting: bool) -> 
     """How many explanations :func:`list_resolutions` lists, and the sum of their amounts."""
     count, fen = connection.exec_driver_sql(
         "select count(*), coalesce(sum(r.amount_fen), 0)::bigint from suspense_resolution r "
-        "left join suspense_decision d on d.tenant = r.tenant and d.resolution_id = r.id where r.tenant = %s and (not %s or d.outcome is null)",
+        "left join suspense_decision d on d.tenant = r.tenant and d.resolution_id = r.id "
+        "where r.tenant = %s and (not %s or d.outcome is null)",
         (tenant, waiting),
     ).one()
     return count, Money(int(fen))
