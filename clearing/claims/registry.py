@@ -113,6 +113,11 @@ class Locked:
             cancelled=self._taken(key, holder, cancelling),
         )
 
+    def is_free(self, keys: Iterable[Key], holder: Holder) -> bool:
+        """Whether nobody at all holds any of the keys, as is so of nearly every key that comes."""
+        held, group = self.holdings, holder.exclusion_group
+        return not any(held.get((digest, group)) for key in keys for _, digest in key.digests)
+
     def holders(self) -> dict[UUID, Holder]:
         """Everybody who holds any of the locked keys."""
         return {h.holder.holder_id: h.holder for holdings in self.holdings.values() for h in holdings}

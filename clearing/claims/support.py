@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
+import orjson
 from sqlalchemy.exc import IntegrityError
 
 from clearing.claims import registry
@@ -17,7 +18,7 @@ from clearing.claims.probes import Looks
 from clearing.claims.registry import RED_LETTER, Holder, Key, Locked, lock_keys
 from clearing.claims.vault import Vault
 from connectors.submission import SupportKey, SupportRecord
-from tenants.kernel.canonical import Json, canonical_bytes
+from tenants.kernel.canonical import Json, printed_part
 from tenants.kernel.change import Change, change_writes
 from tenants.kernel.database import Work, broken_constraint
 from tenants.kernel.errors import Conflict, FieldError, Invalid, Problem, Text
@@ -87,8 +88,11 @@ def taken_id(error: IntegrityError) -> Problem:
 
 
 def content(one: SupportRecord) -> bytes:
-    """The record's canonical bytes: what "the same content" means."""
-    return canonical_bytes(
+    """The record's canonical bytes (RFC 8785): what "the same content" means.
+
+    Texts, amounts and a day under our own keys: there is no number for which sorted JSON would be another form.
+    """
+    return orjson.dumps(
         {
             "platform": one.platform,
             "external_id": one.external_id,
@@ -96,7 +100,9 @@ def content(one: SupportRecord) -> bytes:
             "enterprise_uscc": one.enterprise_uscc,
             "supported_on": one.supported_on,
             "keys": [{"kind": k.kind, "value": k.value, "amount": k.amount, "by": k.provider_uscc} for k in one.keys],
-        }
+        },
+        printed_part,
+        orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER | orjson.OPT_PASSTHROUGH_DATETIME,
     )
 
 
@@ -188,8 +194,13 @@ def _take(
     locked = lock_keys(work.connection, {DEFAULT_GROUP: wanted}, list(met.claims))
     taken: dict[UUID, Registered | Problem] = {}
     looked = []
+    enterprises = {uscc: versions.enterprise(uscc) for uscc in {one.enterprise_uscc for one, *_ in fresh}}
     for one, _, record_id, keys in fresh:
-        holder = _holder(versions, one, record_id)
+        holder = _holder(enterprises[one.enterprise_uscc], one, record_id)
+        if locked.is_free(keys, holder):
+            locked.take(keys, holder)
+            taken[record_id] = Registered(201, record_id, len(keys), ())
+            continue
         looked.append((holder, locked.others(keys, holder)))
         held = [key for key in keys if locked.holders_of(key, holder)]
         collisions = tuple(_collision(locked, key, holder) for key in held if locked.state_of(key, holder).uses)
@@ -215,14 +226,14 @@ def _take(
     return taken
 
 
-def _holder(versions: Versions, one: SupportRecord, record_id: UUID) -> Holder:
+def _holder(enterprise: Mapping[int, bytes], one: SupportRecord, record_id: UUID) -> Holder:
     return Holder(
         holder_id=record_id,
         kind="support",
         tenant=one.tenant,
         scheme=RED_LETTER if is_red_letter(one) else SCHEME,
         platform=one.platform,
-        enterprise=versions.enterprise(one.enterprise_uscc),
+        enterprise=enterprise,
         month=f"{one.supported_on:%Y-%m}",
         exclusion_group=DEFAULT_GROUP,
     )

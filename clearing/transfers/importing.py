@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Final
@@ -61,8 +62,7 @@ class Importer:
             Unavailable: the database stays away; the same file may be imported again as a whole.
         """
         summary = Summary()
-        items = source.items()
-        while batch := list(islice(items, MAX_LINES)):
+        for batch in _read_ahead(source.items()):
             if any(isinstance(item.record, SupportRecord) for item in batch):
                 self._take_records(source, batch, summary)
             else:
@@ -157,3 +157,17 @@ class Importer:
             self._collided(item, answer)
         if isinstance(answer, Outcome) and answer.view is not None:
             summary.states[answer.view.state_now] += 1
+
+
+def _read_ahead(items: Iterator[Item]) -> Iterator[list[Item]]:
+    """The items in batches; while one is taken in, which is waiting for the database, the next is read."""
+
+    def read() -> list[Item]:
+        return list(islice(items, MAX_LINES))
+
+    with ThreadPoolExecutor(1, "read-ahead") as reader:
+        batch = read()
+        while batch:
+            coming = reader.submit(read)
+            yield batch
+            batch = coming.result()
