@@ -119,7 +119,7 @@ _AWAY: Final = frozenset({"OperationalError", "RedisError"})
 _CODES: Final = {
     UNAVAILABLE: _AWAY | {"EmbeddedError", "EngineMissingError", "ServingError", "Unavailable"},
     FINDINGS: frozenset({"SeedError", "CheckpointError"}),
-    USAGE: frozenset({"SettingsError", "PreparationError", "ConnectionsError", "Problem", "WorksheetError"}),
+    USAGE: frozenset({"SettingsError", "PreparationError", "ConnectionsError", "Problem", "TableError"}),
 }
 """By the names of error classes, so that no command imports what it does not need; the first that fits holds."""
 

@@ -12,9 +12,9 @@ from xlsxwriter import Workbook  # type: ignore[import-untyped]
 from clearing.claims.listing import Filter, list_claims
 from clearing.claims.records import claim_json
 from clearing.service import Service
-from connectors.worksheet.errors import WorksheetError
 from tenants.kernel.canonical import Json
 from tenants.kernel.database import Scope, Work, run
+from tenants.tables.errors import TableError
 
 CLAIMS_AT_ONCE: Final = 500
 SHEET_ROWS: Final = 1_048_575
@@ -70,14 +70,12 @@ def write_claims(path: Path, claims: Iterator[Claim], encoding: str) -> int:
     """Write the file, in the form that the ending of its name says; how many claims.
 
     Raises:
-        WorksheetError: the ending is unknown, or a sheet does not hold so many.
+        TableError: the ending is unknown, or a sheet does not hold so many.
     """
     writers = {".ndjson": _write_ndjson, ".jsonl": _write_ndjson, ".csv": _write_csv, ".xlsx": _write_xlsx}
     write = writers.get(path.suffix.lower())
     if write is None:
-        raise WorksheetError(
-            f"文件名须以 {'、'.join(writers)} 结尾。", f"The name ends in one of {', '.join(writers)}."
-        )
+        raise TableError(f"文件名须以 {'、'.join(writers)} 结尾。", f"The name ends in one of {', '.join(writers)}.")
     return write(path, claims, encoding)
 
 
@@ -111,7 +109,7 @@ def _write_xlsx(path: Path, claims: Iterator[Claim], _encoding: str) -> int:
         for claim in claims:
             count += 1
             if count > SHEET_ROWS:
-                raise WorksheetError(
+                raise TableError(
                     f"一张工作表最多 {SHEET_ROWS} 行，请导出为 CSV。",
                     f"A sheet holds {SHEET_ROWS} rows; export to CSV.",
                 )

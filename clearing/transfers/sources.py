@@ -11,18 +11,18 @@ from clearing.api.ndjson import Line, read_lines
 from clearing.api.problems import problem_body
 from connectors.reading import read_submission, read_support_record
 from connectors.submission import Submission, SupportRecord
-from connectors.worksheet.cells import Row
 from connectors.worksheet.claims import CellFault, Entry, read_claims
-from connectors.worksheet.csv_table import csv_rows, encoding_of
-from connectors.worksheet.errors import WorksheetError
 from connectors.worksheet.heading import Heading
 from connectors.worksheet.returned import ReturnedRows
 from connectors.worksheet.support import stated_records
-from connectors.worksheet.xlsx_table import hidden_sheets, more_sheets, xlsx_rows
 from tenants.kernel.canonical import Json
 from tenants.kernel.errors import Malformed, Problem, TooLarge
 from tenants.kernel.strict_json import decode
 from tenants.principal import Principal
+from tenants.tables.cells import Row
+from tenants.tables.csv_table import csv_rows, encoding_of
+from tenants.tables.errors import TableError
+from tenants.tables.xlsx_table import hidden_sheets, more_sheets, xlsx_rows
 
 MAX_RECORD_BYTES: Final = 256 * 1024
 NDJSON_SUFFIXES: Final = (".ndjson", ".jsonl")
@@ -118,7 +118,7 @@ class WorksheetSource:
     """Claims of a CSV or XLSX file.
 
     Raises:
-        WorksheetError: the file or its heading is at fault.
+        TableError: the file or its heading is at fault.
     """
 
     def __init__(self, path: Path, errors: Path, encoding: str | None) -> None:
@@ -172,7 +172,7 @@ class SupportTableSource:
     """Support records of a CSV or XLSX file; what is refused is given back as lines of JSON.
 
     Raises:
-        WorksheetError: the file or its first row is at fault.
+        TableError: the file or its first row is at fault.
     """
 
     def __init__(self, path: Path, errors: Path, encoding: str | None, caller: Principal) -> None:
@@ -252,7 +252,7 @@ def open_source(path: Path, errors: Path, encoding: str | None, *, support: bool
     """The file, by the ending of its name; a table of support records belongs to the caller's one tenant.
 
     Raises:
-        WorksheetError: the ending is unknown, or the file or its heading is at fault.
+        TableError: the ending is unknown, or the file or its heading is at fault.
     """
     ending = path.suffix.lower()
     if ending in NDJSON_SUFFIXES:
@@ -262,4 +262,4 @@ def open_source(path: Path, errors: Path, encoding: str | None, *, support: bool
             SupportTableSource(path, errors, encoding, caller) if support else WorksheetSource(path, errors, encoding)
         )
     known = "、".join((*NDJSON_SUFFIXES, ".csv", ".xlsx"))
-    raise WorksheetError(f"文件名须以 {known} 结尾。", f"The file's name ends in one of {known}.")
+    raise TableError(f"文件名须以 {known} 结尾。", f"The file's name ends in one of {known}.")

@@ -9,9 +9,9 @@ from connectors.connector import Connector, connector
 from connectors.form_document import FormField
 from connectors.mapping import Path, path_of
 from connectors.submission import Submission
-from connectors.worksheet.cells import BLANK, Row, doubt, place, said
 from connectors.worksheet.heading import Heading, find_heading
 from tenants.kernel.errors import Invalid, Text
+from tenants.tables.cells import BLANK, Row, doubt, place, said
 
 CLAIMS: Final = connector("worksheet", "worksheet.claim")
 MAX_ROWS_A_CLAIM: Final = 500
@@ -47,7 +47,7 @@ def read_claims(rows: Iterator[Row], of: Connector = CLAIMS) -> tuple[Heading, I
     """The heading, and the claims below it as they are read.
 
     Raises:
-        WorksheetError: the heading is at fault.
+        TableError: the heading is at fault.
     """
     heading = find_heading(of.document, rows)
     key = heading.column_of(next(one for one in of.document.fields if one.to == ("external_id",)))

@@ -8,8 +8,8 @@ from functools import cache
 from typing import Final
 
 from connectors.form_document import FormDocument, FormField
-from connectors.worksheet.cells import Row, place
-from connectors.worksheet.errors import WorksheetError
+from tenants.tables.cells import Row, place
+from tenants.tables.errors import TableError
 
 RESULT_COLUMNS: Final = ("处理结果", "错误", "原行号")
 """Written beside the rows that come back; read over when they are handed in again."""
@@ -41,7 +41,7 @@ def find_heading(document: FormDocument, rows: Iterator[Row]) -> Heading:
     """Read on to the heading and past it.
 
     Raises:
-        WorksheetError: there is none, or it has unknown, repeated or missing columns, each named.
+        TableError: there is none, or it has unknown, repeated or missing columns, each named.
     """
     known = known_titles(document)
     for row in rows:
@@ -50,7 +50,7 @@ def find_heading(document: FormDocument, rows: Iterator[Row]) -> Heading:
         titles = tuple(cell.text for cell in row.cells)
         if sum(_plain(title) in known for title in titles) >= LEAST_COLUMNS:
             return _heading(document, row, titles, known)
-    raise WorksheetError(
+    raise TableError(
         f"前 {LOOKED_AT_ROWS} 行中没有表头，请使用下载的模板。",
         f"There is no heading in the first {LOOKED_AT_ROWS} rows; use the template.",
     )
@@ -82,18 +82,18 @@ def _heading(document: FormDocument, row: Row, titles: tuple[str, ...], known: M
         if field is None:
             raise _unknown(title, place(row.number, column), known)
         if field in fields.values():
-            raise WorksheetError(
+            raise TableError(
                 f"{place(row.number, column)}：“{title}”列重复。",
                 f"{place(row.number, column)}: the column {title} stands there twice.",
             )
         fields[column] = field
     missing = [title_of(one) for one in document.fields if not one.optional and one not in fields.values()]
     if missing:
-        raise WorksheetError(f"缺少列：{'、'.join(missing)}。", f"Columns are missing: {', '.join(missing)}.")
+        raise TableError(f"缺少列：{'、'.join(missing)}。", f"Columns are missing: {', '.join(missing)}.")
     return Heading(row.number, titles, fields)
 
 
-def _unknown(title: str, at: str, known: Mapping[str, FormField]) -> WorksheetError:
+def _unknown(title: str, at: str, known: Mapping[str, FormField]) -> TableError:
     near = [title_of(known[one]) for one in difflib.get_close_matches(_plain(title), known, n=1)]
     hint = (f"，是否为“{near[0]}”", f"; did you mean {near[0]}") if near else ("", "")
-    return WorksheetError(f"{at}：没有“{title}”这一列{hint[0]}。", f"{at}: there is no column {title}{hint[1]}.")
+    return TableError(f"{at}：没有“{title}”这一列{hint[0]}。", f"{at}: there is no column {title}{hint[1]}.")

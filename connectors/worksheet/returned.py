@@ -8,9 +8,9 @@ from typing import IO, Any, Final, Self
 
 from xlsxwriter import Workbook  # type: ignore[import-untyped]
 
-from connectors.worksheet.cells import Row, place
 from connectors.worksheet.claims import CellFault
 from connectors.worksheet.heading import RESULT_COLUMNS, Heading
+from tenants.tables.cells import Row, place
 
 REFUSED: Final = "未接收"
 _FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t")

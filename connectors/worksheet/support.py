@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from connectors.worksheet.cells import EXACT_DIGITS, Cell, Row, said
-from connectors.worksheet.errors import WorksheetError
 from tenants.kernel.canonical import Json
 from tenants.kernel.errors import FieldError, Invalid
+from tenants.tables.cells import EXACT_DIGITS, Cell, Row, said
+from tenants.tables.errors import TableError
 
 COLUMNS: Final = {
     "external_id": ("外部编号", "业务编号", "编号"),
@@ -46,7 +46,7 @@ def stated_records(rows: Iterator[Row], platform: str, tenant: str | None) -> It
     """The records of a table, as a platform would send them; ``tenant`` where a row names none.
 
     Raises:
-        WorksheetError: the first row does not name the columns that are needed, or names one twice.
+        TableError: the first row does not name the columns that are needed, or names one twice.
     """
     filled = (row for row in rows if not row.is_blank)
     names = _names(next(filled, None))
@@ -77,9 +77,9 @@ def _names(row: Row | None) -> list[str]:
     missing = [name for name in NEEDED if name not in known]
     if missing:
         titles = "、".join(COLUMNS[name][0] for name in missing)
-        raise WorksheetError(f"表头缺少列：{titles}。", f"The first row lacks columns: {', '.join(missing)}.")
+        raise TableError(f"表头缺少列：{titles}。", f"The first row lacks columns: {', '.join(missing)}.")
     if len(set(known)) < len(known):
-        raise WorksheetError("表头有重复的列。", "The first row names a column twice.")
+        raise TableError("表头有重复的列。", "The first row names a column twice.")
     return names
 
 

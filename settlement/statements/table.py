@@ -4,12 +4,10 @@ The tables that a bank sends back are often ours with columns added, so our own 
 CSV puts before or behind a text against spreadsheets is taken away again.
 """
 
-import csv
-import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import date, datetime
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, TextIO
+from typing import Final
 
 from settlement.statements.line import (
     ACCEPTED,
@@ -20,7 +18,6 @@ from settlement.statements.line import (
     STATUS,
     Owner,
     StatementLine,
-    StatementRefused,
     amount_of,
     day_of,
     foreign,
@@ -30,7 +27,11 @@ from settlement.statements.line import (
     refused,
     too_many_lines,
 )
-from settlement.statements.texts import opened_text
+from tenants.tables.bounds import UPLOADED_BYTES
+from tenants.tables.cells import Cell, Row
+from tenants.tables.csv_table import csv_rows, encoding_of
+from tenants.tables.errors import TableError, TooLargeError
+from tenants.tables.xlsx_table import xlsx_rows
 
 HEADINGS: Final[Mapping[str, tuple[str, ...]]] = {
     "reference": ("端到端标识 end_to_end_id", "end_to_end_id", "端到端标识", "附言", "备注", "摘要"),
@@ -57,14 +58,6 @@ CREDITS: Final = frozenset({"贷", "收", "收入", "credit"})
 MAX_HEADING_ROWS: Final = 20
 """How far down the line of headings may stand; above it banks print titles."""
 MAX_COLUMNS: Final = 200
-MAX_XLSX_ENTRIES: Final = 1_000
-MAX_XLSX_BYTES: Final = 64 * 2**20
-MAX_CSV_LINE_CHARACTERS: Final = 65_536
-MAX_RATIO: Final = 100
-_SMALL: Final = 2**20
-_PROBE_BYTES: Final = 4096
-
-Row = Sequence[Any]
 
 
 def csv_lines(path: Path, owner: Owner) -> Iterator[StatementLine]:
@@ -73,52 +66,45 @@ def csv_lines(path: Path, owner: Owner) -> Iterator[StatementLine]:
     Raises:
         StatementRefused: no headings that we know, not text, or of another payer.
     """
-    with opened_text(path) as file:
-        try:
-            yield from _lines(csv.reader(_bounded(file), strict=True), owner)
-        except csv.Error as fault:
-            raise malformed(f"CSV: {fault}") from fault
-
-
-def _bounded(file: TextIO) -> Iterator[str]:
-    """The file's lines, none of them longer than is read at once."""
-    while line := file.readline(MAX_CSV_LINE_CHARACTERS + 1):
-        if len(line) > MAX_CSV_LINE_CHARACTERS:
-            raise malformed("CSV: a line is too long")
-        yield line
+    with _refusing():
+        yield from _lines(csv_rows(path, encoding_of(path), ","), owner)
 
 
 def xlsx_lines(path: Path, owner: Owner) -> Iterator[StatementLine]:
-    """The lines of a workbook's first sheet, read as a stream.
+    """The lines of a workbook's first sheet that is shown, read as a stream; of a formula the result that it had.
 
     Raises:
         StatementRefused: not a workbook, one that unpacks to too much, or as for a CSV.
     """
-    from openpyxl import load_workbook  # noqa: PLC0415 - a start waits for no format of a bank
+    with _refusing():
+        yield from _lines(xlsx_rows(path, UPLOADED_BYTES, results=True), owner)
 
+
+@contextmanager
+def _refusing() -> Iterator[None]:
     try:
-        _require_small(path)
-        with path.open("rb") as file:
-            book = load_workbook(file, read_only=True, data_only=True, keep_links=False)
-            yield from _lines(book.worksheets[0].iter_rows(values_only=True), owner)
-    except StatementRefused:
-        raise
-    except Exception as fault:
-        raise malformed(f"XLSX: {type(fault).__name__}") from fault
+        yield
+    except TooLargeError as fault:
+        raise refused("bomb", fault.text.zh, fault.text.en) from fault
+    except TableError as fault:
+        raise malformed(fault.text.en.rstrip(".")) from fault
 
 
 def _lines(rows: Iterable[Row], owner: Owner) -> Iterator[StatementLine]:
     places: dict[str, int] | None = None
     number = 0
     for position, row in enumerate(rows, start=1):
-        if len(row) > MAX_COLUMNS:
+        if row.fault is not None:
+            raise malformed(row.fault)
+        if len(row.cells) > MAX_COLUMNS:
             raise malformed("columns")
+        texts = [_text(cell) for cell in row.cells]
         if places is None:
-            places = _places(row)
+            places = _places(texts)
             if places is None and position >= MAX_HEADING_ROWS:
                 break
             continue
-        cells = {name: _cell(row[place]) if place < len(row) else "" for name, place in places.items()}
+        cells = {name: texts[place] if place < len(texts) else "" for name, place in places.items()}
         if not any(cells.values()):
             continue
         number += 1
@@ -133,9 +119,8 @@ def _lines(rows: Iterable[Row], owner: Owner) -> Iterator[StatementLine]:
         )
 
 
-def _places(row: Row) -> dict[str, int] | None:
+def _places(headings: Sequence[str]) -> dict[str, int] | None:
     """Where each known field stands; ``None`` where this is no line of headings."""
-    headings = [_cell(value).strip() for value in row]
     places = {
         name: headings.index(known)
         for name, possible in HEADINGS.items()
@@ -176,29 +161,6 @@ def _line(number: int, cells: Mapping[str, str], owner: Owner) -> StatementLine:
     )
 
 
-def _cell(value: Any) -> str:  # noqa: ANN401 - whatever a workbook holds
-    """The cell as text, without what guards it against spreadsheets."""
-    if value is None or isinstance(value, bool):
-        return ""
-    if isinstance(value, datetime | date):
-        return value.isoformat()
-    text = str(value)
-    return text[1:] if text.startswith("'") else text.removesuffix("\t")
-
-
-def _require_small(path: Path) -> None:
-    """Look at the directory of the archive before anything is unpacked."""
-    with zipfile.ZipFile(path) as archive:
-        entries = archive.infolist()
-        unpacked = sum(entry.file_size for entry in entries)
-        packed = sum(entry.compress_size for entry in entries)
-        too_much = unpacked > MAX_XLSX_BYTES or (unpacked > _SMALL and unpacked > MAX_RATIO * max(packed, 1))
-        if len(entries) > MAX_XLSX_ENTRIES or too_much:
-            raise refused("bomb", "工作簿解压后过大。", "The workbook unpacks to too much.")
-        for entry in entries:
-            if entry.flag_bits & 1:
-                raise malformed("XLSX: encrypted")
-            if entry.filename.endswith((".xml", ".rels")):
-                with archive.open(entry) as part:
-                    if b"<!DOCTYPE" in part.read(_PROBE_BYTES):
-                        raise malformed("XLSX: document type")
+def _text(cell: Cell) -> str:
+    """What stands in the cell, without what guards it against spreadsheets."""
+    return cell.text.removeprefix("'")

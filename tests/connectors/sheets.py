@@ -7,11 +7,11 @@ from typing import Any
 from openpyxl import Workbook
 
 from connectors.form_writing import write_form
-from connectors.worksheet.cells import Row
 from connectors.worksheet.claims import CLAIMS, Entry, read_claims
-from connectors.worksheet.csv_table import csv_rows, encoding_of
 from connectors.worksheet.heading import Heading, title_of
-from connectors.worksheet.xlsx_table import xlsx_rows
+from tenants.tables.cells import Row
+from tenants.tables.csv_table import csv_rows, encoding_of
+from tenants.tables.xlsx_table import xlsx_rows
 
 TITLES = [title_of(field) for field in CLAIMS.document.fields]
 Grid = list[list[Any]]

@@ -79,6 +79,31 @@ def test_a_cell_that_cannot_be_taken_is_named_by_its_address(value: object, code
     assert places(content) == [("/C3", code)]
 
 
+def test_a_merged_cell_is_named_in_every_row_that_it_covers() -> None:
+    book = Workbook()
+    sheet = book.worksheets[0]
+    for row in (["统一社会信用代码", "单位名称"], ["1", "甲"], ["2", None], ["3", "丙"]):
+        sheet.append(row)
+    sheet.merge_cells("B2:B3")
+    stream = io.BytesIO()
+    book.save(stream)
+    assert places(stream.getvalue()) == [("/B2", "cell.merged"), ("/B3", "cell.merged")]
+
+
+def test_a_sheet_that_is_not_shown_is_not_read() -> None:
+    book = Workbook()
+    book.worksheets[0].append(["统一社会信用代码"])
+    book.worksheets[0].append(["hidden"])
+    book.worksheets[0].sheet_state = "hidden"
+    shown = book.create_sheet("二")
+    for row in (["统一社会信用代码"], ["shown"]):
+        shown.append(row)
+    book.active = shown
+    stream = io.BytesIO()
+    book.save(stream)
+    assert texts(stream.getvalue()) == [(2, "shown", None, None)]
+
+
 def test_columns_may_stand_in_any_order_and_each_heading_is_known() -> None:
     assert texts("日期,统一社会信用代码\n2024-08-01,1\n".encode())[0] == (2, "1", None, "2024-08-01")
     assert places("单位名称,备注,单位名称\n一,二,三\n".encode()) == [

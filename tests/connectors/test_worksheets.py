@@ -17,12 +17,12 @@ from openpyxl.worksheet.worksheet import Worksheet
 from connectors.form_document import form_document
 from connectors.reading import read_submission
 from connectors.worksheet.claims import CLAIMS
-from connectors.worksheet.csv_table import csv_rows, encoding_of
-from connectors.worksheet.errors import WorksheetError
 from connectors.worksheet.heading import RESULT_COLUMNS
 from connectors.worksheet.returned import ReturnedRows
 from connectors.worksheet.template import template_csv, template_xlsx
-from connectors.worksheet.xlsx_table import hidden_sheets, more_sheets, xlsx_rows
+from tenants.tables.csv_table import csv_rows, encoding_of
+from tenants.tables.errors import TableError
+from tenants.tables.xlsx_table import hidden_sheets, more_sheets, xlsx_rows
 from tests.connectors.forms import bodies
 from tests.connectors.sheets import TITLES, Grid, column, grid_of, read_file, write_csv, write_xlsx
 
@@ -208,7 +208,7 @@ def test_a_heading_at_fault_is_refused_as_a_whole(
     tmp_path: Path, change: Callable[[list[str]], list[str]], said: str
 ) -> None:
     path = write_csv(tmp_path / "claims.csv", [change(TITLES), *grid_of(claims()[0])[1:]])
-    with pytest.raises(WorksheetError, match=said):
+    with pytest.raises(TableError, match=said):
         read_file(path)
 
 
@@ -298,19 +298,19 @@ def test_the_examples_of_the_template_make_a_claim_together(tmp_path: Path) -> N
 @pytest.mark.parametrize("content", [b"\xff\xfe\x00\xff", b"\x81"])
 def test_a_file_that_is_no_text_is_refused_as_a_whole(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "x.csv").write_bytes(content)
-    with pytest.raises(WorksheetError, match="GB18030"):
+    with pytest.raises(TableError, match="GB18030"):
         encoding_of(tmp_path / "x.csv")
 
 
 def test_a_file_that_is_no_workbook_or_a_bomb_is_refused_as_a_whole(tmp_path: Path) -> None:
     (tmp_path / "x.xlsx").write_bytes(b"\xd0\xcf\x11\xe0 an old workbook")
-    with pytest.raises(WorksheetError, match="XLSX"):
+    with pytest.raises(TableError, match="XLSX"):
         list(xlsx_rows(tmp_path / "x.xlsx"))
     bomb = io.BytesIO()
     with ZipFile(bomb, "w", ZIP_DEFLATED) as archive:
         archive.writestr("xl/workbook.xml", b"0" * 40_000_000)
     (tmp_path / "bomb.xlsx").write_bytes(bomb.getvalue())
-    with pytest.raises(WorksheetError, match="过大"):
+    with pytest.raises(TableError, match="过大"):
         list(xlsx_rows(tmp_path / "bomb.xlsx"))
 
 

@@ -11,8 +11,8 @@ from clearing.claims.support import Registered
 from clearing.service import Service
 from clearing.transfers.importing import Importer, Summary
 from clearing.transfers.sources import open_source
-from connectors.worksheet.errors import WorksheetError
 from tenants.principal import Principal
+from tenants.tables.errors import TableError
 from tests.imports.files import Body, external_id, ndjson, record, rows_of, table, workbook
 from tests.intake.bodies import JIANGSU, WUJIANG, buyer, claim, invoice_number, seller
 from tests.intake.counter import Counter, codes, open_holds
@@ -139,7 +139,7 @@ def test_a_rounded_number_in_a_workbook_is_refused_and_a_whole_one_is_read(impor
 def test_a_table_without_its_columns_is_refused_whole(imported: Import, tmp_path: Path, content: str) -> None:
     path = tmp_path / "records.csv"
     path.write_text(content, encoding="utf-8")
-    with pytest.raises(WorksheetError):
+    with pytest.raises(TableError):
         imported(path)
 
 

@@ -1,4 +1,4 @@
-"""One cell of a worksheet: what it says as text, or why it says nothing sure."""
+"""One cell of a table: what it says as text, or why it says nothing sure."""
 
 import re
 from dataclasses import dataclass
@@ -96,7 +96,8 @@ def number_cell(value: object) -> Cell:
     """A cell that holds a quantity, with as many digits as a spreadsheet keeps and shows."""
     if isinstance(value, bool):
         return Cell("是" if value else "否")
-    return Cell(format(Decimal(format(value, f".{EXACT_DIGITS}g")), "f"), is_number=True)
+    shown = str(value) if isinstance(value, int) else format(value, f".{EXACT_DIGITS}g")
+    return Cell(format(Decimal(shown), "f"), is_number=True)
 
 
 def day_cell(value: date | time) -> Cell:

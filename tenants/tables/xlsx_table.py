@@ -2,11 +2,12 @@
 
 import re
 import warnings
+import zlib
 from collections.abc import Iterator
 from datetime import date, time
 from itertools import groupby
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 from zipfile import BadZipFile, ZipFile
 
 import openpyxl
@@ -14,13 +15,10 @@ from lxml import etree
 from openpyxl.utils.cell import range_boundaries
 from openpyxl.utils.exceptions import InvalidFileException
 
-from connectors.worksheet.cells import BLANK, Cell, Row, day_cell, number_cell, text_cell
-from connectors.worksheet.errors import WorksheetError
+from tenants.tables.bounds import LOCAL_BYTES, Source, refuse_bomb
+from tenants.tables.cells import BLANK, Cell, Row, day_cell, number_cell, text_cell
+from tenants.tables.errors import TableError
 
-MAX_UNZIPPED_BYTES: Final = 4 * 1024**3
-MAX_RATIO: Final = 100
-RATIO_FREE_BYTES: Final = 16 * 1024**2
-"""Up to this size a part may be as repetitive as it likes."""
 MAX_COLUMNS: Final = 500
 MAX_MERGED: Final = 10_000
 
@@ -33,32 +31,47 @@ Merged = list[tuple[int, int, int, int, str]]
 """First column, first row, last column, last row, counted from one, and the range as it is written."""
 
 
-def xlsx_rows(path: Path) -> Iterator[Row]:
-    """The rows of the first visible sheet, blank ones included.
+_BROKEN: Final = (
+    ArithmeticError, AttributeError, BadZipFile, EOFError, InvalidFileException, LookupError, NotImplementedError,
+    OSError, RuntimeError, SyntaxError, TypeError, ValueError, zlib.error,
+)  # fmt: skip
+"""What reading raises of a file that is no workbook, or is cut off or harmed."""
+
+
+def xlsx_rows(source: Source, unpacked_bytes: int = LOCAL_BYTES, *, results: bool = False) -> Iterator[Row]:
+    """The rows of the first visible sheet, blank ones included; of a formula the ``results`` that it had, or a fault.
 
     Raises:
-        WorksheetError: the file is no workbook, is protected by a password, is a bomb, or shows no sheet with cells.
+        TableError: the file is no workbook, is protected by a password, is a bomb, or shows no sheet with cells.
     """
     try:
-        with ZipFile(path) as archive:
-            _refuse_bombs(archive)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # openpyxl tells of styles and extensions, which say nothing here
-            book = openpyxl.load_workbook(path, read_only=True, data_only=False, keep_links=False)
-    except (BadZipFile, InvalidFileException, KeyError, ValueError, OSError) as error:
-        if isinstance(error, WorksheetError):
-            raise
-        raise WorksheetError(
-            "文件不是 XLSX 工作簿，或有密码保护；旧版 .xls 请另存为 .xlsx。",
-            "The file is no XLSX workbook, or is protected by a password; save an old .xls as .xlsx.",
+        if isinstance(source, Path):
+            with source.open("rb") as file:
+                yield from _read(file, unpacked_bytes, results=results)
+        else:
+            yield from _read(source, unpacked_bytes, results=results)
+    except TableError:
+        raise
+    except _BROKEN as error:
+        raise TableError(
+            "文件不是完整的 XLSX 工作簿，或有密码保护；旧版 .xls 请另存为 .xlsx。",
+            "The file is no whole XLSX workbook, or is protected by a password; save an old .xls as .xlsx.",
         ) from error
+
+
+def _read(source: IO[bytes], unpacked_bytes: int, *, results: bool) -> Iterator[Row]:
+    with ZipFile(source) as archive:
+        refuse_bomb(archive, unpacked_bytes)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # openpyxl tells of styles and extensions, which say nothing here
+        book = openpyxl.load_workbook(source, read_only=True, data_only=results, keep_links=False)
     try:
         visible = [sheet for sheet in book.worksheets if sheet.sheet_state == "visible"]
         if not visible:
-            raise WorksheetError("工作簿没有可见的工作表。", "The workbook has no visible sheet.")
+            raise TableError("工作簿没有可见的工作表。", "The workbook has no visible sheet.")
         sheet = visible[0]
         sheet.reset_dimensions()  # what the file says of its size is often wrong
-        yield from _rows(sheet, _merged(path, sheet.title))
+        yield from _rows(sheet, _merged(source, sheet.title))
     finally:
         book.close()
 
@@ -73,15 +86,6 @@ def more_sheets(path: Path) -> tuple[str, ...]:
     return tuple(title for title, _, state in _sheets(path) if state == "visible")[1:]
 
 
-def _refuse_bombs(archive: ZipFile) -> None:
-    total = 0
-    for part in archive.infolist():
-        total += part.file_size
-        too_dense = part.file_size > RATIO_FREE_BYTES and part.file_size > MAX_RATIO * max(part.compress_size, 1)
-        if too_dense or total > MAX_UNZIPPED_BYTES:
-            raise WorksheetError("工作簿解压后过大。", "The workbook is too large once unpacked.")
-
-
 def _rows(sheet: Any, merged: Merged) -> Iterator[Row]:  # noqa: ANN401 - openpyxl's own
     expected = 1
     for given in sheet.iter_rows():
@@ -90,7 +94,10 @@ def _rows(sheet: Any, merged: Merged) -> Iterator[Row]:  # noqa: ANN401 - openpy
         number = found[0].row if found else expected
         expected = number + 1
         here = [one for one in merged if one[1] <= number <= one[3]]
-        yield Row(number, tuple(_merged_cell(_cell(cell), at, here) for at, cell in enumerate(cells, 1)))
+        read = [_cell(cell) for cell in cells]
+        covered = min(max((one[2] for one in here), default=0), MAX_COLUMNS)
+        read += [BLANK] * (covered - len(read))  # what a range covers need not stand in the file
+        yield Row(number, tuple(_merged_cell(cell, at, here) for at, cell in enumerate(read, 1)))
 
 
 def _cell(cell: Any) -> Cell:  # noqa: ANN401 - openpyxl's own
@@ -115,13 +122,13 @@ def _merged_cell(cell: Cell, column: int, merged: Merged) -> Cell:
     return cell
 
 
-def _merged(path: Path, title: str) -> Merged:
+def _merged(source: Source, title: str) -> Merged:
     """The merged ranges of the sheet, which stand behind its rows and so are looked for first."""
-    part = next((part for name, part, _ in _sheets(path) if name == title), None)
+    part = next((part for name, part, _ in _sheets(source) if name == title), None)
     if part is None:
         return []
     found: Merged = []
-    with ZipFile(path) as archive, archive.open(part) as stream:
+    with ZipFile(source) as archive, archive.open(part) as stream:
         kept = b""
         while block := stream.read(_BLOCK_BYTES):
             text = kept + block
@@ -130,14 +137,14 @@ def _merged(path: Path, title: str) -> Merged:
                 first_column, first_row, last_column, last_row = (int(edge or 0) for edge in range_boundaries(written))
                 found.append((first_column, first_row, last_column, last_row, written))
             if len(found) > MAX_MERGED:
-                raise WorksheetError("合并区域过多。", "There are too many merged ranges.")
+                raise TableError("合并区域过多。", "There are too many merged ranges.")
             kept = text[-_TAG_BYTES:]
     return [next(same) for _, same in groupby(sorted(found))]
 
 
-def _sheets(path: Path) -> list[tuple[str, str, str]]:
+def _sheets(source: Source) -> list[tuple[str, str, str]]:
     """Title, part of the archive, and state of every sheet, in their order."""
-    with ZipFile(path) as archive:
+    with ZipFile(source) as archive:
         book = _xml(archive.read("xl/workbook.xml"))
         relations = _xml(archive.read("xl/_rels/workbook.xml.rels"))
     parts = {one.get("Id"): str(one.get("Target")) for one in relations}
