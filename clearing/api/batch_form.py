@@ -91,6 +91,7 @@ class BatchSchema(Schema):
         "清单哈希（不含签名），下一清单引用它 / hash of the manifest without its signatures, which the next one names"
     )
     exposure_hold = fields.Dict(metadata={"description": "敞口超限暂停 / the hold at the exposure limit, if any"})
+    progress = fields.Dict(metadata={"description": "正在生成文件的进度 / how far the worker is: {doing, done, of}"})
     first_release = fields.Dict(metadata={"description": "双人放行的第一次放行 / the first of two releases"})
     files = fields.List(fields.Nested(FileSchema))
 
@@ -101,7 +102,7 @@ class BatchLineSchema(BatchSchema):
     class Meta:
         """Without what only the whole batch shows."""
 
-        exclude = ("seal", "exposure_hold", "first_release", "files")
+        exclude = ("seal", "exposure_hold", "first_release", "progress", "files")
 
 
 class ItemSchema(Schema):

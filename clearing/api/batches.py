@@ -39,6 +39,7 @@ from settlement.batches.batch_states import STATES
 from settlement.batches.batch_steps import cancel
 from settlement.batches.home_region import HOME_REGION
 from settlement.batches.obligation import KINDS
+from settlement.batches.progress import progress_of
 from settlement.batches.two_releasers import first_release
 from settlement.cycles.exposure import find_hold
 from tenants.kernel.clock import SHANGHAI
@@ -288,7 +289,9 @@ def _shown(work: Work, batch: Batch) -> Answer:
     files = list_files(work.connection, batch.tenant, batch.id)
     hold = find_hold(work.connection, batch.tenant, batch.id) if batch.form == HOME_REGION else None
     first = first_release(work.connection, batch)
+    progress = progress_of(work.connection, batch.id) if batch.state == "released" else None
     shown = batch_json(batch, files) | {
+        "progress": None if progress is None else progress.json(batch.item_count),
         "exposure_hold": None if hold is None else hold.json(),
         "first_release": None if first is None else first.json(),
     }

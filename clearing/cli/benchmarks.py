@@ -11,10 +11,13 @@ from clearing.cli.program import OK, UNAVAILABLE
 FOLDER = Path(__file__).parents[2] / "tests" / "benchmarks"
 
 
-@click.command(context_settings={"ignore_unknown_options": True})
+@click.command()
 @click.argument("names", nargs=-1)
-def bench(names: tuple[str, ...]) -> int:
+@click.option("--claims", type=click.IntRange(min=1), help="How many, of a named benchmark that counts claims.")
+def bench(names: tuple[str, ...], claims: int | None) -> int:
     """性能测量 / Run the benchmarks, all or those named; each prints its ratio to the baseline of the same run."""
+    if claims is not None and not names:
+        raise click.UsageError("--claims 须指明测量项 / --claims goes with a named benchmark")
     known = [path.stem.removeprefix("bench_") for path in sorted(FOLDER.glob("bench_*.py"))]
     if not known:
         click.echo(f"没有源代码目录 {FOLDER}。 The source tree with the benchmarks is not here.", err=True)
@@ -22,14 +25,14 @@ def bench(names: tuple[str, ...]) -> int:
     for name in names:
         if name not in known:
             raise click.BadParameter(f"没有 {name} / no such benchmark: {name}; {', '.join(known)}", param_hint="NAMES")
-    failed = [name for name in names or known if not _passes(name)]
+    failed = [name for name in names or known if not _passes(name, [] if claims is None else [f"--claims={claims}"])]
     for name in failed:
         click.echo(f"{name}: 未得出结果 / no figure", err=True)
     return UNAVAILABLE if failed else OK
 
 
-def _passes(name: str) -> bool:
+def _passes(name: str, options: list[str]) -> bool:
     """Run one in a process of its own, so that none warms or burdens the next."""
     click.echo(f"── {name}")
-    command = [sys.executable, "-m", f"tests.benchmarks.bench_{name}"]
+    command = [sys.executable, "-m", f"tests.benchmarks.bench_{name}", *options]
     return subprocess.run(command, cwd=FOLDER.parents[1], check=False).returncode == OK

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-SHOWN = ("id", "tenant", "kind", "platform", "attempts", "next_attempt_at", "last_error")
+SHOWN = ("id", "tenant", "kind", "platform", "attempts", "next_attempt_at", "progress", "last_error")
 MAX_SHOWN = 1000
 
 
@@ -30,6 +30,9 @@ def outbox(data_dir: Path, stuck: bool, as_json: bool) -> int:
 
 
 _OPEN = (
-    "select id, tenant, kind, platform, attempts, created_at, next_attempt_at, last_error from outbox "
+    "select id, tenant, kind, platform, attempts, created_at, next_attempt_at, last_error, "
+    # of a batch's files a worker tells how far it is: settlement.batches.progress
+    "(select substr(a.application_name, 38) from pg_stat_activity a "
+    "where starts_with(a.application_name, outbox.subject_id::text || ' ') limit 1) as progress from outbox "
     "where done_at is null and attempts >= %s order by attempts desc, next_attempt_at, id limit %s"
 )

@@ -24,6 +24,7 @@ from settlement.batches.batch import (
 )
 from settlement.batches.batch_states import CANCEL, CLOSE, OBJECT, PUBLISH, Step, already_done, require_start
 from settlement.batches.publicity import PublicityTerms
+from settlement.payouts.payments import prepare_for_whole_batch
 from tenants.kernel.clock import shanghai_day
 from tenants.kernel.errors import Conflict
 from tenants.kernel.ids import new_id
@@ -57,6 +58,7 @@ def cut(connection: Connection, order: CutOrder, actor: str, at: datetime) -> Ba
     Raises:
         Conflict: ``agreement.none``: the counterparty's providers are paid directly.
     """
+    prepare_for_whole_batch(connection)
     cut_off_at = min(order.cut_off_at, at)
     code = connection.exec_driver_sql("select code from tenant where tenant = %s", (order.tenant,)).scalar_one()
     year = shanghai_day(at).year
@@ -117,6 +119,7 @@ def publish(
     if already_done(batch, PUBLISH, actor):
         return batch
     require_start(batch, PUBLISH)
+    prepare_for_whole_batch(connection)
     published_on = shanghai_day(at)
     publicity = publicity_through(published_on, terms.working_days, terms.calendar)
     published = change_batch(
@@ -176,6 +179,7 @@ def cancel(connection: Connection, tenant: str, batch_id: UUID, reason: str | No
     if already_done(batch, CANCEL, actor):
         return batch
     require_start(batch, CANCEL)
+    prepare_for_whole_batch(connection)
     cancelled = change_batch(connection, batch, state=CANCEL.ends, state_by=actor)
     connection.exec_driver_sql(
         "update batch_item set removed_at = %s, removed_reason = %s "

@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 from settlement.batches.batch import Batch, change_batch, lock_batch, next_number, record_step
 from settlement.batches.batch_files import store_files
 from settlement.batches.batch_states import INSTRUCT, require_start
+from settlement.batches.progress import teller
 from settlement.batches.release_record import release_tokens
 from settlement.batches.transit import pay_on
 from settlement.cycles.clearing_order import make_pay_in
@@ -56,19 +57,17 @@ def instruct(connection: Connection, tenant: str, batch_id: UUID, office: Office
     signing = Signing(root, paying_account(connection, batch, office), at, key.kid)
     totals = payout_batch(connection, batch, signing)
     _require_released(connection, batch, totals)
-    chain = _chain(connection, batch)
+    chain, tell = _chain(connection, batch), teller(connection, batch)
     with tempfile.TemporaryDirectory(prefix="batch-") as made:
         folder = Path(made)
         files = write_folder(
-            folder,
-            totals,
-            lambda: instructions(connection, batch, signing, office),
-            key,
-            chain,
-            _choices(office, tenant),
-        )
+            folder, totals, lambda: instructions(connection, batch, signing, office), key, chain,
+            _choices(office, tenant), tell,
+        )  # fmt: skip
+        tell("verify", 0)
         _verify(connection, batch, folder, chain.previous)
         manifest_sha256 = manifest_hash((folder / MANIFEST).read_bytes())
+        tell("store", batch.item_count)
         store_files(connection, batch, folder, files, office.sealer)
     _follow_up(connection, batch, signing, office)
     instructed = change_batch(

@@ -1,6 +1,6 @@
 """All files of a batch, written into one folder; the manifest last, so that a folder without it is unfinished."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -36,6 +36,9 @@ MEDIA_TYPES: Final[Mapping[str, str]] = {
 }
 """Every file of a batch, in the order in which they are written."""
 
+TOLD_EVERY: Final = 5_000
+"""After how many lines it is told again how far a file is."""
+
 Instructions = Callable[[], Iterable[Instruction]]
 """Gives the instructions of the batch from the start, each time the same."""
 
@@ -58,8 +61,11 @@ def write_folder(
     key: SigningKey,
     chain: Chain,
     choices: FileChoices | None = None,
+    tell: Callable[[str, int], None] = lambda _name, _lines: None,
 ) -> list[ListedFile]:
     """Write every file of ``MEDIA_TYPES`` into the folder, over what lies there; the same input, the same bytes.
+
+    ``tell`` hears the name of each file as it is begun, and again after every ``TOLD_EVERY`` lines.
 
     Raises:
         InstructionError, TotalsError, ValueError: see the writers; the folder then has no manifest.
@@ -70,7 +76,7 @@ def write_folder(
     with ThreadPoolExecutor(1) as hashing:
         for name, write, details in _writers(key, choices or FileChoices()):
             with (folder / name).open("wb") as out:
-                write(out, batch, instructions())
+                write(out, batch, _told(instructions(), name, tell))
             files.append(hashing.submit(listed, folder / name, MEDIA_TYPES[name], details))
         token = sign_file(key, folder / PAIN001)
     signed, *others = [file.result() for file in files]
@@ -78,6 +84,14 @@ def write_folder(
     (folder / PAIN001_JWS).write_text(token, encoding="ascii")
     (folder / MANIFEST).write_bytes(manifest(batch, contents, chain, key))
     return [*contents, *(listed(folder / name, MEDIA_TYPES[name], {}) for name in (PAIN001_JWS, MANIFEST))]
+
+
+def _told(instructions: Iterable[Instruction], name: str, tell: Callable[[str, int], None]) -> Iterator[Instruction]:
+    tell(name, 0)
+    for number, instruction in enumerate(instructions, start=1):
+        yield instruction
+        if number % TOLD_EVERY == 0:
+            tell(name, number)
 
 
 def _writers(key: SigningKey, chosen: FileChoices) -> list[tuple[str, _Write, Mapping[str, Json]]]:

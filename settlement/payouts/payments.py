@@ -63,9 +63,11 @@ def prepare_for_whole_batch(connection: Connection) -> None:
     """Set this transaction up for statements over all items of a batch.
 
     A table that just grew has no statistics yet, and a nested loop over two such tables takes quadratic time: 20,000
-    claims took 50 s instead of 2. Between two statements all files may be computed, so the idle limit is lifted too.
+    claims took 50 s instead of 2. One statement may go over a million items, and between two all files may be
+    computed, so that the ordinary limits of both are lifted.
     """
     connection.exec_driver_sql("set local enable_nestloop = off")
+    connection.exec_driver_sql(f"set local statement_timeout = '{WORK_LIMIT}'")
     connection.exec_driver_sql(f"set local idle_in_transaction_session_timeout = '{WORK_LIMIT}'")
 
 

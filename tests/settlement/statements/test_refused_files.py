@@ -142,6 +142,24 @@ def test_a_workbook_with_a_document_type_inside_is_refused(tmp_path: Path) -> No
     assert refusal(tmp_path, out.getvalue()) == "statement.malformed"
 
 
+ENTRY, LONG = b"<Ntry>", b"x" * 12 * 2**20
+ENORMOUS: dict[str, tuple[str, Callable[[bytes], bytes], str]] = {
+    "elements within elements": (
+        "camt.053", lambda w: w.replace(ENTRY, ENTRY + b"<a>" * 5000 + b"</a>" * 5000, 1), "malformed",
+    ),
+    "a text without end": ("camt.053", lambda w: w.replace(ENTRY, ENTRY + b"<T>" + LONG + b"</T>", 1), "malformed"),
+    "an attribute without end": ("camt.053", lambda w: w.replace(ENTRY, b"<Ntry a='" + LONG + b"'>", 1), "malformed"),
+    "tags of many megabytes": ("mt940", lambda w: w + b" " * 16 * 2**20, "too_large"),
+    "a cell without end": ("csv", lambda w: w + b'"' + LONG + b'"\n', "malformed"),
+    "a million columns": ("csv", lambda w: w + b"," * 10**6 + b"\n", "malformed"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "grown", "code"), ENORMOUS.values(), ids=ENORMOUS.keys())
+def test_an_enormous_file_is_refused(tmp_path: Path, kind: str, grown: Callable[[bytes], bytes], code: str) -> None:
+    assert refusal(tmp_path, grown(made(kind))) == f"statement.{code}"
+
+
 EMPTY_STATEMENT = b'<Document xmlns="urn:iso:std:iso:20022:tech:xsd:camt.053.001.08"/>'
 NONSENSE = {
     "nothing": (b"", "statement.empty"),
