@@ -284,10 +284,11 @@ class Year:
             UUID(instruction_id),
         )
         ordered, known = Money(row.amount_fen), set(row.outcomes)
+        surplus = any(line["kind"] == "debit" and line["class"] == "duplicate" for line in mine)
         for line in mine:
-            enough = Money.parse(line["left"]) >= ordered and self._differs_in(line) == {"amount"}
+            enough = Money.parse(line["left"]) >= ordered and self._differs_in(line) <= {"amount", "state"}
             paid = line["kind"] == "debit" and not known & {"paid", "rejected"}
-            back = line["kind"] == "credit" and "paid" in known and "returned" not in known
+            back = line["kind"] == "credit" and "paid" in known and "returned" not in known and not surplus
             if enough and (paid or back):
                 self._resolve(path, "assign", [(line, ordered)], instruction_id)
                 return True
