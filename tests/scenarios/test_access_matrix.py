@@ -24,6 +24,7 @@ ANYBODY = set(SCOPES) | {""}
 """Operations that need no token at all."""
 
 TENANT, BATCH = "/v1/tenants/{tenant}", "/v1/tenants/{tenant}/batches/{batch_id}"
+CAME_BACK = "/v1/tenants/{tenant}/came-back/{obligation_id}"
 QUALIFICATION = "/v1/enterprises/{uscc}/qualifications/{tenant}/{year}"
 ADMISSION = "/v1/providers/{uscc}/admissions/{tenant}"
 SCHEME = "/v1/tenants/{tenant}/schemes/{scheme}"
@@ -142,6 +143,11 @@ MATRIX: dict[tuple[str, str], set[str]] = {
     ("get", f"{BATCH}/settlement"): BATCH_READERS,
     ("post", f"{BATCH}/settlement"): {"batches:write"},
     ("get", f"{BATCH}/settlement/lines"): BATCH_READERS,
+    ("get", f"{TENANT}/came-back"): BATCH_READERS,
+    ("post", f"{CAME_BACK}/payee-corrections"): {"batches:write"},
+    ("get", f"{CAME_BACK}/payee-corrections"): BATCH_READERS,
+    ("post", f"{CAME_BACK}/payee-corrections/{{correction_id}}/decision"): {"batches:release"},
+    ("post", f"{CAME_BACK}/reissue"): {"batches:write"},
     ("get", f"{TENANT}/suspense"): BATCH_READERS,
     ("get", f"{TENANT}/months"): BATCH_READERS,
     ("get", f"{TENANT}/months/{{month}}"): BATCH_READERS,
@@ -383,6 +389,13 @@ BODIES: dict[str, Any] = {
     f"{TENANT}/trust-list/decision": {"version": 1, "outcome": "approve"},
     f"{BATCH}/exposure-hold/lift": {"reason": "试探"},
     f"{BATCH}/settlement": {},
+    f"{CAME_BACK}/payee-corrections": {
+        "payee": {
+            "account_name": "试探", "account_number": "6222000011112222", "bank_name": "试探", "cnaps": "102100099996",
+        },
+        "reason": "试探",
+    },
+    f"{CAME_BACK}/payee-corrections/{{correction_id}}/decision": {"outcome": "approve"},
     f"{TENANT}/suspense/resolutions": {
         "kind": "unrelated", "reason": "试探", "lines": [{"statement_id": str(uuid4()), "line": 1}],
     },

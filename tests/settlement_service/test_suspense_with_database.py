@@ -145,6 +145,16 @@ def test_a_second_payment_keeps_its_claim_from_being_issued_again(desk: Desk) ->
         desk.bench.do(lambda c: reissue(c, tenant, desk.bench.claims[0], OFFICE, MAKER, EXPLAINED), EXPLAINED)
 
 
+def test_a_return_told_before_its_payment_and_a_second_payment_are_set_off(desk: Desk) -> None:
+    told(desk, entry(desk, 0, "r", credit=True))
+    told(desk, entry(desk, 0, "a"), entry(desk, 0, "b"), day=date(2024, 10, 12))
+    assert [line.line_class for line in waiting(desk)] == ["differs", "duplicate"]
+    decided(desk, explain(desk, "reversed", *all_of(desk)))
+    assert books(desk) == (5_000, 10_000, 0, 0), "the payee holds one payment"
+    told(desk, entry(desk, 0, "c", credit=True), day=date(2024, 10, 15))
+    assert books(desk) == (5_000, 0, 10_000, 0), "and now none: nothing is left that it could be set off against"
+
+
 def test_a_refusal_says_why_and_leaves_the_books(desk: Desk) -> None:
     told(desk, entry(desk, 0, "a", end_to_end_id="A" * 26))
     made = explain(desk, "assign", *all_of(desk), position=0)
