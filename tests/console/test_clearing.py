@@ -12,9 +12,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from playwright.sync_api import expect, sync_playwright
 
 from clearing.console.cycle import VIEWS
 from tenants.kernel.clock import shanghai_day
+from tests.console.browser import CHROMIUM, launched, served, tab
 from tests.console.world import World, form_token, plain
 from tests.verification.story import Body
 
@@ -97,6 +99,27 @@ def test_a_window_is_drawn_and_tabled_alike_and_opens_down_to_its_claims(world: 
     assert (len(lines), count[1], total[1]) == (2, "2", owed.owed)
     for view in VIEWS:
         assert f"{float(owed.owed):,.2f}" in visitor.see(f"{path}?view={view}")
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed (apt-get install chromium fonts-noto-cjk)")
+@pytest.mark.filterwarnings("default::ResourceWarning")
+def test_a_window_is_drawn_in_a_browser_and_its_flow_opens_the_claims(world: World, owed: Owed) -> None:
+    invite(world, "wujiang-finance", "finance_releaser", ("wujiang",))
+    with (
+        sync_playwright() as playwright,
+        served(world) as address,
+        tab(world, launched(playwright), address, None) as at,
+    ):
+        at.sign_in("wujiang-finance")
+        for view, charts in (("gross", 2), ("bilateral", 2), ("multilateral", 1)):
+            at.go(f"/console/clearing/{owed.cycle_id}?view={view}")
+            expect(at.page.locator("[data-drawn]")).to_have_count(charts)
+            at.picture(f"zh-cycle-{view}")
+        at.go(f"/console/clearing/{owed.cycle_id}")
+        expect(at.page.locator("[data-drawn]")).to_have_count(2)
+        at.page.locator(".sankey-link").first.click()
+        at.page.wait_for_url("**/debts?debtor=wujiang&creditor=jiashan")
+        expect(at.page.locator("tbody tr")).to_have_count(2)
 
 
 def test_whom_a_window_does_not_concern_does_not_find_it(world: World, owed: Owed) -> None:

@@ -14,6 +14,7 @@ from clearing.auditing.search import Wanted, search
 from clearing.claims.listing import Filter, list_claims, totals_of
 from clearing.claims.queue import next_in_review, waiting_claims
 from clearing.claims.records import by_external_id
+from clearing.operating import jobs
 from clearing.tenancy import waiting
 from settlement.batches.preview import open_amounts
 from settlement.ledger import lock_accounts, lock_limited
@@ -217,6 +218,22 @@ def test_what_waits_for_people_is_found_without_walking_a_table(bound: Connectio
     waiting.stuck_jobs(bound, relay.STUCK_ATTEMPTS)
     event.remove(bound, "before_cursor_execute", keep)
     assert len(sent) == 11
+    for statement, values in sent:
+        steps = plan(bound, statement, values)
+        assert walked(steps) == set(), statement
+        assert touched(steps) <= ROWS // 10, statement
+
+
+def test_operators_find_open_jobs_without_walking_what_is_done(bound: Connection, tenant: str) -> None:
+    sent: list[tuple[str, Any]] = []
+
+    def keep(*call: Any) -> None:
+        sent.append((call[2], call[3]))
+
+    event.listen(bound, "before_cursor_execute", keep)
+    assert len(jobs.list_jobs(bound, [tenant], {}, None, 51)) == 51
+    assert jobs.job_totals(bound, [tenant], {"state": "stuck"}) == (0, 0)
+    event.remove(bound, "before_cursor_execute", keep)
     for statement, values in sent:
         steps = plan(bound, statement, values)
         assert walked(steps) == set(), statement
