@@ -88,6 +88,7 @@ def test_a_file_of_the_wrong_kind_is_refused_with_words(
         at.page.get_by_role("button", name="导入").click()
         expect(at.page.get_by_role("alert")).to_be_visible()
         expect(at.page.locator("[name=file]")).to_be_visible()
+        assert "a script ran" not in "".join(at.complaints)
         at.go("/console/instruction")
         at.page.set_input_files("[name=file]", wrong)
         at.page.get_by_role("button", name="核验").click()
@@ -110,6 +111,7 @@ def test_of_two_people_on_one_batch_the_second_is_told_what_happened(
         other.page.get_by_role("button", name="确认公示").click()
         expect(other.page.get_by_role("alert")).to_contain_text("批次有了变化，尚未作任何处理")
         expect(other.page.locator("h1")).to_contain_text("公示中")
+        assert one.complaints == []
     world.story.step("maker", "jiangsu", batch, "cancel")
 
 

@@ -120,6 +120,7 @@ def test_a_window_is_drawn_in_a_browser_and_its_flow_opens_the_claims(world: Wor
         at.page.locator(".sankey-link").first.click()
         at.page.wait_for_url("**/debts?debtor=wujiang&creditor=jiashan")
         expect(at.page.locator("tbody tr")).to_have_count(2)
+        assert at.complaints == []
 
 
 def test_whom_a_window_does_not_concern_does_not_find_it(world: World, owed: Owed) -> None:

@@ -77,6 +77,7 @@ def test_nothing_is_wrong_with_any_page(
                     at.go(path)
                     expect(at.page.locator("h1")).to_be_visible()
                     at.picture(f"{language}-{name}")
+                assert at.complaints == []
 
 
 def test_a_command_is_copied_by_its_button(world: World, browser: Browser, pages: dict[str, dict[str, str]]) -> None:
@@ -87,3 +88,4 @@ def test_a_command_is_copied_by_its_button(world: World, browser: Browser, pages
         at.page.locator("details:has(pre.curl) summary").first.click()
         at.page.get_by_role("button", name="复制").first.click()
         expect(at.page.get_by_role("button", name="已复制").first).to_be_visible()
+        assert at.complaints == []
