@@ -28,6 +28,23 @@ class Waiting:
     overdue: int
 
 
+_REFUSED: Final = '"rule":"duplicate[.][a-z_.]+","verdict":"reject"'
+"""How a refusal stands in the canonical text of an assessment, whose members are in the order of their names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """How many claims there are of one kind, and their awards."""
+
+    tenant: str
+    scheme: str
+    state: str
+    quota_year: int | None
+    month: str
+    count: int
+    award: Money
+
+
 def next_in_review(connection: Connection, person: str, after: UUID | None) -> UUID | None:
     """The oldest claim behind ``after`` that waits for a decision which this person may make."""
     found: UUID | None = connection.exec_driver_sql(
@@ -62,10 +79,27 @@ def waiting_claims(connection: Connection, today: date) -> Sequence[Waiting]:
     return [Waiting(tenant, state, count, Money(fen), overdue) for tenant, state, count, fen, overdue in rows]
 
 
-def claims_by_state(connection: Connection) -> Sequence[tuple[str, str, int, Money]]:
-    """Tenant, state, number and sum of awards of all claims; this reads them all."""
+def claims_by_state(connection: Connection) -> Sequence[Counted]:
+    """All claims by tenant, scheme, state, quota year and month of submission; this reads them all."""
     rows = connection.exec_driver_sql(
-        "select tenant, state_now, count(*), sum(award_fen)::bigint from claim_now "
-        "where tenant = any((select bound_tenants())::text[]) group by tenant, state_now order by tenant, state_now"
+        "select tenant, scheme, state_now, quota_year, "
+        "to_char(submitted_at at time zone 'Asia/Shanghai', 'YYYY-MM') as month, count(*), sum(award_fen)::bigint "
+        "from claim_now where tenant = any((select bound_tenants())::text[]) group by 1, 2, 3, 4, 5"
     )
-    return [(tenant, state, count, Money(fen)) for tenant, state, count, fen in rows]
+    return [
+        Counted(tenant, scheme, state, year, month, count, Money(fen))
+        for tenant, scheme, state, year, month, count, fen in rows
+    ]
+
+
+def refused_duplicates(connection: Connection) -> tuple[int, Money]:
+    """Claims refused as duplicates, and what they would have been awarded; this reads every refused claim."""
+    count, fen = connection.exec_driver_sql(
+        "select count(*), coalesce(sum(c.computed_fen), 0)::bigint from claim c "
+        "where c.tenant = any((select bound_tenants())::text[]) and c.state = 'rejected' and ("
+        "exists (select 1 from hold h where h.tenant = c.tenant and h.claim_id = c.id and h.code like 'duplicate.%%' "
+        "and h.outcome = 'reject') or (select a.result from assessment a where a.tenant = c.tenant "
+        "and a.claim_id = c.id order by a.seq desc limit 1) ~ %s)",
+        (_REFUSED,),
+    ).one()
+    return count, Money(fen)

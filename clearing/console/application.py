@@ -51,7 +51,7 @@ from clearing.console import (
     trust_list,
 )
 from clearing.console.filters import furnish
-from clearing.console.home import Figures
+from clearing.console.home_figures import Figures
 from clearing.console.language import speak
 from tenants.kernel.clock import Clock
 

@@ -156,6 +156,33 @@ def bars(label: str, unit: str, places: Sequence[str], series: Sequence[tuple[st
     return Chart(label, drawn, layout)
 
 
+def lines(label: str, unit: str, places: Sequence[str], series: Sequence[tuple[str, Sequence[int]]]) -> Chart:
+    """One line a series over the same places, in the order given, down to nought; amounts in whole fen."""
+    drawn = [
+        {
+            "type": "scatter",
+            "mode": "lines+markers",
+            "name": name,
+            "x": list(places),
+            "y": [str(Money(fen)) for fen in amounts],
+            "line": {"color": MARKS[index % len(MARKS)], "shape": "hv"},
+            "hovertemplate": "%{x}<br>%{y:,.2f}<extra>" + name + "</extra>",
+        }
+        for index, (name, amounts) in enumerate(series)
+    ]
+    layout = {
+        "height": _HIGH,
+        "margin": {"l": 72, "r": 16, "t": 16, "b": 48},
+        "showlegend": True,
+        "legend": {"orientation": "h", "y": 1, "yanchor": "bottom"},
+        "xaxis": {"type": "category", "automargin": True, "fixedrange": True},
+        "yaxis": {
+            "title": {"text": unit}, "tickformat": ",", "automargin": True, "fixedrange": True, "rangemode": "tozero",
+        },
+    }  # fmt: skip
+    return Chart(label, drawn, layout)
+
+
 @functools.cache
 def plotly_script() -> bytes:
     """Plotly's script as its package carries it; the package itself is not imported."""

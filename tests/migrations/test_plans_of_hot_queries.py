@@ -14,12 +14,16 @@ from clearing.auditing.search import Wanted, search
 from clearing.claims.listing import Filter, list_claims, totals_of
 from clearing.claims.queue import next_in_review, waiting_claims
 from clearing.claims.records import by_external_id
+from clearing.tenancy import waiting
 from settlement.batches.preview import open_amounts
 from settlement.ledger import lock_accounts, lock_limited
 from tests.settlement_service.bench import new_tenant
 
 ROWS = 10_000
-BIG = {"claim", "hold", "ledger_account", "ledger_transfer", "audit_entry", "obligation", "outbox", "idempotency_key"}
+BIG = {
+    "claim", "hold", "ledger_account", "ledger_transfer", "audit_entry", "obligation", "outbox", "idempotency_key",
+    "qualification", "admission",
+}  # fmt: skip
 CLAIM = (
     "insert into claim (tenant, id, claim_no, platform, external_id, scheme, mode, state, next_stage, revision, "
     "content_mac, enterprise_uscc, enterprise_name, provider_uscc, provider_name, division, base_fen, computed_fen, "
@@ -55,6 +59,20 @@ FILL = (
         "insert into outbox (id, tenant, kind, subject_id, payload, created_at, next_attempt_at, done_at) "
         "select gen_random_uuid(), %(t)s, 'batch.instruct', gen_random_uuid(), '{}', now(), now(), "
         "case when n %% 50 <> 0 then now() end from generate_series(1, %(n)s) n"
+    ),
+    (
+        "insert into qualification (tenant, id, scheme, year, uscc, name, enterprise_type, proof, policy_version, "
+        "at_once, state, from_on, through_on, entered_by, entered_at) "
+        "select %(t)s, gen_random_uuid(), 'provincial', 2024, 'U' || n, 'e', 'tech_sme', '{}', 'x', n %% 50 <> 0, "
+        "case when n %% 50 = 0 then 'applied' else 'admitted' end, '2024-01-01', '2024-12-31', 'p', now() "
+        "from generate_series(1, %(n)s) n"
+    ),
+    (
+        "insert into admission (tenant, id, scheme, uscc, name, division, kind, direct, proofs, policy_version, state, "
+        "from_on, entered_by, entered_at) "
+        "select %(t)s, gen_random_uuid(), 'provincial', 'U' || n, 'e', '320100', 'university', n %% 50 <> 0, '[]', "
+        "'x', case when n %% 50 = 0 then 'applied' else 'admitted' end, '2024-01-01', 'p', now() "
+        "from generate_series(1, %(n)s) n"
     ),
 )
 
@@ -192,8 +210,13 @@ def test_what_waits_for_people_is_found_without_walking_a_table(bound: Connectio
     totals_of(bound, Filter.from_query({"state": "in_review"}))
     open_amounts(bound)
     search(bound, tenant, Wanted(on_from=date(2100, 1, 1)), 500, 50)
+    waiting.policies_waiting(bound, "nobody")
+    waiting.trust_lists_waiting(bound, "nobody")
+    assert waiting.applications_waiting(bound) == (ROWS // 50, ROWS // 50)
+    waiting.open_cases(bound, date(2100, 1, 1))
+    waiting.stuck_jobs(bound, relay.STUCK_ATTEMPTS)
     event.remove(bound, "before_cursor_execute", keep)
-    assert len(sent) == 5
+    assert len(sent) == 11
     for statement, values in sent:
         steps = plan(bound, statement, values)
         assert walked(steps) == set(), statement
