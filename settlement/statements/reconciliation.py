@@ -26,8 +26,8 @@ from settlement.batches.settling import hold_batches, settle_decided
 from settlement.office import Office
 from settlement.payouts.instruction import Account
 from settlement.payouts.outcomes import SURPLUS, Outcome, book, reject_message
+from settlement.payouts.paying_account import paying_account
 from settlement.payouts.payments import prepare_for_whole_batch
-from settlement.payouts.payout_account import debtor_account
 from settlement.statements.line import CREDIT, DEBIT, STATUS, Owner, StatementLine
 from settlement.statements.matching import MATCHED, Booked, Expected, Verdict, judge, surplus_after
 from settlement.statements.pain002 import WHOLE
@@ -70,6 +70,8 @@ def import_statement(
 ) -> Imported:
     """Import the bank's answer that lies at the path.
 
+    It is about the account that the batch is paid from: the settlement agent's, where an agent pays it.
+
     The transaction has to be bound to the tenants that match the tenant's awards too: what came back takes its
     matching with it.
 
@@ -87,7 +89,7 @@ def import_statement(
     prepare_for_whole_batch(connection)
     kind = format_of(path)
     run = _Run(connection, tenant, new_id(), office, at)
-    owner = Owner(debtor_account(connection, tenant, office).account_number, run.knows)
+    owner = Owner(paying_account(connection, batch, office).account_number, run.knows)
     for kinds in _PASSES:
         run.take(line for line in read_lines(path, kind, owner) if line.kind in kinds)
     statement = BankStatement(

@@ -2,16 +2,21 @@
 
 import json
 from base64 import urlsafe_b64decode
+from pathlib import Path
 
 import pytest
 from sqlalchemy.exc import DBAPIError
 
+from settlement.bank.simulator import Books
+from settlement.bank.simulator.answers import camt053, entries_of
 from settlement.batches.batch import list_batches
 from settlement.batches.batch_files import read_part
 from settlement.cycles.clearing_order import pay_in_of
 from settlement.signatures.keys import public_keys
 from settlement.signatures.signing import ORDER, verify_compact
+from settlement.statements.line import StatementRefused
 from tests.cycles.regions import AGENT, Regions
+from tests.settlement_service.bank_files import DAY, Desk, batch_file
 from tests.settlement_service.bench import DEBTOR, OFFICE
 
 YEAR = "provincial/2024"
@@ -44,6 +49,21 @@ def test_the_payees_are_paid_from_the_agents_account(regions: Regions) -> None:
     part = regions.do(lambda c: read_part(c, batch, "payouts.jsonl", 1, OFFICE.sealer))
     token = json.loads(part.splitlines()[0])["jws"].split(".")[1]
     assert json.loads(urlsafe_b64decode(token + "=="))["debtor"] == AGENT.payload()
+
+
+def test_the_agents_bank_settles_the_batch_and_the_tenants_own_cannot(regions: Regions, tmp_path: Path) -> None:
+    a, b, _ = regions.tenants
+    regions.agreed(a, b, "agent")
+    bench = regions.bench(a)
+    batch = bench.instruct(regions.release(regions.sealed(a, b, "100.00", "0.01")))
+    books = Books()
+    books.receive(batch.batch_no, bench.do(lambda c: batch_file(c, batch)))
+    desk = Desk(bench, tmp_path, batch, books.execute())
+    with pytest.raises(StatementRefused, match=r"statement\.foreign"):
+        desk.hand_in(camt053(DEBTOR.account_number, entries_of(desk.payments), DAY))
+    desk.hand_in(camt053(AGENT.account_number, entries_of(desk.payments), DAY))
+    assert bench.read(batch).state == "settled"
+    assert regions.balances(a) == {f"budget/{YEAR}": -10001, f"paid/{YEAR}": 10001}
 
 
 def test_the_database_refuses_an_instructed_batch_whose_agent_still_holds_money(regions: Regions) -> None:
