@@ -31,6 +31,7 @@ KINDS: Final[dict[str, tuple[type[Simulator], tuple[str, ...]]]] = {
 }
 OUTLET_TOKEN: Final = "demonstration-outlet-token"  # noqa: S105 - of a simulator that is gone with this process
 PULLED: Final = 3
+ORDERED: Final = "instructed"
 PATIENCE_SECONDS: Final = 30
 POLL: Final = timedelta(milliseconds=100)
 
@@ -128,12 +129,16 @@ def pull(people: People, screens: Screens) -> dict[str, int]:
 def told_of_payment(screens: Screens) -> int:
     """Wait until each platform was told that its claims are ordered to be paid; how many events it took."""
     deadline = time.monotonic() + PATIENCE_SECONDS
-    while True:
-        shown = [screens.shows(platform, path) for platform, path in screens.cases]
-        late = [one for one in shown if "batch.cut" in one["told"] and "batch.instructed" not in one["told"]]
-        if not late or time.monotonic() > deadline:
-            return sum(len(one["told"]) for one in shown)
+    due = [(platform, path) for platform, path in screens.cases if _ordered(screens, platform, path)]
+    while any("batch.instructed" not in screens.shows(*one)["told"] for one in due) and time.monotonic() < deadline:
         time.sleep(POLL.total_seconds())
+    return sum(len(screens.shows(*one)["told"]) for one in screens.cases)
+
+
+def _ordered(screens: Screens, platform: str, path: str) -> bool:
+    """Whether the service has ordered the case's claim to be paid."""
+    found = screens.simulators[platform].platform.find(path.rpartition("/")[2])
+    return found is not None and found.state == ORDERED
 
 
 def shown(screens: Screens) -> list[Shown]:
