@@ -53,6 +53,7 @@ class Orders:
     checkpoints_folder: str
     banks_file: str
     looks_per_hour: int
+    webhook_wait_ms: int
     demonstration: bool
     listener: int
     web_processes: int
@@ -198,6 +199,7 @@ def _posts(orders: Orders) -> list[Post]:
         Path(orders.checkpoints_folder),
         Path(orders.banks_file),
         orders.looks_per_hour,
+        orders.webhook_wait_ms,
     )
     service = open_service(settings)
     app = create_app(service)

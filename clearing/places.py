@@ -16,6 +16,7 @@ from clearing.settings import (
     looks_per_hour_from,
     settings_from,
     value_from,
+    webhook_wait_from,
 )
 
 OWNER_URL: Final = "CLEARING_OWNER_DATABASE_URL"
@@ -116,6 +117,7 @@ def _within(
         root / "secrets",
         checkpoints=root / "checkpoints",
         looks_per_hour=looks_per_hour_from(environment),
+        webhook_wait_ms=webhook_wait_from(environment),
     )
     log = root / "logs" / SERVICE_LOG
     return Places(settings, addresses.owner_url, addresses.auditor_url, log, notices, revive)

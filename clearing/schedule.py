@@ -37,7 +37,7 @@ CLEANUP_SECONDS: Final = 3600
 MATCHING_SECONDS: Final = 86_400
 WEBHOOK_SECONDS: Final = 1
 PULL_SECONDS: Final = 1
-RECEIPT_SECONDS: Final = 60
+RECEIPT_SECONDS: Final = 10
 PROBING_LOOK_SECONDS: Final = 30
 NEAR_DUPLICATES_SECONDS: Final = 30
 SAMPLES_SECONDS: Final = 60
@@ -107,7 +107,7 @@ def scheduler_of(service: Service) -> Scheduler:
             Task("seals", SEAL_LOOK_SECONDS, seals.look),
             Task("overdue", OVERDUE_SECONDS, lambda: _repeat(service, release_overdue)),
             Task("expired reservations", OVERDUE_SECONDS, lambda: _repeat(service, release_expired)),
-            Task("webhooks", WEBHOOK_SECONDS, courier.round),
+            Task("webhooks", min(WEBHOOK_SECONDS, service.settings.webhook_wait_ms / 1000), courier.rounds),
             Task("pulling", PULL_SECONDS, Puller(service).round),
             Task("waiting", WAITING_SECONDS, lambda: assess_waiting(service)),
             Task("matching", MATCHING_SECONDS, lambda: _catch_up_matching(service)),

@@ -223,6 +223,7 @@ def _orders(settings: "Settings", listener: socket.socket, web_processes: int, l
         "checkpoints_folder": str(settings.checkpoints_folder),
         "banks_file": str(settings.banks_file),
         "looks_per_hour": settings.looks_per_hour,
+        "webhook_wait_ms": settings.webhook_wait_ms,
         "demonstration": settings.demonstration,
         "listener": listener.fileno(),
         "web_processes": web_processes,

@@ -12,6 +12,8 @@ DEMONSTRATION = "CLEARING_DEMONSTRATION"
 BANKS = "CLEARING_BANKS"
 LOOKS_PER_HOUR = "CLEARING_LOOKS_PER_HOUR"
 DEFAULT_LOOKS_PER_HOUR = 1000
+WEBHOOK_WAIT_MS = "CLEARING_WEBHOOK_WAIT_MS"
+DEFAULT_WEBHOOK_WAIT_MS = 5000
 
 
 class SettingsError(RuntimeError):
@@ -32,6 +34,9 @@ class Settings:
     """The file of the tenants' bank connections, if not ``banks.toml`` beside the secrets."""
     looks_per_hour: int = DEFAULT_LOOKS_PER_HOUR
     """How many keys that other tenants hold a client may meet in one hour; see ``clearing.claims.probes``."""
+
+    webhook_wait_ms: int = DEFAULT_WEBHOOK_WAIT_MS
+    """How long after a first attempt that failed a webhook is tried again; each further wait is twice as long."""
 
     @property
     def banks_file(self) -> Path:
@@ -58,6 +63,7 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
         checkpoints=Path(environment[CHECKPOINTS_DIR]) if environment.get(CHECKPOINTS_DIR) else None,
         banks=Path(environment[BANKS]) if environment.get(BANKS) else None,
         looks_per_hour=looks_per_hour_from(environment),
+        webhook_wait_ms=webhook_wait_from(environment),
     )
 
 
@@ -67,9 +73,22 @@ def looks_per_hour_from(environment: Mapping[str, str]) -> int:
     Raises:
         SettingsError: it is no whole number above zero.
     """
-    text = environment.get(LOOKS_PER_HOUR) or str(DEFAULT_LOOKS_PER_HOUR)
+    return _above_zero(environment, LOOKS_PER_HOUR, DEFAULT_LOOKS_PER_HOUR)
+
+
+def webhook_wait_from(environment: Mapping[str, str]) -> int:
+    """The first wait of a webhook, in milliseconds.
+
+    Raises:
+        SettingsError: it is no whole number above zero.
+    """
+    return _above_zero(environment, WEBHOOK_WAIT_MS, DEFAULT_WEBHOOK_WAIT_MS)
+
+
+def _above_zero(environment: Mapping[str, str], name: str, default: int) -> int:
+    text = environment.get(name) or str(default)
     if not text.isascii() or not text.isdecimal() or int(text) < 1:
-        raise SettingsError(f"{LOOKS_PER_HOUR} 须为正整数 / {LOOKS_PER_HOUR} must be a whole number above zero")
+        raise SettingsError(f"{name} 须为正整数 / {name} must be a whole number above zero")
     return int(text)
 
 

@@ -8,7 +8,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,9 +18,10 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from clearing.demonstration import story
+from clearing.demonstration import screens, story
 from clearing.demonstration.logins import open_accounts
 from clearing.demonstration.people import People, invite
+from clearing.demonstration.screens import Screens, screens_open
 from clearing.demonstration.story import Told
 from clearing.embedded import addresses_of
 from tenants.credentials import create_client
@@ -71,25 +73,31 @@ def _tell(console: Console, folder: Path, address: str) -> tuple[Told, People, l
     told = Told()
     tenants = tuple(profile.tenant for profile in load_tenants())
     create = _creator(folder)
-    with _steps(console) as step:
-        people: People = step("平台与工作人员登录 / everyone signs in", lambda: invite(address, tenants, create))
-        for title, act in _acts(people, told, folder):
-            step(title, act)
-        rows = story.table(people, tenants)
+    with ExitStack() as stack:
+        with _steps(console) as step:
+            people: People = step("平台与工作人员登录 / everyone signs in", lambda: invite(address, tenants, create))
+            opened = stack.enter_context(screens_open(people, datetime.fromisoformat(BEGINS)))
+            for title, act in _acts(people, told, folder, opened):
+                step(title, act)
+            rows = story.table(people, tenants)
+        _show_screens(console, opened)
     return told, people, rows
 
 
-def _acts(people: People, told: Told, folder: Path) -> tuple[tuple[str, Callable[[], Any]], ...]:
+def _acts(people: People, told: Told, folder: Path, opened: Screens) -> tuple[tuple[str, Callable[[], Any]], ...]:
     return (
         ("设置预算与联动地区 / budgets and linked regions", lambda: story.set_the_stage(people)),
         ("逐条提交算例 / worked cases, one by one", lambda: story.submit_worked_cases(people, later=False)),
         ("批量提交 300 条申请 / 300 claims in bulk", lambda: story.submit_generated(people, told)),
         ("通兑：吴江企业、嘉善机构 / cross-redemption", lambda: story.cross_redeem(people)),
+        ("在各平台自己的页面办理 / at the platforms' own screens", lambda: screens.fill_in(opened)),
+        ("主动拉取平台数据 / pulled from a platform's outlet", lambda: screens.pull(people, opened)),
         ("审核与疑似重复处理 / reviews and holds", lambda: story.review_everything(people)),
         ("生成并公示三个批次 / three batches published", lambda: story.publish_batches(people, told)),
         ("时钟走过公示期 / the clock passes the publicity", lambda: story.pass_the_publicity(people)),
         ("十月提交的算例 / the worked case of October", lambda: story.submit_worked_cases(people, later=True)),
         ("封存、第二人放行、签发 / seal, release, sign", lambda: story.seal_and_release(people, told)),
+        ("平台收到拨付通知 / platforms are told, by webhook", lambda: screens.told_of_payment(opened)),
         ("下载并离线验证 / files fetched and verified", lambda: story.fetch_and_verify(people, told, folder / "files")),
     )
 
@@ -116,6 +124,16 @@ def _steps(console: Console) -> Iterator[Callable[[str, Callable[[], Any]], Any]
         return
     with progress:
         yield step
+
+
+def _show_screens(console: Console, opened: Screens) -> None:
+    """What the platforms' own screens show in the end."""
+    console.print("\n平台页面所见 / what the platforms' own screens show:")
+    for one in screens.shown(opened):
+        told = " → ".join(dict.fromkeys(one.told))
+        console.print(
+            f"    {one.platform} {one.number} {one.status} {one.award}  {told}", highlight=False, soft_wrap=True
+        )
 
 
 def _said(answer: int | dict[str, int]) -> str:

@@ -25,13 +25,14 @@ from tenants.kernel.database import Scope, Work, run
 from tenants.kernel.errors import Invalid
 
 LONGEST_TRIED: Final = timedelta(days=3)
-FIRST_WAIT: Final = timedelta(seconds=5)
 LONGEST_WAIT: Final = timedelta(hours=1)
 LEASE: Final = timedelta(seconds=3 * DEADLINE_SECONDS)
 """How long a message is in one courier's hands."""
 FEED_AT_ONCE: Final = 1000
 MESSAGES_AT_ONCE: Final = 16
 """Of one endpoint in one round, so that a slow one holds up no other for long."""
+ROUNDS: Final = 20
+"""In a row, before the scheduler looks whether it shall end."""
 THREADS: Final = 16
 _ANSWER_CHARACTERS: Final = 200
 _DOUBLINGS: Final = 16
@@ -58,9 +59,9 @@ class Message:
     payload: str
 
 
-def wait_after(attempts: int) -> timedelta:
-    """How long after the attempt with this number the next one is due: 5, 10, 20 … seconds, at most an hour."""
-    return min(FIRST_WAIT * (1 << min(attempts - 1, _DOUBLINGS)), LONGEST_WAIT)
+def wait_after(attempts: int, first_wait: timedelta) -> timedelta:
+    """How long after the attempt with this number the next one is due: each twice as long, at most an hour."""
+    return min(first_wait * (1 << min(attempts - 1, _DOUBLINGS)), LONGEST_WAIT)
 
 
 class Courier:
@@ -79,6 +80,16 @@ class Courier:
         for message, answer in zip(leased, self._threads.map(self._send, leased), strict=True):
             self._record(scope, message, answer)
         return len(leased)
+
+    def rounds(self) -> int:
+        """Rounds until nothing is due, at most ``ROUNDS``; how many messages were sent."""
+        sent = 0
+        for _ in range(ROUNDS):
+            count = self.round()
+            sent += count
+            if not count:
+                break
+        return sent
 
     def _scope(self) -> Scope:
         with self._service.engine.connect() as connection:
@@ -127,7 +138,7 @@ class Courier:
             str(answer)[:_ANSWER_CHARACTERS],
             now if told or gave_up else None,
             gave_up,
-            now + wait_after(message.attempts),
+            now + wait_after(message.attempts, timedelta(milliseconds=self._service.settings.webhook_wait_ms)),
             message.tenant,
             message.endpoint_id,
             message.seq,

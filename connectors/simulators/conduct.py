@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from connectors.client import ClaimAnswer, Platform
 from connectors.client.patience import sleep
 
-SLOW: Final = timedelta(milliseconds=700)
+SLOW: Final = timedelta(milliseconds=250)
 REPEATED: Final = 3
 Form = dict[str, Any]
 

@@ -71,4 +71,4 @@ class DeltaSimulator(Simulator):
             super().take(told)
 
     def _next(self, prefix: str) -> str:
-        return f"{prefix}{shanghai_day(self.clock.now()):%Y%m%d}{next(self._numbers):04d}"
+        return f"{prefix}{shanghai_day(self.business.now()):%Y%m%d}{next(self._numbers):04d}"

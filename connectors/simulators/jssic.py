@@ -33,7 +33,7 @@ class JssicSimulator(Simulator):
 
     def order(self, _number: str, form: Form) -> Case:
         """The enterprise orders; an offline order is one whose service was performed already (S1 线下下单)."""
-        number = f"CXQ{shanghai_day(self.clock.now()):%Y%m%d}{next(self._numbers):04d}"
+        number = f"CXQ{shanghai_day(self.business.now()):%Y%m%d}{next(self._numbers):04d}"
         case = Case(number, form, SERVING if form.get("订单类型") == OFFLINE else ORDERED)
         self.cases[number] = case
         return case
@@ -59,5 +59,5 @@ class JssicSimulator(Simulator):
         """The provider confirms what the enterprise uploaded (S1 服务单位确认，服务承诺制)."""
         case = self.cases[number]
         require(case, UNCONFIRMED)
-        case.form["服务单位确认时间"] = print_instant(self.clock.now())
+        case.form["服务单位确认时间"] = print_instant(self.business.now())
         return self.submit(case)

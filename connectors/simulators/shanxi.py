@@ -28,7 +28,7 @@ class ShanxiSimulator(Simulator):
 
     def upload(self, _number: str, form: Form) -> Case:
         """The enterprise, or the host of a team, uploads the materials (S4 四（三）)."""
-        number = f"SXKJ{shanghai_day(self.clock.now()):%Y%m%d}{next(self._numbers):04d}"
+        number = f"SXKJ{shanghai_day(self.business.now()):%Y%m%d}{next(self._numbers):04d}"
         case = Case(number, form | {"申请编号": number}, UNBOUND)
         self.cases[number] = case
         return case
@@ -37,7 +37,7 @@ class ShanxiSimulator(Simulator):
         """The provider confirms in the system: the voucher is bound (创新券绑定)."""
         case = self.cases[number]
         require(case, UNBOUND)
-        case.form["绑定"] = {"服务机构确认时间": print_instant(self.clock.now())}
+        case.form["绑定"] = {"服务机构确认时间": print_instant(self.business.now())}
         case.status = BOUND
         return case
 

@@ -9,10 +9,11 @@ from uuid import UUID
 
 from connectors.client import CallError, ClaimAnswer, Platform
 from connectors.client.patience import sleep
+from connectors.simulators.accounts import Accounts, paid_by_tenant
 from connectors.simulators.conduct import SLOW, Conduct, Form, send
 from connectors.webhook_signature import SignatureError, check_signature
 from tenants.kernel.canonical import Json
-from tenants.kernel.clock import Clock
+from tenants.kernel.clock import Clock, shanghai_day
 
 OK: Final = 200
 CREATED: Final = 201
@@ -44,6 +45,8 @@ STATUSES: Final[Mapping[str, str]] = {
 }
 """The platform's word for each state of a claim: those of S1's list of orders, and 公示中, 拨付中, which are ours."""
 
+IN_A_BATCH: Final = frozenset({"batched", "in_publicity", "payable", "instructed", "paid", "returned"})
+
 Answer = tuple[int, Json]
 
 
@@ -70,9 +73,12 @@ class Simulator:
 
     name = ""
 
-    def __init__(self, platform: Platform, clock: Clock) -> None:
+    def __init__(self, platform: Platform, clock: Clock, business: Clock | None = None) -> None:
+        """``clock`` is the machine's, by which messages are signed; ``business`` the one that the platform works by."""
         self.platform = platform
         self.clock = clock
+        self.business = business or clock
+        self.accounts = Accounts()
         self.conduct = Conduct.WELL
         self.cases: dict[str, Case] = {}
         self.secrets: dict[str, str] = {}
@@ -97,6 +103,8 @@ class Simulator:
         if path.strip("/") == "conduct":
             self.conduct = Conduct(json.loads(body)["mode"])
             return OK, {"mode": self.conduct.value}
+        if path.strip("/") == "reconciliation":
+            return OK, self.reconciled()
         if path.strip("/") == "flush":
             return OK, {"sent": self._flush()}
         collection, number, action = [*path.strip("/").split("/"), "", ""][:3]
@@ -126,6 +134,11 @@ class Simulator:
             "problem": case.problem,
         }
 
+    def reconciled(self) -> Json:
+        """Each nightly receipt beside the platform's own accounts, and what was paid of what it sent."""
+        claims = [case.claim for case in self.cases.values() if case.claim is not None]
+        return {"receipts": self.accounts.compared(), "paid": paid_by_tenant(claims)}
+
     def submit(self, case: Case) -> Case:
         """Send the case's form to the clearing service, as the simulator behaves now."""
         if self.conduct == Conduct.OUT_OF_ORDER:
@@ -142,6 +155,7 @@ class Simulator:
             return case
         with self._lock:
             case.problem = None
+            self.accounts.enter(answer, case.form, shanghai_day(self.business.now()))
             # what was told meanwhile is newer than this answer
             self._know(case, answer if not case.told else self.platform.claim(answer.id))
         return case
@@ -178,17 +192,26 @@ class Simulator:
     def take(self, told: Mapping[str, Any]) -> None:
         """Take over what an event says: a claim's own, or that a batch of some claims went on."""
         external_id = told["data"].get("external_id")
-        if told["type"].startswith("batch."):
+        if told["type"] == "receipt.issued":
+            self.accounts.take(told["tenant"], told["data"])
+        elif told["type"].startswith("batch."):
             for case in self.cases.values():
-                if case.claim is not None and case.claim.tenant == told["tenant"]:
-                    case.told.append(told["type"])
+                if case.claim is not None and _concerns(told, case.claim):
                     self._know(case, self.platform.claim(case.claim.id))
+                    if case.claim.state in IN_A_BATCH:
+                        case.told.append(told["type"])
         elif external_id in self.cases and told["type"].startswith("claim."):
             case = self.cases[external_id]
             case.told.append(told["type"])
             if told["seq"] > case.latest_seq:
                 case.latest_seq = told["seq"]
                 self._know(case, self.platform.claim(UUID(told["data"]["claim_id"])))
+
+
+def _concerns(told: Mapping[str, Any], claim: ClaimAnswer) -> bool:
+    """Whether the batch may hold the claim: it is of its tenant, scheme and mode."""
+    batch = told["data"]
+    return (told["tenant"], batch["scheme"], batch["mode"]) == (claim.tenant, claim.body["scheme"], claim.body["mode"])
 
 
 def require(case: Case, *statuses: str) -> None:

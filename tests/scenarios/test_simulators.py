@@ -1,11 +1,13 @@
 """Each platform's whole flow, from its screens through the service and back, by simulators over real sockets."""
 
 import json
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from datetime import date
+from dataclasses import replace
+from datetime import date, datetime
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,8 @@ from typing import Any
 import pytest
 import urllib3
 
-from connectors.client import Caller, ClientSecret, Platform
+from clearing.demonstration.parties import Region
+from connectors.client import Caller, ClaimAnswer, ClientSecret, Platform
 from connectors.form_writing import write_form
 from connectors.simulators import (
     DeltaSimulator,
@@ -24,15 +27,25 @@ from connectors.simulators import (
     serving,
 )
 from connectors.simulators.conduct import Conduct
-from tenants.kernel.clock import SystemClock
+from settlement.bank.simulator import Books
+from settlement.bank.simulator.answers import camt053, entries_of
+from tenants.kernel.clock import FixedClock, SystemClock
+from tenants.kernel.money import Money
 from tests.connectors.forms import connector_for, filled
-from tests.intake.bodies import JIANGSU, SHANXI, WUJIANG, Body, buyer, claim, seller
+from tests.intake.bodies import JIANGSU, SHANXI, WUJIANG, Body, Programme, buyer, claim, papers, seller
 from tests.service.running import Api, RunningService, running, until
 
 BEGINS = "2024-09-27T09:00:00+08:00"
 PUBLIC_UNTIL = "2024-10-11T09:00:00+08:00"
 ON = date(2024, 9, 26)
 _NUMBERS = count(1)
+PILOTS = (
+    WUJIANG,
+    replace(WUJIANG, tenant="qingpu", enterprises=Region("310118", "上海青浦", 1)),
+    replace(WUJIANG, tenant="jiashan", enterprises=Region("330421", "嘉兴嘉善", 1)),
+    replace(WUJIANG, tenant="maanshan", enterprises=Region("340500", "马鞍山", 1)),
+)
+LOCAL = tuple(one.tenant for one in PILOTS)
 Form = dict[str, Any]
 
 
@@ -58,19 +71,26 @@ class Screen:
 @pytest.fixture(scope="module")
 def world() -> Iterator[RunningService]:
     folder = Path(tempfile.mkdtemp(prefix="simulated-"))
-    with running(folder / "data", "--demo-clock", BEGINS) as started:
+    quick = {"CLEARING_WEBHOOK_WAIT_MS": "100"}
+    with running(folder / "data", "--demo-clock", BEGINS, environment=quick) as started:
         yield started
     shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="module")
-def screens(world: RunningService) -> Iterator[dict[str, Screen]]:
+def clock() -> FixedClock:
+    """What the platforms work by."""
+    return FixedClock(datetime.fromisoformat(BEGINS))
+
+
+@pytest.fixture(scope="module")
+def screens(world: RunningService, clock: FixedClock) -> Iterator[dict[str, Screen]]:
     """Every platform's simulator, each with its own client, told of its tenants' claims."""
     kinds: dict[str, tuple[type[Simulator], tuple[str, ...]]] = {
         "jssic": (JssicSimulator, ("jiangsu",)),
         "delta": (DeltaSimulator, ("wujiang", "qingpu", "jiashan", "maanshan")),
         "shanxi-inno": (ShanxiSimulator, ("shanxi-hainan",)),
-        "wujiang-local": (LocalSimulator, ("wujiang",)),
+        **{f"{tenant}-local": (LocalSimulator, (tenant,)) for tenant in LOCAL},
     }
     with ExitStack() as stack:
         found = {}
@@ -78,7 +98,7 @@ def screens(world: RunningService) -> Iterator[dict[str, Screen]]:
             api = world.platform(code, *tenants)
             assert api.client_id is not None
             caller = stack.enter_context(Caller(world.address, ClientSecret(api.client_id, api.client_secret)))
-            simulator = kind(Platform(caller), SystemClock())
+            simulator = kind(Platform(caller), SystemClock(), clock)
             address = stack.enter_context(serving(simulator))
             for tenant in tenants:
                 simulator.listen(tenant, address)
@@ -146,13 +166,13 @@ def test_jiangsus_online_order_goes_from_ordering_to_review(screens: dict[str, S
     assert shown["told"] == ["claim.needs_correction", "claim.in_review", "claim.approved"]
 
 
-def test_jiangsus_offline_order_brings_the_providers_qualification(screens: dict[str, Screen]) -> None:
-    screen, body = screens["jssic"], claim(JIANGSU, on=ON)
+def offline_body() -> Body:
+    """An offline order brings the provider's qualification."""
+    body = claim(JIANGSU, on=ON)
     proof = {"kind": "provider_qualification", "sha256": f"{next(_NUMBERS):064x}", "media_type": "application/pdf"}
     body["documents"].append(proof | {"bytes": 9_000})
     body["provider"] |= {"on_platform": False, "qualifications": [{"kind": "CMA", "valid_through": "2027-12-31"}]}
-    number = screen.post("orders", order_form("线下下单", body))["number"]
-    assert screen.post(f"orders/{number}/redeem")["status"] == "审核中"
+    return body
 
 
 def test_jiangsus_order_under_commitment_waits_for_its_provider(screens: dict[str, Screen]) -> None:
@@ -211,16 +231,19 @@ def test_shanxis_claim_is_bound_by_its_provider_and_a_host_applies_for_its_team(
     assert screen.post(f"applications/{team['number']}/apply", {"申请主体类别": "平台企业代团队"})["status"] == "审核中"
 
 
-def test_what_a_local_platform_paid_is_refused_on_the_delta_platform(screens: dict[str, Screen]) -> None:
-    body = claim(WUJIANG, on=ON)
+@pytest.mark.parametrize("programme", PILOTS, ids=LOCAL)
+def test_what_a_local_platform_paid_is_refused_on_the_delta_platform(
+    screens: dict[str, Screen], programme: Programme
+) -> None:
+    body, local = claim(programme, on=ON), screens[f"{programme.tenant}-local"]
     paid = {
-        "兑付编号": f"WJ-{next(_NUMBERS)}",
+        "兑付编号": f"LOCAL-{next(_NUMBERS)}",
         "企业统一社会信用代码": body["enterprise"]["uscc"],
         "兑付日期": "2024-09-20",
         "发票": [{"发票号码": body["invoices"][0]["number"], "已支持金额": "3000"}],
     }
-    screens["wujiang-local"].behave(Conduct.RETRYING)
-    assert screens["wujiang-local"].post("payments", paid)["status"] == "已兑付"
+    local.behave(Conduct.RETRYING)
+    assert local.post("payments", paid)["status"] == "已兑付"
     form = filled("delta", body)
     del form["申请编号"]
     refused = screens["delta"].post("claims", form)
@@ -286,27 +309,141 @@ _STEPS: dict[str, Callable[[Screen], str]] = {
 }
 
 
-def test_every_platform_is_told_up_to_the_signed_order_to_pay(
-    world: RunningService, screens: dict[str, Screen], staff: dict[str, Api]
+def _offline_steps(screen: Screen) -> str:
+    number = screen.post("orders", order_form("线下下单", offline_body()))["number"]
+    assert screen.post(f"orders/{number}/redeem")["status"] == "审核中"
+    return f"orders/{number}"
+
+
+def _commitment_steps(screen: Screen) -> str:
+    number = screen.post("orders", order_form("服务承诺制"))["number"]
+    screen.post(f"orders/{number}/accept")
+    screen.post(f"orders/{number}/redeem")
+    screen.post(f"orders/{number}/confirm")
+    return f"orders/{number}"
+
+
+def _hainan_steps(screen: Screen) -> str:
+    body = claim(SHANXI, on=ON)
+    body["provider"]["division"] = "460106"
+    return _bound(screen, filled("shanxi-inno", body))
+
+
+def _valley_steps(screen: Screen) -> str:
+    """A resident of Jinchuang Valley may buy anywhere in the country."""
+    body = claim(SHANXI, on=ON)
+    body["enterprise"] |= {"types": ["zone_resident"], "type_proofs": {}, "resident_of": ["jinchuang_valley"]}
+    body["documents"] += papers(body["external_id"], ("incubation_proof",))
+    body["provider"]["division"] = "310115"
+    return _bound(screen, filled("shanxi-inno", body))
+
+
+def _host_steps(screen: Screen) -> str:
+    body = claim(SHANXI, on=ON)
+    team = {"团队名称": "镁合金团队", "申请主体类别": "平台企业代团队"}
+    return _bound(screen, filled("shanxi-inno", body) | team)
+
+
+def _bound(screen: Screen, form: Form) -> str:
+    number = screen.post("applications", form)["number"]
+    screen.post(f"applications/{number}/bind")
+    asked = screen.post(f"applications/{number}/apply")
+    assert asked["status"] == "审核中", asked
+    return f"applications/{number}"
+
+
+def _pilot_steps(programme: Programme) -> Callable[[Screen], str]:
+    def steps(screen: Screen) -> str:
+        form = filled("delta", claim(programme, on=ON))
+        del form["申请编号"]
+        asked = screen.post("claims", form)
+        assert asked["status"] == "审核中", asked
+        return f"claims/{asked['number']}"
+
+    return steps
+
+
+FLOWS: list[tuple[str, Callable[[Screen], str]]] = [
+    ("jssic", _jssic_steps),
+    ("jssic", _offline_steps),
+    ("jssic", _commitment_steps),
+    ("shanxi-inno", _hainan_steps),
+    ("shanxi-inno", _valley_steps),
+    ("shanxi-inno", _host_steps),
+    *(("delta", _pilot_steps(one)) for one in PILOTS),
+]
+SCHEMES = {"jiangsu": "provincial", "shanxi-hainan": "provincial"}
+
+
+def test_every_flow_of_every_platform_goes_from_its_screen_to_the_money_and_its_accounts_agree(
+    world: RunningService, screens: dict[str, Screen], staff: dict[str, Api], clock: FixedClock
 ) -> None:
     """Runs last: the clock passes the publicity."""
-    places = {platform: _STEPS[platform](screens[platform]) for platform in _STEPS}
-    for platform, path in places.items():
+    places = [(platform, steps(screens[platform])) for platform, steps in FLOWS]
+    for platform, path in places:
         approve(staff, screens[platform].simulator.platform, path.rpartition("/")[2])
-    batches = []
-    for tenant, scheme in (("jiangsu", "provincial"), ("wujiang", "delta"), ("shanxi-hainan", "provincial")):
-        base = f"/v1/tenants/{tenant}/batches"
-        batch = staff["maker"].post(base, {"scheme": scheme, "mode": "common_use"})
-        assert batch.status == 201, batch
-        batches.append(f"{base}/{batch.json['id']}")
-        assert staff["maker"].post(f"{batches[-1]}/publish").status == 200
-    for platform, path in places.items():
+    tenants = sorted({_claim_of(screens[platform], path).tenant for platform, path in places})
+    assert tenants == ["jiangsu", "jiashan", "maanshan", "qingpu", "shanxi-hainan", "wujiang"]
+    batches = {tenant: _publish(staff, tenant) for tenant in tenants}
+    for platform, path in places:
         status_becomes(screens[platform], path, "公示中")
     assert staff["operator"].put("/v1/demo/clock", {"now": PUBLIC_UNTIL}).status == 200
-    for base in batches:
+    clock.move_to(datetime.fromisoformat(PUBLIC_UNTIL))
+    for base in batches.values():
         assert staff["maker"].post(f"{base}/seal").status == 200
         assert staff["releaser"].post(f"{base}/release").status in {200, 202}
-    for platform, path in places.items():
-        shown = status_becomes(screens[platform], path, "拨付中", "batch.instructed")
-        assert shown["state"] == "instructed"
+    for platform, path in places:
+        status_becomes(screens[platform], path, "拨付中", "batch.instructed")
+    paid = {tenant: str(_bank_pays(staff["maker"], base)) for tenant, base in batches.items()}
+    for platform, path in places:
+        assert status_becomes(screens[platform], path, "已兑付", "batch.settled")["state"] == "paid"
+    told = [screen.shows("reconciliation") for code, screen in screens.items() if not code.endswith("-local")]
+    assert {tenant: sum_ for one in told for tenant, sum_ in one["paid"].items()} == paid
+    _receipts_agree(screens, tenants)
+    late = screens["shanxi-inno"]
+    form = filled("shanxi-inno", claim(SHANXI, on=ON)) | {"提交时间": "2024-10-10T10:00:00+08:00"}
+    number = late.post("applications", form)["number"]
+    late.post(f"applications/{number}/bind")
+    missed = late.post(f"applications/{number}/apply")
+    assert (missed["status"], missed["state"]) == ("已失效", "rejected"), (
+        missed
+    )  # both cut-offs have passed (S4 四（四）)
     assert json.loads(world.run("verify", "--json").stdout)["differences"] == 0
+
+
+def _claim_of(screen: Screen, path: str) -> ClaimAnswer:
+    found = screen.simulator.platform.find(path.rpartition("/")[2])
+    assert found is not None
+    return found
+
+
+def _publish(staff: dict[str, Api], tenant: str) -> str:
+    base = f"/v1/tenants/{tenant}/batches"
+    batch = staff["maker"].post(base, {"scheme": SCHEMES.get(tenant, "delta"), "mode": "common_use"})
+    assert batch.status == 201, batch
+    assert staff["maker"].post(f"{base}/{batch.json['id']}/publish").status == 200
+    return f"{base}/{batch.json['id']}"
+
+
+def _bank_pays(maker: Api, base: str) -> Money:
+    """The bank takes the payment file, pays it, and its statement is handed in; how much that was."""
+    batch, books = maker.get(base).json, Books()
+    order = maker.get(f"{base}/files/pain.001.xml").body
+    books.receive(batch["batch_no"], order)
+    account = re.search(rb"<DbtrAcct>.*?<Id>([0-9]+)</Id>", order, re.DOTALL)
+    assert account is not None
+    statement = camt053(account[1].decode(), entries_of(books.execute()), date(2024, 10, 11))
+    answer = maker.call("POST", f"{base}/statements", statement, Content_Type="application/octet-stream")
+    assert answer.status == 201, answer
+    return Money.parse(batch["total"])
+
+
+def _receipts_agree(screens: dict[str, Screen], tenants: list[str]) -> None:
+    """The nightly receipts of the first day, each as its platform has it in its own accounts."""
+
+    def receipts() -> list[Any]:
+        found = [one for screen in screens.values() for one in screen.shows("reconciliation")["receipts"]]
+        return found if len(found) == len(tenants) else []
+
+    for one in until(receipts, 90):
+        assert (one["agrees"], one["day"]) == (True, BEGINS[:10]), one

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
+from clearing.settings import DEFAULT_WEBHOOK_WAIT_MS
 from clearing.webhooks import targets
 from clearing.webhooks.courier import LONGEST_WAIT, wait_after
 from clearing.webhooks.targets import TargetError, address_of, is_public, post, target_of
@@ -268,5 +269,6 @@ def test_our_own_check_and_the_independent_one_agree() -> None:
 
 
 def test_waits_double_up_to_an_hour_and_three_days_hold_many_of_them() -> None:
-    assert [wait_after(attempt).total_seconds() for attempt in (1, 2, 3)] == [5, 10, 20]
-    assert wait_after(40) == LONGEST_WAIT
+    first = timedelta(milliseconds=DEFAULT_WEBHOOK_WAIT_MS)
+    assert [wait_after(attempt, first).total_seconds() for attempt in (1, 2, 3)] == [5, 10, 20]
+    assert wait_after(40, first) == LONGEST_WAIT

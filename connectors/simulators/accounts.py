@@ -1,0 +1,58 @@
+"""A platform's own accounts: what it sent on each day, and what it was told of that, laid side by side (对账)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any, Final
+
+from connectors.client import ClaimAnswer
+from connectors.simulators.conduct import Form
+from connectors.spelling import amount
+from tenants.kernel.canonical import Json
+from tenants.kernel.money import ZERO, Money, total
+
+INVOICES: Final = "发票"
+AMOUNT: Final = "发票金额"
+CLAIMED: Final = "本次使用金额"
+PAID: Final = "paid"
+
+
+@dataclass(slots=True)
+class Accounts:
+    """What was sent, by claim and revision; what the nightly receipts said, by tenant and day."""
+
+    sent: dict[tuple[str, int], tuple[str, date, Money]] = field(default_factory=dict)
+    receipts: dict[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
+
+    def enter(self, claim: ClaimAnswer, form: Form, on: date) -> None:
+        """A claim that the service has: sent again it is entered once."""
+        self.sent.setdefault((claim.external_id, claim.revision), (claim.tenant, on, claimed_in(form)))
+
+    def take(self, tenant: str, receipt: Mapping[str, Any]) -> None:
+        """A nightly receipt."""
+        self.receipts[tenant, receipt["day"]] = receipt
+
+    def compared(self) -> list[Json]:
+        """Each receipt beside what was sent on its day."""
+        found: list[Json] = []
+        for (tenant, day), receipt in sorted(self.receipts.items()):
+            own = [amount for of, on, amount in self.sent.values() if (of, on.isoformat()) == (tenant, day)]
+            ours: dict[str, Json] = {"submissions": len(own), "claimed": str(total(own))}
+            theirs: dict[str, Json] = {name: receipt[name] for name in ours}
+            found.append({"tenant": tenant, "day": day, "ours": ours, "theirs": theirs, "agrees": ours == theirs})
+        return found
+
+
+def claimed_in(form: Form) -> Money:
+    """What the form claims of its invoices: the part of each that is used, or the whole."""
+    spelt = (amount(row.get(CLAIMED) or row[AMOUNT]) for row in form.get(INVOICES, ()))
+    return total(Money.parse(str(one)) for one in spelt)
+
+
+def paid_by_tenant(claims: list[ClaimAnswer]) -> dict[str, Json]:
+    """What the claims that are paid were awarded, by tenant."""
+    found: dict[str, Money] = {}
+    for claim in claims:
+        if claim.state == PAID:
+            found[claim.tenant] = found.get(claim.tenant, ZERO) + claim.award
+    return {tenant: str(amount) for tenant, amount in sorted(found.items())}
