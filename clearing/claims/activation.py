@@ -23,8 +23,8 @@ from settlement.ledger import lock_limited
 from tenants.kernel.clock import shanghai_day
 from tenants.kernel.database import Work
 from tenants.kernel.money import Money
-from tenants.kernel.statements import read, read_all
-from tenants.policy import Policy
+from tenants.kernel.statements import Query, read, read_all
+from tenants.policy import UNSET, Policy
 from tenants.policy_store import Policies, approved_policies
 
 INCOMPLETE: Final = "policy.incomplete"
@@ -87,6 +87,30 @@ def waiting_schemes(work: Work) -> list[tuple[str, str]]:
         (INCOMPLETE,),
     )
     return [(tenant, scheme) for tenant, scheme in rows]
+
+
+def schemes_held_up(tenant: str, schemes: Sequence[str]) -> Query[list[str]]:
+    """Those of the schemes that have claims waiting for a value of their policy."""
+    return Query(
+        "select s from unnest(%s::text[]) s where exists (select 1 from hold h join claim c on c.tenant = h.tenant "
+        "and c.id = h.claim_id where h.tenant = %s and h.code = 'policy.incomplete' and h.resolved_at is null "
+        "and c.scheme = s and c.state = 'on_hold') order by s",
+        (sorted(set(schemes)), tenant),
+        lambda rows: [scheme for (scheme,) in rows],
+    )
+
+
+def assess_held_up(
+    work: Work, vault: Vault, tenant: str, policies: Policies, schemes: Sequence[str], *, demonstration: bool
+) -> None:
+    """Assess what waited for a version that is in force by now, before a newcomer of its scheme takes anything.
+
+    A version that was approved for a later day begins at midnight, whoever notices first.
+    """
+    for scheme in schemes:
+        policy = policies.in_force(scheme, shanghai_day(work.at))
+        if policy is not None and all(UNSET not in (zone.rate.value, zone.annual_cap.value) for zone in policy.zones):
+            assess_waiting(work, vault, tenant, scheme, demonstration=demonstration)
 
 
 def _held(work: Work, tenant: str, scheme: str, after: UUID | None) -> list[UUID]:

@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
+from clearing.claims.activation import assess_held_up, schemes_held_up
 from clearing.claims.assessment import ON_HOLD, annual_cap, assess, matching_cap, target_quota_year
 from clearing.claims.case import TAKES_KEYS, TAKES_MONEY, Assessed, Case, Desk, Drawn, Outcome
 from clearing.claims.ceilings import DAY_PASSED, day_left
@@ -59,7 +60,7 @@ def submit(work: Work, vault: Vault, desk: Desk, submissions: Sequence[Submissio
 
     The answer has one outcome a submission, in the same order.
     """
-    earlier, versions, standings, written, met, day = read_all(
+    earlier, versions, standings, written, met, day, held_up = read_all(
         work.connection,
         by_external_id(desk.platform, [claim.external_id for claim in submissions]),
         approved_versions(desk.tenant, [claim.scheme for claim in submissions], demonstration=desk.demonstration),
@@ -67,8 +68,10 @@ def submit(work: Work, vault: Vault, desk: Desk, submissions: Sequence[Submissio
         written_versions(),
         met_this_hour(desk.client_id, work.at),
         day_left(desk.tenant, desk.client_id, work.at),
+        schemes_held_up(desk.tenant, [claim.scheme for claim in submissions]),
     )
     policies = policies_named(work.connection, desk.tenant, versions)
+    assess_held_up(work, vault, desk.tenant, policies, held_up, demonstration=desk.demonstration)
     restorable = restorable_claims(work.connection, desk.platform, submissions)
     opened: list[Case | UUID | Problem] = []
     for claim in submissions:

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any, Final, NamedTuple
@@ -50,9 +51,17 @@ def past_keys(connection: Connection, span: Span) -> list[Key]:
 
 
 def read_past(connection: Connection, tenant: str, keys: Sequence[Key]) -> Iterator[Past]:
-    """The assessments with these keys, in this order."""
-    for first in range(0, len(keys), ROWS_AT_ONCE):
-        yield from _some(connection, tenant, keys[first : first + ROWS_AT_ONCE])
+    """The assessments with these keys, in this order.
+
+    While one page is gone through, the database answers the next: nobody else may use the connection meanwhile.
+    """
+    pages = [keys[first : first + ROWS_AT_ONCE] for first in range(0, len(keys), ROWS_AT_ONCE)]
+    with ThreadPoolExecutor(1, "past-claims") as ahead:
+        coming = [ahead.submit(_page, connection, tenant, page) for page in pages[:1]]
+        for number, page in enumerate(pages):
+            read = coming.pop().result()
+            coming += [ahead.submit(_page, connection, tenant, after) for after in pages[number + 1 : number + 2]]
+            yield from _some(page, read)
 
 
 def past_rows(connection: Connection, tenant: str, keys: Sequence[Key]) -> Sequence[Any]:
@@ -61,11 +70,19 @@ def past_rows(connection: Connection, tenant: str, keys: Sequence[Key]) -> Seque
     return connection.exec_driver_sql(_ROWS, (ids, seqs, tenant)).all()
 
 
-def _some(connection: Connection, tenant: str, keys: Sequence[Key]) -> Iterator[Past]:
-    rows = {(row[0], row[1]): row for row in past_rows(connection, tenant, keys)}
+_Page = tuple[Sequence[Any], Sequence[Any]]
+"""The rows of some assessments, and the reviews of their claims."""
+
+
+def _page(connection: Connection, tenant: str, keys: Sequence[Key]) -> _Page:
     ids = [key.claim_id for key in keys]
+    return past_rows(connection, tenant, keys), connection.exec_driver_sql(_REVIEWS, (tenant, ids)).all()
+
+
+def _some(keys: Sequence[Key], read: _Page) -> Iterator[Past]:
+    rows = {(row[0], row[1]): row for row in read[0]}
     decided: dict[tuple[UUID, int], list[tuple[datetime, str, int]]] = defaultdict(list)
-    for claim_id, revision, at, outcome, fen in connection.exec_driver_sql(_REVIEWS, (tenant, ids)):
+    for claim_id, revision, at, outcome, fen in read[1]:
         decided[claim_id, revision].append((at, outcome, fen))
     for key in keys:
         row = rows[key.claim_id, key.seq]

@@ -28,6 +28,9 @@ ENDED: Final = frozenset({"rejected", "withdrawn", "needs_correction", "clawed_b
 """States in which an assessment holds no money."""
 
 
+_MONTH: Final = len("2024-09")
+
+
 @dataclass(frozen=True, slots=True)
 class Figures:
     """What an assessment says in short; amounts in whole fen."""
@@ -89,16 +92,16 @@ class Rehearsed:
     def changed(self) -> bool:
         """Whether state or money differ."""
         before, after = self.past.before, self.after
-        return (before.state, before.award_fen, before.matching_fen) != (
-            after.state,
-            after.award_fen,
-            after.matching_fen,
+        return (
+            before.award_fen != after.award_fen
+            or before.state != after.state
+            or before.matching_fen != after.matching_fen
         )
 
     @property
     def month(self) -> str:
         """The month of submission, ``YYYY-MM``, in Asia/Shanghai."""
-        return f"{shanghai_day(self.past.submission.submitted_at):%Y-%m}"
+        return shanghai_day(self.past.submission.submitted_at).isoformat()[:_MONTH]
 
     @property
     def standing_fen(self) -> tuple[int, int]:

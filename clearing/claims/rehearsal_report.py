@@ -22,11 +22,11 @@ class _Sums:
     matching_before_fen: int = 0
     matching_after_fen: int = 0
 
-    def add(self, one: Rehearsed) -> None:
+    def add(self, one: Rehearsed, *, changed: bool) -> None:
         """Count one claim."""
         before, after = one.past.before, one.after
         self.claims += 1
-        self.changed += one.changed
+        self.changed += changed
         self.before_fen += before.taken_fen
         self.after_fen += after.taken_fen
         self.matching_before_fen += before.matched_fen
@@ -68,9 +68,10 @@ class Report:
         """Count one claim, by its last assessment."""
         if not one.counts:
             return
-        before, after = one.past.before, one.after
-        self.changed += one.changed
-        self.cells[one.zone, after.enterprise_type or before.enterprise_type or "none", one.month].add(one)
+        before, after, changed = one.past.before, one.after, one.changed
+        self.changed += changed
+        kind = after.enterprise_type or before.enterprise_type or "none"
+        self.cells[one.zone, kind, one.month].add(one, changed=changed)
         if before.state != after.state:
             self.states[before.state, after.state] += 1
         held, would = one.standing_fen

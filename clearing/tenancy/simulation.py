@@ -109,8 +109,9 @@ def _added_up(
 ) -> Simulated:
     report, changed, cut_off = Report(policy), list[Json](), False
     for one in rehearsed:
+        known = report.changed
         report.add(one)
-        if not (one.counts and one.changed):
+        if report.changed == known:
             continue
         if len(changed) < kept or seen is not nothing:
             shown = changed_json(one)

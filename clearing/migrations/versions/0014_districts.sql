@@ -103,6 +103,11 @@ grant select, insert on reviewer_district to clearing_app;
 grant update (ended_by, ended_at, end_reason) on reviewer_district to clearing_app;
 grant select on reviewer_district to clearing_auditor;
 
+-- ----------------------------------------------------------------------------------------------------------- holds
+
+-- a newcomer asks whether others wait for a value of their policy
+create index hold_incomplete on hold (tenant, claim_id) where code = 'policy.incomplete' and resolved_at is null;
+
 -- ------------------------------------------------------------------------------------------------------ reservations
 
 -- `amount_fen` is what the voucher is worth; `computed_fen` what the policy gives for the contract, which stays.
