@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from tenants.kernel.canonical import Json
-from tenants.kernel.errors import FieldError, Invalid
-from tenants.tables.cells import EXACT_DIGITS, Cell, Row, said
+from tenants.kernel.errors import FieldError, Invalid, Text
+from tenants.tables.cells import EXACT_DIGITS, Cell, Row, place, said
 from tenants.tables.errors import TableError
 
 COLUMNS: Final = {
@@ -84,14 +84,29 @@ def _names(row: Row | None) -> list[str]:
 
 
 def _fault(row: Row, width: int) -> Invalid | None:
-    """What makes the row unreadable: a number that lost digits, a formula, cells without a column."""
-    found = [row.fault] if row.fault else [fault for cell in row.cells[:width] if (fault := _cell_fault(cell))]
-    if not found and any(not cell.is_blank for cell in row.cells[width:]):
-        found = ["row.too_many_cells"]
+    """What makes the row unreadable, cell by cell: numbers that lost digits, formulas, cells without a column."""
+    if row.fault:
+        found = [("", row.fault)]
+    else:
+        found = [
+            (place(row.number, at), fault)
+            for at, cell in enumerate(row.cells[:width])
+            if (fault := _cell_fault(cell)) is not None
+        ]
+        if not found and any(not cell.is_blank for cell in row.cells[width:]):
+            found = [("", "row.too_many_cells")]
     if not found:
         return None
-    code, text = said(str(found[0]))
-    return Invalid("support_record.invalid", text.zh, text.en, errors=(FieldError("", code, text),))
+    errors = tuple(_at(at, *said(fault)) for at, fault in found)
+    first = errors[0].message
+    return Invalid("support_record.invalid", first.zh, first.en, errors=errors)
+
+
+def _at(address: str, code: str, text: Text) -> FieldError:
+    """The fault at its cell, which the message names too."""
+    if not address:
+        return FieldError("", code, text)
+    return FieldError(f"/{address}", code, Text(f"单元格 {address}：{text.zh}", f"Cell {address}: {text.en}"))
 
 
 def _cell_fault(cell: Cell) -> str | None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from clearing.demonstration.claims import generate
-from connectors.client import Caller, ClientSecret, LineAnswer, Patience, Platform
+from connectors.client import Caller, ClientSecret, LineAnswer, Patience, Platform, bulk
 from tests.intake.bodies import Body, claim
 from tests.scenarios.callers import Callers
 from tests.scenarios.faulty_way import Cut, Fault, LostAnswer, LostRequest, Through, Way, way_to
@@ -88,6 +88,8 @@ def test_a_cut_after_every_single_line_leads_to_the_same_final_state(
 
 
 WHOLE = 10_000
+AT_ONCE = 100
+"""Lines of one request: what is sent again after each cut is bounded by it, and every line is a place of a cut."""
 
 
 @contextmanager
@@ -120,7 +122,8 @@ def whole_state(service: RunningService, cut: bool) -> tuple[list[Outcome], dict
 
 
 @pytest.mark.long
-def test_ten_thousand_lines_cut_after_every_line_end_in_the_same_state() -> None:
+def test_ten_thousand_lines_cut_after_every_line_end_in_the_same_state(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bulk, "BULK_LINES", AT_ONCE)
     with fresh_service() as service:
         never = whole_state(service, cut=False)
     with fresh_service() as service:

@@ -148,8 +148,9 @@ def test_claims_are_exported_with_their_awards_and_masked_accounts(
         if ending == "csv":
             rows = list(csv.reader(text.decode("gb18030").splitlines()))
         else:
-            sheet = openpyxl.load_workbook(path, read_only=True).worksheets[0]
-            rows = [[str(cell or "") for cell in row] for row in sheet.iter_rows(values_only=True)]
+            book = openpyxl.load_workbook(path, read_only=True)
+            rows = [[str(cell or "") for cell in row] for row in book.worksheets[0].iter_rows(values_only=True)]
+            book.close()
         found = {row[2]: row[rows[0].index("核定金额")] for row in rows[1:]}
     assert told["claims"] == len(found)
     assert found[body["external_id"]] == "3000.00"
