@@ -109,8 +109,21 @@ def assess_held_up(
     """
     for scheme in schemes:
         policy = policies.in_force(scheme, shanghai_day(work.at))
-        if policy is not None and all(UNSET not in (zone.rate.value, zone.annual_cap.value) for zone in policy.zones):
+        if policy is None or any(UNSET in (zone.rate.value, zone.annual_cap.value) for zone in policy.zones):
+            continue
+        if _waits_for(work, tenant, scheme, policy.version):
             assess_waiting(work, vault, tenant, scheme, demonstration=demonstration)
+
+
+def _waits_for(work: Work, tenant: str, scheme: str, version: str) -> bool:
+    """Whether a claim that waits for a value of its policy was last assessed by another version."""
+    rows = work.connection.exec_driver_sql(
+        "select 1 from hold h join claim c on c.tenant = h.tenant and c.id = h.claim_id where h.tenant = %s "
+        "and h.code = %s and h.resolved_at is null and c.scheme = %s and c.state = 'on_hold' "
+        "and c.policy_version is distinct from %s limit 1",
+        (tenant, INCOMPLETE, scheme, version),
+    )
+    return rows.first() is not None
 
 
 def _held(work: Work, tenant: str, scheme: str, after: UUID | None) -> list[UUID]:
