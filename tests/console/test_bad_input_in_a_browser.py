@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from playwright.sync_api import Browser, Dialog, expect, sync_playwright
+from playwright.sync_api import Browser, Dialog, expect
 
-from tests.console.browser import CHROMIUM, Tab, launched, served, tab
+from tests.console.browser import CHROMIUM, Tab, served, tab
 from tests.console.test_bank import instructed_batch
 from tests.console.world import World, approved
 
@@ -20,14 +20,6 @@ pytestmark = [
     pytest.mark.filterwarnings("default::ResourceWarning"),
 ]
 SCRIPT: Final = "<img src=x onerror=alert(1)><script>alert(2)</script>有限公司"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        started = launched(playwright)
-        yield started
-        started.close()
 
 
 @pytest.fixture(scope="module")

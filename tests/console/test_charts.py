@@ -8,14 +8,14 @@ from typing import Final
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Page, Route, sync_playwright
+from playwright.sync_api import Browser, Page, Route
 
 from clearing.console import chart
 from clearing.console.chart import Chart, Flow
 from clearing.console.filters import content_of
 from clearing.console.screen import CHART_POLICY, PAGE_POLICY
 from tenants.kernel.money import Money
-from tests.console.browser import CHROMIUM, launched
+from tests.console.browser import CHROMIUM
 
 ORIGIN: Final = "http://console.test"
 TYPES: Final = {"js": "text/javascript", "css": "text/css"}
@@ -62,24 +62,23 @@ def drawn(page: Page, *charts: Chart) -> list[str]:
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed (apt-get install chromium fonts-noto-cjk)")
-def test_charts_are_drawn_under_the_policy_and_lead_to_what_is_behind_them() -> None:
-    with sync_playwright() as playwright:
-        browser = launched(playwright)
-        page = browser.new_page(viewport={"width": 900, "height": 768})
-        assert drawn(page, *CHARTS) == []
-        assert page.locator(".sankey-link").count() == len(FLOWS)
-        assert page.locator(".bars path").count() == 4
-        texts = page.locator(".annotation-text").all_text_contents()
-        assert sorted(texts) == ["1,250.50", "408,000.00", "99,999.99"]
-        pictures = os.environ.get("CONSOLE_PICTURES")
-        if pictures:
-            page.screenshot(path=Path(pictures) / "charts.png", full_page=True)
-        page.locator(".sankey-link").first.click()
-        page.wait_for_url(f"{ORIGIN}/console/clearing/*")
-        other = browser.new_page()
-        assert drawn(other, HOSTILE) == []
-        assert other.locator(".figure img").count() == 0
-        browser.close()
+def test_charts_are_drawn_under_the_policy_and_lead_to_what_is_behind_them(browser: Browser) -> None:
+    page = browser.new_page(viewport={"width": 900, "height": 768})
+    assert drawn(page, *CHARTS) == []
+    assert page.locator(".sankey-link").count() == len(FLOWS)
+    assert page.locator(".bars path").count() == 4
+    texts = page.locator(".annotation-text").all_text_contents()
+    assert sorted(texts) == ["1,250.50", "408,000.00", "99,999.99"]
+    pictures = os.environ.get("CONSOLE_PICTURES")
+    if pictures:
+        page.screenshot(path=Path(pictures) / "charts.png", full_page=True)
+    page.locator(".sankey-link").first.click()
+    page.wait_for_url(f"{ORIGIN}/console/clearing/*")
+    other = browser.new_page()
+    assert drawn(other, HOSTILE) == []
+    assert other.locator(".figure img").count() == 0
+    page.close()
+    other.close()
 
 
 def test_the_policy_of_charts_allows_nothing_inline() -> None:

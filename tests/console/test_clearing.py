@@ -12,11 +12,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import Browser, expect
 
 from clearing.console.cycle import VIEWS
 from tenants.kernel.clock import shanghai_day
-from tests.console.browser import CHROMIUM, launched, served, tab
+from tests.console.browser import CHROMIUM, served, tab
 from tests.console.world import World, form_token, plain
 from tests.verification.story import Body
 
@@ -103,13 +103,11 @@ def test_a_window_is_drawn_and_tabled_alike_and_opens_down_to_its_claims(world: 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed (apt-get install chromium fonts-noto-cjk)")
 @pytest.mark.filterwarnings("default::ResourceWarning")
-def test_a_window_is_drawn_in_a_browser_and_its_flow_opens_the_claims(world: World, owed: Owed) -> None:
+def test_a_window_is_drawn_in_a_browser_and_its_flow_opens_the_claims(
+    world: World, owed: Owed, browser: Browser
+) -> None:
     invite(world, "wujiang-finance", "finance_releaser", ("wujiang",))
-    with (
-        sync_playwright() as playwright,
-        served(world) as address,
-        tab(world, launched(playwright), address, None) as at,
-    ):
+    with served(world) as address, tab(world, browser, address, None) as at:
         at.sign_in("wujiang-finance")
         for view, charts in (("gross", 2), ("bilateral", 2), ("multilateral", 1)):
             at.go(f"/console/clearing/{owed.cycle_id}?view={view}")

@@ -5,14 +5,13 @@
 
 import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 import pytest
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, expect
 
-from tests.console.browser import CHROMIUM, PHONE, launched, served, tab
+from tests.console.browser import CHROMIUM, PHONE, served, tab
 from tests.console.test_cases import alike, supported_elsewhere
 from tests.console.test_connectors import EVERY
 from tests.console.world import World
@@ -29,14 +28,6 @@ OPERATING: Final = {
     "connectors": "", "jobs": "/jobs", "clients": "/clients", "webhooks": "/webhooks", "receipts": "/receipts",
     "keys": "/keys/jiangsu", "outlets": "/outlets", "letters": "/outlets/letters",
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        started = launched(playwright)
-        yield started
-        started.close()
 
 
 @pytest.fixture(scope="module")

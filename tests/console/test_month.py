@@ -10,12 +10,12 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import Browser, expect
 
 from settlement.months.month import Month
 from tenants.kernel.clock import shanghai_day
 from tenants.kernel.money import Money
-from tests.console.browser import CHROMIUM, Tab, launched, served, tab
+from tests.console.browser import CHROMIUM, Tab, served, tab
 from tests.console.test_bank import Paid, answer_of, hand_in, instructed_batch
 from tests.console.world import World, approved, instructed, plain
 
@@ -106,25 +106,26 @@ def close_month(maker: Tab, month: Month) -> None:
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed (apt-get install chromium fonts-noto-cjk)")
-def test_a_newcomer_finishes_a_month_by_clicking(world: World, tmp_path: Path) -> None:
+def test_a_newcomer_finishes_a_month_by_clicking(world: World, browser: Browser, tmp_path: Path) -> None:
     approved(world, 2)
     wanted = os.environ.get("CONSOLE_PICTURES")
     pictures = Path(wanted) if wanted else None
     answer = tmp_path / "银行回执.xml"
-    with sync_playwright() as playwright, served(world) as address:
-        browser = launched(playwright)
-        with tab(world, browser, address, pictures) as maker, tab(world, browser, address, pictures) as releaser:
-            maker.sign_in("finance-maker")
-            place = cut_publish_and_seal(world, maker)
-            release(releaser, place)
-            instructed(world)
-            paid = executed(world, place.rpartition("/")[2])
-            answer.write_bytes(answer_of(world, paid.payments))
-            reconcile_and_close(maker, place, answer)
-            month = month_now(world)
-            world.story.move((month.ends_at + timedelta(hours=2)).isoformat())
-            close_month(maker, month)
-        browser.close()
+    with (
+        served(world) as address,
+        tab(world, browser, address, pictures) as maker,
+        tab(world, browser, address, pictures) as releaser,
+    ):
+        maker.sign_in("finance-maker")
+        place = cut_publish_and_seal(world, maker)
+        release(releaser, place)
+        instructed(world)
+        paid = executed(world, place.rpartition("/")[2])
+        answer.write_bytes(answer_of(world, paid.payments))
+        reconcile_and_close(maker, place, answer)
+        month = month_now(world)
+        world.story.move((month.ends_at + timedelta(hours=2)).isoformat())
+        close_month(maker, month)
 
 
 def test_what_lies_in_suspense_is_explained_by_one_and_booked_by_another(world: World) -> None:

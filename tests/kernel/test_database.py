@@ -3,11 +3,13 @@
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from psycopg import errors as pg
 from sqlalchemy import Connection, Engine, create_engine
@@ -250,8 +252,13 @@ class Mortal:
         running = self.servers._running
         assert running is not None
         assert running.postgres is not None
+        backends = psutil.Process(running.postgres.pid).children(recursive=True)
         running.postgres.kill()
         running.postgres.wait(10)
+        for backend in backends:  # they answer on until they notice
+            with suppress(psutil.NoSuchProcess):
+                backend.kill()
+        psutil.wait_procs(backends, 10)
 
     def everyone_at_once(self, use_case: Callable[[Work], None]) -> list[Any]:
         """Run the use case on every connection of the pool at the same moment."""

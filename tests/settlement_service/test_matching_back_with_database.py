@@ -120,7 +120,7 @@ def test_what_is_issued_again_is_matched_anew_three_months_later(case: Case) -> 
     both.do(lambda c: decide(c, both.tenant, made.id, "approve", "已核实", RELEASER, CAME_BACK), CAME_BACK)
     both.do(lambda c: reissue(c, both.tenant, claim_id, OFFICE, MAKER, COOLED_OFF), COOLED_OFF)
     cut_at, over = shanghai("2024-10-21"), shanghai("2024-10-29")
-    batch = both.publish(both.cut(cut_off_at=cut_at, at=cut_at), at=cut_at)
+    batch = both.publish(both.cut(cut_off_at=cut_at, at=cut_at, kind="reissue"), at=cut_at)
     both.instruct(both.release(both.seal(batch, at=over), at=over), at=over)
     [again, still] = sorted(case.due(), key=lambda one: one.claim_id != claim_id)
     assert (str(again.amount), str(again.waiting), again.due_on) == ("100.00", "0.00", AGAIN_DUE_ON)
