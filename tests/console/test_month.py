@@ -5,6 +5,8 @@ And what lies in suspense: explained by one person, booked by another.
 
 import os
 import re
+import tempfile
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -12,15 +14,27 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
+from clearing.embedded import EmbeddedServers
 from settlement.months.month import Month
 from tenants.kernel.clock import shanghai_day
 from tenants.kernel.money import Money
 from tests.console.browser import CHROMIUM, Tab, served, tab
 from tests.console.test_bank import Paid, answer_of, hand_in, instructed_batch
-from tests.console.world import World, approved, instructed, plain
+from tests.console.world import World, approved, instructed, plain, world_of
 
 EVERYTHING_MATCHES = "没有需要查看的行：全部相符。"
 pytestmark = pytest.mark.filterwarnings("default::ResourceWarning")
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[World]:
+    """A world of our own: whose months are closed, its clock moves on."""
+    with (
+        tempfile.TemporaryDirectory(prefix="console-month-") as folder,
+        EmbeddedServers(Path(folder)) as addresses,
+        world_of(addresses, Path(folder).resolve()) as made,
+    ):
+        yield made
 
 
 def month_now(world: World) -> Month:
