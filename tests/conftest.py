@@ -12,7 +12,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 from clearing.embedded import Addresses, EmbeddedServers
 
-SLOW: Final = ("service", "faults", "races", "verification", "embedded")
+SLOW: Final = ("service", "console", "faults", "races", "verification", "embedded", "year")
 """Packages whose tests wait for processes: begun first, so that no process is left with them alone at the end."""
 
 
