@@ -65,6 +65,7 @@ def release_to_home_region(connection: Connection, batch: Batch, office: Office,
         return batch
     for rows in stream(connection, _ITEMS, (batch.tenant, batch.id)).partitions(ROWS_AT_ONCE):
         _hand_on(connection, batch, batch.counterparty, window, rows, office, at)
+    hold_chains(connection, (batch.tenant, batch.counterparty))  # a releaser's first signature makes a key, and tells
     sign_as_last(connection, batch, office, actor, at)
     released = change_batch(connection, batch, state=RELEASE.ends, state_by=actor, released_by=actor, released_at=at)
     received = Change(
@@ -72,7 +73,6 @@ def release_to_home_region(connection: Connection, batch: Batch, office: Office,
         details={"funder": batch.tenant, "batch_no": batch.batch_no, "count": batch.item_count,
                  "total": str(batch.total)},
     )  # fmt: skip
-    hold_chains(connection, (batch.tenant, batch.counterparty))
     record_step(connection, batch, released, "released", actor, at)
     record(connection, [received], at)
     return released
