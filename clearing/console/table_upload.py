@@ -112,7 +112,7 @@ def _page(kind: Import, content: bytes | None, problem: Problem | None, said: li
     at_fault = {error.pointer.removeprefix("/") for error in problem.errors} if problem is not None else set()
     return show(
         "table_upload.html", HTTPStatus.OK if problem is None else problem.status, kind=kind, problem=problem,
-        summary=said, at_fault=at_fault, rows=[] if content is None else _rows(content, at_fault),
+        most=ROWS_SHOWN, summary=said, at_fault=at_fault, rows=[] if content is None else _rows(content, at_fault),
         kept="" if content is None else base64.b64encode(content).decode(),
     )  # fmt: skip
 
