@@ -1,6 +1,5 @@
 """The scheduler: the relay, and what has to be done again every so often. Several may run; they do no harm."""
 
-import logging
 import os
 import threading
 from collections.abc import Callable
@@ -70,12 +69,11 @@ class Scheduler:
         for thread in self._threads:
             thread.start()
 
-    def stop(self, seconds: float) -> bool:
-        """End, waiting so long for what is being done; whether everything has ended."""
+    def stop(self, seconds: float) -> None:
+        """End, waiting so long for what is being done."""
         self._stop.set()
         for thread in self._threads:
             thread.join(seconds / len(self._threads))
-        return not any(thread.is_alive() for thread in self._threads)
 
     def _loop(self, task: Task) -> None:
         failing = False
@@ -129,10 +127,7 @@ def run_scheduler(service: Service) -> None:
     scheduler = scheduler_of(service)
     scheduler.start()
     ended.wait()
-    if not scheduler.stop(STOP_SECONDS):
-        # a thread within a large library's import would hold the interpreter's own end; nothing is half done by it
-        logging.shutdown()
-        os._exit(0)
+    scheduler.stop(STOP_SECONDS)
 
 
 class _SealWatch:
