@@ -83,16 +83,18 @@ def matching_differences(snapshot: Snapshot, context: Context) -> Iterator[Diffe
         if row.made_at is None or row.o_id is None:
             continue
         changes = changes_of(row, context)
-        ended |= replaced(row, changes)
+        ended |= {key: entry for key, entry in replaced(row, changes).items() if key[1] != row.obligation_id}
         yield from back_differences(place, row, changes, moved.pop(_subject(row), []), context)
         yield from _linked(place, row, governed, changes, context)
         yield from _handed(row, changes, context.secrets)
         yield from _paid(place, row, transfers.pop(_subject(row), None), batches, context)
     for row in snapshot.rows(_HANDED):
-        entry = ended.get((row.tenant, row.id))
+        entry = ended.pop((row.tenant, row.id), None)
         if entry is None or row.released_at is None or not entry.witnesses(row.released_at):
             place = f"obligation/{row.tenant}/{row.id}"
             yield differs("matching.handed", place, "a matching of its funder", row.released_at)
+    for tenant, obligation_id in ended:
+        yield differs("matching.handed", f"obligation/{tenant}/{obligation_id}", "one row", None)
     for (tenant, _), rows in moved.items():
         yield differs("matching.back", f"ledger_transfer/{tenant}/{rows[0].id}", "a matching taken back", None)
     for (tenant, _), transfer in transfers.items():
