@@ -5,7 +5,7 @@ from http import HTTPStatus
 from typing import Any, Final
 from uuid import UUID
 
-from flask import Response, redirect, request
+from flask import Response, request
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -14,10 +14,11 @@ from clearing.api.noun import cursor_id, load, write_cursor
 from clearing.api.standing_form import AdmissionDecisionSchema, AdmissionQuerySchema, SchemeSchema
 from clearing.api.standings import RACED
 from clearing.console.batches import schemes_of
-from clearing.console.export import Column, as_csv, as_xlsx
+from clearing.console.export import Column
 from clearing.console.forms import plain_form
+from clearing.console.lists import as_file, every
 from clearing.console.qualifications import told
-from clearing.console.screen import as_api, screen, show, within
+from clearing.console.screen import act, as_api, screen, show, within
 from clearing.console.table_upload import MAX_FORM_BYTES, Import, form_page, take
 from clearing.console.words import ADMISSION_STATES
 from clearing.tenancy import admissions
@@ -31,7 +32,6 @@ from tenants.policy import Policy
 
 blueprint = screen("admissions", "/registers/admissions/<tenant>", max_form_bytes=MAX_FORM_BYTES)
 
-EXPORTED_AT_ONCE: Final = 500
 FILTERS: Final = ("scheme", "state", "cursor")
 Shown = dict[str, Any]
 
@@ -55,13 +55,11 @@ def decide(tenant: str) -> AnyResponse:
         policy = _policy(work, tenant, asked["scheme"])
         admissions.decide(work, principal().subject, policy, request.form.get("uscc", ""), decision)
 
-    try:
-        within(use_case, (tenant,))
-    except Problem as problem:
-        if problem.status == HTTPStatus.NOT_FOUND:
-            raise
-        return _page(tenant, problem)
-    return redirect(f"/console/registers/admissions/{tenant}?done=decided", HTTPStatus.SEE_OTHER)
+    return act(
+        lambda: within(use_case, (tenant,)),
+        lambda problem: _page(tenant, problem),
+        f"/console/registers/admissions/{tenant}?done=decided",
+    )
 
 
 @blueprint.get("/import")
@@ -83,8 +81,7 @@ def import_table(tenant: str) -> AnyResponse:
 def export(tenant: str, form: str) -> Response:
     """The admissions that the address asks for, all of them, as a file."""
     wanted, _after, _limit = _read(dict(request.args))
-    made = as_csv if form == "csv" else as_xlsx
-    return made(f"admissions-{tenant}", _columns(), _all(tenant, wanted), ())
+    return as_file(form, f"admissions-{tenant}", _columns(), _all(tenant, wanted), ())
 
 
 def _read(asked: Mapping[str, str]) -> tuple[dict[str, Any], UUID | None, int]:
@@ -117,20 +114,14 @@ def _page(tenant: str, problem: Problem | None = None) -> Response:
 
 
 def _all(tenant: str, wanted: dict[str, Any]) -> Iterator[Shown]:
-    """Every one that is wanted, page by page, each in a transaction of its own."""
-    after: UUID | None = None
-    while True:
-        start = after
-
-        def use_case(work: Work, start: UUID | None = start) -> list[Shown]:
-            rows = admissions.listed(work.connection, tenant, wanted, start, EXPORTED_AT_ONCE)
+    def read(after: UUID | None, limit: int) -> list[Shown]:
+        def use_case(work: Work) -> list[Shown]:
+            rows = admissions.listed(work.connection, tenant, wanted, after, limit)
             return [dict(admission_json(row, shanghai_day(work.at))) for row in rows]
 
-        found = within(use_case, (tenant,))
-        yield from found
-        if len(found) < EXPORTED_AT_ONCE:
-            return
-        after = UUID(str(found[-1]["id"]))
+        return within(use_case, (tenant,))
+
+    return every(read, lambda item: UUID(str(item["id"])))
 
 
 def _columns() -> tuple[Column[Shown], ...]:

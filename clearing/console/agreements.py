@@ -25,7 +25,7 @@ from clearing.console.export import Column
 from clearing.console.filters import tenant_name
 from clearing.console.forms import plain_form
 from clearing.console.lists import as_file, asked, every, filters, require_exportable
-from clearing.console.screen import as_api, screen, show, within
+from clearing.console.screen import act, as_api, screen, show, within
 from clearing.console.words import word
 from settlement.agreements.agreement import DEFAULT_SET, Agreement, agreement_totals, list_agreements
 from settlement.agreements.agreement_steps import agree, propose, refuse
@@ -118,13 +118,11 @@ def refuse_one(tenant: str, agreement_id: UUID) -> AnyResponse:
 
 
 def _acted(tenant: str, agreement_id: UUID, use_case: Callable[[Work], Agreement], done: str) -> AnyResponse:
-    try:
-        within(use_case, sides_of(tenant, agreement_id))
-    except Problem as problem:
-        if problem.status == HTTPStatus.NOT_FOUND:
-            raise
-        return _page(tenant, problem)
-    return redirect(f"/console/agreements/{tenant}?done={done}", HTTPStatus.SEE_OTHER)
+    return act(
+        lambda: within(use_case, sides_of(tenant, agreement_id)),
+        lambda problem: _page(tenant, problem),
+        f"/console/agreements/{tenant}?done={done}",
+    )
 
 
 def _page(tenant: str, problem: Problem | None = None) -> Response:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
 
-from flask import Response, redirect, request
+from flask import Response, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from clearing.api.frame import current, principal
@@ -15,7 +15,7 @@ from clearing.api.sending import sent_by_caller
 from clearing.api.settlements import BatchAgainSchema, lines_of
 from clearing.api.statements import MAX_STATEMENT_BYTES, with_linked
 from clearing.console.forms import plain_form
-from clearing.console.screen import as_api, screen, show, within
+from clearing.console.screen import act, as_api, screen, show, within
 from settlement.bank.sending import calls_of, find_submission, submission_json
 from settlement.batches.batch import find_batch
 from settlement.batches.batch_settlement import list_settlements, state_again, sums_of
@@ -50,28 +50,30 @@ def bank_page(tenant: str, batch_id: UUID) -> Response:
 @as_api("batches.send_batch")
 def send(tenant: str, batch_id: UUID) -> AnyResponse:
     """Send the payment file; ordering it again changes nothing."""
-    try:
-        within(lambda work: sent_by_caller(work, tenant, batch_id), (tenant,))
-    except Problem as problem:
-        return _refused(tenant, batch_id, problem)
-    return redirect(f"{_place(tenant, batch_id)}?done=bank-ordered", HTTPStatus.SEE_OTHER)
+    return act(
+        lambda: within(lambda work: sent_by_caller(work, tenant, batch_id), (tenant,)),
+        lambda problem: _page(tenant, batch_id, problem),
+        f"{_place(tenant, batch_id)}?done=bank-ordered",
+    )
 
 
 @blueprint.post("/statements")
 @as_api("batches.post_statement")
 def hand_in(tenant: str, batch_id: UUID) -> AnyResponse:
     """Import a bank's answer; one that was imported before is shown again."""
-    try:
+
+    def take_in() -> Imported:
         with tempfile.TemporaryDirectory(prefix="statement-") as folder:
             path = Path(folder) / "statement"
             _keep_upload(path)
-            imported = within(lambda work: _import(work, tenant, batch_id, path), with_linked(tenant))
-    except Problem as problem:
-        return _refused(tenant, batch_id, problem)
-    statement = imported.statement
-    done = "statement-known" if imported.before else "statement-imported"
-    place = f"/console/batches/{tenant}/{statement.batch_id}/bank/statements/{statement.id}"
-    return redirect(f"{place}?done={done}", HTTPStatus.SEE_OTHER)
+            return within(lambda work: _import(work, tenant, batch_id, path), with_linked(tenant))
+
+    def report(imported: Imported) -> str:
+        statement = imported.statement
+        done = "statement-known" if imported.before else "statement-imported"
+        return f"/console/batches/{tenant}/{statement.batch_id}/bank/statements/{statement.id}?done={done}"
+
+    return act(take_in, lambda problem: _page(tenant, batch_id, problem), report)
 
 
 @blueprint.post("/settlement")
@@ -84,11 +86,11 @@ def state(tenant: str, batch_id: UUID) -> AnyResponse:
         actor = principal().subject
         state_again(work.connection, tenant, batch_id, reason, current().office, actor, work.at)
 
-    try:
-        within(use_case, (tenant,))
-    except Problem as problem:
-        return _refused(tenant, batch_id, problem)
-    return redirect(f"{_place(tenant, batch_id)}?done=batch-stated", HTTPStatus.SEE_OTHER)
+    return act(
+        lambda: within(use_case, (tenant,)),
+        lambda problem: _page(tenant, batch_id, problem),
+        f"{_place(tenant, batch_id)}?done=batch-stated",
+    )
 
 
 @blueprint.get("/settlement/<int(min=1, max=10000):number>/lines")
@@ -117,12 +119,6 @@ def _keep_upload(path: Path) -> None:
     if size == 0:
         said = Text("请选择银行提供的文件。", "Choose the file that the bank gave you.")
         raise Invalid("input.invalid", said.zh, said.en, errors=(FieldError("/file", "file.missing", said),))
-
-
-def _refused(tenant: str, batch_id: UUID, problem: Problem) -> Response:
-    if problem.status == HTTPStatus.NOT_FOUND:
-        raise problem
-    return _page(tenant, batch_id, problem)
 
 
 def _page(tenant: str, batch_id: UUID, problem: Problem | None = None) -> Response:

@@ -5,7 +5,7 @@ from http import HTTPStatus
 from typing import Any, Final
 from uuid import UUID
 
-from flask import Response, redirect, request
+from flask import Response, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from clearing.api.batch_acts import (
@@ -21,7 +21,7 @@ from clearing.api.batches import MAX_REASON_CHARACTERS, StepSchema, line_of
 from clearing.api.frame import current, principal
 from clearing.api.noun import load, read_cursor, write_cursor
 from clearing.console.forms import plain_form
-from clearing.console.screen import as_api, may, screen, show, within
+from clearing.console.screen import act, as_api, may, screen, show, within
 from clearing.console.visit import visit
 from settlement.batches.batch import Batch, control_totals, find_batch, list_items, lock_batch
 from settlement.batches.batch_files import list_files
@@ -101,16 +101,18 @@ def confirm_page(tenant: str, batch_id: UUID, step: str) -> Response:
 def do_step(tenant: str, batch_id: UUID, step: str) -> AnyResponse:
     """Do the step, to the batch as the person saw it."""
     _require_right(step)
-    try:
+
+    def do() -> str:
         if step in PROVED:
             prove()
         tenants = release_tenants(tenant, batch_id) if step == "release" else (tenant,)
-        done = within(lambda work: _outcome(work, step, _do(work, tenant, batch_id, step)), tenants)
-    except Problem as problem:
-        if problem.status == HTTPStatus.NOT_FOUND:
-            raise
-        return _confirm(tenant, batch_id, step, problem)
-    return redirect(f"/console/batches/{tenant}/{batch_id}?done={done}", HTTPStatus.SEE_OTHER)
+        return within(lambda work: _outcome(work, step, _do(work, tenant, batch_id, step)), tenants)
+
+    return act(
+        do,
+        lambda problem: _confirm(tenant, batch_id, step, problem),
+        lambda done: f"/console/batches/{tenant}/{batch_id}?done={done}",
+    )
 
 
 @blueprint.post("/exposure-hold/lift")
@@ -123,13 +125,11 @@ def lift(tenant: str, batch_id: UUID) -> AnyResponse:
         batch = lock_batch(work.connection, tenant, batch_id)
         lift_hold(work.connection, batch, reason, principal().subject, work.at)
 
-    try:
-        within(use_case, (tenant,))
-    except Problem as problem:
-        if problem.status == HTTPStatus.NOT_FOUND:
-            raise
-        return _shown(tenant, batch_id, problem)
-    return redirect(f"/console/batches/{tenant}/{batch_id}?done=hold-lifted", HTTPStatus.SEE_OTHER)
+    return act(
+        lambda: within(use_case, (tenant,)),
+        lambda problem: _shown(tenant, batch_id, problem),
+        f"/console/batches/{tenant}/{batch_id}?done=hold-lifted",
+    )
 
 
 def _outcome(work: Work, step: str, batch: Batch) -> str:

@@ -5,7 +5,7 @@ from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
-from flask import Response, redirect, request
+from flask import Response, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from clearing.api.cases import AssignmentSchema, CaseHoldSchema, CaseResolutionSchema
@@ -16,7 +16,7 @@ from clearing.claims.deciding import OUTCOMES, Verdict, assign, hold_own_side, r
 from clearing.claims.records import view_claims
 from clearing.claims.suspicions import EARLIER, LATER, CaseRow, case_json, find_case
 from clearing.console.forms import plain_form
-from clearing.console.screen import as_api, screen, show, within
+from clearing.console.screen import act, as_api, screen, show, within
 from tenants.kernel.clock import shanghai_day
 from tenants.kernel.database import Work
 from tenants.kernel.errors import Problem, not_found
@@ -70,13 +70,9 @@ def decide(case_id: UUID) -> AnyResponse:
 
 
 def _acted(case_id: UUID, use_case: Callable[[Work], CaseRow], done: str) -> AnyResponse:
-    try:
-        within(use_case)
-    except Problem as problem:
-        if problem.status == HTTPStatus.NOT_FOUND:
-            raise
-        return _page(case_id, problem)
-    return redirect(f"/console/cases/{case_id}?done={done}", HTTPStatus.SEE_OTHER)
+    return act(
+        lambda: within(use_case), lambda problem: _page(case_id, problem), f"/console/cases/{case_id}?done={done}"
+    )
 
 
 def _page(case_id: UUID, problem: Problem | None = None) -> Response:

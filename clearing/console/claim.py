@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import Any, Final, cast
 from uuid import UUID
 
-from flask import Response, redirect, request
+from flask import Response, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from clearing.api.claims import ResolutionSchema, ReviewSchema, reviewer
@@ -20,7 +20,7 @@ from clearing.claims.records import ClaimView, claim_json, etag_of, view_claim, 
 from clearing.claims.review import NEVER_CLEARED, Decision, resolve_hold, review
 from clearing.console.forms import plain_form
 from clearing.console.language import speaks_english
-from clearing.console.screen import as_api, may, screen, show, within
+from clearing.console.screen import act, as_api, may, screen, show, within
 from tenants.kernel.canonical import Json
 from tenants.kernel.clock import shanghai_day
 from tenants.kernel.database import Work
@@ -99,15 +99,12 @@ def claim_shown(
 
 def _acted(claim_id: UUID, use_case: Callable[[Work], ClaimView], done: str) -> AnyResponse:
     """Do it and lead on: back to the claim, or to the next one where the person works through the queue."""
-    try:
-        within(use_case)
-    except Problem as problem:
-        if problem.status == HTTPStatus.NOT_FOUND:
-            raise
-        return claim_shown(claim_id, problem.status, problem)
-    if request.form.get("from") == QUEUE:
-        return redirect(f"/console/queue?after={claim_id}&done={done}", HTTPStatus.SEE_OTHER)
-    return redirect(f"/console/claims/{claim_id}?done={done}", HTTPStatus.SEE_OTHER)
+    worked_through = request.form.get("from") == QUEUE
+    return act(
+        lambda: within(use_case),
+        lambda problem: claim_shown(claim_id, problem.status, problem),
+        f"/console/queue?after={claim_id}&done={done}" if worked_through else f"/console/claims/{claim_id}?done={done}",
+    )
 
 
 def _require_unchanged(work: Work, claim_id: UUID) -> None:

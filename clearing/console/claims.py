@@ -1,10 +1,10 @@
 """The list of claims: filtered by its address, counted and summed, exported exactly as filtered."""
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any
 from uuid import UUID
 
-from flask import Response, request
+from flask import Response
 from flask_babel import gettext as _
 
 from clearing.api.claims import ClaimQuerySchema
@@ -12,31 +12,29 @@ from clearing.api.frame import principal
 from clearing.api.noun import cursor_id, load, write_cursor
 from clearing.claims.listing import Filter, list_claims, totals_of
 from clearing.claims.records import ClaimView
-from clearing.console.export import Column, as_csv, as_xlsx
+from clearing.console.export import Column
 from clearing.console.filters import platform_name, scheme_name, tenant_name
+from clearing.console.lists import as_file, asked, every, filters, require_exportable
 from clearing.console.screen import as_api, screen, show, within
 from clearing.console.words import MODES, STATES, word
 from tenants.kernel.clock import print_instant
 from tenants.kernel.database import Work
-from tenants.kernel.errors import Conflict, Problem
+from tenants.kernel.errors import Problem
 from tenants.kernel.money import Money
 from tenants.profile import load_tenants
 
 blueprint = screen("claims", "/claims")
-
-EXPORTED_AT_ONCE: Final = 500
-MOST_EXPORTED: Final = 100_000
 
 
 @blueprint.get("")
 @as_api("claims.list_all")
 def list_page() -> Response:
     """One page of the claims that the address asks for; an address that asks nonsense keeps what was typed."""
-    asked = {name: value.strip() for name, value in request.args.items() if value.strip() and name != "done"}
+    given = asked()
     try:
-        wanted, after, limit = _read(asked)
+        wanted, after, limit = _read(given)
     except Problem as problem:
-        return show("claims.html", problem.status, problem=problem, asked=asked, views=[], **_choices())
+        return show("claims.html", problem.status, problem=problem, asked=given, views=[], **_choices())
 
     def use_case(work: Work) -> tuple[list[ClaimView], tuple[int, Money]]:
         return list_claims(work.connection, wanted, after, limit + 1), totals_of(work.connection, wanted)
@@ -44,7 +42,7 @@ def list_page() -> Response:
     views, (count, total) = within(use_case)
     following = write_cursor(str(views[limit - 1].row.id)) if len(views) > limit else None
     return show(
-        "claims.html", asked=asked, views=views[:limit], count=count, total=total, next_cursor=following, problem=None,
+        "claims.html", asked=given, views=views[:limit], count=count, total=total, next_cursor=following, problem=None,
         **_choices(),
     )  # fmt: skip
 
@@ -53,17 +51,11 @@ def list_page() -> Response:
 @as_api("claims.list_all")
 def export(form: str) -> Response:
     """The claims that the address asks for, all of them, as a file."""
-    asked = {name: value for name, value in request.args.items() if value and name not in {"cursor", "limit"}}
-    wanted = _read(asked)[0]
+    wanted = _read(filters())[0]
     count, total = within(lambda work: totals_of(work.connection, wanted))
-    if count > MOST_EXPORTED:
-        raise Conflict(
-            "export.too_large",
-            f"筛选出 {count} 条，一次最多导出 {MOST_EXPORTED} 条，请缩小范围。",
-            f"The filter finds {count} claims; at most {MOST_EXPORTED} are exported at once. Ask for fewer.",
-        )
-    made = as_csv if form == "csv" else as_xlsx
-    return made("claims", _columns(), _all(wanted), ((_("笔数"), str(count)), (_("合计（元）"), str(total))))
+    require_exportable(count)
+    totals = ((_("笔数"), str(count)), (_("合计（元）"), str(total)))
+    return as_file(form, "claims", _columns(), _all(wanted), totals)
 
 
 def _read(asked: dict[str, str]) -> tuple[Filter, UUID | None, int]:
@@ -73,15 +65,10 @@ def _read(asked: dict[str, str]) -> tuple[Filter, UUID | None, int]:
 
 
 def _all(wanted: Filter) -> Iterator[ClaimView]:
-    """Every claim that is wanted, page by page, each in a transaction of its own."""
-    after: UUID | None = None
-    while True:
-        start = after
-        views = within(lambda work, start=start: list_claims(work.connection, wanted, start, EXPORTED_AT_ONCE))  # type: ignore[misc]
-        yield from views
-        if len(views) < EXPORTED_AT_ONCE:
-            return
-        after = views[-1].row.id
+    def read(after: UUID | None, limit: int) -> list[ClaimView]:
+        return within(lambda work: list_claims(work.connection, wanted, after, limit))
+
+    return every(read, lambda view: view.row.id)
 
 
 def _choices() -> dict[str, Any]:

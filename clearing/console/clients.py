@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from http import HTTPStatus
 from typing import Any
 
-from flask import Response, redirect, request
+from flask import Response, request
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -22,8 +22,8 @@ from clearing.api.operations import (
 from clearing.console.batch import prove
 from clearing.console.export import Column
 from clearing.console.filters import platform_name
-from clearing.console.lists import EXPORTED_AT_ONCE, as_file, asked, filters, require_exportable
-from clearing.console.screen import as_api, screen, show, within
+from clearing.console.lists import as_file, asked, every, filters, require_exportable
+from clearing.console.screen import act, as_api, screen, show, within
 from clearing.operating.clients import ClientRow, client_totals, find_client_of, keys_of, list_clients
 from tenants.kernel.canonical import plain
 from tenants.kernel.database import Work
@@ -109,14 +109,13 @@ def _given_key() -> dict[str, str]:
 
 
 def _acted(client_id: str, use_case: Callable[[Work], Any], done: str) -> AnyResponse:
-    try:
+    def proved() -> None:
         prove()
         within(use_case)
-    except Problem as problem:
-        if problem.status == HTTPStatus.NOT_FOUND:
-            raise
-        return _page(client_id, problem)
-    return redirect(f"/console/connectors/clients/{client_id}?done={done}", HTTPStatus.SEE_OTHER)
+
+    return act(
+        proved, lambda problem: _page(client_id, problem), f"/console/connectors/clients/{client_id}?done={done}"
+    )
 
 
 def _page(client_id: str, problem: Problem | None = None) -> Response:
@@ -134,17 +133,11 @@ def _page(client_id: str, problem: Problem | None = None) -> Response:
 
 def _all(platform: str | None) -> Iterator[ClientRow]:
     tenants = principal().tenants
-    after: str | None = None
-    while True:
 
-        def read(work: Work, after: str | None = after) -> list[ClientRow]:
-            return list_clients(work.connection, tenants, platform, after, EXPORTED_AT_ONCE)
+    def read(after: str | None, limit: int) -> list[ClientRow]:
+        return within(lambda work: list_clients(work.connection, tenants, platform, after, limit))
 
-        rows = within(read)
-        yield from rows
-        if len(rows) < EXPORTED_AT_ONCE:
-            return
-        after = rows[-1].client_id
+    return every(read, lambda row: row.client_id)
 
 
 def _columns() -> tuple[Column[ClientRow], ...]:

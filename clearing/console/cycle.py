@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import Any, Final
 from uuid import UUID
 
-from flask import Response, redirect, request
+from flask import Response, request
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -23,7 +23,7 @@ from clearing.api.noun import load
 from clearing.console.chart import Chart, Flow, heat_map, sankey
 from clearing.console.filters import link, tenant_name
 from clearing.console.forms import plain_form
-from clearing.console.screen import as_api, may, screen, show, within
+from clearing.console.screen import act, as_api, may, screen, show, within
 from settlement.agreements.agreement import all_in_force
 from settlement.cycles.clearing_order import list_orders
 from settlement.cycles.cycle import Cycle, cells_of, cells_of_debts, positions_of, shown_cycle
@@ -106,13 +106,11 @@ def settle_window(cycle_id: UUID) -> AnyResponse:
 
 
 def _acted(cycle_id: UUID, use_case: Callable[[Work], Any], tenants: tuple[str, ...], done: str) -> AnyResponse:
-    try:
-        within(use_case, tenants)
-    except Problem as problem:
-        if problem.status == HTTPStatus.NOT_FOUND:
-            raise
-        return _page(cycle_id, problem)
-    return redirect(f"/console/clearing/{cycle_id}?done={done}", HTTPStatus.SEE_OTHER)
+    return act(
+        lambda: within(use_case, tenants),
+        lambda problem: _page(cycle_id, problem),
+        f"/console/clearing/{cycle_id}?done={done}",
+    )
 
 
 def _page(cycle_id: UUID, problem: Problem | None = None) -> Response:

@@ -12,7 +12,7 @@ from clearing.api.frame import principal
 from clearing.api.noun import load, write_cursor
 from clearing.console.export import Column
 from clearing.console.filters import scheme_name, tenant_name
-from clearing.console.lists import EXPORTED_AT_ONCE, as_file, asked, filters, require_exportable
+from clearing.console.lists import as_file, asked, every, filters, require_exportable
 from clearing.console.screen import as_api, screen, show, within
 from settlement.cycles.cycle import Cycle, shown_cycle
 from settlement.cycles.cycle_debts import Debt, debt_totals, list_debts
@@ -64,17 +64,11 @@ def export(cycle_id: UUID, form: str) -> Response:
 
 def _all(cycle_id: UUID, side: tuple[str | None, str | None]) -> Iterator[Debt]:
     tenants = principal().tenants
-    after: tuple[str, UUID] | None = None
-    while True:
 
-        def read(work: Work, after: tuple[str, UUID] | None = after) -> list[Debt]:
-            return list_debts(work.connection, cycle_id, tenants, *side, after, EXPORTED_AT_ONCE)
+    def read(after: tuple[str, UUID] | None, limit: int) -> list[Debt]:
+        return within(lambda work: list_debts(work.connection, cycle_id, tenants, *side, after, limit))
 
-        debts = within(read)
-        yield from debts
-        if len(debts) < EXPORTED_AT_ONCE:
-            return
-        after = (debts[-1].tenant, debts[-1].claim_id)
+    return every(read, lambda debt: (debt.tenant, debt.claim_id))
 
 
 def _columns() -> tuple[Column[Debt], ...]:

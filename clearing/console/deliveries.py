@@ -5,7 +5,7 @@ from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
-from flask import Response, redirect, request
+from flask import Response, request
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -22,7 +22,7 @@ from clearing.console.desk_words import MESSAGE_STATES
 from clearing.console.export import Column
 from clearing.console.filters import platform_name, tenant_name
 from clearing.console.lists import as_file, asked, every, filters, require_exportable
-from clearing.console.screen import as_api, screen, show, within
+from clearing.console.screen import act, as_api, screen, show, within
 from clearing.operating.deliveries import (
     Backlog,
     MessageRow,
@@ -84,15 +84,10 @@ def endpoint_page(endpoint_id: UUID) -> Response:
 @as_api("operations.resend")
 def resend(endpoint_id: UUID) -> AnyResponse:
     """Tell everything from an event on again."""
-    try:
-        count = within(lambda work: resend_as_caller(work, endpoint_id, _first() - 1))
-    except Problem as problem:
-        if problem.status == HTTPStatus.NOT_FOUND:
-            raise
-        return _page(endpoint_id, problem)
-    return redirect(
-        f"/console/connectors/webhooks/{endpoint_id}?done={'resent' if count else 'nothing-resent'}",
-        HTTPStatus.SEE_OTHER,
+    return act(
+        lambda: within(lambda work: resend_as_caller(work, endpoint_id, _first() - 1)),
+        lambda problem: _page(endpoint_id, problem),
+        lambda count: f"/console/connectors/webhooks/{endpoint_id}?done={'resent' if count else 'nothing-resent'}",
     )
 
 

@@ -5,7 +5,7 @@ from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
-from flask import Response, redirect
+from flask import Response
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -15,7 +15,7 @@ from clearing.api.operations import JobQuerySchema
 from clearing.console.export import Column
 from clearing.console.filters import platform_name, tenant_name
 from clearing.console.lists import as_file, asked, every, filters, require_exportable
-from clearing.console.screen import as_api, screen, show, within
+from clearing.console.screen import act, as_api, screen, show, within
 from clearing.operating.jobs import JobRow, job_totals, list_jobs, retry
 from tenants.kernel.canonical import plain
 from tenants.kernel.database import Work
@@ -36,13 +36,11 @@ def list_page() -> Response:
 def try_again(job_id: UUID) -> AnyResponse:
     """Let the job be tried at once."""
     me = principal()
-    try:
-        within(lambda work: retry(work, me.tenants, me.subject, job_id))
-    except Problem as problem:
-        if problem.status == HTTPStatus.NOT_FOUND:
-            raise
-        return _page(problem)
-    return redirect("/console/connectors/jobs?state=stuck&done=job-retried", HTTPStatus.SEE_OTHER)
+    return act(
+        lambda: within(lambda work: retry(work, me.tenants, me.subject, job_id)),
+        _page,
+        "/console/connectors/jobs?state=stuck&done=job-retried",
+    )
 
 
 @blueprint.get("/export.<any(csv,xlsx):form>")

@@ -12,7 +12,7 @@ from clearing.api.noun import load
 from clearing.api.signing_keys import RevocationSchema, key_json, rotated_by_caller
 from clearing.console.batch import prove
 from clearing.console.forms import plain_form
-from clearing.console.screen import as_api, screen, show, within
+from clearing.console.screen import act, as_api, screen, show, within
 from settlement.signatures.keys import public_keys, revoke_key
 from tenants.kernel.database import Work
 from tenants.kernel.errors import Problem
@@ -54,14 +54,11 @@ def revoke(tenant: str, kid: str) -> AnyResponse:
 
 
 def _acted(tenant: str, use_case: Callable[[Work], Any], done: str) -> AnyResponse:
-    try:
+    def proved() -> None:
         prove()
         within(use_case, (tenant,))
-    except Problem as problem:
-        if problem.status == HTTPStatus.NOT_FOUND:
-            raise
-        return _page(tenant, problem)
-    return redirect(f"/console/connectors/keys/{tenant}?done={done}", HTTPStatus.SEE_OTHER)
+
+    return act(proved, lambda problem: _page(tenant, problem), f"/console/connectors/keys/{tenant}?done={done}")
 
 
 def _page(tenant: str, problem: Problem | None = None) -> Response:

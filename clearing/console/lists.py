@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final, TypeVar
-from uuid import UUID
 
 from flask import Response, request
 
@@ -10,6 +9,8 @@ from clearing.console.export import Column, as_csv, as_xlsx
 from tenants.kernel.errors import Conflict
 
 Row = TypeVar("Row")
+Key = TypeVar("Key")
+"""By which a list goes on behind its last row."""
 
 EXPORTED_AT_ONCE: Final = 500
 MOST_EXPORTED: Final = 100_000
@@ -26,9 +27,9 @@ def filters() -> dict[str, str]:
     return {name: value for name, value in asked().items() if name not in _NO_FILTER}
 
 
-def every(read: Callable[[UUID | None, int], Sequence[Row]], key: Callable[[Row], UUID]) -> Iterator[Row]:
+def every(read: Callable[[Key | None, int], Sequence[Row]], key: Callable[[Row], Key]) -> Iterator[Row]:
     """All rows, page by page; ``read`` takes the key of the last row and how many, in a transaction of its own."""
-    after: UUID | None = None
+    after: Key | None = None
     while True:
         rows = read(after, EXPORTED_AT_ONCE)
         yield from rows

@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from clearing.api.frame import principal
 from clearing.api.months import month_before, month_file
 from clearing.api.noun import DEFAULT_LIMIT, write_cursor
-from clearing.console.screen import as_api, screen, show, within
+from clearing.console.screen import act, as_api, screen, show, within
 from settlement.months.month import Month
 from settlement.months.month_end import ClosedMonth, close_month, list_closed, preview, require_begun
 from settlement.months.tables import NAMES
@@ -67,13 +67,11 @@ def close(tenant: str, month: str) -> AnyResponse:
         require_begun(wanted, work.at)
         close_month(work.connection, tenant, wanted, principal().subject, work.at)
 
-    try:
-        within(use_case, (tenant,))
-    except Problem as problem:
-        if problem.status == HTTPStatus.NOT_FOUND:
-            raise
-        return _page(tenant, month, problem)
-    return redirect(f"/console/months/{tenant}/{wanted}?done=month-closed", HTTPStatus.SEE_OTHER)
+    return act(
+        lambda: within(use_case, (tenant,)),
+        lambda problem: _page(tenant, month, problem),
+        f"/console/months/{tenant}/{wanted}?done=month-closed",
+    )
 
 
 @blueprint.get("/<tenant>/<month>/export.<any(csv,xlsx):form>")

@@ -18,7 +18,7 @@ from clearing.console.export import Column
 from clearing.console.filters import platform_name, tenant_name
 from clearing.console.forms import plain_form
 from clearing.console.lists import as_file, asked, every, filters, require_exportable
-from clearing.console.screen import as_api, screen, show, within
+from clearing.console.screen import act, as_api, screen, show, within
 from clearing.console.words import word
 from clearing.pulling import letters, sources
 from clearing.pulling.pace import Pace
@@ -91,13 +91,9 @@ def export(form: str) -> Response:
 @as_api("dead-letters.replay_letter")
 def replay_letter(letter_id: UUID) -> AnyResponse:
     """Take the record in now, as it came."""
-    try:
-        replay_one(current(), principal(), letter_id)
-    except Problem as problem:
-        if problem.status == HTTPStatus.NOT_FOUND:
-            raise
-        return _letters(problem)
-    return redirect(f"{LETTERS}?state=open&done=letters-taken", HTTPStatus.SEE_OTHER)
+    return act(
+        lambda: replay_one(current(), principal(), letter_id), _letters, f"{LETTERS}?state=open&done=letters-taken"
+    )
 
 
 @blueprint.post("/letters/<uuid:letter_id>/dismiss")
@@ -109,23 +105,11 @@ def dismiss(letter_id: UUID) -> AnyResponse:
         reason = load(LetterDismissalSchema(), plain_form("reason", required=("reason",)))["reason"]
         return letters.dismiss(work, principal().subject, letter_id, None, reason)
 
-    try:
-        within(use_case)
-    except Problem as problem:
-        if problem.status == HTTPStatus.NOT_FOUND:
-            raise
-        return _letters(problem)
-    return redirect(f"{LETTERS}?state=open&done=letter-dismissed", HTTPStatus.SEE_OTHER)
+    return act(lambda: within(use_case), _letters, f"{LETTERS}?state=open&done=letter-dismissed")
 
 
 def _acted(use_case: Callable[[Work], object], done: str) -> AnyResponse:
-    try:
-        within(use_case)
-    except Problem as problem:
-        if problem.status == HTTPStatus.NOT_FOUND:
-            raise
-        return _page(problem)
-    return redirect(f"{PLACE}?done={done}", HTTPStatus.SEE_OTHER)
+    return act(lambda: within(use_case), _page, f"{PLACE}?done={done}")
 
 
 def _page(problem: Problem | None = None) -> Response:

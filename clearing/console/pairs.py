@@ -5,7 +5,7 @@ from http import HTTPStatus
 from typing import Any, Final
 from uuid import UUID
 
-from flask import Response, redirect, request
+from flask import Response, request
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -18,7 +18,7 @@ from clearing.console.export import Column
 from clearing.console.filters import platform_name, tenant_name
 from clearing.console.forms import plain_form
 from clearing.console.lists import as_file, asked, every, filters, require_exportable
-from clearing.console.screen import as_api, screen, show, within
+from clearing.console.screen import act, as_api, screen, show, within
 from clearing.console.words import word
 from clearing.likeness.comparison import compared_json, pair_json
 from clearing.likeness.holding import decide_pair
@@ -84,13 +84,11 @@ def decide(pair_id: UUID) -> AnyResponse:
         decide_pair(work, reviewer(), pair_id, given["outcome"], given["reason"])
         return DONE[given["outcome"]]
 
-    try:
-        done = within(use_case)
-    except Problem as problem:
-        if problem.status == HTTPStatus.NOT_FOUND:
-            raise
-        return _page(pair_id, problem)
-    return redirect(f"/console/pairs/{pair_id}?done={done}", HTTPStatus.SEE_OTHER)
+    return act(
+        lambda: within(use_case),
+        lambda problem: _page(pair_id, problem),
+        lambda done: f"/console/pairs/{pair_id}?done={done}",
+    )
 
 
 def _page(pair_id: UUID, problem: Problem | None = None) -> Response:

@@ -5,7 +5,7 @@ from http import HTTPStatus
 from typing import Any, Final
 from uuid import UUID
 
-from flask import Response, redirect, request
+from flask import Response, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from clearing.api.frame import principal
@@ -20,7 +20,7 @@ from clearing.api.reissues import (
 from clearing.claims.records import view_claim
 from clearing.console.batch import prove
 from clearing.console.forms import plain_form
-from clearing.console.screen import as_api, screen, show, within
+from clearing.console.screen import act, as_api, screen, show, within
 from settlement.payouts.reissue import list_corrections
 from tenants.kernel.clock import shanghai_day
 from tenants.kernel.database import Work
@@ -71,15 +71,12 @@ def reissue(claim_id: UUID) -> AnyResponse:
 
 
 def _acted(claim_id: UUID, use_case: Callable[[Work], Any], done: str, *, proved: bool) -> AnyResponse:
-    try:
+    def do() -> None:
         if proved:
             prove()
         within(use_case)
-    except Problem as problem:
-        if problem.status == HTTPStatus.NOT_FOUND:
-            raise
-        return _page(claim_id, problem)
-    return redirect(f"/console/claims/{claim_id}/payee?done={done}", HTTPStatus.SEE_OTHER)
+
+    return act(do, lambda problem: _page(claim_id, problem), f"/console/claims/{claim_id}/payee?done={done}")
 
 
 def _page(claim_id: UUID, problem: Problem | None = None) -> Response:

@@ -5,7 +5,7 @@ from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import unquote
 
-from flask import Response, redirect, request
+from flask import Response, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from clearing.api.frame import current, principal
@@ -15,7 +15,7 @@ from clearing.console.batch import prove
 from clearing.console.forms import plain_form
 from clearing.console.policies import short_name
 from clearing.console.policy_terms import terms_of
-from clearing.console.screen import as_api, screen, show, within
+from clearing.console.screen import act, as_api, screen, show, within
 from clearing.tenancy import policy_life
 from clearing.tenancy.approving import approve_version
 from clearing.tenancy.policies import diff, list_versions, read_version
@@ -94,16 +94,15 @@ def reject(tenant: str, scheme: str, version: str) -> AnyResponse:
 
 
 def _done(where: Place, done: str, use_case: Callable[[Work], object], *, proved: bool = False) -> AnyResponse:
-    try:
+    def do() -> None:
         if proved:
             prove()
         within(use_case, (where.tenant,))
-    except Problem as problem:
-        if problem.status == HTTPStatus.NOT_FOUND:
-            raise
-        return _page(where.tenant, where.scheme, where.version, problem)
-    return redirect(
-        f"/console/policies/{where.tenant}/{where.scheme}/{short_name(where.version)}?done={done}", HTTPStatus.SEE_OTHER
+
+    return act(
+        do,
+        lambda problem: _page(where.tenant, where.scheme, where.version, problem),
+        f"/console/policies/{where.tenant}/{where.scheme}/{short_name(where.version)}?done={done}",
     )
 
 

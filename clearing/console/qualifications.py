@@ -14,9 +14,10 @@ from clearing.api.noun import cursor_id, load, write_cursor
 from clearing.api.standing_form import QualificationDecisionSchema, QualificationQuerySchema, YearQuerySchema
 from clearing.api.standings import RACED
 from clearing.console.batches import schemes_of
-from clearing.console.export import Column, as_csv, as_xlsx
+from clearing.console.export import Column
 from clearing.console.forms import plain_form
-from clearing.console.screen import as_api, screen, show, within
+from clearing.console.lists import as_file, every
+from clearing.console.screen import act, as_api, screen, show, within
 from clearing.console.table_upload import MAX_FORM_BYTES, Import, form_page, take
 from clearing.console.words import QUALIFICATION_STATES
 from clearing.tenancy import qualifications
@@ -29,7 +30,6 @@ from tenants.kernel.errors import Problem
 
 blueprint = screen("qualifications", "/registers", max_form_bytes=MAX_FORM_BYTES)
 
-EXPORTED_AT_ONCE: Final = 500
 FILTERS: Final = ("scheme", "year", "state", "cursor")
 Shown = dict[str, Any]
 
@@ -60,13 +60,11 @@ def decide(tenant: str) -> AnyResponse:
         uscc = request.form.get("uscc", "")
         qualifications.decide(work, principal().subject, of, uscc, given["outcome"], given["reason"])
 
-    try:
-        within(use_case, (tenant,))
-    except Problem as problem:
-        if problem.status == HTTPStatus.NOT_FOUND:
-            raise
-        return _page(tenant, problem)
-    return redirect(f"/console/registers/qualifications/{tenant}?done=decided", HTTPStatus.SEE_OTHER)
+    return act(
+        lambda: within(use_case, (tenant,)),
+        lambda problem: _page(tenant, problem),
+        f"/console/registers/qualifications/{tenant}?done=decided",
+    )
 
 
 @blueprint.get("/qualifications/<tenant>/import")
@@ -88,8 +86,7 @@ def import_table(tenant: str) -> AnyResponse:
 def export(tenant: str, form: str) -> Response:
     """The qualifications that the address asks for, all of them, as a file."""
     wanted, _after, _limit = _read(dict(request.args))
-    made = as_csv if form == "csv" else as_xlsx
-    return made(f"qualifications-{tenant}", _columns(), _all(tenant, wanted), ())
+    return as_file(form, f"qualifications-{tenant}", _columns(), _all(tenant, wanted), ())
 
 
 def _read(asked: Mapping[str, str]) -> tuple[dict[str, Any], UUID | None, int]:
@@ -122,20 +119,14 @@ def _page(tenant: str, problem: Problem | None = None) -> Response:
 
 
 def _all(tenant: str, wanted: dict[str, Any]) -> Iterator[Shown]:
-    """Every one that is wanted, page by page, each in a transaction of its own."""
-    after: UUID | None = None
-    while True:
-        start = after
-
-        def use_case(work: Work, start: UUID | None = start) -> list[Shown]:
-            rows = qualifications.listed(work.connection, tenant, wanted, start, EXPORTED_AT_ONCE)
+    def read(after: UUID | None, limit: int) -> list[Shown]:
+        def use_case(work: Work) -> list[Shown]:
+            rows = qualifications.listed(work.connection, tenant, wanted, after, limit)
             return [dict(qualification_json(row, shanghai_day(work.at))) for row in rows]
 
-        found = within(use_case, (tenant,))
-        yield from found
-        if len(found) < EXPORTED_AT_ONCE:
-            return
-        after = UUID(str(found[-1]["id"]))
+        return within(use_case, (tenant,))
+
+    return every(read, lambda item: UUID(str(item["id"])))
 
 
 def _columns() -> tuple[Column[Shown], ...]:

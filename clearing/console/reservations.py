@@ -5,13 +5,13 @@ from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
-from flask import Response, redirect, request
+from flask import Response, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from clearing.api.frame import current, principal
 from clearing.api.noun import DEFAULT_LIMIT, cursor_id, write_cursor
 from clearing.claims.reservations import ReservationRow, cancel, confirm, listed, reservation_json
-from clearing.console.screen import as_api, screen, show, within
+from clearing.console.screen import act, as_api, screen, show, within
 from tenants.kernel.clock import shanghai_day
 from tenants.kernel.database import Work
 from tenants.kernel.errors import Problem
@@ -45,13 +45,7 @@ def cancel_one(reservation_id: UUID) -> AnyResponse:
 
 
 def _acted(use_case: Callable[[Work], ReservationRow], done: str) -> AnyResponse:
-    try:
-        within(use_case)
-    except Problem as problem:
-        if problem.status == HTTPStatus.NOT_FOUND:
-            raise
-        return _page(problem)
-    return redirect(f"/console/reservations?done={done}", HTTPStatus.SEE_OTHER)
+    return act(lambda: within(use_case), _page, f"/console/reservations?done={done}")
 
 
 def _page(problem: Problem | None = None) -> Response:

@@ -6,8 +6,9 @@ from http import HTTPStatus
 from typing import Any, Final, ParamSpec, TypeVar
 
 import structlog
-from flask import Blueprint, Response, current_app, g, render_template, request
+from flask import Blueprint, Response, current_app, g, redirect, render_template, request
 from werkzeug.exceptions import HTTPException
+from werkzeug.wrappers import Response as AnyResponse
 
 from clearing.api.frame import current, principal
 from clearing.api.problems import problem_of
@@ -97,6 +98,23 @@ def show(template: str, status: int = HTTPStatus.OK, **values: Any) -> Response:
         "Referrer-Policy": "same-origin",
     }
     return Response(text, status=status, content_type="text/html; charset=utf-8", headers=headers)
+
+
+def act(
+    do: Callable[[], Result], again: Callable[[Problem], Response], leads_to: str | Callable[[Result], str]
+) -> AnyResponse:
+    """Do it and lead on; where it is refused, the page again, which says why and keeps what was typed.
+
+    Raises:
+        NotFound: it is about something that is not there, so that there is no page to show again.
+    """
+    try:
+        done = do()
+    except Problem as problem:
+        if problem.status == HTTPStatus.NOT_FOUND:
+            raise
+        return again(problem)
+    return redirect(leads_to if isinstance(leads_to, str) else leads_to(done), HTTPStatus.SEE_OTHER)
 
 
 def problem_page(problem: Problem) -> Response:

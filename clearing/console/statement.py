@@ -11,7 +11,7 @@ from clearing.api.batches import line_of
 from clearing.api.noun import DEFAULT_LIMIT, bad_query, read_cursor, write_cursor
 from clearing.console.desk_words import LINE_CLASSES
 from clearing.console.export import Column
-from clearing.console.lists import EXPORTED_AT_ONCE, as_file, asked, require_exportable
+from clearing.console.lists import as_file, asked, every, require_exportable
 from clearing.console.screen import as_api, screen, show, within
 from clearing.console.words import word
 from settlement.batches.batch import find_batch
@@ -94,17 +94,12 @@ def _classes() -> list[str] | None:
 
 
 def _all(statement: BankStatement, classes: list[str] | None) -> Iterator[Line]:
-    after = 0
-    while True:
+    def read(after: int | None, limit: int) -> list[BankLine]:
+        return within(
+            lambda work: list_lines(work.connection, statement, classes, after or 0, limit), (statement.tenant,)
+        )
 
-        def read(work: Work, after: int = after) -> list[BankLine]:
-            return list_lines(work.connection, statement, classes, after, EXPORTED_AT_ONCE)
-
-        lines = within(read, (statement.tenant,))
-        yield from (line_json(line) for line in lines)
-        if len(lines) < EXPORTED_AT_ONCE:
-            return
-        after = lines[-1].line
+    return map(line_json, every(read, lambda line: line.line))
 
 
 def differences_said(line: Line) -> str:

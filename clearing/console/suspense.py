@@ -22,7 +22,7 @@ from clearing.api.suspense import (
 from clearing.console.desk_words import EXPLANATIONS
 from clearing.console.export import Column
 from clearing.console.forms import plain_form
-from clearing.console.lists import EXPORTED_AT_ONCE, as_file, require_exportable
+from clearing.console.lists import as_file, every, require_exportable
 from clearing.console.screen import as_api, screen, show, within
 from clearing.console.words import word
 from settlement.statements.suspense_records import (
@@ -131,17 +131,10 @@ def _page(tenant: str, problem: Problem | None = None) -> Response:
 
 
 def _all(tenant: str) -> Iterator[SuspenseLine]:
-    after: tuple[UUID, int] | None = None
-    while True:
+    def read(after: tuple[UUID, int] | None, limit: int) -> list[SuspenseLine]:
+        return within(lambda work: list_suspense(work.connection, tenant, after, limit), (tenant,))
 
-        def read(work: Work, after: tuple[UUID, int] | None = after) -> list[SuspenseLine]:
-            return list_suspense(work.connection, tenant, after, EXPORTED_AT_ONCE)
-
-        lines = within(read, (tenant,))
-        yield from lines
-        if len(lines) < EXPORTED_AT_ONCE:
-            return
-        after = (lines[-1].statement_id, lines[-1].line)
+    return every(read, lambda line: (line.statement_id, line.line))
 
 
 def _columns() -> tuple[Column[SuspenseLine], ...]:
