@@ -9,31 +9,22 @@ ratio is that of the memory at the end to the memory after the first tenth. A mi
 import json
 import os
 import sys
-import tempfile
 import time
 from datetime import date
 from pathlib import Path
 from typing import Final
 
 import psutil
-from redis import Redis
 
 from clearing.claims.listing import Filter
-from clearing.claims.vault import open_vault
-from clearing.embedded import EmbeddedServers
-from clearing.garbage import collect_seldom
 from clearing.service import Service
-from clearing.settings import Settings
 from clearing.transfers.exporting import exported, write_claims
 from clearing.transfers.importing import Importer, Summary
 from clearing.transfers.sources import open_source
-from tenants.kernel.clock import SystemClock
-from tenants.kernel.database import open_engine
-from tenants.kernel.secrets import load_secrets
 from tenants.principal import Principal
 from tests.benchmarks.baselines import machine, no_figure
+from tests.benchmarks.prepared_service import prepared_service
 from tests.intake.bodies import claim
-from tests.intake.prepared import prepared
 
 LINES: Final = 20_000
 GOAL_MEBIBYTES: Final = 256
@@ -122,21 +113,8 @@ def measured(service: Service, folder: Path, lines: int) -> None:
 def main() -> None:
     """Run on servers of its own."""
     lines = int(sys.argv[1]) if len(sys.argv) > 1 else LINES
-    with tempfile.TemporaryDirectory(prefix="bench-") as folder, EmbeddedServers(Path(folder, "data")) as addresses:
-        secrets_folder = Path(folder, "data", "secrets")
-        prepared(addresses, secrets_folder)
-        secrets = load_secrets(secrets_folder)
-        service = Service(
-            Settings(addresses.app_url, addresses.redis_url, secrets_folder, demonstration=True),
-            open_engine(addresses.app_url),
-            Redis.from_url(addresses.redis_url),
-            secrets,
-            open_vault(secrets),
-            SystemClock(),
-        )
-        collect_seldom()  # as the command does
-        measured(service, Path(folder), lines)
-        service.engine.dispose()
+    with prepared_service() as (service, _addresses, folder):
+        measured(service, folder, lines)
 
 
 if __name__ == "__main__":

@@ -11,28 +11,18 @@ import json
 import os
 import resource
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 from typing import Final
 
-from redis import Redis
-
-from clearing.claims.vault import open_vault
-from clearing.embedded import EmbeddedServers
-from clearing.garbage import collect_seldom
 from clearing.service import Service
-from clearing.settings import Settings
 from clearing.transfers.importing import Importer, Summary
 from clearing.transfers.sources import open_source
-from tenants.kernel.clock import SystemClock
-from tenants.kernel.database import open_engine
-from tenants.kernel.secrets import load_secrets
 from tenants.principal import Principal
 from tests.benchmarks.baselines import Server, copy_and_keys, machine, no_figure
-from tests.intake.prepared import prepared
+from tests.benchmarks.prepared_service import prepared_service
 
 RECORDS: Final = 50_000
 GOAL: Final = 0.50
@@ -113,21 +103,8 @@ def measured(service: Service, server: Server, path: Path, records: int) -> None
 def main() -> None:
     """Run on servers of its own."""
     records = int(sys.argv[1]) if len(sys.argv) > 1 else RECORDS
-    with tempfile.TemporaryDirectory(prefix="bench-") as folder, EmbeddedServers(Path(folder, "data")) as addresses:
-        secrets_folder = Path(folder, "data", "secrets")
-        prepared(addresses, secrets_folder)
-        secrets = load_secrets(secrets_folder)
-        service = Service(
-            Settings(addresses.app_url, addresses.redis_url, secrets_folder, demonstration=True),
-            open_engine(addresses.app_url),
-            Redis.from_url(addresses.redis_url),
-            secrets,
-            open_vault(secrets),
-            SystemClock(),
-        )
-        collect_seldom()  # as the command does
-        measured(service, Server.of(addresses.owner_url), Path(folder, "records.ndjson"), records)
-        service.engine.dispose()
+    with prepared_service() as (service, addresses, folder):
+        measured(service, Server.of(addresses.owner_url), folder / "records.ndjson", records)
 
 
 if __name__ == "__main__":
