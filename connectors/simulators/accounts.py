@@ -19,14 +19,22 @@ PAID: Final = "paid"
 
 @dataclass(slots=True)
 class Accounts:
-    """What was sent, by claim and revision; what the nightly receipts said, by tenant and day."""
+    """What was sent, by claim and revision, and by support record; what the nightly receipts said, by tenant and day.
+
+    Only a local platform states support records, all of them of its one tenant.
+    """
 
     sent: dict[tuple[str, int], tuple[str, date, Money]] = field(default_factory=dict)
+    registered: dict[str, date] = field(default_factory=dict)
     receipts: dict[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
 
     def enter(self, claim: ClaimAnswer, form: Form, on: date) -> None:
         """A claim that the service has: sent again it is entered once."""
         self.sent.setdefault((claim.external_id, claim.revision), (claim.tenant, on, claimed_in(form)))
+
+    def enter_record(self, number: str, on: date) -> None:
+        """A support record that the service has: sent again it is entered once."""
+        self.registered.setdefault(number, on)
 
     def take(self, tenant: str, receipt: Mapping[str, Any]) -> None:
         """A nightly receipt."""
@@ -37,7 +45,10 @@ class Accounts:
         found: list[Json] = []
         for (tenant, day), receipt in sorted(self.receipts.items()):
             own = [amount for of, on, amount in self.sent.values() if (of, on.isoformat()) == (tenant, day)]
-            ours: dict[str, Json] = {"submissions": len(own), "claimed": str(total(own))}
+            records = sum(on.isoformat() == day for on in self.registered.values())
+            ours: dict[str, Json] = {
+                "submissions": len(own), "claimed": str(total(own)), "support_records": records,
+            }  # fmt: skip
             theirs: dict[str, Json] = {name: receipt[name] for name in ours}
             found.append({"tenant": tenant, "day": day, "ours": ours, "theirs": theirs, "agrees": ours == theirs})
         return found

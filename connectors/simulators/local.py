@@ -6,6 +6,7 @@ from typing import Final
 from connectors.client import CallError
 from connectors.simulators.conduct import REPEATED, Conduct, Form
 from connectors.simulators.simulator import WRONG, Case, Simulator
+from tenants.kernel.clock import shanghai_day
 
 PAID: Final = "已兑付"
 
@@ -27,6 +28,7 @@ class LocalSimulator(Simulator):
         try:
             for _ in range(times):
                 self.platform.register_support_form(form)
+            self.accounts.enter_record(case.number, shanghai_day(self.business.now()))
         except CallError as error:
             case.status, case.problem = WRONG, {"detail": error.body}
         return case
