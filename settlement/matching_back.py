@@ -23,6 +23,7 @@ from settlement.matching import MATCHING, due_day, matching_subject
 from settlement.payouts.instruction import Account
 from tenants.kernel.canonical import Json, plain
 from tenants.kernel.change import Change, hold_chains, record
+from tenants.kernel.database import Work, reach
 from tenants.kernel.ids import new_id
 from tenants.kernel.money import Money
 from tenants.kernel.sealing import Sealer
@@ -73,6 +74,15 @@ def linked_tenants(connection: Connection, tenant: str) -> tuple[str, ...]:
     return (tenant, *rows)
 
 
+def reach_linked(work: Work, tenant: str) -> None:
+    """Make sure that the transaction may take back what linked regions match of the tenant's awards.
+
+    Raises:
+        StartAgainError: it may not, see :func:`tenants.kernel.database.reach`.
+    """
+    reach(work, linked_tenants(work.connection, tenant))
+
+
 def of_instructions(connection: Connection, tenant: str, instruction_ids: Sequence[UUID]) -> dict[UUID, Money]:
     """The matchings of the claims that the instructions paid; nothing of them stands while the payouts are back."""
     rows = connection.exec_driver_sql(
@@ -86,7 +96,7 @@ def of_instructions(connection: Connection, tenant: str, instruction_ids: Sequen
 def take_back(connection: Connection, tenant: str, keeps: Mapping[UUID, Money], back: Back, sealer: Sealer) -> None:
     """Leave of each claim's matching no more than is to be kept.
 
-    The transaction has to be bound to the linked tenants too: see :func:`linked_tenants`.
+    The transaction has to be bound to the linked tenants too: see :func:`reach_linked`.
     """
     if not keeps:
         return

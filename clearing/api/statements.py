@@ -16,7 +16,7 @@ from clearing.api.described import instant, text
 from clearing.api.frame import Answer, current, in_transaction, needs, principal, streamed
 from clearing.api.noun import IDENTITY, PageSchema, body_source, cursor_id, page, read_cursor, too_large
 from settlement.batches.batch import find_batch
-from settlement.matching_back import linked_tenants
+from settlement.matching_back import reach_linked
 from settlement.statements.matching import CLASSES
 from settlement.statements.reading import FORMATS
 from settlement.statements.reconciliation import import_statement
@@ -29,7 +29,7 @@ from settlement.statements.statement_records import (
     list_statements,
     statement_json,
 )
-from tenants.kernel.database import Scope, Work, run
+from tenants.kernel.database import Work
 from tenants.kernel.errors import UnsupportedMediaType
 
 MAX_STATEMENT_BYTES: Final = 64 * 2**20
@@ -130,18 +130,13 @@ def post_statement(tenant: str, batch_id: UUID) -> Response:
     with _received() as path:
 
         def use_case(work: Work) -> Answer:
+            reach_linked(work, tenant)
             taken = import_statement(work.connection, tenant, batch_id, path, actor, work.at, office)
             location = f"/v1/tenants/{tenant}/batches/{taken.statement.batch_id}/statements/{taken.statement.id}"
             status = 200 if taken.before else 201
             return Answer(_report(work, taken.statement), status, {"Location": location})
 
-        return in_transaction(use_case, with_linked(tenant))
-
-
-def with_linked(tenant: str) -> tuple[str, ...]:
-    """The tenant and those that match its awards, to which a transaction is bound in which payouts come back."""
-    service = current()
-    return run(service.engine, Scope((tenant,)), service.machine, lambda work: linked_tenants(work.connection, tenant))
+        return in_transaction(use_case, (tenant,))
 
 
 @blueprint.get("/<uuid:batch_id>/statements")

@@ -11,9 +11,9 @@ from clearing.api.batches import MAX_REASON_CHARACTERS, READERS
 from clearing.api.described import instant, text
 from clearing.api.frame import Answer, current, in_transaction, needs, principal
 from clearing.api.noun import Noun, PageSchema, bad_query, cursor_id, page, read_cursor
-from clearing.api.statements import with_linked
 from connectors.fields import MoneyField, UuidField
 from connectors.leaf import IntegerField, TextField
+from settlement.matching_back import reach_linked
 from settlement.statements.matching import CLASSES
 from settlement.statements.suspense import APPROVE, KINDS, REFUSE, Explanation, Movement, decide, propose
 from settlement.statements.suspense_records import (
@@ -190,9 +190,7 @@ def get_resolution(tenant: str, resolution_id: UUID) -> Response:
 @blueprint.response(200, SuspenseResolutionSchema)
 def post_decision(body: dict[str, Any], tenant: str, resolution_id: UUID) -> Response:
     """Approve and book an explanation, or refuse it; never by who proposed it."""
-    return in_transaction(
-        lambda work: Answer(decided_by_caller(work, tenant, resolution_id, body).json()), with_linked(tenant)
-    )
+    return in_transaction(lambda work: Answer(decided_by_caller(work, tenant, resolution_id, body).json()), (tenant,))
 
 
 def proposed_by_caller(work: Work, tenant: str, body: dict[str, Any]) -> Resolution:
@@ -205,6 +203,7 @@ def proposed_by_caller(work: Work, tenant: str, body: dict[str, Any]) -> Resolut
 def decided_by_caller(work: Work, tenant: str, resolution_id: UUID, body: dict[str, Any]) -> Resolution:
     """Approve or refuse an explanation, as the caller; ``body`` is what :class:`SuspenseDecisionSchema` made."""
     actor, sealer = principal().subject, current().office.sealer
+    reach_linked(work, tenant)
     return decide(work.connection, tenant, resolution_id, body["outcome"], body["reason"], actor, work.at, sealer)
 
 

@@ -17,11 +17,11 @@ from clearing.claims.lowered import lowered_matching
 from clearing.claims.records import ClaimRow, lock_claim
 from clearing.claims.vault import Vault
 from settlement import ledger
-from settlement.matching_back import CLAWED_BACK, Back, linked_tenants, take_back
+from settlement.matching_back import CLAWED_BACK, Back, reach_linked, take_back
 from tenants.kernel.canonical import Json, plain
 from tenants.kernel.change import Change, Job, record
 from tenants.kernel.clock import shanghai_day
-from tenants.kernel.database import Work, broken_constraint, reach
+from tenants.kernel.database import Work, broken_constraint
 from tenants.kernel.errors import Conflict, FieldError, Invalid, Text, not_found
 from tenants.kernel.ids import new_id
 from tenants.kernel.money import Money
@@ -82,7 +82,7 @@ def claw_back(work: Work, vault: Vault, claim_id: UUID, order: Order, actor: str
     row, made = lock_claim(work.connection, claim_id), new_id()
     if row.quota_year is None:
         raise _not_paid(row)
-    reach(work, linked_tenants(work.connection, row.tenant))
+    reach_linked(work, row.tenant)
     ban = None if order.sanction_until is None else _ban(work, row, order.sanction_until, order.reason, actor)
     sanction_id = None if ban is None else ban.subject_id
     try:

@@ -78,11 +78,13 @@ def import_answer(data_dir: Path, tenant: str, batch_no: str, person: str, file:
     from clearing.cli.printing import show_json, show_rows
     from clearing.cli.program import FINDINGS, OK
     from settlement.batches.batch import find_batch_by_number
+    from settlement.matching_back import reach_linked
     from settlement.statements.matching import CLASSES, MATCHED
     from settlement.statements.reconciliation import import_statement
     from settlement.statements.statement_records import class_totals, line_json, list_lines, statement_json
 
     def use_case(work: "Work", service: "Service") -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        reach_linked(work, tenant)
         batch = find_batch_by_number(work.connection, tenant, batch_no)
         taken = import_statement(work.connection, tenant, batch.id, file, person, work.at, service.office)
         others = [name for name in CLASSES if name != MATCHED]
@@ -104,17 +106,13 @@ def import_answer(data_dir: Path, tenant: str, batch_no: str, person: str, file:
 def within(data_dir: Path, tenant: str, use_case: "Callable[[Work, Service], Any]") -> Any:  # noqa: ANN401 - the use case's
     """The use case in one transaction within the tenant."""
     from clearing.cli.opening import opened_service
-    from settlement.matching_back import linked_tenants
     from tenants.kernel.database import Scope, run
     from tenants.profile import load_tenants
 
     if tenant not in {profile.tenant for profile in load_tenants()}:
         raise click.BadParameter(f"没有区域 {tenant} / no such tenant: {tenant}", param_hint="--tenant")
     with opened_service(data_dir) as service:
-        sides = run(
-            service.engine, Scope((tenant,)), service.machine, lambda work: linked_tenants(work.connection, tenant)
-        )
-        return run(service.engine, Scope(sides), service.machine, lambda work: use_case(work, service))
+        return run(service.engine, Scope((tenant,)), service.machine, lambda work: use_case(work, service))
 
 
 def _show_submission(shown: dict[str, Any], as_json: bool) -> None:

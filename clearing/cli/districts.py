@@ -1,14 +1,16 @@
 """``district``: which divisions bind a tenant's reviewers, so that a city bureau sees and decides only its claims."""
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import click
 
+from clearing.cli.banks import within
+
 if TYPE_CHECKING:
+    from clearing.service import Service
     from tenants.kernel.database import Work
 
 _TENANT = click.option("--tenant", required=True, help="The tenant whose reviewer it is.")
@@ -38,7 +40,7 @@ def bind(data_dir: Path, tenant: str, actor: str, person: str, division: str, gr
     if not re.fullmatch(r"[1-9][0-9]{5}", division, re.ASCII):
         raise click.BadParameter("须为六位区划代码 / six digits", param_hint="--division")
     given = {"person": person, "division": division, "ground": ground}
-    made = _within(data_dir, tenant, lambda work: districts.bind(work, actor, tenant, given))
+    made = within(data_dir, tenant, lambda work, _service: districts.bind(work, actor, tenant, given))
     _show([made.json()], as_json=as_json)
 
 
@@ -50,7 +52,7 @@ def list_districts(data_dir: Path, tenant: str, as_json: bool) -> None:
     """列出属地 / List whom which divisions bind."""
     from clearing.claims import districts
 
-    def every(work: "Work") -> list[dict[str, Any]]:
+    def every(work: "Work", _service: "Service") -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = []
         after: UUID | None = None
         while found := districts.listed(work.connection, tenant, after, _PAGE):
@@ -58,7 +60,7 @@ def list_districts(data_dir: Path, tenant: str, as_json: bool) -> None:
             after = found[-1].id
         return rows
 
-    _show(_within(data_dir, tenant, every), as_json=as_json)
+    _show(within(data_dir, tenant, every), as_json=as_json)
 
 
 @district.command()
@@ -72,16 +74,8 @@ def end(data_dir: Path, district_id: UUID, tenant: str, actor: str, reason: str,
     """解除属地 / End a binding."""
     from clearing.claims import districts
 
-    ended = _within(data_dir, tenant, lambda work: districts.end(work, actor, tenant, district_id, reason))
+    ended = within(data_dir, tenant, lambda work, _service: districts.end(work, actor, tenant, district_id, reason))
     _show([ended.json()], as_json=as_json)
-
-
-def _within(data_dir: Path, tenant: str, use_case: "Callable[[Work], Any]") -> Any:  # noqa: ANN401 - the use case's
-    from clearing.cli.opening import opened_service
-    from tenants.kernel.database import Scope, run
-
-    with opened_service(data_dir) as service:
-        return run(service.engine, Scope((tenant,)), service.machine, use_case)
 
 
 def _show(rows: list[dict[str, Any]], *, as_json: bool) -> None:

@@ -77,12 +77,14 @@ def explain(
 def decide(data_dir: Path, tenant: str, person: str, resolution: UUID, approves: bool, reason: str | None) -> None:
     """复核他人提出的说明 / Approve and book, or refuse, what another person explained."""
     from clearing.cli.printing import show_json
+    from settlement.matching_back import reach_linked
     from settlement.statements.suspense import APPROVE, REFUSE
     from settlement.statements.suspense import decide as decide_on
 
     outcome = APPROVE if approves else REFUSE
 
     def use_case(work: "Work", service: "Service") -> dict[str, Any]:
+        reach_linked(work, tenant)
         made = decide_on(work.connection, tenant, resolution, outcome, reason, person, work.at, service.office.sealer)
         return dict(made.json())
 

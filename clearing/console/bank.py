@@ -13,12 +13,13 @@ from clearing.api.frame import current, principal
 from clearing.api.noun import DEFAULT_LIMIT, cursor_id, load, write_cursor
 from clearing.api.sending import sent_by_caller
 from clearing.api.settlements import BatchAgainSchema, lines_of
-from clearing.api.statements import MAX_STATEMENT_BYTES, with_linked
+from clearing.api.statements import MAX_STATEMENT_BYTES
 from clearing.console.forms import plain_form
 from clearing.console.screen import act, as_api, screen, show, within
 from settlement.bank.sending import calls_of, find_submission, submission_json
 from settlement.batches.batch import find_batch
 from settlement.batches.batch_settlement import list_settlements, state_again, sums_of
+from settlement.matching_back import reach_linked
 from settlement.statements.reconciliation import Imported, import_statement
 from settlement.statements.statement_records import class_totals, list_statements, statement_json
 from tenants.kernel.database import Work
@@ -66,7 +67,7 @@ def hand_in(tenant: str, batch_id: UUID) -> AnyResponse:
         with tempfile.TemporaryDirectory(prefix="statement-") as folder:
             path = Path(folder) / "statement"
             _keep_upload(path)
-            return within(lambda work: _import(work, tenant, batch_id, path), with_linked(tenant))
+            return within(lambda work: _import(work, tenant, batch_id, path), (tenant,))
 
     def report(imported: Imported) -> str:
         statement = imported.statement
@@ -101,6 +102,7 @@ def statement_lines(tenant: str, batch_id: UUID, number: int) -> Response:
 
 
 def _import(work: Work, tenant: str, batch_id: UUID, path: Path) -> Imported:
+    reach_linked(work, tenant)
     return import_statement(work.connection, tenant, batch_id, path, principal().subject, work.at, current().office)
 
 

@@ -11,7 +11,6 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from clearing.api.frame import principal
 from clearing.api.noun import DEFAULT_LIMIT, load, write_cursor
-from clearing.api.statements import with_linked
 from clearing.api.suspense import (
     SuspenseDecisionSchema,
     SuspenseExplanationSchema,
@@ -69,7 +68,7 @@ def export(tenant: str, form: str) -> Response:
 @as_api("suspense.post_resolution")
 def explain(tenant: str) -> AnyResponse:
     """Say what the chosen movements were; nothing is booked before another person agrees."""
-    return _acted(tenant, (tenant,), lambda work: proposed_by_caller(work, tenant, _explanation()), "explained")
+    return _acted(tenant, lambda work: proposed_by_caller(work, tenant, _explanation()), "explained")
 
 
 @blueprint.post("/<tenant>/resolutions/<uuid:resolution_id>/decision")
@@ -82,7 +81,7 @@ def decide(tenant: str, resolution_id: UUID) -> AnyResponse:
         return decided_by_caller(work, tenant, resolution_id, given)
 
     done = "explanation-approve" if request.form.get("outcome") == "approve" else "explanation-refuse"
-    return _acted(tenant, with_linked(tenant), use_case, done)
+    return _acted(tenant, use_case, done)
 
 
 def _explanation() -> dict[str, Any]:
@@ -96,9 +95,9 @@ def _explanation() -> dict[str, Any]:
     return read
 
 
-def _acted(tenant: str, tenants: tuple[str, ...], use_case: Callable[[Work], object], done: str) -> AnyResponse:
+def _acted(tenant: str, use_case: Callable[[Work], object], done: str) -> AnyResponse:
     try:
-        within(use_case, tenants)
+        within(use_case, (tenant,))
     except Problem as problem:
         return _page(tenant, problem)
     return redirect(f"/console/suspense/{tenant}?done={done}", HTTPStatus.SEE_OTHER)
