@@ -166,7 +166,8 @@ def _newest(connection: Connection, tenant: str, year: int) -> list[RegionList]:
     regions: dict[int, dict[str, list[str]]] = {}
     for version, division, types in listed:
         regions.setdefault(version, {})[division] = list(types)
-    return [RegionList(*row, regions.get(row.version, {})) for row in rows]
+    said: list[dict[str, Any]] = [dict(zip(_COLUMNS, row, strict=True)) for row in rows]
+    return [RegionList(**each, regions=regions.get(each["version"], {})) for each in said]
 
 
 def _lock(connection: Connection, tenant: str, year: int) -> None:

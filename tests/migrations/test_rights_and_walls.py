@@ -148,9 +148,9 @@ NEVER_CHANGED = {
 }  # fmt: skip
 
 OF_A_CITY = {
-    "claim", "claim_revision", "assessment", "hold", "review", "objection", "clawback", "sample_item",
+    "claim", "claim_revision", "assessment", "hold", "review", "objection", "clawback", "sample_item", "qualification",
 }  # fmt: skip
-"""What a reviewer who is bound to a city sees only of its claims."""
+"""What a reviewer who is bound to a city sees only of its claims and enterprises."""
 
 BETWEEN_TENANTS = {
     "clearing_debt_mirrored": "the creditor's side of a debt is a transfer in the creditor's books",
