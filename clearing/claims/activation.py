@@ -58,7 +58,7 @@ class Passed:
 
 def assess_waiting(work: Work, vault: Vault, tenant: str, scheme: str, *, demonstration: bool) -> int:
     """Assess every claim of the scheme that a version now in force completes, in one transaction; how many."""
-    return assess_by_passes(vault, tenant, scheme, lambda one_pass: one_pass(work), demonstration=demonstration)
+    return assess_by_passes(vault, tenant, scheme, lambda one: one(work), demonstration=demonstration)
 
 
 def assess_some(
@@ -119,13 +119,16 @@ def assess_by_passes(vault: Vault, tenant: str, scheme: str, transact: Transact,
     """Assess every claim of the scheme that a version now in force completes, each pass by itself; how many."""
     assessed, after = 0, None
     while True:
-        passed: Passed = transact(
-            lambda work, after=after: assess_some(work, vault, tenant, scheme, after, demonstration=demonstration)
-        )
+        one_pass = partial(_pass, vault, tenant, scheme, after, demonstration=demonstration)
+        passed: Passed = transact(one_pass)
         assessed += passed.assessed
         if passed.last is None:
             return assessed
         after = passed.last
+
+
+def _pass(vault: Vault, tenant: str, scheme: str, after: UUID | None, work: Work, *, demonstration: bool) -> Passed:
+    return assess_some(work, vault, tenant, scheme, after, demonstration=demonstration)
 
 
 def _waits_for(work: Work, tenant: str, scheme: str, version: str) -> bool:

@@ -9,6 +9,7 @@ from openpyxl import Workbook
 from werkzeug.datastructures import FileStorage
 from werkzeug.test import encode_multipart
 
+from tenants.kernel.clock import shanghai_day
 from tests.console.world import Visitor, World, hidden_fields, plain
 
 QUALIFICATIONS: Final = "/console/registers/qualifications/jiangsu"
@@ -183,7 +184,7 @@ def test_settings_come_from_tables(world: World, name: str, query: str, good: st
 
 def test_linked_regions_that_one_person_proposed_are_approved_by_another_on_the_page(world: World) -> None:
     administrator, approver = world.visitor("tenant-admin"), world.visitor("policy-approver")
-    year = world.today.year + 1
+    year = shanghai_day(world.story.do(lambda work: work.at)).year + 1
     table = "区划代码,企业类型\n320300,high_tech\n"
     assert stored(administrator, f"{SETTINGS}/import/linked-regions?year={year}", table.encode()).status_code == 303
     assert "须由另一人决定" in administrator.see(SETTINGS)

@@ -54,12 +54,11 @@ def waiting(counter: Counter, programme: Programme) -> list[ClaimView]:
 
 def written_by(counter: Counter, view: ClaimView) -> str:
     """The transaction that wrote the claim last."""
-    return counter.do(
-        lambda work: work.connection.exec_driver_sql(
-            "select xmin::text from claim where id = %s", (view.row.id,)
-        ).scalar_one(),
-        view.row.tenant,
+    statement = "select xmin::text from claim where id = %s"
+    by = counter.do(
+        lambda work: work.connection.exec_driver_sql(statement, (view.row.id,)).scalar_one(), view.row.tenant
     )
+    return str(by)
 
 
 def test_who_waited_is_assessed_in_a_transaction_before_the_newcomers(counter: Counter, programme: Programme) -> None:

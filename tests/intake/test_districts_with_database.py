@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from functools import partial
 from random import SystemRandom
 from typing import Any
 from uuid import UUID
@@ -95,7 +96,7 @@ def test_a_bound_reviewer_sees_and_decides_the_own_citys_qualifications_and_no_o
 
     for uscc in (own, other):
         assert within(counter, None, applied(uscc, "录入")).division == uscc[2:8]
-    ids = [within(counter, None, lambda work, uscc=uscc: of(work, uscc)[0].id) for uscc in (own, other)]
+    ids = [within(counter, None, partial(of, uscc)) for uscc in (own, other)]
     assert seen(counter, person, "select id from qualification where id = any(%s)", ids) == [(ids[0],)]
     with pytest.raises(NotFound):
         within(counter, person, decided(other, person))
@@ -129,8 +130,8 @@ def year_of(work: Work) -> Year:
     return governed_year(work, "jiangsu", None, 2024, demonstration=True)
 
 
-def of(work: Work, uscc: str) -> list[QualificationRow]:
-    return qualifications.of_enterprise(work.connection, year_of(work), uscc)
+def of(uscc: str, work: Work) -> UUID:
+    return qualifications.of_enterprise(work.connection, year_of(work), uscc)[0].id
 
 
 def decided(uscc: str, who: str) -> Callable[[Work], QualificationRow]:

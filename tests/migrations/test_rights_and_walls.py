@@ -66,7 +66,7 @@ MAY_UPDATE = {
     },
     "qualification": {
         "name",
-        "enterprise_type",
+        "division", "enterprise_type",
         "proof",
         "policy_version",
         "at_once",

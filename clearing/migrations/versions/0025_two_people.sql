@@ -53,8 +53,6 @@ begin
 end $$;
 create trigger linked_region_list_kept before insert or update or delete on linked_region_list
     for each row execute function keep_linked_region_list();
-create trigger linked_region_list_never_emptied before truncate on linked_region_list
-    for each statement execute function refuse_change();
 
 -- nothing gets onto a list once somebody has decided it
 create function keep_linked_region() returns trigger language plpgsql as $$
