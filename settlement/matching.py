@@ -274,10 +274,12 @@ def list_due(
     """
     due_on, claim_id = after or (date.min, UUID(int=0))
     rows = connection.exec_driver_sql(
-        "select d.tenant, d.claim_id, d.division, d.linked, d.amount_fen - d.waiting_fen - d.freed_fen, "  # noqa: S608
-        "d.due_on, coalesce(o.claim_no, h.claim_no), coalesce(o.enterprise_name, h.enterprise_name), d.paid_on, "
+        "select d.tenant, d.claim_id, d.division, d.linked, "  # noqa: S608
+        "d.amount_fen - d.waiting_fen - d.freed_fen as owed_fen, "
+        "d.due_on, coalesce(o.claim_no, h.claim_no) as claim_no, "
+        "coalesce(o.enterprise_name, h.enterprise_name) as enterprise_name, d.paid_on, "
         "d.paid_document, d.waiting_fen, d.recover_fen, (select coalesce(sum(r.amount_fen), 0)::bigint "
-        "from matching_recovery r where r.tenant = d.tenant and r.claim_id = d.claim_id) "
+        "from matching_recovery r where r.tenant = d.tenant and r.claim_id = d.claim_id) as recovered_fen "
         "from matching_due d left join obligation o on o.tenant = d.tenant and o.id = d.claim_id "
         "left join obligation h on h.tenant = d.linked and h.id = d.obligation_id "
         f"where (d.tenant = %s or d.linked = %s) and {_WHICH[which]} and (%s::text is null or d.division = %s) "
@@ -286,10 +288,13 @@ def list_due(
         (tenant, tenant, *([today] if which == "overdue" else []), division, division, due_on, claim_id, limit),
     )
     return [
-        Due(*head, Money(fen), *rest, *map(Money, sums))
-        for *head, fen, due, claim_no, enterprise, paid_on, document, w, r, got in rows
-        for rest, sums in (((due, claim_no, enterprise, paid_on, document), (w, r, got)),)
-    ]
+        Due(
+            row.tenant, row.claim_id, row.division, row.linked, Money(row.owed_fen), row.due_on, row.claim_no,
+            row.enterprise_name, row.paid_on, row.paid_document, Money(row.waiting_fen), Money(row.recover_fen),
+            Money(row.recovered_fen),
+        )
+        for row in rows
+    ]  # fmt: skip
 
 
 WHICH: Final = ("open", "overdue", "paid", "waiting", "to_recover", "all")
