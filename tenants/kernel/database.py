@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, TypeVar
 
+import psycopg
 from psycopg import errors as pg
 from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from tenants.kernel.arrays import register_columns
 from tenants.kernel.clock import Clock, OffsetClock
 from tenants.kernel.errors import RETRY_AFTER_SECONDS, Unavailable
 from tenants.kernel.statements import Query, read
@@ -92,6 +94,7 @@ def reach(work: Work, tenants: Iterable[str], *, every_platform: bool = False) -
 
 def open_engine(url: str) -> Engine:
     """An engine whose every statement is prepared, so that the server refuses stacked statements."""
+    register_columns(psycopg.adapters)  # SQLAlchemy's connections begin with these
     return create_engine(
         url,
         pool_size=POOL_SIZE,
