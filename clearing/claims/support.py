@@ -21,7 +21,7 @@ from clearing.claims.registry import RED_LETTER, Holder, Key, Locked, lock_keys
 from clearing.claims.support_chunk import Chunk, leaf
 from clearing.claims.vault import Vault
 from connectors.submission import SupportKey, SupportRecord
-from tenants.kernel.arrays import bigints, byteas, texts, uuids
+from tenants.kernel.arrays import bigints, byteas, smallints, texts, uuids
 from tenants.kernel.canonical import Json, printed_part
 from tenants.kernel.change import change_writes
 from tenants.kernel.database import Work, broken_constraint
@@ -257,9 +257,7 @@ def _meeting(work: Work, fresh: Sequence[Stated]) -> frozenset[int]:
     if not met:
         return frozenset()
     return frozenset(
-        place
-        for place, one in enumerate(fresh)
-        if any(digest in met for key in one.keys for _, digest in key.digests)
+        place for place, one in enumerate(fresh) if any(digest in met for key in one.keys for _, digest in key.digests)
     )
 
 
@@ -287,8 +285,8 @@ def _insert(chunk: Chunk, work: Work, ids: Sequence[int], fresh: Sequence[Stated
     """Store the records of a chunk that met nobody."""
     days = [one.record.supported_on.toordinal() - _EPOCH for one in fresh]
     return Query(
-        "with stored as (insert into support_record (tenant, id, platform, external_id, content_mac, supported_on, keys, "
-        "client_id, received_at, chunk_id, red_letter) select %s, w.id, %s, w.external_id, w.mac, "
+        "with stored as (insert into support_record (tenant, id, platform, external_id, content_mac, supported_on, "
+        "keys, client_id, received_at, chunk_id, red_letter) select %s, w.id, %s, w.external_id, w.mac, "
         "date '2000-01-01' + w.day::integer, w.keys, %s, %s, %s, w.red_letter = 1 "
         "from unnest(%s, %s, %s, %s, %s, %s) w(id, external_id, mac, day, keys, red_letter)) select 1",
         (
@@ -297,8 +295,8 @@ def _insert(chunk: Chunk, work: Work, ids: Sequence[int], fresh: Sequence[Stated
             texts([one.record.external_id for one in fresh]),
             byteas([one.mac for one in fresh]),
             bigints(days),
-            bigints([len(one.keys) for one in fresh]),
-            bigints([int(is_red_letter(one.record)) for one in fresh]),
+            smallints([len(one.keys) for one in fresh]),
+            smallints([int(is_red_letter(one.record)) for one in fresh]),
         ),
         lambda _: None,
     )  # fmt: skip

@@ -179,7 +179,7 @@ def support_differences(dossier: Dossier, row: Row, context: Context) -> Iterato
     place = f"support_record/{row.tenant}/{row.id}"
     actions = [each.action for each in dossier.entries]
     stands = _SET_ASIDE not in actions
-    if actions != [_REGISTERED][: row.chunk_id is None] + [_SET_ASIDE][:not stands]:
+    if actions != [_REGISTERED][: row.chunk_id is None] + [_SET_ASIDE][: not stands]:
         yield differs("support.witness", place, "one entry of the audit chain, or a chunk", actions)
         return
     if row.chunk_id is None:
@@ -221,6 +221,6 @@ def _own_entry(place: str, row: Row, entry: Entry, context: Context) -> Iterator
 
 
 def _in_chunk(row: Row) -> Entry:
-    """What the entry of its chunk says of the record, as the row repeats it: that both agree is checked by the chunk."""
+    """What its chunk's entry says of the record, as the row repeats it: that both agree is checked by the chunk."""
     said: dict[str, Any] = {"red_letter": row.red_letter, **({} if row.seen is None else {SEEN: row.seen})}
     return Entry(0, row.received_at, False, "", _REGISTERED, None, "live", None, said)  # noqa: FBT003 - not raised

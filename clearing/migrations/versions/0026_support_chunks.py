@@ -1,4 +1,4 @@
-"""Support chunks: records that are stored together share one audit entry, and keys that nobody holds are taken at once."""
+"""Support chunks: records stored together share one audit entry, and keys that nobody holds are taken at once."""
 
 from pathlib import Path
 
