@@ -74,8 +74,6 @@ create trigger registry_key_named_once before update of digest, exclusion_group 
     for each row execute function refuse_change();
 create trigger registry_holding_named_once before update of digest, exclusion_group on registry_holding
     for each row execute function refuse_change();
-create trigger registry_key_never_emptied before truncate on registry_key
-    for each statement execute function refuse_change();
 
 -- ---------------------------------------------------------------------------------------------------------- free keys
 
