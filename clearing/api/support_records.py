@@ -136,24 +136,24 @@ def registered(
     return [next(then) if answer is None else answer for answer in answers]
 
 
-Answers = TypeVar("Answers", bound=Registered | Problem | None)
+Told = TypeVar("Told", Registered | Problem, Registered | Problem | None)
 
 
 def _registered(
     service: Service,
     caller: Principal,
     records: list[SupportRecord],
-    register: Callable[[Work, Vault, str, str, Sequence[SupportRecord]], list[Answers]],
+    register: Callable[[Work, Vault, str, str, Sequence[SupportRecord]], list[Told]],
     *,
     limited: bool,
-) -> list[Answers | Problem]:
-    def use_case(work: Work) -> list[Answers]:
+) -> list[Told]:
+    def use_case(work: Work) -> list[Told]:
         if limited:
             _refuse_probing(work, service, caller)
         return register(work, service.vault, caller.client_id, caller.subject, records)
 
     try:
-        return [*run(service.engine, Scope(caller.tenants, caller.platform), service.machine, use_case, RACED)]
+        return run(service.engine, Scope(caller.tenants, caller.platform), service.machine, use_case, RACED)
     except Problem as problem:
         return [problem for _ in records]
     except IntegrityError as error:

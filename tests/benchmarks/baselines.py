@@ -101,7 +101,7 @@ class Cpu:
         first = Path(server.host, "data", "postmaster.pid")
         first = first if first.exists() else next(Path(server.host).parent.glob("**/postmaster.pid"))
         pid = first.read_text(encoding="utf-8").split()[0]
-        stats = [Path("/proc", one, "stat").read_text(encoding="utf-8").rpartition(")")[2].split() for one in _family(pid)]
+        stats = [_stat(one) for one in _family(pid)]
         ticks = sum(int(one[11]) + int(one[12]) for one in stats) + int(stats[0][13]) + int(stats[0][14])
         return cls(time.process_time(), ticks / os.sysconf("SC_CLK_TCK"))
 
@@ -109,6 +109,11 @@ class Cpu:
         """Microseconds for each that was done."""
         client, server = ((now - then) / done * 1e6 for now, then in zip(astuple(self), astuple(before), strict=True))
         return f"{client:.1f} µs client + {server:.1f} µs server"
+
+
+def _stat(pid: str) -> list[str]:
+    """The fields of proc(5) behind the name, which may hold anything."""
+    return Path("/proc", pid, "stat").read_text(encoding="utf-8").rpartition(")")[2].split()
 
 
 def _family(pid: str) -> list[str]:
