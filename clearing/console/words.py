@@ -226,6 +226,7 @@ ACTIONS: Final[Words] = {
     "webhook.registered": _l("登记回调地址"),
     "webhook.disabled": _l("停用回调地址"),
     "support_record.registered": _l("登记他处支持"),
+    "support_records.registered": _l("登记一批他处支持"),
 }
 DONE: Final[Words] = {
     "approve": _l("已通过，进入下一环节。"),

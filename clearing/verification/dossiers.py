@@ -102,7 +102,8 @@ select tenant, id, reservation_no, platform, external_id, scheme, mode, state, e
   from reservation order by tenant, id
 """
 _SUPPORT: Final = """
-select tenant, id, platform, external_id, content_mac, supported_on, keys, client_id, received_at
+select tenant, id, platform, external_id, content_mac, supported_on, keys, client_id, received_at, chunk_id, red_letter,
+       seen
   from support_record order by tenant, id
 """
 _RECEIPTS: Final = """

@@ -49,6 +49,7 @@ from clearing.verification.snapshot import Snapshot, open_snapshot
 from clearing.verification.standings import trust_list_differences
 from clearing.verification.structure import is_migrated, structure_differences
 from clearing.verification.subjects import subject_differences
+from clearing.verification.support_chunks import chunk_differences
 from clearing.verification.suspense import suspense_bound_differences
 from clearing.verification.unsealing import OpenedSecrets, SecretsError
 from clearing.verification.webhooks import webhook_differences
@@ -169,6 +170,7 @@ def _by_table(snapshot: Snapshot, context: Context) -> Iterator[Difference]:
     yield from guarded("ledger_transfer", ledger_differences(snapshot))
     yield from guarded("ledger_account", quota_differences(snapshot, context.policies, context.linkages))
     yield from guarded("registry_key", registry_differences(snapshot))
+    yield from guarded("support_record", chunk_differences(snapshot, context.clients))
     yield from guarded("registry_probe", probe_table_differences(snapshot))
     yield from guarded("similar_pair", other_side_differences(snapshot))
     yield from guarded("number_series", number_differences(snapshot))

@@ -342,7 +342,13 @@ MEANINGS: Final[Mapping[str, Text]] = {
     "standing.publicity": Text("入库早于公示结束", "the admission counts before its notice has ended"),
     "standing.step": Text("资格或入库记录的状态变化不合规定", "the record went a step that there is not"),
     "standing.witness": Text("资格、入库或免审名单与审计链不一致", "the record is not as the audit chain tells"),
+    "support.changed": Text(
+        "支持记录与所在批量的审计记录不符", "the record is not the one that its chunk's entry digests"
+    ),
+    "support.chunk": Text("批量支持记录的审计记录与其各行不符", "the entry of the chunk is not that of its records"),
+    "support.foreign": Text("支持记录不属于审计链所记的任何批量", "the record is in no chunk that the chain tells of"),
     "support.keys": Text("支持记录的查重占用不全或多余", "the record's holdings are missing or too many"),
+    "support.missing": Text("批量中缺少支持记录", "a record of the chunk is not there"),
     "support.witness": Text("支持记录与审计链不一致", "the support record is not as the audit chain tells"),
     "suspense.booked": Text("已复核的归属没有记账", "what two people assigned was not booked"),
     "suspense.bound": Text("待查说明超过该笔金额", "more is explained than moved"),

@@ -7,12 +7,14 @@ from datetime import datetime
 from select import POLLIN, poll
 from typing import Final, TypeVar
 
+import psycopg
 from psycopg import errors as pg
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError, InvalidatePoolError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from tenants.kernel.arrays import register_columns
 from tenants.kernel.clock import Clock, OffsetClock
 from tenants.kernel.errors import RETRY_AFTER_SECONDS, Unavailable
 from tenants.kernel.statements import Query, read
@@ -94,6 +96,7 @@ def reach(work: Work, tenants: Iterable[str], *, every_platform: bool = False) -
 
 def open_engine(url: str) -> Engine:
     """An engine whose every statement is prepared, so that the server refuses stacked statements."""
+    register_columns(psycopg.adapters)  # SQLAlchemy's connections begin with these
     engine = create_engine(
         url,
         pool_size=POOL_SIZE,

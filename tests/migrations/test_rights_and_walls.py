@@ -249,7 +249,7 @@ def test_nothing_is_left_to_the_public(catalogue: Connection) -> None:
     ).scalars()
     assert set(callable_by_app) == {
         "bind_scope", "bound_tenants", "bound_platform", "bound_districts", "in_district", "payout_state",
-        "fill_registry", "drop_registry_version", "claimed_fen_of",
+        "fill_registry", "drop_registry_version", "claimed_fen_of", "take_free_keys",
     }  # fmt: skip
     for right in ("CREATE", "TEMPORARY"):
         kind = "schema" if right == "CREATE" else "database"
