@@ -5,9 +5,10 @@ from typing import Any, Final
 from marshmallow import Schema, fields, post_load, validate
 
 from clearing.api.noun import PageSchema, WholeNumber
-from clearing.tenancy import admissions, qualifications, trust_lists
+from clearing.tenancy import admissions, qualifications
 from clearing.tenancy.admissions import Proof
 from clearing.tenancy.qualifications import ProofDocument
+from clearing.tenancy.two_people import OUTCOMES
 from connectors.claim_schema import DOCUMENT_KINDS, NAME_CHARACTERS, PROVIDER_KINDS
 from connectors.fields import FOUNDED_FROM_YEAR, DayField, DivisionField, Sha256Field, UsccField
 from connectors.leaf import BooleanField, ChoiceField, CodeField, TextField
@@ -46,6 +47,9 @@ class ApplicationSchema(Schema):
     issued_on = DayField(optional=True, about="证书发证日期 / day of the certificate")
     documents = fields.List(fields.Nested(ProofDocumentSchema), load_default=list, validate=validate.Length(max=20))
     resident_of = fields.List(CodeField(CODE), load_default=list, validate=validate.Length(max=20))
+    division = DivisionField(
+        optional=True, about="注册地区划代码，缺省取信用代码第3至8位 / by default the credit code's"
+    )
     from_on = DayField(optional=True, about="缺省为录入日 / default the day of entry")
 
 
@@ -136,5 +140,5 @@ class TrustDecisionSchema(Schema):
     """What becomes of the version that was proposed."""
 
     version = fields.Integer(required=True, strict=True)
-    outcome = fields.String(required=True, validate=validate.OneOf(trust_lists.OUTCOMES))
+    outcome = fields.String(required=True, validate=validate.OneOf(OUTCOMES))
     reason = fields.String(load_default=None, allow_none=True, validate=REASON)

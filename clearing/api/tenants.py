@@ -1,14 +1,13 @@
 """What a tenant administrator reads and sets: budgets, linked regions; and the enterprises' quotas."""
 
-from collections.abc import Mapping
 from typing import Any
-from uuid import UUID
 
 from flask import Response
 from marshmallow import Schema, fields, validate
 
 from clearing.api.frame import Answer, current, in_transaction, needs, principal
 from clearing.api.noun import MAX_BODY_BYTES, Noun, WholeNumber, json_body
+from clearing.api.standing_form import TrustDecisionSchema
 from clearing.claims.division import Order, divide_budget
 from clearing.tenancy import budgets, linked_regions, quotas
 from connectors.fields import MoneyField, UsccField
@@ -74,7 +73,7 @@ def post_division(tenant: str, scheme: str, year: int) -> Response:
 @blueprint.get(f"/tenants/<tenant>/linked-regions/{YEAR}")
 @needs(*READERS)
 def get_linked_regions(tenant: str, year: int) -> Response:
-    """The year's linked regions, and the enterprise types that each matches."""
+    """The year's linked regions with the enterprise types that each matches, and those proposed."""
     return in_transaction(lambda work: Answer(linked_regions.read(work.connection, tenant, year)), (tenant,))
 
 
@@ -89,9 +88,31 @@ def get_linked_regions(tenant: str, year: int) -> Response:
     }
 )
 def put_linked_regions(tenant: str, year: int) -> Response:
-    """Replace the year's linked regions: ``{"regions": {division: [type, …]}}``, or that mapping alone."""
+    """Propose the year's linked regions anew: ``{"regions": {division: [type, …]}}``, or that mapping alone.
+
+    They count once another person has approved them.
+    """
     regions = linked_regions.parse(json_body(MAX_BODY_BYTES))
-    return in_transaction(lambda work: Answer(set_linked_regions(work, tenant, year, regions)), (tenant,))
+
+    def use_case(work: Work) -> Answer:
+        linked_regions.propose(work, principal().subject, tenant, year, regions)
+        return Answer(linked_regions.read(work.connection, tenant, year))
+
+    return in_transaction(use_case, (tenant,))
+
+
+@blueprint.post(f"/tenants/<tenant>/linked-regions/{YEAR}/decision")
+@needs("policies:approve")
+@blueprint.arguments(TrustDecisionSchema)
+def decide_linked_regions(body: dict[str, Any], tenant: str, year: int) -> Response:
+    """Approve or reject the version that was proposed; never by who proposed it."""
+
+    def use_case(work: Work) -> Answer:
+        actor = principal().subject
+        linked_regions.decide(work, actor, tenant, year, body["version"], body["outcome"], body["reason"])
+        return Answer(linked_regions.read(work.connection, tenant, year))
+
+    return in_transaction(use_case, (tenant,))
 
 
 @blueprint.get("/quotas")
@@ -117,20 +138,7 @@ def set_budget(work: Work, tenant: str, scheme: str, year: int, amount: Money, r
     budgets.appropriate(work.connection, tenant, scheme, year, amount, work.at)
     after = budgets.read_budget(work.connection, tenant, scheme, year)
     subject = budgets.budget_id(tenant, scheme, year)
-    _record(work, tenant, "budget.set", subject, {"before": before, "after": after}, reason)
-    return after
-
-
-def set_linked_regions(work: Work, tenant: str, year: int, regions: Mapping[str, list[str]]) -> dict[str, Json]:
-    """Make these the year's linked regions, as the caller; the regions as they then are."""
-    before = linked_regions.read(work.connection, tenant, year)
-    linked_regions.replace(work.connection, tenant, year, regions, principal().subject, work.at)
-    after = linked_regions.read(work.connection, tenant, year)
-    subject = linked_regions.year_id(tenant, year)
-    _record(work, tenant, "linked_regions.set", subject, {"before": before, "after": after}, None)
-    return after
-
-
-def _record(work: Work, tenant: str, action: str, subject: UUID, details: dict[str, Any], reason: str | None) -> None:
-    change = Change(tenant, principal().subject, action, subject, reason=reason, details=details)
+    details: dict[str, Json] = {"before": before, "after": after}
+    change = Change(tenant, principal().subject, "budget.set", subject, reason=reason, details=details)
     record(work.connection, [change], work.at)
+    return after

@@ -95,6 +95,8 @@ def _tiles(work: Work, me: Principal, today: date) -> list[Tile]:
         tiles.append(Tile(submitted, _("个政策版本待您批准"), "/console/policies"))
         lists = waiting.trust_lists_waiting(work.connection, me.subject)
         tiles.append(Tile(lists, _("份免审名单待您批准"), "/console/registers/trust-list/" + me.tenants[0]))
+        regions = waiting.linked_regions_waiting(work.connection, me.subject)
+        tiles.append(Tile(regions, _("份联动地区名单待您批准"), "/console/settings/" + me.tenants[0]))
     if may("policies.post_policy"):
         tiles.append(Tile(drafts, _("份政策草稿尚未提交"), "/console/policies"))
     if may("standings.decide_qualification"):

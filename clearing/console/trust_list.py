@@ -12,7 +12,7 @@ from clearing.api.frame import principal
 from clearing.api.noun import load
 from clearing.api.standing_form import TrustDecisionSchema
 from clearing.console.batches import schemes_of
-from clearing.console.forms import plain_form
+from clearing.console.forms import decision_form
 from clearing.console.screen import as_api, screen, show, within
 from clearing.console.table_upload import MAX_FORM_BYTES, Import, form_page, take
 from clearing.tenancy import trust_lists
@@ -36,9 +36,7 @@ def decide(tenant: str) -> AnyResponse:
     """Approve or reject the version that was proposed."""
 
     def use_case(work: Work) -> None:
-        version = request.form.get("version", "")
-        body = plain_form("outcome", "reason") | {"version": int(version) if version.isdecimal() else version}
-        given: dict[str, Any] = load(TrustDecisionSchema(), body)
+        given: dict[str, Any] = load(TrustDecisionSchema(), decision_form())
         trust_lists.decide(work, principal().subject, tenant, given["version"], given["outcome"], given["reason"])
 
     try:

@@ -13,17 +13,19 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
+from clearing.claims.districts import refuse_outside
 from clearing.claims.interests import refuse_interested
 from clearing.claims.rules.parties import REGISTRY_NUMBER_LENGTH, years_later
 from clearing.tenancy.governing import Year
+from clearing.tenancy.two_people import require_another, require_reason
 from tenants.kernel.canonical import Json, canonical_bytes, plain
 from tenants.kernel.change import Change, record
 from tenants.kernel.clock import shanghai_day
 from tenants.kernel.database import Work
-from tenants.kernel.errors import Conflict, FieldError, Forbidden, Invalid, Text, not_found
+from tenants.kernel.errors import Conflict, FieldError, Invalid, Text, not_found
 from tenants.kernel.ids import new_id
 from tenants.kernel.statements import insert_rows
-from tenants.policy import EnterpriseType
+from tenants.policy import EnterpriseType, lies_in
 
 DECISIONS: Final[Mapping[str, tuple[str, str]]] = {
     "admit": ("applied", "admitted"),
@@ -32,6 +34,8 @@ DECISIONS: Final[Mapping[str, tuple[str, str]]] = {
 }
 """What a decision leads from and to."""
 _ONE_DAY: Final = timedelta(days=1)
+_AUTHORITY: Final = slice(2, 8)
+"""The division in a credit code."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +48,11 @@ class ProofDocument:
 
 @dataclass(frozen=True, slots=True)
 class Application:
-    """What an enterprise, its platform or the administrator states; ``from_on`` is by default the day of entry."""
+    """What an enterprise, its platform or the administrator states.
+
+    ``from_on`` is by default the day of entry; ``division``, where the enterprise is registered, the one in its credit
+    code, whose third to eighth characters are the registering authority's (GB 32100).
+    """
 
     uscc: str
     name: str
@@ -54,6 +62,12 @@ class Application:
     documents: tuple[ProofDocument, ...] = ()
     resident_of: tuple[str, ...] = ()
     from_on: date | None = None
+    division: str | None = None
+
+    @property
+    def registered_in(self) -> str:
+        """The six-digit division."""
+        return self.division or self.uscc[_AUTHORITY]
 
     def proof_text(self) -> str:
         """The proof as it is stored."""
@@ -71,6 +85,7 @@ class QualificationRow:
     year: int
     uscc: str
     name: str
+    division: str
     enterprise_type: str
     proof: str
     policy_version: str
@@ -100,7 +115,12 @@ def apply_for_all(
 
     Nothing is stored unless all are right. The same application again changes nothing; while nobody has decided it,
     another takes its place.
+
+    Raises:
+        Forbidden: ``decision.district``: the actor answers for other divisions than an enterprise's.
     """
+    for division in {one.registered_in for one in applications}:
+        refuse_outside(work, year.policy.tenant, actor, division)
     known = _locked(work.connection, year, [one.uscc for one in applications])
     outcomes: list[QualificationRow | tuple[FieldError, ...]] = []
     new: list[tuple[QualificationRow | None, QualificationRow]] = []
@@ -150,7 +170,7 @@ def decide(work: Work, actor: str, year: Year, uscc: str, outcome: str, reason: 
         NotFound: the enterprise has no qualification of the year.
         Conflict: none of its qualifications is in the state that the decision needs.
         Invalid: a refusal or withdrawal without a reason.
-        Forbidden: the same person entered it, or has an interest in the party.
+        Forbidden: the same person entered it, has an interest in the party, or answers for other divisions.
     """
     rows = _locked(work.connection, year, [uscc]).get(uscc, [])
     if not rows:
@@ -163,14 +183,10 @@ def decide(work: Work, actor: str, year: Year, uscc: str, outcome: str, reason: 
             f"该资格当前状态为 {rows[-1].state}，不能执行此决定。",
             f"The qualification is {rows[-1].state}; this decision is not possible.",
         )
-    if outcome != "admit" and not reason:
-        said = Text("请填写理由。", "A reason is needed.")
-        raise Invalid("decision.invalid", said.zh, said.en, errors=(FieldError("/reason", "reason.missing", said),))
-    if row.entered_by == actor:
-        raise Forbidden(
-            "qualification.four_eyes", "录入人不能自行决定。", "Who entered it may not decide it: four eyes."
-        )
+    require_reason(outcome, reason, without="admit")
+    require_another("qualification", row.entered_by, actor)
     refuse_interested(work, year.policy.tenant, actor, [uscc])
+    refuse_outside(work, year.policy.tenant, actor, row.division)
     through_on = row.through_on
     if outcome == "withdraw":
         yesterday = shanghai_day(work.at) - _ONE_DAY
@@ -244,6 +260,9 @@ def _entered(work: Work, actor: str, year: Year, one: Application) -> Qualificat
         span = f"{year.first_on}—{year.last_on}"
         said = Text(f"起始日须在额度年度 {span} 之内。", f"It must lie in the quota year {span}.")
         faults = (*faults, FieldError("/from_on", "from_on.outside_year", said))
+    if one.division is not None and not lies_in(one.division, policy.enterprise.divisions.value):
+        said = Text("不在本券种支持的区划内。", "The scheme does not support it.")
+        faults = (*faults, FieldError("/division", "division.elsewhere", said))
     through_on = _last_day(kind, one, year.last_on)
     if not faults and through_on < from_on:
         said = Text(
@@ -259,6 +278,7 @@ def _entered(work: Work, actor: str, year: Year, one: Application) -> Qualificat
         year=year.number,
         uscc=one.uscc,
         name=one.name,
+        division=one.registered_in,
         enterprise_type=kind.code,
         proof=one.proof_text(),
         policy_version=policy.version,
@@ -331,7 +351,7 @@ _RESIDENCE: Final = FieldError(
 
 def _same(known: QualificationRow, row: QualificationRow) -> bool:
     """Whether the application says what stands there already, and was not refused or withdrawn."""
-    stated = ("name", "enterprise_type", "proof")
+    stated = ("name", "division", "enterprise_type", "proof")
     return known.state in {"applied", "admitted"} and all(getattr(known, n) == getattr(row, n) for n in stated)
 
 

@@ -120,7 +120,7 @@ select tenant, c.id, which, kind, code, opened_at, due_on, later_tenant, later_k
  order by tenant, c.id
 """
 _QUALIFICATIONS: Final = """
-select tenant, id, scheme, year, uscc, name, enterprise_type, proof, policy_version, at_once, state, from_on,
+select tenant, id, scheme, year, uscc, name, division, enterprise_type, proof, policy_version, at_once, state, from_on,
        through_on, entered_by, entered_at, decided_by, decided_at, reason
   from qualification order by tenant, id
 """
