@@ -25,11 +25,13 @@ from clearing.console import (
     cycle,
     debts,
     deliveries,
+    districts,
     elsewhere,
     home,
     instruction,
     jobs,
     keys,
+    linkages,
     months,
     outlets,
     pairs,
@@ -40,6 +42,7 @@ from clearing.console import (
     qualifications,
     queue,
     receipts,
+    registers,
     rehearsal,
     reservations,
     settings,
@@ -58,8 +61,8 @@ from tenants.kernel.clock import Clock
 SCREENS: Final[tuple[ModuleType, ...]] = (
     static_files, sign_in, instruction, home, claims, claim, queue, cases, case, pairs, reservations, batches, batch,
     bank, statement, payee, clearing, cycle, debts, agreements, connectors, jobs, clients, deliveries, receipts, keys,
-    settings, settings_import, policies, policy, policy_draft, rehearsal, qualifications, admissions, trust_list,
-    audit, account, outlets, suspense, months, elsewhere,
+    settings, settings_import, linkages, districts, policies, policy, policy_draft, rehearsal, registers,
+    qualifications, admissions, trust_list, audit, account, outlets, suspense, months, elsewhere,
 )  # fmt: skip
 """One module a screen; each has a ``blueprint``."""
 

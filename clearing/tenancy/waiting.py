@@ -43,6 +43,16 @@ def trust_lists_waiting(connection: Connection, actor: str) -> int:
     return found
 
 
+def linkages_waiting(connection: Connection, actor: str) -> int:
+    """Proposed commitments of linked regions that wait for a decision of this person."""
+    found: int = connection.exec_driver_sql(
+        "select count(*) from linkage where tenant = any((select bound_tenants())::text[]) "
+        "and state = 'proposed' and proposed_by <> %s",
+        (actor,),
+    ).scalar_one()
+    return found
+
+
 def applications_waiting(connection: Connection) -> tuple[int, int]:
     """Enterprises that applied for their year, and providers for the directory."""
     qualifications, admissions = (

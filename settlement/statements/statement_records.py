@@ -112,12 +112,15 @@ def list_lines(
     return [BankLine(*row) for row in rows]
 
 
-def line_totals(connection: Connection, statement: BankStatement, classes: list[str] | None) -> tuple[int, Money]:
-    """How many lines :func:`list_lines` lists, and their sum."""
+def line_totals(
+    connection: Connection, statement: BankStatement, classes: list[str] | None, most: int | None = None
+) -> tuple[int, Money]:
+    """How many lines :func:`list_lines` lists, and their sum; of ``most``, where that is given."""
     count, fen = connection.exec_driver_sql(
-        "select count(*), coalesce(sum(amount_fen), 0)::bigint from bank_line where tenant = %s and statement_id = %s "
-        "and (%s::text[] is null or line_class = any(%s::text[]))",
-        (statement.tenant, statement.id, classes, classes),
+        "select count(*), coalesce(sum(amount_fen), 0)::bigint from ("
+        "select amount_fen from bank_line where tenant = %s and statement_id = %s "
+        "and (%s::text[] is null or line_class = any(%s::text[])) limit %s) found",
+        (statement.tenant, statement.id, classes, classes, most),
     ).one()
     return count, Money(fen)
 

@@ -101,7 +101,7 @@ def test_the_bank_s_answer_is_a_list_of_differences(world: World, answered: tupl
     page = plain(visitor.see(place))
     assert "应为" in page
     shown = visitor.see(f"{place}?class=differs")
-    assert re.search(r"共 1 行", plain(shown))
+    assert re.search(r"共 1 条", plain(shown))
     again = hand_in(visitor, paid, content)
     assert again.headers["Location"] == f"{place}?done=statement-known"
     for query, wanted in (("", {"不符", "不认识", "退回"}), ("?class=all", {"相符", "不符", "不认识", "退回"})):
