@@ -138,14 +138,16 @@ def state_of(row: District) -> str:
 
 def _import(tenant: str) -> Import:
     def store(work: Work, content: bytes) -> list[str]:
-        lines, faults, new = read_districts(content), [], 0
+        lines, faults = read_districts(content), []
+        (before,) = district_totals(work.connection, tenant, {}, None)
         for line, given in lines:
             try:
-                new += bind(work, principal().subject, tenant, given).set_at == work.at
+                bind(work, principal().subject, tenant, given)
             except Problem as problem:
                 faults.append(line.fault("person", problem.code, problem.text))
         if faults:
             raise refuse(faults)
+        new = district_totals(work.connection, tenant, {}, None)[0] - before
         return [
             str(_("共 %(count)s 行", count=len(lines))),
             str(_("新设定属地 %(count)s 项", count=new)),

@@ -12,7 +12,7 @@ from clearing.console.export import Column
 from clearing.console.filters import platform_name, tenant_name
 from clearing.console.lists import Figure, Listing, shown
 from clearing.console.screen import act, as_api, screen, within
-from clearing.operating.jobs import STUCK_ATTEMPTS, JobRow, job_totals, list_jobs, retry
+from clearing.operating.jobs import JobRow, job_totals, list_jobs, retry
 from tenants.kernel.canonical import plain
 from tenants.kernel.errors import Problem
 
@@ -58,7 +58,7 @@ def _listing() -> Listing[JobRow, UUID]:
         totals=lambda work, query, most: job_totals(work.connection, tenants, query, most),
         key=lambda job: job.id,
         columns=_columns,
-        figures=lambda: (Figure(_("其中停滞"), lambda job: int(job.attempts >= STUCK_ATTEMPTS)),),
+        figures=lambda: (Figure(_("其中停滞"), lambda job: int(job.stuck)),),
     )
 
 

@@ -100,6 +100,16 @@ def list_statements(
     return [BankStatement(*row) for row in rows]
 
 
+def statement_totals(connection: Connection, tenant: str, batch_id: UUID, most: int | None) -> tuple[int, int]:
+    """How many statements :func:`list_statements` lists, and how many lines they have; of ``most``."""
+    count, lines = connection.exec_driver_sql(
+        "select count(*), coalesce(sum(line_count), 0)::bigint from ("
+        "select line_count from bank_statement where tenant = %s and batch_id = %s limit %s) found",
+        (tenant, batch_id, most),
+    ).one()
+    return count, lines
+
+
 def list_lines(
     connection: Connection, statement: BankStatement, classes: list[str] | None, after: int, limit: int
 ) -> list[BankLine]:
