@@ -25,6 +25,7 @@ from clearing.console import (
     cycle,
     debts,
     deliveries,
+    demo_bank,
     districts,
     elsewhere,
     home,
@@ -74,5 +75,5 @@ def open_console(app: Flask, machine: Clock, *, demonstrates: bool) -> None:
     app.extensions["console-door"] = Window(sign_in.TRIES_PER_WINDOW)
     app.extensions["console-figures"] = Figures(machine)
     app.jinja_env.globals["demonstrates"] = demonstrates
-    for module in SCREENS + ((clock,) if demonstrates else ()):
+    for module in SCREENS + ((clock, demo_bank) if demonstrates else ()):
         app.register_blueprint(module.blueprint)

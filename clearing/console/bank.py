@@ -74,14 +74,9 @@ def hand_in(tenant: str, batch_id: UUID) -> AnyResponse:
         with tempfile.TemporaryDirectory(prefix="statement-") as folder:
             path = Path(folder) / "statement"
             _keep_upload(path)
-            return within(lambda work: _import(work, tenant, batch_id, path), (tenant,))
+            return within(lambda work: bank_answered(work, tenant, batch_id, path), (tenant,))
 
-    def report(imported: Imported) -> str:
-        statement = imported.statement
-        done = "statement-known" if imported.before else "statement-imported"
-        return f"/console/batches/{tenant}/{statement.batch_id}/bank/statements/{statement.id}?done={done}"
-
-    return act(take_in, lambda problem: _page(tenant, batch_id, problem), report)
+    return act(take_in, lambda problem: _page(tenant, batch_id, problem), lambda done: statement_address(tenant, done))
 
 
 @blueprint.post("/settlement")
@@ -108,7 +103,15 @@ def statement_lines(tenant: str, batch_id: UUID, number: int) -> Response:
     return lines_of(tenant, batch_id, number)
 
 
-def _import(work: Work, tenant: str, batch_id: UUID, path: Path) -> Imported:
+def statement_address(tenant: str, imported: Imported) -> str:
+    """Where the statement that was handed in is shown."""
+    statement = imported.statement
+    done = "statement-known" if imported.before else "statement-imported"
+    return f"/console/batches/{tenant}/{statement.batch_id}/bank/statements/{statement.id}?done={done}"
+
+
+def bank_answered(work: Work, tenant: str, batch_id: UUID, path: Path) -> Imported:
+    """Import the bank's answer in the file, as the caller."""
     reach_linked(work, tenant)
     return import_statement(work.connection, tenant, batch_id, path, principal().subject, work.at, current().office)
 

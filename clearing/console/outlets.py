@@ -17,6 +17,7 @@ from clearing.console.desk_words import LETTER_STATES
 from clearing.console.export import Column
 from clearing.console.filters import platform_name, tenant_name
 from clearing.console.forms import plain_form
+from clearing.console.language import speaks_english
 from clearing.console.lists import Figure, Listing, shown
 from clearing.console.screen import act, as_api, screen, within
 from clearing.console.words import word
@@ -172,13 +173,20 @@ def _columns() -> tuple[Column[letters.LetterRow], ...]:
     def said(row: letters.LetterRow, name: str) -> str:
         return str(letters.letter_json(row)[name] or "")
 
+    def problem(row: letters.LetterRow) -> str:
+        told: Any = letters.letter_json(row)["problem"]
+        language = "en" if speaks_english() else "zh"
+        errors = [f"{error['pointer']} {error[language]}" for error in told["errors"]]
+        return "; ".join((str(told[language]), *errors))
+
     return (
+        Column(_("编号"), lambda row: str(row.id)),
         Column(_("到达时间"), lambda row: said(row, "came_at")),
         Column(_("平台"), lambda row: platform_name(row.platform)),
         Column(_("区域"), lambda row: tenant_name(row.tenant)),
         Column(_("页、位置"), lambda row: f"{row.page_seq}/{row.position}"),
         Column(_("代码"), lambda row: row.code),
-        Column(_("问题"), lambda row: row.problem),
+        Column(_("问题"), problem),
         Column(_("状态"), lambda row: word("letter", row.state)),
         Column(_("处理人"), lambda row: row.decided_by or ""),
         Column(_("理由"), lambda row: row.reason or ""),

@@ -49,6 +49,7 @@ def _listing() -> Listing[Receipt, UUID]:
 
 def _columns() -> tuple[Column[Receipt], ...]:
     return (
+        Column(_("编号"), lambda receipt: str(receipt.id)),
         Column(_("日期"), lambda receipt: str(receipt.day_on)),
         Column(_("平台"), lambda receipt: platform_name(receipt.platform)),
         Column(_("区域"), lambda receipt: tenant_name(receipt.tenant)),

@@ -3,18 +3,21 @@
 import csv
 import io
 import re
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from html import unescape
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlencode
 
 import pytest
 
 from clearing.console import lists
+from clearing.embedded import EmbeddedServers
 from tests.console.test_cases import alike, supported_elsewhere
 from tests.console.test_clearing import owing
-from tests.console.world import Visitor, World, approved, plain
+from tests.console.world import Visitor, World, approved, plain, world_of
 from tests.verification.platform_story import pull, register_webhooks
 
 NO_LIST: Final = {
@@ -34,7 +37,7 @@ NOT_OF_THE_PAGE: Final = {"suspense.get_resolutions"}
 """Operations with pages of which a screen shows the first few beside its list."""
 NAMES: Final = (
     "claim_no", "batch_no", "reservation_no", "uscc", "name", "client_id", "url", "sha256", "month", "seq", "reference",
-    "cite", "person", "document", "opened_at", "claim_id", "id", "day",
+    "cite", "person", "document", "opened_at", "claim_id", "id",
 )  # fmt: skip
 """What tells an item from others, the best first: each row of the file holds that of its item."""
 CHOSEN: Final = ("state", "tenant", "platform", "scheme", "mode", "year", "person", "kind", "quota_year", "debtor")
@@ -48,6 +51,17 @@ class Shelf:
     address: str
     path: str
     filters: tuple[str, ...]
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[World]:
+    """A world of our own: outlets, webhooks and an open window would be in the way of others."""
+    with (
+        tempfile.TemporaryDirectory(prefix="console-lists-") as folder,
+        EmbeddedServers(Path(folder)) as addresses,
+        world_of(addresses, Path(folder).resolve()) as made,
+    ):
+        yield made
 
 
 @pytest.fixture(scope="module")
@@ -141,9 +155,11 @@ def exported(visitor: Visitor, shelf: Shelf, **filters: str) -> list[list[str]]:
     return rows[:ends]
 
 
-def name_of(item: dict[str, Any]) -> str:
-    """What tells the item from the others."""
-    return next(str(item[name]) for name in NAMES if item.get(name))
+def told_apart(rows: list[list[str]], items: list[dict[str, Any]]) -> bool:
+    """Whether each row holds what tells its item from the others: the file has the items in their order."""
+    named = {name: [str(item.get(name)) for item in items] for name in NAMES}
+    held = [name for name in NAMES if all(value in row for row, value in zip(rows, named[name], strict=True))]
+    return not items or any(len(set(named[name])) == len(items) for name in held)
 
 
 @pytest.fixture(scope="module")
@@ -175,8 +191,7 @@ def test_every_list_counts_and_exports_what_the_interface_lists_with_the_same_fi
             assert counted(walker.see(f"{shelf.address}?{urlencode(query)}")) == len(wanted), (shelf, query)
             rows = exported(walker, shelf, **query)
             assert len(rows) == len(wanted), (shelf, query)
-            for row, item in zip(rows, wanted, strict=True):
-                assert name_of(item) in row, (shelf, name_of(item), row)
+            assert told_apart(rows, wanted), (shelf, rows[:1], wanted[:1])
         with walker.browser.get(f"{shelf.address}/export.xlsx") as file:
             assert (file.status_code, file.data[:2]) == (200, b"PK"), shelf
     assert filled >= 15, "the lists are not empty"
