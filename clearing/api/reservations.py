@@ -4,14 +4,16 @@ from typing import Any
 from uuid import UUID
 
 from flask import Response, request
-from marshmallow import Schema
+from marshmallow import Schema, fields, validate
 from sqlalchemy.exc import IntegrityError
 
 from clearing.api.frame import Answer, current, in_transaction, needs, principal
-from clearing.api.noun import MAX_BODY_BYTES, Noun, PageSchema, cursor_id, json_body, load, page
-from clearing.claims.reservations import Lower, ReservationRow, cancel, confirm, listed, reservation_json, reserve, view
+from clearing.api.noun import MAX_BODY_BYTES, Noun, PageSchema, WholeNumber, cursor_id, json_body, load, page
+from clearing.api.standing_form import YEARS
+from clearing.claims.reservation_list import STATES, listed
+from clearing.claims.reservations import Lower, ReservationRow, cancel, confirm, reservation_json, reserve, view
 from connectors.claim_schema import ReservationSchema
-from connectors.fields import MoneyField
+from connectors.fields import MoneyField, UsccField
 from connectors.leaf import TextField
 from connectors.submission import ReservationRequest
 from tenants.kernel.clock import shanghai_day
@@ -32,6 +34,15 @@ class ConfirmationSchema(Schema):
 
     amount = MoneyField(optional=True)
     reason = TextField(REASON_CHARACTERS, optional=True)
+
+
+class ReservationQuerySchema(PageSchema):
+    """The filters of the list."""
+
+    tenant = fields.String(load_default=None)
+    state = fields.String(load_default=None, validate=validate.OneOf(STATES))
+    enterprise = UsccField(optional=True)
+    quota_year = WholeNumber(load_default=None, validate=validate.Range(*YEARS))
 
 
 @blueprint.post("")
@@ -76,13 +87,13 @@ def take_request(given: ReservationRequest) -> Response:
 
 @blueprint.get("")
 @needs(*READERS)
-@blueprint.arguments(PageSchema, location="query")
+@blueprint.arguments(ReservationQuerySchema, location="query")
 def list_reservations(query: dict[str, Any]) -> Response:
     """List reservations, the oldest first."""
     limit, after = query["limit"], cursor_id(query["cursor"])
 
     def use_case(work: Work) -> Answer:
-        rows = listed(work.connection, principal().platform, after, limit + 1)
+        rows = listed(work.connection, {**query, "platform": principal().platform}, after, limit + 1)
         today = shanghai_day(work.at)
         return Answer(page(rows, limit, lambda row: reservation_json(row, today), lambda row: str(row.id)))
 

@@ -229,6 +229,19 @@ def listed(
     return [QualificationRow(*row) for row in rows]
 
 
+def qualification_totals(
+    connection: Connection, tenant: str, wanted: Mapping[str, Any], most: int | None
+) -> tuple[int]:
+    """How many qualifications :func:`listed` lists, counted up to ``most``."""
+    given = tuple(wanted.get(name) for name in ("scheme", "year", "state"))
+    count: int = connection.exec_driver_sql(
+        "select count(*) from (select 1 from qualification where tenant = %s and (%s::text is null or scheme = %s)"
+        " and (%s::int is null or year = %s) and (%s::text is null or state = %s) limit %s) found",
+        (tenant, *(value for value in given for _ in range(2)), most),
+    ).scalar_one()
+    return (count,)
+
+
 def qualification_json(row: QualificationRow, today: date) -> dict[str, Json]:
     """The qualification as it is answered; one whose last day has passed is ``expired``."""
     data = {name: plain(getattr(row, name)) for name in COLUMNS}

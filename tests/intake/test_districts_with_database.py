@@ -141,7 +141,7 @@ def decided(uscc: str, who: str) -> Callable[[Work], QualificationRow]:
 def test_a_binding_is_set_and_ended_by_another_person_and_then_binds_no_more(counter: Counter, person: str) -> None:
     [bound] = [
         one
-        for one in counter.do(lambda work: districts.listed(work.connection, "jiangsu", None, 1000), "jiangsu")
+        for one in counter.do(lambda work: districts.listed(work.connection, "jiangsu", {}, None, 1000), "jiangsu")
         if one.person == person
     ]
     given = {"person": "自己", "division": "320300", "ground": "x"}
