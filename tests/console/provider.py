@@ -118,7 +118,7 @@ class Provider:
     def _is_client(self) -> bool:
         if self.client_key is not None:
             said = jwt.decode(request.form["client_assertion"], self.client_key, algorithms=["ES256"]).claims
-            return said["iss"] == said["sub"] == CLIENT and said["aud"] == self.issuer
+            return (said["iss"], said["sub"], said["aud"]) == (CLIENT, CLIENT, self.issuer)
         kind, _, both = request.headers.get("Authorization", "").partition(" ")
         return kind == "Basic" and b64decode(both).decode() == f"{CLIENT}:s3cret%3A+of+%2B+the+client"
 

@@ -78,7 +78,7 @@ def unsigned(claims: dict[str, Any]) -> str:
 
 def by_the_public_key(provider: Provider) -> Any:
     """HS256 with what everybody can read."""
-    pem = provider.keys[KID].as_pem(private=False)  # type: ignore[attr-defined]
+    pem = provider.keys[KID].as_pem(private=False)  # type: ignore[union-attr]
     return lambda claims: by_secret(claims, pem)
 
 
@@ -112,7 +112,9 @@ def test_an_id_token_that_is_signed_otherwise_is_not_taken(
         "empty": lambda _: "",
         "endless": lambda _: "x" * 200_000,
     }[how]
-    refused(returned(world, app.test_client()), 403, "未通过核验")
+    browser = app.test_client()
+    refused(returned(world, browser), 403, "未通过核验")
+    assert not inside(browser)
 
 
 def test_a_new_key_of_the_provider_is_found_and_an_unknown_one_asked_for_once_in_a_while(
@@ -162,7 +164,7 @@ def test_metadata_that_cannot_be_believed_lets_nobody_in(
     assert answer.headers["Retry-After"] == "30"
 
 
-RAW: dict[str, Response | str] = {
+RAW: dict[str, str] = {
     "huge": "x" * 400_000,
     "deep": "[" * 50_000,
     "no JSON": "<html>",
@@ -189,7 +191,7 @@ def test_whatever_it_answers_is_no_fault_of_ours(
     if answer.status_code == 303:
         answer = returned(world, browser)
     refused(answer, 503, "统一身份认证现在没有答复")
-    assert world.knock(app.test_client(), "auditor", "wrong password 12").status_code == 401, "the door goes on"
+    assert world.knock(app.test_client(), "nobody", "wrong password 12", "000000").status_code == 401, "it goes on"
 
 
 def test_a_slow_provider_is_left_waiting_and_then_left_alone(

@@ -56,7 +56,7 @@ def test_what_is_asked_of_the_provider_is_bound_to_this_browser(app: Flask, worl
     begun = browser.get(START, environ_base=new_address(world))
     asked = {name: value[0] for name, value in parse_qs(urlsplit(begun.headers["Location"]).query).items()}
     assert asked["code_challenge_method"] == "S256"
-    assert asked["response_type"], asked["scope"] == ("code", "openid profile")
+    assert (asked["response_type"], asked["scope"]) == ("code", "openid profile")
     assert asked["redirect_uri"] == "http://localhost/console/sign-in/return"
     cookie = next(value for value in begun.headers.getlist("Set-Cookie") if value.startswith("console_journey="))
     assert {"HttpOnly", "SameSite=Lax", "Path=/", f"Max-Age={int(LIFE.total_seconds())}"} <= {
@@ -227,7 +227,8 @@ def test_a_login_that_the_provider_gave_to_somebody_else_opens_nothing(
     assert audited(world, "inherited") == ["subject"]
     own = world.visitor("inherited")  # who knows password and code may bind it anew
     new = "another horse battery 7"
-    assert own.send("/console/account", "/console/account/password", new_password=new, again=new, **own.proof())
+    form = {"new_password": new, "again": new, **own.proof()}
+    assert own.send("/console/account", "/console/account/password", **form).status_code == 303
     assert returned(world, app.test_client()).headers["Location"] == "/console/sign-in/code"
 
 
@@ -250,6 +251,7 @@ def test_another_browser_brings_nobody_in(app: Flask, world: World, provider: Pr
     victim = app.test_client()
     at_the_provider(world, victim)
     refused(victim.get(back, environ_base=new_address(world)), 400, "不是在本浏览器开始的")
+    assert not inside(victim)
 
 
 @pytest.mark.parametrize("value", ["", "x", "x" * 4000, "AAAA", "\u00e9"])
@@ -265,6 +267,7 @@ def test_a_journey_ends_after_ten_minutes(app: Flask, world: World, provider: Pr
     back = at_the_provider(world, browser)
     world.wait(LIFE.total_seconds())
     refused(browser.get(back, environ_base=new_address(world)), 400, "超过十分钟")
+    assert provider.asked["/token"] == 0
 
 
 def test_a_code_is_good_once(app: Flask, world: World, provider: Provider) -> None:
