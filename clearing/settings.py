@@ -44,6 +44,11 @@ class Settings:
         return self.banks or self.secrets_folder / "banks.toml"
 
     @property
+    def providers_file(self) -> Path:
+        """The file that says who vouches for people at the console's door; see ``clearing.oidc.settings``."""
+        return self.secrets_folder / "oidc.toml"
+
+    @property
     def checkpoints_folder(self) -> Path:
         """The folder of the signed audit checkpoints, outside the database."""
         return self.checkpoints or self.secrets_folder.parent / "checkpoints"

@@ -224,6 +224,7 @@ ACTIONS: Final[Words] = {
     "account.revoked": _l("吊销账号"),
     "session.started": _l("登录"),
     "session.ended": _l("退出登录"),
+    "sign_in.refused": _l("统一身份认证登录被拒"),
     "case.opened": _l("发现疑似重复"),
     "case.assigned": _l("分派疑似重复"),
     "case.resolved": _l("处理疑似重复"),
