@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
+from uuid import NAMESPACE_OID, uuid5
 
 from sqlalchemy import Connection, Engine
 
@@ -57,15 +58,17 @@ def seed(engine: Engine, machine: Clock, office: Office) -> Seeded:
     with transaction(engine, scope, machine) as work:
         work.connection.exec_driver_sql("select pg_advisory_xact_lock(%s)", (_SEED_LOCK,))
         tenants = _seed_tenants(work.connection, profiles, work.at)
+        if office.sandbox:
+            record(work.connection, [_founded(profile.tenant) for profile in tenants], work.at)
         require_right_keys(work.connection, open_vault(office.secrets).keyring)
         policies = _seed_policies(work.connection, documents, work.at)
         if office.demonstration:
             names = {profile.tenant: profile.zh for profile in profiles}
             seed_demonstration_accounts(work.connection, names, office, work.at)
-    return Seeded(tenants, policies)
+    return Seeded(len(tenants), policies)
 
 
-def _seed_tenants(connection: Connection, profiles: Sequence[TenantProfile], at: datetime) -> int:
+def _seed_tenants(connection: Connection, profiles: Sequence[TenantProfile], at: datetime) -> Sequence[TenantProfile]:
     stored = {row[0]: tuple(row[1:4]) for row in connection.exec_driver_sql(_TENANTS)}
     new = [profile for profile in profiles if profile.tenant not in stored]
     for profile in profiles:
@@ -85,7 +88,12 @@ def _seed_tenants(connection: Connection, profiles: Sequence[TenantProfile], at:
         connection.exec_driver_sql(
             "insert into audit_head (tenant, seq, hash, at) values (%s, 0, %s, %s)", (profile.tenant, GENESIS, at)
         )
-    return len(new)
+    return new
+
+
+def _founded(tenant: str) -> Change:
+    """A sandbox's chains begin with what they are, so that no change of the mark makes them a real instance's."""
+    return Change(tenant, AUTHOR, "instance.sandbox", uuid5(NAMESPACE_OID, f"instance/{tenant}"))
 
 
 _TENANTS: Final = "select tenant, code, name_zh, divisions from tenant"

@@ -113,12 +113,7 @@ def get_quota(query: dict[str, Any]) -> Response:
 
 def set_budget(work: Work, tenant: str, scheme: str, year: int, amount: Money, reason: str | None) -> dict[str, Json]:
     """Make the amount the year's appropriation, as the caller; the budget as it then is."""
-    before = budgets.read_budget(work.connection, tenant, scheme, year)
-    budgets.appropriate(work.connection, tenant, scheme, year, amount, work.at)
-    after = budgets.read_budget(work.connection, tenant, scheme, year)
-    subject = budgets.budget_id(tenant, scheme, year)
-    _record(work, tenant, "budget.set", subject, {"before": before, "after": after}, reason)
-    return after
+    return budgets.set_budget(work, principal().subject, tenant, scheme, year, amount, reason)
 
 
 def set_linked_regions(work: Work, tenant: str, year: int, regions: Mapping[str, list[str]]) -> dict[str, Json]:
