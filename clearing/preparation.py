@@ -11,7 +11,7 @@ from clearing.migrations import migrate
 from clearing.seed import Seeded, seed
 from clearing.settings import Settings
 from settlement.office import Office
-from tenants.instance import hold_to_mark, require_secrets
+from tenants.instance import REAL, hold_to_mark, require_secrets
 from tenants.kernel.clock import SystemClock
 from tenants.kernel.database import open_engine
 from tenants.kernel.errors import Text
@@ -35,7 +35,7 @@ class Prepared:
     demonstration_at: datetime | None
 
 
-def migrate_schema(owner_url: str, mark: str) -> None:
+def migrate_schema(owner_url: str, mark: str = REAL) -> None:
     """Bring the schema to the newest revision, as its owner, and give the database its mark where it has none.
 
     Raises:

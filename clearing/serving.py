@@ -214,10 +214,8 @@ def _prepared(plan: Plan, places: "Places") -> "Prepared":
     from tenants.instance import require_secrets  # noqa: PLC0415 - see above
 
     if plan.sandbox:
-        from clearing.sandbox.founding import furnish, mark_place  # noqa: PLC0415 - see above
-
-        places = mark_place(places)
-    elif places.settings.sandbox:
+        return _founded(plan, places)
+    if places.settings.sandbox:
         raise ServingError(
             "这是一个沙箱。要作为沙箱启动，请加 --sandbox；正式环境请另选 --data-dir。",
             "This is a sandbox. To serve it as one, add --sandbox; for a real instance choose another --data-dir.",
@@ -225,10 +223,14 @@ def _prepared(plan: Plan, places: "Places") -> "Prepared":
     require_secrets(places.settings.secrets_folder, places.settings.mark)
     if places.owner_url is not None:
         migrate_schema(places.owner_url, places.settings.mark)
-    prepared = prepare(places.settings, plan.demo_clock)
-    if plan.sandbox:
-        furnish(prepared.settings, prepared)
-    return prepared
+    return prepare(places.settings, plan.demo_clock)
+
+
+def _founded(plan: Plan, places: "Places") -> "Prepared":
+    """A sandbox, founded where nothing is yet."""
+    from clearing.sandbox.founding import found  # noqa: PLC0415 - see above
+
+    return found(places, plan.demo_clock).prepared
 
 
 def _orders(settings: "Settings", listener: socket.socket, web_processes: int, log: Path | None) -> dict[str, object]:

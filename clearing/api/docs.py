@@ -47,11 +47,8 @@ SwaggerUIBundle({ url: "/v1/openapi.json", dom_id: "#docs", deepLinking: true, v
 @blueprint.get("")
 def page() -> Response:
     """The page."""
-    text = (
-        _PAGE.replace(_TOP, f"{_TOP}<p><strong>{BAND.zh} {BAND.en}</strong></p>\n")
-        if current().settings.sandbox
-        else _PAGE
-    )
+    band = f"<p><strong>{BAND.zh} {BAND.en}</strong></p>\n" if current().settings.sandbox else ""
+    text = _PAGE.replace(_TOP, _TOP + band)
     return Response(text, content_type="text/html; charset=utf-8", headers={"Content-Security-Policy": _POLICY})
 
 

@@ -87,9 +87,11 @@ def _key_work(data_dir: Path, tenant: str) -> Iterator[tuple["Work", "Office"]]:
     from tenants.kernel.database import Scope, transaction
 
     _require_tenant(tenant)
-    with opened_service(data_dir) as service:
-        with transaction(service.engine, Scope((tenant,)), service.machine) as work:
-            yield work, service.office
+    with (
+        opened_service(data_dir) as service,
+        transaction(service.engine, Scope((tenant,)), service.machine) as work,
+    ):
+        yield work, service.office
 
 
 def _require_tenant(tenant: str) -> None:

@@ -82,8 +82,10 @@ def _show(founded: "Founded", as_json: bool) -> None:
     from clearing.sandbox.test_keys import TEST_KEYS
     from tenants.kernel.clock import print_instant
 
-    keys, now = founded.settings.secrets_folder / TEST_KEYS, print_instant(founded.at)
-    said: dict[str, Any] = {"environment": founded.settings.mark, "now": now, "keys": str(keys)}
+    prepared = founded.prepared
+    keys = prepared.settings.secrets_folder / TEST_KEYS
+    now = None if prepared.demonstration_at is None else print_instant(prepared.demonstration_at)
+    said: dict[str, Any] = {"environment": prepared.settings.mark, "now": now, "keys": str(keys)}
     if as_json:
         show_json(said)
     else:

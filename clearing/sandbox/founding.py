@@ -29,10 +29,9 @@ BUDGET: Final = Money(100_000_000_00)
 
 @dataclass(frozen=True, slots=True)
 class Founded:
-    """A sandbox that can be used: its settings, the business time, and whether its test keys are new."""
+    """A sandbox that can be used, and whether its test keys are new."""
 
-    settings: Settings
-    at: datetime
+    prepared: Prepared
     keys_made: bool
 
 
@@ -85,9 +84,7 @@ def furnish(settings: Settings, prepared: Prepared) -> Founded:
         made = complete_keys(engine, machine, settings.secrets_folder, tenants)
     finally:
         engine.dispose()
-    if prepared.demonstration_at is None:
-        raise RuntimeError("a sandbox has a clock of its own")
-    return Founded(prepared.settings, prepared.demonstration_at, made)
+    return Founded(prepared, made)
 
 
 def _fund(work: Work) -> None:
