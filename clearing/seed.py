@@ -18,7 +18,7 @@ from settlement.office import Office
 from settlement.payouts.payout_account import seed_demonstration_accounts
 from tenants.kernel.change import GENESIS, Change, record
 from tenants.kernel.clock import Clock
-from tenants.kernel.database import Scope, transaction
+from tenants.kernel.database import Scope, Work, transaction
 from tenants.kernel.errors import Text
 from tenants.policy_document import PolicyDocument, load_demonstration, load_shipped
 from tenants.policy_store import policy_subject
@@ -52,19 +52,32 @@ def seed(engine: Engine, machine: Clock, office: Office) -> Seeded:
         SeedError: a shipped tenant or policy version differs from the stored one.
         Unavailable: the database is away.
     """
+    with transaction(engine, scope_of_seed(), machine) as work:
+        return seed_within(work, office)
+
+
+def scope_of_seed() -> Scope:
+    """What seeding touches."""
+    return Scope(tuple(profile.tenant for profile in load_tenants()))
+
+
+def seed_within(work: Work, office: Office) -> Seeded:
+    """As :func:`seed`, within a transaction that has begun.
+
+    Raises:
+        SeedError: as above.
+    """
     profiles = load_tenants()
     documents = load_shipped() + (load_demonstration() if office.demonstration else ())
-    scope = Scope(tuple(profile.tenant for profile in profiles))
-    with transaction(engine, scope, machine) as work:
-        work.connection.exec_driver_sql("select pg_advisory_xact_lock(%s)", (_SEED_LOCK,))
-        tenants = _seed_tenants(work.connection, profiles, work.at)
-        if office.sandbox:
-            record(work.connection, [_founded(profile.tenant) for profile in tenants], work.at)
-        require_right_keys(work.connection, open_vault(office.secrets).keyring)
-        policies = _seed_policies(work.connection, documents, work.at)
-        if office.demonstration:
-            names = {profile.tenant: profile.zh for profile in profiles}
-            seed_demonstration_accounts(work.connection, names, office, work.at)
+    work.connection.exec_driver_sql("select pg_advisory_xact_lock(%s)", (_SEED_LOCK,))
+    tenants = _seed_tenants(work.connection, profiles, work.at)
+    if office.sandbox:
+        record(work.connection, [_founded(profile.tenant) for profile in tenants], work.at)
+    require_right_keys(work.connection, open_vault(office.secrets).keyring)
+    policies = _seed_policies(work.connection, documents, work.at)
+    if office.demonstration:
+        names = {profile.tenant: profile.zh for profile in profiles}
+        seed_demonstration_accounts(work.connection, names, office, work.at)
     return Seeded(len(tenants), policies)
 
 

@@ -75,7 +75,8 @@ def _require_own(credential: str) -> None:
     sandbox = current().settings.sandbox
     if not is_own(credential, sandbox=sandbox):
         said = other_instances("client.other_instance", sandbox=sandbox)
-        raise InvalidClientError(description=f"{said.code}: {said.text.en}")  # of OAuth's characters, without Chinese
+        text = f"{said.code}: {said.text.en}"  # OAuth's characters have no Chinese among them
+        raise InvalidClientError(description=text, status_code=said.status)
 
 
 def _save(token: dict[str, Any], asked: OAuth2Request) -> None:

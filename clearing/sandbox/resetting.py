@@ -1,25 +1,33 @@
 """Resetting: a sandbox is emptied and seeded anew; a real instance never is, whatever the settings say.
 
 The mark is read from the very database that would be emptied, within the transaction that empties it. That transaction
-takes everything away, migrates anew and marks again: whoever kills it finds the sandbox as it was, and who kills what
-follows it finds an empty sandbox. Either way the command is run again.
+takes everything away, migrates anew, marks and seeds again: whoever kills it finds the sandbox as it was, and who kills
+what follows it finds a new sandbox without budgets or test keys. Either way the command is run again.
+
+Clients stay in the database in any case, revoked where their keys are not kept: a service that runs meanwhile knows a
+caller for some seconds more, and what that caller sends finds its client there.
 """
 
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from psycopg import errors as pg
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
+from clearing.demonstration_clock import keep_later
 from clearing.migrations import migrate_within
 from clearing.preparation import prepare
 from clearing.sandbox.founding import Founded, furnish
 from clearing.sandbox.test_keys import KEPT_KEYS, set_aside
+from clearing.seed import scope_of_seed, seed_within
 from clearing.settings import Settings
+from settlement.office import Office
 from tenants.instance import SANDBOX, MixedInstancesError, require_secrets, stored_mark
-from tenants.kernel.database import ATTEMPTS, database_away, open_engine
+from tenants.kernel.clock import SystemClock
+from tenants.kernel.database import ATTEMPTS, begin, database_away, open_engine
+from tenants.kernel.secrets import load_secrets
 
 _LOCK: Final = 4206_2026
 _LOCK_TIMEOUT: Final = "20s"
@@ -55,37 +63,38 @@ def reset(owner_url: str, settings: Settings, at: datetime | None, *, keep_keys:
     require_secrets(settings.secrets_folder, SANDBOX)
     engine = open_engine(owner_url)
     try:
-        _emptied(engine, settings, keep_keys=keep_keys)
+        _emptied(engine, settings, at, keep_keys=keep_keys)
     finally:
         engine.dispose()
     _forget_checkpoints(settings.checkpoints_folder)  # what was signed while the database waited for its emptying
     return furnish(settings, prepare(settings, at))
 
 
-def _emptied(engine: Engine, settings: Settings, *, keep_keys: bool) -> None:
+def _emptied(engine: Engine, settings: Settings, at: datetime | None, *, keep_keys: bool) -> None:
     for _ in range(ATTEMPTS):
         try:
             with engine.begin() as connection:
-                return _empty(connection, settings, keep_keys=keep_keys)
+                return _empty(connection, settings, at, keep_keys=keep_keys)
         except DBAPIError as error:
             if not isinstance(error.orig, _BUSY):
                 raise
     raise database_away()
 
 
-def _empty(connection: Connection, settings: Settings, *, keep_keys: bool) -> None:
+def _empty(connection: Connection, settings: Settings, at: datetime | None, *, keep_keys: bool) -> None:
     connection.exec_driver_sql("select pg_advisory_xact_lock(%s)", (_LOCK,))
     connection.exec_driver_sql(f"set local lock_timeout = '{_LOCK_TIMEOUT}'")
     _require_sandbox(connection)
     # each transaction of the service begins there: the new ones wait and hold nothing, the old ones come to their end
     connection.exec_driver_sql("lock table service_clock in access exclusive mode")
-    clients: list[Any] = []
-    if keep_keys:
-        connection.exec_driver_sql("lock table client, client_key in access exclusive mode")
-        clients = list(connection.exec_driver_sql(f"select {_CLIENTS} from client").all())  # noqa: S608 - our own
-        set_aside(connection, settings.secrets_folder)
-    else:
+    connection.exec_driver_sql("lock table client, client_key in access exclusive mode")
+    machine = SystemClock()
+    if not keep_keys:
+        connection.exec_driver_sql("update client set revoked_at = %s where revoked_at is null", (machine.now(),))
         (settings.secrets_folder / KEPT_KEYS).unlink(missing_ok=True)
+    else:
+        set_aside(connection, settings.secrets_folder)
+    clients = connection.exec_driver_sql(f"select {_CLIENTS} from client").all()  # noqa: S608 - our own columns
     for statement in connection.exec_driver_sql(_DROPS.replace("%", "%%")).scalars().all():
         connection.exec_driver_sql(statement.replace("%", "%%"))
     migrate_within(connection, SANDBOX)
@@ -94,6 +103,9 @@ def _empty(connection: Connection, settings: Settings, *, keep_keys: bool) -> No
             f"insert into client ({_CLIENTS}) values (%s, %s, %s, %s, %s, %s, %s, %s)",  # noqa: S608 - our own columns
             tuple(client),
         )
+    keep_later(connection, at or machine.now(), machine)
+    office = Office(load_secrets(settings.secrets_folder), demonstration=True, sandbox=True)
+    seed_within(begin(connection, scope_of_seed(), machine), office)
     _forget_checkpoints(settings.checkpoints_folder)
 
 
