@@ -209,8 +209,7 @@ def _published(trial: _Trial) -> Iterator[Result]:
     if last is not None:
         morning = f"{(last + timedelta(days=1)).isoformat()}{_OPENING}"
         trial.staff("operator").put("/v1/demo/clock", {"now": morning})
-    return
-    yield
+    yield from ()
 
 
 def _instructed(trial: _Trial) -> Iterator[Result]:

@@ -41,8 +41,6 @@ def real_instance(asked: list[str]) -> Iterator[str]:
             self.end_headers()
             self.wfile.write(body)
 
-        do_POST = do_GET
-
         def log_message(self, *_: object) -> None:
             """Nothing."""
 
@@ -87,7 +85,7 @@ def test_every_page_bears_the_band_in_both_languages_and_every_answer_the_header
     for path in ("/console/sign-in", "/console", "/notices", "/docs", "/console/nothing-here"):
         page = sandbox.api.get(path)
         assert page.headers[HEADER] == SANDBOX
-        if page.headers["Content-Type"].startswith("text/html") and page.status != 302:
+        if page.headers["Content-Type"].startswith("text/html") and page.status not in range(300, 400):
             assert BAND.zh in page.body.decode(), path
             assert BAND.en in page.body.decode(), path
     for reply in (sandbox.api.get("/healthz"), sandbox.api.get("/v1/claims"), sandbox.api.get("/" + "a" * 60_000)):
@@ -160,8 +158,8 @@ def test_the_command_tells_of_keys_that_are_none(tmp_path: Path) -> None:
         ("update instance set mark = 'real'", "instance/mark"),
         ("delete from instance", "instance"),
         (
-            "update client set client_id = 'jssic-000000000000' where platform = 'wujiang-local'",
-            "client/jssic-000000000000",
+            "update client set client_id = 'jssic-00' where platform = 'wujiang-local'",
+            "client/jssic-00",
         ),
     ],
 )

@@ -121,7 +121,11 @@ def test_callers_of_a_service_that_is_reset_under_them_are_answered_and_find_it_
 
 @pytest.mark.parametrize(
     "where",
-    ["_forget_checkpoints", *(pytest.param(one, marks=pytest.mark.long) for one in ("migrate_within", "furnish"))],
+    [
+        "_forget_checkpoints",
+        pytest.param("migrate_within", marks=pytest.mark.long),
+        pytest.param("furnish", marks=pytest.mark.long),
+    ],
 )
 def test_who_is_killed_on_the_way_leaves_the_old_or_an_empty_sandbox_and_goes_on(
     running_both: tuple[RunningService, RunningService], where: str
