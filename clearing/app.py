@@ -68,6 +68,7 @@ from clearing.operating.requests import RequestLog
 from clearing.readiness import Readiness
 from clearing.service import Service, open_service
 from clearing.settings import settings_from
+from tenants.instance import BAND
 
 NOUNS: Final[tuple[ModuleType, ...]] = (
     claims,
@@ -175,6 +176,8 @@ def create_app(service: Service) -> Flask:
         api.register_blueprint(blueprint)
     for page in PAGES:
         app.register_blueprint(page.blueprint)
+    if service.settings.sandbox:
+        app.jinja_env.globals["band"] = BAND
     open_console(app, service.machine, demonstrates=service.settings.demonstration)
     serve_tokens(app)
     limit_open_calls(app)

@@ -55,6 +55,8 @@ class Orders:
     looks_per_hour: int
     webhook_wait_ms: int
     demonstration: bool
+    sandbox: bool
+    embedded: bool
     listener: int
     web_processes: int
     log: str | None
@@ -200,6 +202,8 @@ def _posts(orders: Orders) -> list[Post]:
         Path(orders.banks_file),
         orders.looks_per_hour,
         orders.webhook_wait_ms,
+        orders.sandbox,
+        orders.embedded,
     )
     service = open_service(settings)
     app = create_app(service)

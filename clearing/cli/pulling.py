@@ -52,7 +52,7 @@ def add_source(
             said = f"{client_id} 不是 {tenant} 的平台客户端 / is no platform's client for {tenant}"
             raise click.BadParameter(said, param_hint="--client")
         try:
-            address_of(target_of(url, demonstration=service.settings.demonstration))
+            address_of(target_of(url, demonstration=service.settings.calls_loopback))
         except TargetError as error:
             raise click.BadParameter(str(error), param_hint="--url") from error
         platform, wanted = caller.platform, Registration(tenant, what, url, every_seconds)

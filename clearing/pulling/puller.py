@@ -116,7 +116,7 @@ class Puller:
         token = self._service.vault.sealer.unseal(bytes(due.token_sealed), token_place(due.tenant, due.id))
         headers = {"Authorization": f"Bearer {token}", "Accept": f"{NDJSON}, {JSON}", "Accept-Encoding": "identity"}
         try:
-            target = target_of(self._address(due), demonstration=self._service.settings.demonstration)
+            target = target_of(self._address(due), demonstration=self._service.settings.calls_loopback)
             heard = get(target, headers, MAX_PAGE_BYTES, self._pace.deadline_seconds)
         except Problem as problem:
             raise AskingError(problem.code, problem.text, hopeless=True) from problem

@@ -19,6 +19,7 @@ from clearing.verification.debts import debt_differences
 from clearing.verification.difference import Difference, differs, guarded
 from clearing.verification.districts import district_differences
 from clearing.verification.files import file_differences
+from clearing.verification.instance import instance_differences
 from clearing.verification.key_versions import key_version_differences, key_versions
 from clearing.verification.keys import KeyCheck
 from clearing.verification.ledger import ledger_differences
@@ -105,6 +106,7 @@ def row_differences(
         snapshot.tally["checkpoints"] += sum(map(len, checkpoints.values()))
     chains = Chains(snapshot, checkpoints)
     yield from guarded("audit_entry", chains.differences())
+    yield from guarded("instance", instance_differences(snapshot, chains.settings, secrets_folder))
     keys = KeyCheck(snapshot, chains.settings, secrets)
     yield from guarded("signing_key", keys.differences())
     policies = PolicyCheck(snapshot, chains.settings)

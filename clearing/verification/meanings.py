@@ -6,6 +6,12 @@ from typing import Final
 from tenants.kernel.errors import Text
 
 MEANINGS: Final[Mapping[str, Text]] = {
+    "instance.absent": Text("没有环境标记", "there is no mark of the instance"),
+    "instance.client": Text("客户端属于另一类环境", "the client is one of the other kind of instance"),
+    "instance.mark": Text(
+        "环境标记与审计链或密钥所说不符", "the instance's mark is not what the chains or the secrets say"
+    ),
+    "instance.payment": Text("拨付文件的发送方式不属于本类环境", "a payment was sent a way that this instance has not"),
     "agreement.absent": Text("审计链中的协议不在库中", "an agreement of the audit chain is not there"),
     "agreement.people": Text("协议的三个环节不是三位不同的人", "an agreement did not take three people of both sides"),
     "agreement.sealed": Text("结算机构的加密账号与显示的不符", "the agent's sealed account is not the one shown"),

@@ -144,7 +144,7 @@ NEVER_CHANGED = {
     "pull_page",
     "batch_settlement", "suspense_resolution",
     "suspense_part", "suspense_decision", "month_close",
-    "signed_request",
+    "signed_request", "instance",
 }  # fmt: skip
 
 OF_A_CITY = {
