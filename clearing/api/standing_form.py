@@ -7,7 +7,7 @@ from marshmallow import Schema, fields, post_load, validate
 from clearing.api.noun import PageSchema, WholeNumber
 from clearing.tenancy import admissions, qualifications
 from clearing.tenancy.admissions import Proof
-from clearing.tenancy.qualifications import ProofDocument
+from clearing.tenancy.proofs import ProofDocument
 from clearing.tenancy.two_people import OUTCOMES
 from connectors.claim_schema import DOCUMENT_KINDS, NAME_CHARACTERS, PROVIDER_KINDS
 from connectors.fields import FOUNDED_FROM_YEAR, DayField, DivisionField, Sha256Field, UsccField

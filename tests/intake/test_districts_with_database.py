@@ -17,7 +17,8 @@ from clearing.claims.review import Decision, Reviewer, review
 from clearing.demonstration.parties import Region, enterprise_in
 from clearing.tenancy import qualifications
 from clearing.tenancy.governing import Year, governed_year
-from clearing.tenancy.qualifications import Application, QualificationRow
+from clearing.tenancy.proofs import Application
+from clearing.tenancy.qualifications import QualificationRow
 from tenants.kernel.clock import FixedClock
 from tenants.kernel.database import Scope, Work, run
 from tenants.kernel.errors import Conflict, Forbidden, Invalid, NotFound
