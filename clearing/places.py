@@ -15,6 +15,7 @@ from clearing.settings import (
     SettingsError,
     looks_per_hour_from,
     settings_from,
+    trusted_proxies_from,
     value_from,
     webhook_wait_from,
 )
@@ -118,6 +119,7 @@ def _within(
         checkpoints=root / "checkpoints",
         looks_per_hour=looks_per_hour_from(environment),
         webhook_wait_ms=webhook_wait_from(environment),
+        trusted_proxies=trusted_proxies_from(environment),
     )
     log = root / "logs" / SERVICE_LOG
     return Places(settings, addresses.owner_url, addresses.auditor_url, log, notices, revive)

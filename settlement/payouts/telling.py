@@ -43,9 +43,7 @@ _OUTCOMES: Final = "with recursive " + _TELL.format(
     "from unnest(%(instructions)s::uuid[], %(events)s::text[]) with ordinality d (instruction_id, event, position) "
     "join instruction_claim c on c.tenant = %(tenant)s and c.instruction_id = d.instruction_id"
 )
-_REISSUED: Final = "with recursive " + _TELL.format(
-    told="select 1::bigint, 'reissued'::text, %(obligation)s::uuid"
-)
+_REISSUED: Final = "with recursive " + _TELL.format(told="select 1::bigint, 'reissued'::text, %(obligation)s::uuid")
 
 
 def tell_outcomes(connection: Connection, tenant: str, outcomes: Sequence[tuple[UUID, str]], at: datetime) -> None:

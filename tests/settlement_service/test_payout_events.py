@@ -19,7 +19,9 @@ from tests.settlement_service.bank_files import FILES, Desk, open_desk
 from tests.settlement_service.bench import DEBTOR, OVER, Bench, account, shanghai
 from tests.settlement_service.test_reissue_with_database import again, decided, paid_again, proposed
 
-SAID = frozenset({"amount", "batch_id", "batch_no", "claim_id", "claim_no", "instruction_id", "kind", "payment", "tenant"})
+SAID = frozenset(
+    {"amount", "batch_id", "batch_no", "claim_id", "claim_no", "instruction_id", "kind", "payment", "tenant"}
+)
 
 
 def told(bench: Bench, claim_id: UUID | None = None) -> list[Any]:
@@ -142,7 +144,7 @@ def test_what_was_paid_before_there_were_events_is_told_by_the_migration_as_it_i
     later = paid_again(desk)
     later.hand_in(FILES["camt.053"](later.payments), shanghai("2024-10-30"))
     before = told(desk.bench)
-    statement = (Path(migrations.__file__).parent / "versions" / "0027_payout_events.sql").read_text(encoding="utf-8")
+    statement = (Path(migrations.__file__).parent / "versions" / "0027_flows.sql").read_text(encoding="utf-8")
     with owner.connect() as connection:
         connection.exec_driver_sql("delete from outbox where starts_with(kind, 'payout.')")
         connection.connection.driver_connection.execute(statement, prepare=False)  # type: ignore[union-attr]

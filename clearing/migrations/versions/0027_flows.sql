@@ -43,3 +43,7 @@ alter table instruction_claim force row level security;
 alter table reissue force row level security;
 alter table obligation force row level security;
 alter table batch force row level security;
+
+-- An outlet may hold requests for quota (额度申请) too.
+alter table pull_source drop constraint pull_source_what_check;
+alter table pull_source add constraint pull_source_what_check check (what in ('claims', 'reservations', 'support_records'));

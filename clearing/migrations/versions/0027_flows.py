@@ -1,4 +1,4 @@
-"""Payout events: what banks told before platforms were told of each payment, is told now."""
+"""Flows: what banks told before there was an event of each payment is told now; requests for quota are pulled too."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ down_revision = "0024"
 
 
 def upgrade() -> None:
-    """Write the events of the past; the statement is in the file of the same name."""
+    """Write the events of the past; the statements are in the file of the same name."""
     driver = op.get_bind().connection.driver_connection
     if driver is None:
         raise RuntimeError("the migration has no connection")
