@@ -33,7 +33,7 @@ DONE: Final = {"dismiss": "pair-dismissed", "confirm": "pair-confirmed"}
 
 
 @blueprint.get("")
-@as_api("similar-pairs.list_all")
+@as_api("similar-pairs.list_similar_pairs")
 def list_page() -> Response:
     """One page of the pairs that the address asks for, the first found first."""
     given = asked()
@@ -56,7 +56,7 @@ def list_page() -> Response:
 
 
 @blueprint.get("/export.<any(csv,xlsx):form>")
-@as_api("similar-pairs.list_all")
+@as_api("similar-pairs.list_similar_pairs")
 def export(form: str) -> Response:
     """The pairs that the address asks for, all of them, as a file."""
     query: dict[str, Any] = load(PairQuerySchema(), dict(filters()))

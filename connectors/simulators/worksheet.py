@@ -29,6 +29,7 @@ class WorksheetOffice:
 
     def __init__(self, simulator: Simulator) -> None:
         self.simulator = simulator
+        self._waiting: list[Case] = []
 
     def fill_in(self, template: Path, forms: Iterable[Form], filled: Path) -> None:
         """Write the claims, as forms of the worksheet, below the template's heading, by its own titles."""
@@ -37,6 +38,7 @@ class WorksheetOffice:
         for form in forms:
             number = str(form[NUMBER])
             self.simulator.cases[number] = Case(number, form, HANDED_IN)
+            self._waiting.append(self.simulator.cases[number])
             grid += [[row.get(title, "") for title in titles] for row in rows_of(form)]
         _write(filled, grid)
 
@@ -55,15 +57,13 @@ class WorksheetOffice:
 
     def look(self) -> list[str]:
         """Enter in the accounts what the service has by now; the numbers of what it has not."""
-        missing = []
-        for case in self.simulator.cases.values():
-            if case.status == HANDED_IN:
-                found = self.simulator.platform.find(case.number)
-                if found is None:
-                    missing.append(case.number)
-                else:
-                    self.simulator.enter(case, found)
-        return missing
+        found = {case.number: self.simulator.platform.find(case.number) for case in self._waiting}
+        for case in self._waiting:
+            claim = found[case.number]
+            if claim is not None:
+                self.simulator.enter(case, claim)
+        self._waiting = [case for case in self._waiting if found[case.number] is None]
+        return [case.number for case in self._waiting]
 
 
 def rows_of(form: Form) -> list[dict[str, str]]:
