@@ -115,11 +115,8 @@ def reserve(
 
 def other_content() -> Conflict:
     """The answer where the external id stands for another request."""
-    return Conflict(
-        "reservation.content_differs",
-        "此 external_id 已用于内容不同的额度申请。",
-        "This external_id came before with other content.",
-    )
+    said = ("此 external_id 已用于内容不同的额度申请。", "This external_id came before with other content.")
+    return Conflict("reservation.content_differs", *said)
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,7 @@ _REISSUED: Final = "with recursive " + _TELL.format(told="select 1::bigint, 'rei
 
 
 def tell_outcomes(connection: Connection, tenant: str, outcomes: Sequence[tuple[UUID, str]], at: datetime) -> None:
-    """Tell, in this order, what became of instructions: of each claim of theirs that it was paid, returned, rejected."""
+    """Tell, in this order, what became of instructions: that each claim of theirs was paid, returned or rejected."""
     told = [(instruction_id, outcome) for instruction_id, outcome in outcomes if outcome in TOLD]
     if told:
         ids, events = [each for each, _ in told], [outcome for _, outcome in told]

@@ -20,7 +20,8 @@ Grid = list[list[Any]]
 
 def grid_of(*bodies: dict[str, Any]) -> Grid:
     """The heading and the rows of the claims."""
-    return [TITLES, *([row.get(title, "") for title in TITLES] for body in bodies for row in rows_of(write_form(CLAIMS.document, body)))]
+    rows = [row for body in bodies for row in rows_of(write_form(CLAIMS.document, body))]
+    return [TITLES, *([row.get(title, "") for title in TITLES] for row in rows)]
 
 
 def write_csv(path: Path, grid: Grid, encoding: str = "utf-8-sig") -> Path:
