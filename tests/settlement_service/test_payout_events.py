@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import Engine, event
+from sqlalchemy import Connection, Engine, event
 
 from clearing import migrations
 from settlement.bank.simulator.answers import pain002
@@ -159,8 +159,12 @@ def test_what_was_paid_before_there_were_events_is_told_by_the_migration_as_it_i
 
 
 def test_the_events_are_written_with_the_outcomes_or_not_at_all(desk: Desk) -> None:
+    def fail_afterwards(connection: Connection) -> None:
+        tell_outcomes(connection, desk.bench.tenant, [(_instruction(desk), "paid")], OVER)
+        raise ZeroDivisionError
+
     with pytest.raises(ZeroDivisionError):
-        desk.bench.do(lambda c: (tell_outcomes(c, desk.bench.tenant, [(_instruction(desk), "paid")], OVER), 1 // 0))
+        desk.bench.do(fail_afterwards)
     assert told(desk.bench) == []
 
 
