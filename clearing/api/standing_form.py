@@ -1,5 +1,6 @@
 """Forms of qualifications, admissions and trust lists: what the interface takes of each."""
 
+from collections.abc import Sized
 from typing import Any, Final
 
 from marshmallow import Schema, fields, post_load, validate
@@ -124,6 +125,11 @@ class ListingSchema(Schema):
     through_on = DayField()
 
 
+def _not_too_many(providers: Sized) -> None:
+    """As ``validate.Length``, which the description would take for a length of text."""
+    validate.Length(max=MAX_PROVIDERS)(providers)
+
+
 class TrustListSchema(Schema):
     """The whole list, by credit code."""
 
@@ -132,7 +138,8 @@ class TrustListSchema(Schema):
         keys=UsccField(),
         values=fields.Nested(ListingSchema),
         required=True,
-        validate=validate.Length(max=MAX_PROVIDERS),
+        validate=_not_too_many,
+        metadata={"maxProperties": MAX_PROVIDERS},
     )
 
 

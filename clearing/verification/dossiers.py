@@ -93,7 +93,8 @@ select tenant, claim_id, id, batch_id, made_by, made_at, reason, contact_sealed,
 """
 _NOTICES: Final = """
 select tenant, subject_id, id, kind, platform, payload, created_at
-  from outbox order by tenant, subject_id, created_at, id
+  from outbox where kind not in ('payout.paid', 'payout.returned', 'payout.rejected', 'payout.reissued')
+ order by tenant, subject_id, created_at, id
 """
 _RESERVATIONS: Final = """
 select tenant, id, reservation_no, platform, external_id, scheme, mode, state, enterprise_uscc, enterprise_name,

@@ -30,6 +30,7 @@ from clearing.verification.months import month_differences
 from clearing.verification.numbers import number_differences
 from clearing.verification.outbox import idempotency_differences, outbox_differences
 from clearing.verification.oversight import oversight_differences
+from clearing.verification.payout_notices import payout_notice_differences
 from clearing.verification.payouts import payout_differences
 from clearing.verification.policies import PolicyCheck
 from clearing.verification.probes import probe_table_differences
@@ -180,6 +181,7 @@ def _by_table(snapshot: Snapshot, context: Context) -> Iterator[Difference]:
     yield from guarded("bank_line", bank_line_differences(snapshot))
     yield from guarded("bank_statement_part", bank_file_differences(snapshot, context.secrets))
     yield from guarded("instruction_outcome", outcome_differences(snapshot))
+    yield from guarded("outbox", payout_notice_differences(snapshot))
     yield from guarded("suspense_part", suspense_bound_differences(snapshot))
     yield from guarded("reissue", link_differences(snapshot))
     yield from guarded("clawback", clawback_bound_differences(snapshot))

@@ -218,6 +218,7 @@ MEANINGS: Final[Mapping[str, Text]] = {
     "outbox.count": Text("待发消息缺少或多余", "notices are missing or too many"),
     "outbox.form": Text("待发消息的记录不合规定", "the row is not well-formed"),
     "outbox.notice": Text("待发消息与审计链不一致", "the notice tells something else than the audit chain"),
+    "outbox.payout": Text("拨付事件与银行所告不一致", "an event of a payment is not what the bank told"),
     "outbox.stuck": Text("待发消息超过期限未完成", "the job is past its deadline"),
     "oversight.drawn": Text("抽查的申请不是所存种子抽取的", "the sample is not what its seed draws"),
     "oversight.own": Text("本人解除了自己的回避", "the person concerned ended the declaration"),
