@@ -24,7 +24,6 @@ from clearing.service import Service
 from clearing.stopping import until_told
 from clearing.webhooks.courier import Courier
 from clearing.workers import JOB_KINDS, queue_of
-from settlement.office import Office
 from tenants.kernel.database import Scope, Work, run
 
 CHECKPOINT_SECONDS: Final = 60
@@ -234,10 +233,8 @@ def _catch_up_matching(service: Service) -> None:
     # the formats of payment files are the workers' alone: a start waits for none of them
     from settlement.matching import make_overlooked_due  # noqa: PLC0415 - see above
 
-    office = Office(service.secrets, service.settings.demonstration)
-
     def one_batch(work: Work) -> bool:
-        return make_overlooked_due(work.connection, office)
+        return make_overlooked_due(work.connection, service.office)
 
     _repeat(service, one_batch)
 

@@ -1,5 +1,6 @@
 """Forms of qualifications, admissions and trust lists: what the interface takes of each."""
 
+from collections.abc import Sized
 from typing import Any, Final
 
 from marshmallow import Schema, fields, post_load, validate
@@ -7,7 +8,7 @@ from marshmallow import Schema, fields, post_load, validate
 from clearing.api.noun import PageSchema, WholeNumber
 from clearing.tenancy import admissions, qualifications
 from clearing.tenancy.admissions import Proof
-from clearing.tenancy.qualifications import ProofDocument
+from clearing.tenancy.proofs import ProofDocument
 from clearing.tenancy.two_people import OUTCOMES
 from connectors.claim_schema import DOCUMENT_KINDS, NAME_CHARACTERS, PROVIDER_KINDS
 from connectors.fields import FOUNDED_FROM_YEAR, DayField, DivisionField, Sha256Field, UsccField
@@ -124,6 +125,11 @@ class ListingSchema(Schema):
     through_on = DayField()
 
 
+def _not_too_many(providers: Sized) -> None:
+    """As ``validate.Length``, which the description would take for a length of text."""
+    validate.Length(max=MAX_PROVIDERS)(providers)
+
+
 class TrustListSchema(Schema):
     """The whole list, by credit code."""
 
@@ -132,7 +138,8 @@ class TrustListSchema(Schema):
         keys=UsccField(),
         values=fields.Nested(ListingSchema),
         required=True,
-        validate=validate.Length(max=MAX_PROVIDERS),
+        validate=_not_too_many,
+        metadata={"maxProperties": MAX_PROVIDERS},
     )
 
 

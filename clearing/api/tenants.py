@@ -12,7 +12,6 @@ from clearing.claims.division import Order, divide_budget
 from clearing.tenancy import budgets, linked_regions, quotas
 from connectors.fields import MoneyField, UsccField
 from tenants.kernel.canonical import Json
-from tenants.kernel.change import Change, record
 from tenants.kernel.database import Work
 from tenants.kernel.money import Money
 
@@ -134,11 +133,4 @@ def get_quota(query: dict[str, Any]) -> Response:
 
 def set_budget(work: Work, tenant: str, scheme: str, year: int, amount: Money, reason: str | None) -> dict[str, Json]:
     """Make the amount the year's appropriation, as the caller; the budget as it then is."""
-    before = budgets.read_budget(work.connection, tenant, scheme, year)
-    budgets.appropriate(work.connection, tenant, scheme, year, amount, work.at)
-    after = budgets.read_budget(work.connection, tenant, scheme, year)
-    subject = budgets.budget_id(tenant, scheme, year)
-    details: dict[str, Json] = {"before": before, "after": after}
-    change = Change(tenant, principal().subject, "budget.set", subject, reason=reason, details=details)
-    record(work.connection, [change], work.at)
-    return after
+    return budgets.set_budget(work, principal().subject, tenant, scheme, year, amount, reason)

@@ -13,6 +13,8 @@ from clearing.api.noun import load
 from clearing.api.standing_form import TrustDecisionSchema
 from clearing.console.batches import schemes_of
 from clearing.console.forms import decision_form
+from clearing.console.lists import as_file
+from clearing.console.registers import columns_of
 from clearing.console.screen import as_api, screen, show, within
 from clearing.console.table_upload import MAX_FORM_BYTES, Import, form_page, take
 from clearing.tenancy import trust_lists
@@ -28,6 +30,18 @@ blueprint = screen("trust_list", "/registers/trust-list/<tenant>", max_form_byte
 def list_page(tenant: str) -> Response:
     """The list in force, and the one proposed."""
     return _page(tenant)
+
+
+@blueprint.get("/export.<any(csv,xlsx):form>")
+@as_api("standings.get_trust_list")
+def export(tenant: str, form: str) -> Response:
+    """The list in force, or with ``which=proposed`` the one proposed, as a file."""
+    which = "proposed" if request.args.get("which") == "proposed" else "in_force"
+    found = within(lambda work: trust_lists.read(work.connection, tenant), (tenant,))[which]
+    listed = found["providers"] if isinstance(found, dict) and isinstance(found["providers"], dict) else {}
+    rows = [{"uscc": uscc, **one} for uscc, one in listed.items() if isinstance(one, dict)]
+    names = {"uscc": _("信用代码"), "name": _("服务机构"), "from_on": _("起始日"), "through_on": _("截止日")}
+    return as_file(form, f"trust-list-{tenant}", columns_of(names, {}), rows)
 
 
 @blueprint.post("/decision")

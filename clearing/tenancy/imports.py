@@ -7,7 +7,8 @@ from typing import Any, Final, TypeVar
 
 from clearing.tenancy.admissions import AdmissionRow, Entry, Proof, enter_all
 from clearing.tenancy.governing import Year
-from clearing.tenancy.qualifications import Application, ProofDocument, QualificationRow, apply_for_all
+from clearing.tenancy.proofs import Application, ProofDocument
+from clearing.tenancy.qualifications import QualificationRow, apply_for_all
 from connectors.claim_schema import DOCUMENT_KINDS, NAME_CHARACTERS, PROVIDER_KINDS
 from connectors.faults import Fault, explain
 from connectors.fields import FOUNDED_FROM_YEAR, DayField, DivisionField, Sha256Field, UsccField

@@ -23,7 +23,8 @@ from tenants.kernel.ids import new_id
 from tenants.kernel.money import Money
 from tenants.kernel.rate import RateError, parse_rate
 from tenants.kernel.statements import insert_rows
-from tenants.policy import Policy, Zone, lies_in
+from tenants.policy import EnterpriseType, Policy, Zone, lies_in
+from tenants.policy_store import approved_policies
 
 STATES: Final = ("proposed", "approved", "rejected")
 RACED: Final = frozenset({"linkage_in_force"})
@@ -158,12 +159,52 @@ def listed(
 ) -> list[Linkage]:
     """At most ``limit`` linkages of which the tenant is a side, behind the id, the oldest first."""
     rows = connection.exec_driver_sql(
-        f"select {_LIST} from linkage where (tenant = %s or linked = %s) "  # noqa: S608 - our own columns
-        "and (%s::int is null or year = %s) and (%s::text is null or state = %s) "
+        f"select {_LIST} from linkage where {_FOUND} "  # noqa: S608 - our own columns
         "and (%s::uuid is null or id > %s) order by id limit %s",
         (tenant, tenant, year, year, state, state, after, after, limit),
     )
     return [_row(row) for row in rows]
+
+
+def linkage_totals(
+    connection: Connection, tenant: str, year: int | None, state: str | None, most: int | None
+) -> tuple[int]:
+    """How many linkages the filter finds, counted up to ``most``."""
+    count: int = connection.exec_driver_sql(
+        f"select count(*) from (select 1 from linkage where {_FOUND} limit %s) found",  # noqa: S608 - our own words
+        (tenant, tenant, year, year, state, state, most),
+    ).scalar_one()
+    return (count,)
+
+
+_FOUND: Final = "(tenant = %s or linked = %s) and (%s::int is null or year = %s) and (%s::text is null or state = %s)"
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A scheme whose awards are matched: its types, and what it asks of each zone as its version of today says."""
+
+    province: str
+    scheme: str
+    types: tuple[EnterpriseType, ...]
+    zones: tuple[Zone, ...]
+
+
+def offers(work: Work, *, demonstration: bool) -> list[Offer]:
+    """Of the bound tenants' schemes those that ask regions to match their awards."""
+    schemes = work.connection.exec_driver_sql(
+        "select distinct tenant, scheme from policy_version where state = 'approved' and (%s or not demonstration) "
+        "order by tenant, scheme",
+        (demonstration,),
+    ).all()
+    found = []
+    for tenant, scheme in schemes:
+        policies = approved_policies(work.connection, tenant, [scheme], demonstration=demonstration)
+        policy = policies.in_force(scheme, shanghai_day(work.at))
+        zones = () if policy is None else tuple(zone for zone in policy.zones if zone.matching_cap is not None)
+        if policy is not None and zones:
+            found.append(Offer(tenant, scheme, policy.enterprise.types, zones))
+    return found
 
 
 def _governing(connection: Connection, province: str, division: str) -> str | None:

@@ -15,17 +15,17 @@ from sqlalchemy import Connection
 
 from clearing.claims.districts import refuse_outside
 from clearing.claims.interests import refuse_interested
-from clearing.claims.rules.parties import REGISTRY_NUMBER_LENGTH, years_later
 from clearing.tenancy.governing import Year
+from clearing.tenancy.proofs import Application, last_day, proof_faults
 from clearing.tenancy.two_people import require_another, require_reason
-from tenants.kernel.canonical import Json, canonical_bytes, plain
+from tenants.kernel.canonical import Json, plain
 from tenants.kernel.change import Change, record
 from tenants.kernel.clock import shanghai_day
 from tenants.kernel.database import Work
 from tenants.kernel.errors import Conflict, FieldError, Invalid, Text, not_found
 from tenants.kernel.ids import new_id
 from tenants.kernel.statements import insert_rows
-from tenants.policy import EnterpriseType, lies_in
+from tenants.policy import lies_in
 
 DECISIONS: Final[Mapping[str, tuple[str, str]]] = {
     "admit": ("applied", "admitted"),
@@ -34,45 +34,6 @@ DECISIONS: Final[Mapping[str, tuple[str, str]]] = {
 }
 """What a decision leads from and to."""
 _ONE_DAY: Final = timedelta(days=1)
-_AUTHORITY: Final = slice(2, 8)
-"""The division in a credit code."""
-
-
-@dataclass(frozen=True, slots=True)
-class ProofDocument:
-    """A document that proves a type: its kind and digest."""
-
-    kind: str
-    sha256: str
-
-
-@dataclass(frozen=True, slots=True)
-class Application:
-    """What an enterprise, its platform or the administrator states.
-
-    ``from_on`` is by default the day of entry; ``division``, where the enterprise is registered, the one in its credit
-    code, whose third to eighth characters are the registering authority's (GB 32100).
-    """
-
-    uscc: str
-    name: str
-    enterprise_type: str
-    number: str | None = None
-    issued_on: date | None = None
-    documents: tuple[ProofDocument, ...] = ()
-    resident_of: tuple[str, ...] = ()
-    from_on: date | None = None
-    division: str | None = None
-
-    @property
-    def registered_in(self) -> str:
-        """The six-digit division."""
-        return self.division or self.uscc[_AUTHORITY]
-
-    def proof_text(self) -> str:
-        """The proof as it is stored."""
-        named = {"number": self.number, "issued_on": self.issued_on}
-        return canonical_bytes({**named, "documents": self.documents, "resident_of": self.resident_of}).decode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +190,19 @@ def listed(
     return [QualificationRow(*row) for row in rows]
 
 
+def qualification_totals(
+    connection: Connection, tenant: str, wanted: Mapping[str, Any], most: int | None
+) -> tuple[int]:
+    """How many qualifications :func:`listed` lists, counted up to ``most``."""
+    given = tuple(wanted.get(name) for name in ("scheme", "year", "state"))
+    count: int = connection.exec_driver_sql(
+        "select count(*) from (select 1 from qualification where tenant = %s and (%s::text is null or scheme = %s)"
+        " and (%s::int is null or year = %s) and (%s::text is null or state = %s) limit %s) found",
+        (tenant, *(value for value in given for _ in range(2)), most),
+    ).scalar_one()
+    return (count,)
+
+
 def qualification_json(row: QualificationRow, today: date) -> dict[str, Json]:
     """The qualification as it is answered; one whose last day has passed is ``expired``."""
     data = {name: plain(getattr(row, name)) for name in COLUMNS}
@@ -255,7 +229,7 @@ def _entered(work: Work, actor: str, year: Year, one: Application) -> Qualificat
         said = Text(f"本券种不支持该类型；可选：{known}。", f"The scheme does not support this type, only: {known}.")
         return (FieldError("/enterprise_type", "type.unknown", said),)
     from_on = one.from_on or min(max(today, year.first_on), year.last_on)
-    faults = _proof_faults(kind, one, year.number, min(today, year.last_on))
+    faults = proof_faults(kind, one, year.number, min(today, year.last_on))
     if not year.first_on <= from_on <= year.last_on:
         span = f"{year.first_on}—{year.last_on}"
         said = Text(f"起始日须在额度年度 {span} 之内。", f"It must lie in the quota year {span}.")
@@ -263,7 +237,7 @@ def _entered(work: Work, actor: str, year: Year, one: Application) -> Qualificat
     if one.division is not None and not lies_in(one.division, policy.enterprise.divisions.value):
         said = Text("不在本券种支持的区划内。", "The scheme does not support it.")
         faults = (*faults, FieldError("/division", "division.elsewhere", said))
-    through_on = _last_day(kind, one, year.last_on)
+    through_on = last_day(kind, one, year.last_on)
     if not faults and through_on < from_on:
         said = Text(
             f"证书于 {through_on} 到期，早于起始日。", f"The certificate ends on {through_on}, before that day."
@@ -289,64 +263,6 @@ def _entered(work: Work, actor: str, year: Year, one: Application) -> Qualificat
         entered_by=actor,
         entered_at=work.at,
     )
-
-
-def _last_day(kind: EnterpriseType, one: Application, last_on: date) -> date:
-    """The year's last day, or the last on which the certificate proves its type."""
-    if one.issued_on is None or not kind.certificate_years:
-        return last_on
-    return min(last_on, years_later(one.issued_on, kind.certificate_years) - _ONE_DAY)
-
-
-def _proof_faults(kind: EnterpriseType, one: Application, year: int, on: date) -> tuple[FieldError, ...]:
-    """What the type's proof lacks on the day, each at its place."""
-    match kind.proof:
-        case "registry_number_of_year":
-            number = one.number or ""
-            right = len(number) == REGISTRY_NUMBER_LENGTH and number.isascii() and number.startswith(str(year))
-            return () if right else (_number_of_year(year),)
-        case "registry_number":
-            return () if one.number else (_NUMBER,)
-        case "certificate" | "certificate_or_number":
-            if one.issued_on is None:
-                return () if kind.proof == "certificate_or_number" and one.number else (_CERTIFICATE,)
-            valid = one.issued_on <= on < years_later(one.issued_on, kind.certificate_years or 0)
-            return () if valid else (_lapsed(kind.certificate_years or 0, on),)
-        case "documents":
-            missing = [name for name in kind.documents if name not in {each.kind for each in one.documents}]
-            return (_documents(missing),) if missing else ()
-        case "residence":
-            return () if one.resident_of else (_RESIDENCE,)
-
-
-def _number_of_year(year: int) -> FieldError:
-    said = Text(
-        f"须为 {year} 年度的 {REGISTRY_NUMBER_LENGTH} 位入库登记编号（前四位为年度）。",
-        f"The registration number of {year} is needed: {REGISTRY_NUMBER_LENGTH} characters, the year first.",
-    )
-    return FieldError("/number", "proof.number_of_year", said)
-
-
-def _lapsed(years: int, on: date) -> FieldError:
-    said = Text(
-        f"证书须在 {on} 前发证且未满 {years} 年。",
-        f"The certificate must be issued by {on} and under {years} years old.",
-    )
-    return FieldError("/issued_on", "proof.certificate_lapsed", said)
-
-
-def _documents(missing: Sequence[str]) -> FieldError:
-    named = "、".join(missing)
-    return FieldError("/documents", "proof.documents", Text(f"缺少证明文件：{named}。", f"Missing documents: {named}."))
-
-
-_NUMBER: Final = FieldError("/number", "proof.number", Text("须填登记编号或文件编号。", "A number is needed."))
-_CERTIFICATE: Final = FieldError(
-    "/issued_on", "proof.certificate", Text("须填证书发证日期。", "The day of the certificate is needed.")
-)
-_RESIDENCE: Final = FieldError(
-    "/resident_of", "proof.residence", Text("须注明入驻地。", "Where the enterprise resides is needed.")
-)
 
 
 def _same(known: QualificationRow, row: QualificationRow) -> bool:

@@ -43,6 +43,11 @@ def linked_regions_waiting(connection: Connection, actor: str) -> int:
     return _proposed(connection, "linked_region_list", actor)
 
 
+def linkages_waiting(connection: Connection, actor: str) -> int:
+    """Proposed commitments of linked regions that wait for a decision of this person."""
+    return _proposed(connection, "linkage", actor)
+
+
 def _proposed(connection: Connection, table: str, actor: str) -> int:
     found: int = connection.exec_driver_sql(
         f"select count(*) from {table} where tenant = any((select bound_tenants())::text[]) "  # noqa: S608 - ours

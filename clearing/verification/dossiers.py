@@ -93,7 +93,8 @@ select tenant, claim_id, id, batch_id, made_by, made_at, reason, contact_sealed,
 """
 _NOTICES: Final = """
 select tenant, subject_id, id, kind, platform, payload, created_at
-  from outbox order by tenant, subject_id, created_at, id
+  from outbox where kind not in ('payout.paid', 'payout.returned', 'payout.rejected', 'payout.reissued')
+ order by tenant, subject_id, created_at, id
 """
 _RESERVATIONS: Final = """
 select tenant, id, reservation_no, platform, external_id, scheme, mode, state, enterprise_uscc, enterprise_name,
@@ -102,7 +103,8 @@ select tenant, id, reservation_no, platform, external_id, scheme, mode, state, e
   from reservation order by tenant, id
 """
 _SUPPORT: Final = """
-select tenant, id, platform, external_id, content_mac, supported_on, keys, client_id, received_at
+select tenant, id, platform, external_id, content_mac, supported_on, keys, client_id, received_at, chunk_id, red_letter,
+       seen
   from support_record order by tenant, id
 """
 _RECEIPTS: Final = """

@@ -263,7 +263,7 @@ def _clients(snapshot: Snapshot) -> Iterator[Difference]:
         snapshot.tally["clients"] += 1
         place = f"client/{row.client_id}"
         begins = f"{row.platform or 'client'}-"
-        if not row.client_id.startswith(begins):
+        if not row.client_id.removeprefix("test_").startswith(begins):
             yield differs("client.form", f"{place}/platform", begins, row.client_id)
         if len(row.secret_hash) != 64 or not set(row.secret_hash) <= set("0123456789abcdef"):  # noqa: PLR2004 - SHA-256
             yield differs("client.form", f"{place}/secret_hash", "64 hexadecimal digits", row.secret_hash)

@@ -8,12 +8,14 @@ from functools import partial
 from select import POLLIN, poll
 from typing import Any, Final, TypeVar
 
+import psycopg
 from psycopg import errors as pg
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError, InvalidatePoolError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from tenants.kernel.arrays import register_columns
 from tenants.kernel.clock import Clock, OffsetClock
 from tenants.kernel.errors import RETRY_AFTER_SECONDS, Unavailable
 from tenants.kernel.statements import Query, read
@@ -126,6 +128,7 @@ def have_done(work: Work, before: Before) -> None:
 
 def open_engine(url: str) -> Engine:
     """An engine whose every statement is prepared, so that the server refuses stacked statements."""
+    register_columns(psycopg.adapters)  # SQLAlchemy's connections begin with these
     engine = create_engine(
         url,
         pool_size=POOL_SIZE,
@@ -162,13 +165,18 @@ def transaction(engine: Engine, scope: Scope, machine: Clock, done: frozenset[st
     """
     try:
         with engine.begin() as connection:
-            anchor = read(connection, _bind(scope))
-            clock = machine if anchor is None else OffsetClock(lambda: anchor, machine)
-            yield Work(connection, clock.now(), scope, done)
+            yield begin(connection, scope, machine, done)
     except (DBAPIError, PoolTimeout) as error:
         if is_away(error):
             raise database_away() from error
         raise
+
+
+def begin(connection: Connection, scope: Scope, machine: Clock, done: frozenset[str] = frozenset()) -> Work:
+    """Bind the scope in a transaction that has begun elsewhere; a transaction is bound once."""
+    anchor = read(connection, _bind(scope))
+    clock = machine if anchor is None else OffsetClock(lambda: anchor, machine)
+    return Work(connection, clock.now(), scope, done)
 
 
 def _bind(scope: Scope) -> Query[tuple[datetime, datetime] | None]:
@@ -213,7 +221,7 @@ def run(
                 scope = Scope(tuple(sorted(found.tenants.union(scope.tenants))))
         except DBAPIError as error:
             attempt += 1
-            transient = isinstance(error.orig, _TRANSIENT)
+            transient = isinstance(error.orig, _TRANSIENT) or _made_anew(error)
             if not transient and (attempt == ATTEMPTS or broken_constraint(error) not in raced):
                 raise
     raise database_away()
@@ -231,6 +239,11 @@ def is_away(error: Exception) -> bool:
 def broken_constraint(error: DBAPIError) -> str | None:
     """The name of the constraint that the error says is broken."""
     return error.orig.diag.constraint_name if isinstance(error.orig, pg.IntegrityError) else None
+
+
+def _made_anew(error: DBAPIError) -> bool:
+    """Whether a sandbox's reset made the schema anew while the statement waited for it within one of its functions."""
+    return isinstance(error.orig, pg.InternalError_) and str(error.orig).startswith("cache lookup failed for function")
 
 
 def _lost(error: DBAPIError) -> bool:

@@ -82,7 +82,7 @@ def interface(servers: Addresses, data_dir: Path) -> Iterator[Interface]:
     with engine.begin() as connection:
         for platform, person in (("jssic", None), (None, "全权")):
             client = create_client(connection, platform, ("jiangsu", "wujiang"), SCOPES, person, NOW)
-            tokens.append(new_token())
+            tokens.append(new_token(sandbox=False))
             store_token(connection, tokens[-1], client.client_id, SCOPES, NOW)
     yield Interface(create_app(service), auditor, *tokens)
     engine.dispose()

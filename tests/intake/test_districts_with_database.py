@@ -17,7 +17,8 @@ from clearing.claims.review import Decision, Reviewer, review
 from clearing.demonstration.parties import Region, enterprise_in
 from clearing.tenancy import qualifications
 from clearing.tenancy.governing import Year, governed_year
-from clearing.tenancy.qualifications import Application, QualificationRow
+from clearing.tenancy.proofs import Application
+from clearing.tenancy.qualifications import QualificationRow
 from tenants.kernel.clock import FixedClock
 from tenants.kernel.database import Scope, Work, run
 from tenants.kernel.errors import Conflict, Forbidden, Invalid, NotFound
@@ -141,7 +142,7 @@ def decided(uscc: str, who: str) -> Callable[[Work], QualificationRow]:
 def test_a_binding_is_set_and_ended_by_another_person_and_then_binds_no_more(counter: Counter, person: str) -> None:
     [bound] = [
         one
-        for one in counter.do(lambda work: districts.listed(work.connection, "jiangsu", None, 1000), "jiangsu")
+        for one in counter.do(lambda work: districts.listed(work.connection, "jiangsu", {}, None, 1000), "jiangsu")
         if one.person == person
     ]
     given = {"person": "自己", "division": "320300", "ground": "x"}

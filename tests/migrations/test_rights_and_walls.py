@@ -125,7 +125,7 @@ MAY_UPDATE = {
         "paid_on", "paid_document", "paid_by", "paid_at", "due_on", "obligation_id", "waiting_fen", "freed_fen",
         "recover_fen", "changed_by", "changed_at",
     },
-    "console_account": {"password_hash", "totp_sealed", "changed_at", "revoked_at"},
+    "console_account": {"password_hash", "totp_sealed", "changed_at", "credentials_at", "revoked_at"},
     "console_attempt": {"sign_in_step", "confirm_step", "failures", "last_failed_at"},
     "console_session": {"seen_at", "ended_at"},
 }  # fmt: skip
@@ -145,7 +145,7 @@ NEVER_CHANGED = {
     "pull_page",
     "batch_settlement", "suspense_resolution",
     "suspense_part", "suspense_decision", "month_close",
-    "signed_request",
+    "signed_request", "instance",
 }  # fmt: skip
 
 OF_A_CITY = {
@@ -250,7 +250,7 @@ def test_nothing_is_left_to_the_public(catalogue: Connection) -> None:
     ).scalars()
     assert set(callable_by_app) == {
         "bind_scope", "bound_tenants", "bound_platform", "bound_districts", "in_district", "payout_state",
-        "fill_registry", "drop_registry_version", "claimed_fen_of",
+        "fill_registry", "drop_registry_version", "claimed_fen_of", "take_free_keys",
     }  # fmt: skip
     for right in ("CREATE", "TEMPORARY"):
         kind = "schema" if right == "CREATE" else "database"
