@@ -94,6 +94,16 @@ def matching_expense_account(scheme: str, year: int) -> str:
     return f"matching-expense/{scheme}/{year}"
 
 
+def matching_recoverable_account(scheme: str, year: int) -> str:
+    """In a linked tenant's books: matching that was paid on awards that were asked back, to be recovered."""
+    return f"matching-recoverable/{scheme}/{year}"
+
+
+def matching_recovered_account(scheme: str, year: int) -> str:
+    """In a linked tenant's books: what came back of it."""
+    return f"matching-recovered/{scheme}/{year}"
+
+
 def clearing_account(scheme: str, year: int, tenant: str) -> str:
     """What stands between this tenant and another: credits are owed to the other, debits are owed by it."""
     return f"clearing/{scheme}/{year}/{tenant}"

@@ -49,7 +49,7 @@ class Due:
     """One matching that is due: by a division, which may be a tenant (``linked``), to the enterprise of a claim.
 
     ``amount`` is what is owed of it now; ``waiting`` while its payout waits to be issued again; ``to_recover`` is what
-    was paid of it, or is being paid, on an award that was asked back.
+    was paid of it, or is being paid, on an award that was asked back, of which ``recovered`` came back since.
     """
 
     tenant: str
@@ -64,6 +64,7 @@ class Due:
     paid_document: str | None
     waiting: Money
     to_recover: Money
+    recovered: Money
 
     def json(self, today: date) -> dict[str, Json]:
         """The matching in the form of the API."""
@@ -76,7 +77,8 @@ class Due:
             "linked_tenant": self.linked,
             "amount": str(self.amount),
             "waiting": str(self.waiting),
-            "to_recover": str(self.to_recover),
+            "to_recover": str(self.to_recover - self.recovered),
+            "recovered": str(self.recovered),
             "due_on": plain(self.due_on),
             "overdue": self.paid_on is None and self.due_on < today and bool(self.amount),
             "paid_on": plain(self.paid_on),
@@ -272,9 +274,12 @@ def list_due(
     """
     due_on, claim_id = after or (date.min, UUID(int=0))
     rows = connection.exec_driver_sql(
-        "select d.tenant, d.claim_id, d.division, d.linked, d.amount_fen - d.waiting_fen - d.freed_fen, "  # noqa: S608
-        "d.due_on, coalesce(o.claim_no, h.claim_no), coalesce(o.enterprise_name, h.enterprise_name), d.paid_on, "
-        "d.paid_document, d.waiting_fen, d.recover_fen "
+        "select d.tenant, d.claim_id, d.division, d.linked, "  # noqa: S608
+        "d.amount_fen - d.waiting_fen - d.freed_fen as owed_fen, "
+        "d.due_on, coalesce(o.claim_no, h.claim_no) as claim_no, "
+        "coalesce(o.enterprise_name, h.enterprise_name) as enterprise_name, d.paid_on, "
+        "d.paid_document, d.waiting_fen, d.recover_fen, (select coalesce(sum(r.amount_fen), 0)::bigint "
+        "from matching_recovery r where r.tenant = d.tenant and r.claim_id = d.claim_id) as recovered_fen "
         "from matching_due d left join obligation o on o.tenant = d.tenant and o.id = d.claim_id "
         "left join obligation h on h.tenant = d.linked and h.id = d.obligation_id "
         f"where (d.tenant = %s or d.linked = %s) and {_WHICH[which]} and (%s::text is null or d.division = %s) "
@@ -283,9 +288,13 @@ def list_due(
         (tenant, tenant, *([today] if which == "overdue" else []), division, division, due_on, claim_id, limit),
     )
     return [
-        Due(owed_to, claim, of, linked, Money(fen), due, claim_no, enterprise, paid_on, document, Money(w), Money(r))
-        for owed_to, claim, of, linked, fen, due, claim_no, enterprise, paid_on, document, w, r in rows
-    ]
+        Due(
+            row.tenant, row.claim_id, row.division, row.linked, Money(row.owed_fen), row.due_on, row.claim_no,
+            row.enterprise_name, row.paid_on, row.paid_document, Money(row.waiting_fen), Money(row.recover_fen),
+            Money(row.recovered_fen),
+        )
+        for row in rows
+    ]  # fmt: skip
 
 
 WHICH: Final = ("open", "overdue", "paid", "waiting", "to_recover", "all")
@@ -295,7 +304,8 @@ _WHICH: Final = {
     "overdue": f"{_OWED} and d.due_on < %s",
     "paid": "d.paid_on is not null",
     "waiting": "d.waiting_fen > 0",
-    "to_recover": "d.recover_fen > 0",
+    "to_recover": "d.recover_fen > (select coalesce(sum(r.amount_fen), 0) from matching_recovery r "
+    "where r.tenant = d.tenant and r.claim_id = d.claim_id)",
     "all": "true",
 }
 

@@ -35,7 +35,7 @@ AGAIN: Final = "matching due again"
 """Reasons of transfers, of items that leave a batch, and of obligations that end."""
 _UNSEALED: Final = frozenset({"cut", "in_publicity"})
 
-_LOCKED: Final = (
+LOCKED: Final = (
     "select d.*, o.scheme, o.quota_year, o.claim_no, h.batch_id as h_batch_id, b.state as h_state, "
     "(select t.debit from ledger_transfer t where t.tenant = d.tenant and t.subject_id = d.claim_id "
     "and t.kind in ('post', 'posted') and starts_with(t.credit, 'matching-payable/') and t.reverses is null "
@@ -101,7 +101,7 @@ def take_back(connection: Connection, tenant: str, keeps: Mapping[UUID, Money], 
     if not keeps:
         return
     changes = []
-    for row in connection.exec_driver_sql(_LOCKED, (tenant, list(keeps))).all():
+    for row in connection.exec_driver_sql(LOCKED, (tenant, list(keeps))).all():
         standing_fen = row.amount_fen - row.waiting_fen - row.freed_fen - row.recover_fen
         cut = Money(max(standing_fen - keeps[row.claim_id].fen, 0))
         paying = row.paid_on is not None or (row.h_batch_id is not None and row.h_state not in _UNSEALED)
@@ -113,6 +113,8 @@ def take_back(connection: Connection, tenant: str, keeps: Mapping[UUID, Money], 
             credit = _waiting(row) if back.ground == RETURNED else row.cap
             _book(connection, row, _payable(row), credit, cut, TAKEN_BACK, back.at)
             instead = _replace(connection, row, Money(standing_fen - cut.fen), row.due_on, back, sealer)
+        elif row.linked is not None:
+            _owed_back(connection, row, cut, back.at)
         _write(connection, row, {column: getattr(row, column) + cut.fen}, instead, row.due_on, back)
         changes += _changes("matching.taken_back", row, cut, standing_fen - cut.fen, instead, column, back)
     _record(connection, changes, back.at)
@@ -130,7 +132,7 @@ def make_due_again(connection: Connection, batch: Batch, sealer: Sealer, at: dat
         return
     back = Back(RETURNED, batch.id, "system", at)
     due_on, changes = due_day(connection, batch, at, demonstration=demonstration), []
-    for row in connection.exec_driver_sql(_LOCKED, (batch.tenant, list(waiting))).all():
+    for row in connection.exec_driver_sql(LOCKED, (batch.tenant, list(waiting))).all():
         again, standing_fen = Money(row.waiting_fen), row.amount_fen - row.freed_fen - row.recover_fen
         _book(connection, row, _waiting(row), _payable(row), again, AGAIN, at)
         instead = _replace(connection, row, Money(standing_fen), due_on, back, sealer)
@@ -139,17 +141,17 @@ def make_due_again(connection: Connection, batch: Batch, sealer: Sealer, at: dat
     _record(connection, changes, at)
 
 
-def _payable(row: Any) -> str:  # noqa: ANN401 - a row of _LOCKED
+def _payable(row: Any) -> str:  # noqa: ANN401 - a row of LOCKED
     return ledger.matching_payable_account(row.scheme, row.quota_year, row.division)
 
 
-def _waiting(row: Any) -> str:  # noqa: ANN401 - a row of _LOCKED
+def _waiting(row: Any) -> str:  # noqa: ANN401 - a row of LOCKED
     return ledger.matching_waiting_account(row.scheme, row.quota_year, row.division)
 
 
 def _book(
     connection: Connection,
-    row: Any,  # noqa: ANN401 - a row of _LOCKED
+    row: Any,  # noqa: ANN401 - a row of LOCKED
     debit: str,
     credit: str,
     amount: Money,
@@ -164,9 +166,18 @@ def _book(
     ledger.append(connection, row.tenant, [transfer], at)
 
 
+def _owed_back(connection: Connection, row: Any, amount: Money, at: datetime) -> None:  # noqa: ANN401 - a row of LOCKED
+    """What the linked tenant paid, or is paying, is a receivable in its books from now on."""
+    receivable = ledger.matching_recoverable_account(row.scheme, row.quota_year)
+    expense = ledger.matching_expense_account(row.scheme, row.quota_year)
+    ledger.open_accounts(connection, row.linked, {receivable: False, expense: False})
+    transfer = ledger.posted(receivable, expense, amount, TAKEN_BACK, matching_subject(row.tenant, row.claim_id))
+    ledger.append(connection, row.linked, [transfer], at)
+
+
 def _replace(
     connection: Connection,
-    row: Any,  # noqa: ANN401 - a row of _LOCKED
+    row: Any,  # noqa: ANN401 - a row of LOCKED
     left: Money,
     due_on: date,
     back: Back,
@@ -207,7 +218,7 @@ def _replace(
 
 def _write(
     connection: Connection,
-    row: Any,  # noqa: ANN401 - a row of _LOCKED
+    row: Any,  # noqa: ANN401 - a row of LOCKED
     amounts: Mapping[str, int],
     instead: UUID | None,
     due_on: date,
@@ -227,7 +238,7 @@ def _write(
 
 def _changes(
     action: str,
-    row: Any,  # noqa: ANN401 - a row of _LOCKED
+    row: Any,  # noqa: ANN401 - a row of LOCKED
     amount: Money,
     standing_fen: int,
     instead: UUID | None,
@@ -239,6 +250,7 @@ def _changes(
     details: dict[str, Json] = {
         "claim_id": str(row.claim_id), "claim_no": row.claim_no, "ground": back.ground, "cause": str(back.cause),
         "amount": str(amount), "stands": str(Money(standing_fen)), "as": column.removesuffix("_fen"),
+        "receivable": column == "recover_fen" and row.linked is not None,
         "obligation": plain(row.obligation_id), "instead": plain(instead), "due_on": plain(due_on or row.due_on),
     }  # fmt: skip
     sides = [side for side in (row.tenant, row.linked) if side is not None]

@@ -10,9 +10,10 @@ from marshmallow import Schema, fields, validate
 from clearing.api.batches import READERS
 from clearing.api.frame import Answer, in_transaction, needs, principal
 from clearing.api.noun import Noun, PageSchema, bad_query, page, read_cursor
-from connectors.fields import DayField
+from connectors.fields import DayField, MoneyField
 from connectors.leaf import TextField
 from settlement.matching import WHICH, list_due, record_payment, who_owes
+from settlement.matching_recovery import Recovery, recover
 from tenants.kernel.clock import shanghai_day
 from tenants.kernel.database import Work
 from tenants.kernel.errors import FieldError, Invalid, Text
@@ -34,6 +35,14 @@ class PaymentSchema(Schema):
 
     paid_on = DayField(about="支付日 / the day of the payment")
     document = TextField(MAX_DOCUMENT_CHARACTERS, about="支付凭证号 / number of the voucher")
+
+
+class MatchingRecoverySchema(Schema):
+    """What came back to a linked region."""
+
+    amount = MoneyField(about="收回金额（元） / what came back")
+    recovered_on = DayField(about="收回日 / the day on which it came back")
+    document = TextField(MAX_DOCUMENT_CHARACTERS, about="收款凭证号 / number of the voucher")
 
 
 @blueprint.get("")
@@ -77,6 +86,19 @@ def post_payment(body: dict[str, Any], tenant: str, claim_id: UUID) -> Response:
             work.connection, tenant, claim_id, body["paid_on"], body["document"], principal().subject, work.at
         )
         return Answer({"claim_id": str(claim_id), "paid_on": body["paid_on"].isoformat(), "document": body["document"]})
+
+    return in_transaction(use_case, (tenant,))
+
+
+@blueprint.post("/<uuid:claim_id>/recovery")
+@needs("batches:write")
+@blueprint.arguments(MatchingRecoverySchema)
+def post_recovery(body: dict[str, Any], tenant: str, claim_id: UUID) -> Response:
+    """Record what came back of a matching that was paid on an award that was asked back."""
+    recovery = Recovery(**body)
+
+    def use_case(work: Work) -> Answer:
+        return Answer(recover(work, tenant, claim_id, recovery, principal().subject).json())
 
     return in_transaction(use_case, (tenant,))
 

@@ -64,7 +64,7 @@ def set_the_stage(people: People) -> None:
     for (tenant, scheme), amount in BUDGETS.items():
         people.administrator.put(f"/v1/tenants/{tenant}/schemes/{scheme}/budgets/2024", {"amount": amount})
     path = "/v1/tenants/jiangsu/linked-regions/2024"
-    proposed = people.administrator.put(path, {"regions": LINKED_REGIONS}).json["proposed"]
+    proposed = people.administrator.put(path, {"regions": LINKED_REGIONS})["proposed"]
     people.approver.post(f"{path}/decision", {"version": proposed["version"], "outcome": "approve"})
 
 

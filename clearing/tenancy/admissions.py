@@ -15,12 +15,13 @@ from sqlalchemy import Connection
 
 from clearing.claims.interests import refuse_interested
 from clearing.claims.rules.parties import years_later
+from clearing.tenancy.two_people import require_another
 from settlement.batches.publicity import calendar_of
 from tenants.kernel.canonical import Json, canonical_bytes, plain
 from tenants.kernel.change import Change, record
 from tenants.kernel.clock import shanghai_day
 from tenants.kernel.database import Work
-from tenants.kernel.errors import Conflict, FieldError, Forbidden, Invalid, Text, not_found
+from tenants.kernel.errors import Conflict, FieldError, Invalid, Text, not_found
 from tenants.kernel.ids import new_id
 from tenants.kernel.statements import insert_rows
 from tenants.kernel.workdays import publicity_through
@@ -175,8 +176,8 @@ def decide(work: Work, actor: str, policy: Policy, uscc: str, decision: Decision
             f"The admission is {rows[-1].state}; this decision is not possible.",
         )
     _refuse_bare(decision)
-    if any(row.entered_by == actor for row in concerned):
-        raise Forbidden("admission.four_eyes", "录入人不能自行决定。", "Who entered it may not decide it: four eyes.")
+    for row in concerned:
+        require_another("admission", row.entered_by, actor)
     refuse_interested(work, policy.tenant, actor, [uscc])
     decided = []
     for row in concerned:

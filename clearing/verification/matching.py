@@ -10,6 +10,7 @@ from clearing.verification.context import Context
 from clearing.verification.difference import Difference, compared, differs
 from clearing.verification.entries import SHANGHAI, Entry
 from clearing.verification.matching_back import back_differences, changes_of, replaced
+from clearing.verification.matching_recoveries import recovery_differences
 from clearing.verification.snapshot import Row, Snapshot
 from clearing.verification.terms import in_force
 from clearing.verification.unsealing import OpenedSecrets
@@ -49,7 +50,7 @@ select o.tenant, o.id, o.released_at from obligation o where o.kind = 'matching'
 """
 _PAID: Final = """
 select t.tenant, t.id, t.subject_id, t.debit, t.credit, t.amount_fen, t.at, t.reason, t.kind from ledger_transfer t
- where t.credit like 'matching-paid/%%' or t.debit like 'matching-paid/%%'
+ where t.credit like 'matching-paid/%%'
 """
 _BACK: Final = """
 select t.tenant, t.id, t.subject_id, t.debit, t.credit, t.amount_fen, t.at, t.reason, t.kind from ledger_transfer t
@@ -88,6 +89,7 @@ def matching_differences(snapshot: Snapshot, context: Context) -> Iterator[Diffe
         yield from _linked(place, row, governed, changes, context)
         yield from _handed(row, changes, context.secrets)
         yield from _paid(place, row, transfers.pop(_subject(row), None), batches, context)
+    yield from recovery_differences(snapshot, context)
     for row in snapshot.rows(_HANDED):
         entry = ended.pop((row.tenant, row.id), None)
         if entry is None or row.released_at is None or not entry.witnesses(row.released_at):

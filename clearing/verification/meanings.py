@@ -210,6 +210,7 @@ MEANINGS: Final[Mapping[str, Text]] = {
         "收回或重新到期的配套与审计链或账本不符", "matching taken back is not that of chain and ledger"
     ),
     "matching.due": Text("应付配套与已兑付的申请不符", "the matching due is not that of a paid claim"),
+    "matching.recovered": Text("追回的配套与审计链或账目不符", "recovered matching is not as chains and books tell"),
     "matching.handed": Text("联动地区账上的配套与省级申请不符", "the linked region's books have another matching"),
     "matching.paid": Text("配套的支付与审计链或账本不符", "a matching's payment is not that of chain and ledger"),
     "order.content": Text("已签名的指令与清算结果不符", "the signed order says something else"),

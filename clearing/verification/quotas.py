@@ -58,7 +58,8 @@ select coalesce(w.tenant, h.tenant) as tenant, coalesce(w.code, h.code) as code,
 _MATCHED: Final = """
 with wanted as (
     select c.tenant, c.scheme || '/' || c.quota_year as year, c.enterprise_uscc as uscc,
-           sum(c.matching_fen - coalesce(d.freed_fen, 0)) as fen
+           sum(c.matching_fen - coalesce(d.freed_fen, 0) - coalesce((select sum(r.amount_fen) from matching_recovery r
+               where r.tenant = c.tenant and r.claim_id = c.id), 0)) as fen
       from claim c left join matching_due d on d.tenant = c.tenant and d.claim_id = c.id
      where c.state in ('on_hold', 'in_review', 'approved') and c.matching_fen > 0 group by 1, 2, 3),
 held as (

@@ -326,6 +326,9 @@ def bodies() -> dict[tuple[str, str], Body]:
         ("POST", "/v1/tenants/jiangsu/linked-regions/2099/decision"): {
             "version": 1, "outcome": "reject", "reason": "x",
         },
+        ("POST", f"/v1/tenants/jiangsu/matching/{someone}/recovery"): {
+            "amount": "1.00", "recovered_on": "2024-08-29", "document": "x",
+        },
         ("PUT", "/v1/tenants/jiangsu/payout-account"): {
             "account_name": "试", "account_number": "62220000111122", "bank_name": "行", "cnaps": "102100099996",
         },

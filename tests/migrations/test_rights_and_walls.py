@@ -141,6 +141,7 @@ NEVER_CHANGED = {
     "bank_statement_part", "bank_line", "instruction_outcome", "account_correction", "account_correction_decision",
     "reissue", "first_release", "release_signature", "provider_reward", "receipt", "clawback", "clawback_recovery",
     "registry_probe", "similarity_model", "trust_listing", "sample", "calendar_year", "linked_region",
+    "matching_recovery",
     "pull_page",
     "batch_settlement", "suspense_resolution",
     "suspense_part", "suspense_decision", "month_close",

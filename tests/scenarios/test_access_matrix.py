@@ -164,6 +164,7 @@ MATRIX: dict[tuple[str, str], set[str]] = {
     ("post", f"{SCHEME}/rewards/{{year}}"): {"batches:write"},
     ("get", f"{TENANT}/matching/regions"): BATCH_READERS,
     ("post", f"{TENANT}/matching/{{claim_id}}/payment"): {"batches:write"},
+    ("post", f"{TENANT}/matching/{{claim_id}}/recovery"): {"batches:write"},
     ("get", f"{TENANT}/release-limit"): {*BATCH_READERS, "policies:write"},
     ("put", f"{TENANT}/release-limit"): {"policies:write"},
     ("post", f"{BATCH}/exposure-hold/lift"): {"batches:release"},
@@ -409,6 +410,7 @@ BODIES: dict[str, Any] = {
             "account_name": "试探", "account_number": "6222000011112222", "bank_name": "试探", "cnaps": "102100099996",
         },
     },
+    f"{TENANT}/matching/{{claim_id}}/recovery": {"amount": "1.00", "recovered_on": "2024-09-30", "document": "试探"},
     f"{TENANT}/matching/{{claim_id}}/payment": {"paid_on": "2024-09-30", "document": "试探"},
     f"{TENANT}/agreements": {
         "counterparty": "jiashan", "form": "direct", "effective_on": "2099-01-01", "document": "试探",

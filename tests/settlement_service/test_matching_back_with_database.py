@@ -1,5 +1,6 @@
 """Matching follows its award: waiting while the payout is back, less of it when asked back, in both books at once."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
@@ -15,12 +16,13 @@ from settlement.batches.batch_steps import CutOrder, cut, publish
 from settlement.batches.publicity import PublicityTerms
 from settlement.matching import Due, list_due, matching_subject, record_payment, who_owes
 from settlement.matching_back import CLAWED_BACK, Back, linked_tenants, take_back
+from settlement.matching_recovery import Recovered, Recovery, recover
 from settlement.payouts.instruction import Account
 from settlement.payouts.reissue import Proposal, decide, propose, reissue
 from tenants.kernel.canonical import sha256
 from tenants.kernel.clock import FixedClock, shanghai_day
-from tenants.kernel.database import Scope, transaction
-from tenants.kernel.errors import Conflict
+from tenants.kernel.database import Scope, run, transaction
+from tenants.kernel.errors import Conflict, NotFound
 from tenants.kernel.ids import new_id
 from tenants.kernel.money import Money
 from tenants.kernel.workdays import official_calendar
@@ -165,6 +167,95 @@ def test_a_batch_that_is_not_sealed_gives_its_item_up_and_a_sealed_one_pays_what
     [one] = case.due("paid", linked.tenant)
     assert (str(one.amount), str(one.to_recover)) == ("70.00", "70.00")
     assert case.balance("matching-paid", case.province.own) == 7_000
+
+
+def pay_by_batch(case: Case) -> None:
+    """The linked tenant pays its matching of the first claim."""
+    linked = case.province.linked
+    linked.set_account()
+    order = CutOrder(linked.tenant, "provincial", "common_use", OVER, kind="matching")
+    batch = linked.do(lambda c: cut(c, order, MAKER, OVER), OVER)
+    terms = PublicityTerms(1, official_calendar())
+    linked.do(lambda c: publish(c, linked.tenant, batch.id, terms, MAKER, OVER), OVER)
+    case.province.instruct(linked.release(linked.seal(batch, at=SEALED), at=SEALED), linked.tenant)
+
+
+def come_back(case: Case, tenant: str, claim: int, amount: str, document: str = "收1") -> Recovered:
+    recovery = Recovery(Money.parse(amount), SEALED.date(), document)
+    claim_id = case.province.claims[claim]
+    made: Recovered = run(
+        case.both.app,
+        Scope((tenant,)),
+        FixedClock(SEALED),
+        lambda work: recover(work, tenant, claim_id, recovery, "钱"),
+    )
+    return made
+
+
+def test_what_was_paid_on_an_award_asked_back_is_a_receivable_until_it_came_back_in_both_books(case: Case) -> None:
+    linked, cap = case.province.linked.tenant, f"matching/provincial/2024/{case.province.own}/91320300MA1TEST00X"
+    pay_by_batch(case)
+    taken = case.desk.balance(cap)
+    case.ask_back(case.province.claims[0], "60.00", SEALED)
+    assert (case.linked_balance("matching-recoverable"), case.linked_balance("matching-expense")) == (-4_000, -6_000)
+    assert case.desk.balance(cap) == taken
+    assert str(come_back(case, linked, 0, "15.00").recovered) == "15.00"
+    again = come_back(case, linked, 0, "15.00")
+    assert again.json() | {"claim_id": "", "claim_no": ""} == {
+        "province": case.both.tenant, "claim_id": "", "claim_no": "", "asked_back": "40.00", "recovered": "15.00",
+        "to_recover": "25.00",
+    }  # fmt: skip
+    assert [str(one.to_recover - one.recovered) for one in case.due("to_recover", linked)] == ["25.00"]
+    with pytest.raises(Conflict) as refused:
+        come_back(case, linked, 0, "16.00")
+    assert refused.value.code == "matching.recovered"
+    with pytest.raises(Conflict, match=r"25\.00"):
+        come_back(case, linked, 0, "25.01", "收2")
+    come_back(case, linked, 0, "25.00", "收2")
+    assert case.due("to_recover", linked) == []
+    assert (case.linked_balance("matching-recoverable"), case.linked_balance("matching-recovered")) == (0, -4_000)
+    assert (case.balance("matching-paid", case.province.own), case.desk.balance(cap) - taken) == (6_000, 4_000)
+    told = case.both.rows(
+        "select tenant, count(*) from audit_entry where action = 'matching.recovered' and tenant = any(%s) group by 1",
+        list(case.province.tenants),
+    )
+    assert {tuple(row) for row in told} == {(tenant, 2) for tenant in case.province.tenants}
+
+
+def test_only_the_region_itself_records_what_came_back_and_no_more_than_it_paid(case: Case) -> None:
+    linked = case.province.linked.tenant
+    with pytest.raises(Conflict) as refused:
+        come_back(case, linked, 0, "1.00")
+    assert refused.value.code == "matching.not_paid"
+    pay_by_batch(case)
+    with pytest.raises(Conflict, match=r"0\.00"):
+        come_back(case, linked, 0, "1.00")
+    case.ask_back(case.province.claims[0], "60.00", SEALED)
+    with pytest.raises(Conflict) as refused:
+        come_back(case, case.both.tenant, 0, "1.00")
+    assert refused.value.code == "matching.in_books"
+    with pytest.raises(NotFound):
+        come_back(case, linked, 1, "1.00")
+    with pytest.raises(DBAPIError, match="no more is recovered"):
+        case.both.change(
+            "insert into matching_recovery values (%s, uuidv7(), %s, %s, 4001, '2024-10-01', 'x', 'x', now())",
+            case.both.tenant, case.province.claims[0], linked,
+        )  # fmt: skip
+
+
+def test_two_who_record_what_came_back_at_once_record_no_more_than_there_is(case: Case) -> None:
+    linked = case.province.linked.tenant
+    pay_by_batch(case)
+    case.ask_back(case.province.claims[0], "60.00", SEALED)
+
+    def try_one(number: int) -> str:
+        try:
+            return str(come_back(case, linked, 0, "25.00", f"收{number}").recovered)
+        except Conflict as conflict:
+            return conflict.code
+
+    with ThreadPoolExecutor(4) as crowd:
+        assert sorted(crowd.map(try_one, range(4))) == ["25.00"] + ["matching.recovered"] * 3
 
 
 def test_a_region_that_is_no_tenant_owes_what_is_left_and_nothing_more(case: Case) -> None:

@@ -91,6 +91,10 @@ def _match(story: Story, batch: Body) -> None:
     asked = next(each for each in whole if each["claim_id"] in paid)
     path = f"/v1/claims/{asked['claim_id']}/clawbacks"
     story.call("reviewer of authority", "POST", path, {"amount": "10.00", "reason": "多计"})
+    path = f"/v1/tenants/wujiang/matching/{asked['claim_id']}/recovery"
+    for amount, document in (("1.00", "吴财收〔2024〕1号"), ("0.50", "吴财收〔2024〕2号")):
+        came = {"amount": amount, "recovered_on": "2024-11-18", "document": document}
+        story.call("maker", "POST", path, came)
 
 
 def _pay_for_wujiang(story: Story) -> None:
