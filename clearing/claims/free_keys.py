@@ -10,7 +10,7 @@ from typing import Final
 
 from clearing.claims.registry import Key
 from tenants.kernel.arrays import bigints, byteas, smallints, texts, uuids
-from tenants.kernel.statements import Query, bytea_array
+from tenants.kernel.statements import Query
 
 FEW: Final = 20
 """Below so many records a statement for columns gains nothing."""
@@ -22,8 +22,8 @@ Taken = tuple[bytes, str, int, bytes, bytes, str, str, int, int | None]
 def known_keys(digests: Iterable[bytes]) -> Query[frozenset[bytes]]:
     """Which of the digests the registry has ever had."""
     return Query(
-        "select digest from registry_key where digest = any(%s::bytea[])",
-        (bytea_array(sorted(digests)),),
+        "select digest from registry_key where digest = any(%s)",
+        (byteas(sorted(digests)),),
         lambda rows: frozenset(bytes(row[0]) for row in rows),
     )
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 import orjson
@@ -22,7 +22,7 @@ from clearing.claims.support_keys import is_red_letter, keys_stated
 from clearing.claims.vault import Vault
 from connectors.submission import SupportRecord
 from tenants.kernel.arrays import bigints, byteas, smallints, texts, uuids
-from tenants.kernel.canonical import Json, printed_part
+from tenants.kernel.canonical import Json
 from tenants.kernel.change import change_writes
 from tenants.kernel.database import Work, broken_constraint
 from tenants.kernel.errors import Conflict, FieldError, Invalid, Problem
@@ -34,8 +34,7 @@ SCHEME: Final = "local"
 """The scheme of what a local platform paid outside this service."""
 
 
-@dataclass(frozen=True, slots=True)
-class Registered:
+class Registered(NamedTuple):
     """A support record as stored: 201 new, 200 as it was; ``collisions`` are the keys that others hold already."""
 
     status: int
@@ -44,8 +43,7 @@ class Registered:
     collisions: tuple[dict[str, Json], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Stated:
+class Stated(NamedTuple):
     """A record that is new here, with the keyed digest of its content and its keys."""
 
     record: SupportRecord
@@ -96,11 +94,29 @@ def register_free(
     return _register(work, vault, client_id, actor, records, apart=True)
 
 
+def register_new(
+    work: Work, vault: Vault, client_id: str, actor: str, records: Sequence[SupportRecord]
+) -> list[Registered | Problem | None]:
+    """The same without a look at what is here: where all are new, as in nearly every chunk of a file, none is needed.
+
+    The database refuses it where one is not (``RACED``, or as a failed serialisation), and :func:`register_free` looks.
+    """
+    return _register(work, vault, client_id, actor, records, apart=True, looking=False)
+
+
 def _register(
-    work: Work, vault: Vault, client_id: str, actor: str, records: Sequence[SupportRecord], *, apart: bool
+    work: Work,
+    vault: Vault,
+    client_id: str,
+    actor: str,
+    records: Sequence[SupportRecord],
+    *,
+    apart: bool,
+    looking: bool = True,
 ) -> list[Registered | Problem | None]:
     macs = [vault.content_mac(content(one)) for one in records]
-    active, before = read_all(work.connection, written_versions(), _stored(records))
+    active, *found = read_all(work.connection, written_versions(), *([_stored(records)] if looking else []))
+    before: dict[str, tuple[UUID, bytes, int]] = found[0] if found else {}
     versions, fresh, places = vault.under(active), list[Stated](), dict[str, int]()
     answers: list[Registered | Problem | int | _Repeated] = []
     for one, mac in zip(records, macs, strict=True):
@@ -118,7 +134,7 @@ def _register(
             places[one.external_id] = len(fresh)
             answers.append(len(fresh))
             fresh.append(Stated(one, mac, keys, red_letter))
-    taken = _take(work, versions, client_id, actor, fresh, apart=apart)
+    taken = _take(work, versions, client_id, actor, fresh, apart=apart, looking=looking)
     return [_answer(taken, one) for one in answers]
 
 
@@ -168,10 +184,17 @@ def content(one: SupportRecord) -> bytes:
             "tenant": one.tenant,
             "enterprise_uscc": one.enterprise_uscc,
             "supported_on": one.supported_on,
-            "keys": [{"kind": k.kind, "value": k.value, "amount": k.amount, "by": k.provider_uscc} for k in one.keys],
+            "keys": [
+                {
+                    "kind": k.kind,
+                    "value": k.value,
+                    "amount": None if k.amount is None else str(k.amount),
+                    "by": k.provider_uscc,
+                }
+                for k in one.keys
+            ],
         },
-        printed_part,
-        orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER | orjson.OPT_PASSTHROUGH_DATETIME,
+        option=orjson.OPT_SORT_KEYS,
     )
 
 
@@ -192,10 +215,17 @@ _COLUMNS: Final = (
 
 
 def _take(
-    work: Work, versions: Versions, client_id: str, actor: str, fresh: Sequence[Stated], *, apart: bool
+    work: Work,
+    versions: Versions,
+    client_id: str,
+    actor: str,
+    fresh: Sequence[Stated],
+    *,
+    apart: bool,
+    looking: bool,
 ) -> Sequence[Registered | None]:
     """Take the records' keys and store them; ``None`` for those that meet somebody, where they are left ``apart``."""
-    meeting = _meeting(work, fresh)
+    meeting = _meeting(work if looking else None, fresh)
     if not meeting:
         return _take_free(work, versions, client_id, actor, fresh)
     if not apart:
@@ -208,12 +238,16 @@ def _take(
     return answers
 
 
-def _meeting(work: Work, fresh: Sequence[Stated]) -> frozenset[int]:
-    """The places of the records with a key that the registry knows, or that another of them has; of few all."""
+def _meeting(work: Work | None, fresh: Sequence[Stated]) -> frozenset[int]:
+    """The places of the records with a key that the registry knows, or that another of them has; of few all.
+
+    Without ``work`` nobody asks the registry.
+    """
     if len(fresh) < FEW:
         return frozenset(range(len(fresh)))
     digests = [digest for one in fresh for key in one.keys for _, digest in key.digests]
-    met = read(work.connection, known_keys(digests)) | shared(digests)
+    known = frozenset[bytes]() if work is None else read(work.connection, known_keys(digests))
+    met = known | shared(digests)
     if not met:
         return frozenset()
     return frozenset(

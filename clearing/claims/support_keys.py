@@ -23,7 +23,9 @@ def keys_stated(
         if text:
             earlier = keys.get((kind, text))
             place = f"/keys/{position}" if earlier is None else earlier.place
-            amount = (key.amount or ZERO) + (ZERO if earlier is None else earlier.claimed)
+            amount = key.amount or ZERO
+            if earlier is not None:
+                amount += earlier.claimed
             stated = None if key.kind == "red_letter" else amount or None
             keys[kind, text] = Key(kind, place, stated, amount, versions.digests(kind, text))
         else:

@@ -50,8 +50,8 @@ STANDS: Final = (
     "select count(*), count(distinct s.id), count(distinct s.chunk_id), sum(k.taken_fen)::bigint, md5(string_agg("
     "s.external_id || '|' || s.supported_on || '|' || h.claimed_fen || '|' || encode(h.digest, 'hex') || E'\\n', '' "
     'order by s.external_id collate "C")) from support_record s join registry_holding h on h.holder_id = s.id '
-    "join registry_key k on k.digest = h.digest and k.exclusion_group = h.exclusion_group and k.total_fen = k.taken_fen "
-    "where s.external_id like %s"
+    "join registry_key k on k.digest = h.digest and k.exclusion_group = h.exclusion_group "
+    "where k.total_fen = k.taken_fen and s.external_id like %s"
 )
 
 
