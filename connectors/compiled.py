@@ -69,8 +69,8 @@ def _read_object(members: list[Member], make: Callable[..., Any]) -> Reader:
     parts = ", ".join(f"part{number}" for number in range(len(members)))
     text += ["    if seen != len(value):", "        raise Fault('field.unknown')", f"    return make({parts})"]
     exec("\n".join(text), names)  # noqa: S102 - nothing of it comes from outside
-    reader: Reader = names["read"]
-    return reader
+    written_out: Reader = names["read"]
+    return written_out
 
 
 def _key(part: "dataclasses.Field[Any]", field: fields.Field[Any]) -> str:
