@@ -43,7 +43,7 @@ from tests.verification.platform_story import (
     register_webhooks,
     send_webhooks,
 )
-from tests.verification.policy_story import commit_regions, divide_a_budget, draft_policies, set_the_rate
+from tests.verification.policy_story import commit_regions, divide_a_budget, draft_policies, link_regions, set_the_rate
 from tests.verification.registry_story import retype, rotate_registry_key, support_in_bulk
 from tests.verification.reserving import reservation, reserve
 from tests.verification.suspicions import cancel, cancel_what_was_paid, collide
@@ -263,11 +263,7 @@ def _set_up(story: Story) -> None:
             "administrator", "PUT", "/v1/tenants/jiangsu/schemes/provincial/budgets/2024",
             {"amount": amount, "reason": "年度预算"}, key=f"budget-{amount}",
         )  # fmt: skip
-    story.call(
-        "administrator", "PUT", "/v1/tenants/jiangsu/linked-regions/2024",
-        {"regions": {"320509": ["tech_sme", "high_tech", "incubated", "talent"], "320300": ["tech_sme"], "320700": ["tech_sme", "high_tech"], "320900": ["tech_sme"]}},
-    )  # fmt: skip
-
+    link_regions(story)
     commit_regions(story)
 
 
