@@ -6,7 +6,6 @@ compiled reader does not say where a fault is: whoever meets one lets marshmallo
 
 import dataclasses
 from collections.abc import Callable
-from operator import itemgetter
 from typing import Any
 
 from marshmallow import fields
@@ -18,8 +17,8 @@ from connectors.parts import ByCode, Part, PartSchema, Rows
 Reader = Callable[[Any], Any]
 """Reads one JSON value; raises ``Fault`` where it is wrong."""
 
-Optional = tuple[str, Reader, Callable[[], Any]]
-"""Name in JSON, reader of what is there, and maker of what stands for absence."""
+Member = tuple[str, Reader, Callable[[], Any] | None]
+"""Name in JSON, reader of what is there, and, where it need not be there, maker of what stands for absence."""
 
 
 def compiled(schema: PartSchema) -> Reader:
@@ -32,63 +31,58 @@ def compiled(schema: PartSchema) -> Reader:
     parts = [(part, declared.pop(part.name)) for part in dataclasses.fields(schema.makes)]
     if declared:
         raise TypeError(f"{schema.makes.__name__} has no {', '.join(declared)}")
-    needed = [(part.name, _key(part, field), _reader(field)) for part, field in parts if field.required]
-    optional = [(part.name, _optional(part, field)) for part, field in parts if not field.required]
     make = _with_claimed_part(schema.makes) if schema.has_claimed_part else schema.makes
-    names = [name for name, _, _ in needed] + [name for name, _ in optional]
-    return _read_object(
-        [(key, reader) for _, key, reader in needed],
-        [slot for _, slot in optional],
-        _in_order(make, [names.index(part.name) for part, _ in parts]),
-    )
+    members = [(_key(part, field), _reader(field), None if field.required else _absent(part)) for part, field in parts]
+    return _read_object(members, make)
 
 
-def _read_object(
-    members: list[tuple[str, Reader]], optional: list[Optional], make: Callable[[list[Any]], Any]
-) -> Reader:
-    needed = len(members)
-
-    def read(value: Any) -> Any:  # noqa: ANN401 - the type is the schema's
-        if type(value) is not dict:
-            raise Fault("object.expected")
-        try:
-            parts = [reader(value[key]) for key, reader in members]
-        except KeyError:
-            raise Fault("field.required") from None
-        seen = needed
-        for key, reader, absent in optional:
-            found = value.get(key)
-            if found is not None:
-                parts.append(reader(found))
-                seen += 1
-            else:
-                parts.append(absent())
-                seen += key in value
-        if seen != len(value):
-            raise Fault("field.unknown")
-        return make(parts)
-
-    return read
-
-
-def _in_order(make: Callable[..., Any], order: list[int]) -> Callable[[list[Any]], Any]:
-    """``make`` for parts that are listed in another order than it takes them."""
-    if order == sorted(order):
-        return lambda parts: make(*parts)
-    arrange = itemgetter(*order)
-    return lambda parts: make(*arrange(parts))
+def _read_object(members: list[Member], make: Callable[..., Any]) -> Reader:
+    """A function written out for these members, so that reading one costs no loop; its text is made of numbers only."""
+    names: dict[str, Any] = {"make": make, "Fault": Fault}
+    needed, lines = 0, list[str]()
+    for number, (key, reader, absent) in enumerate(members):
+        names |= {f"key{number}": key, f"read{number}": reader, f"absent{number}": absent}
+        if absent is None:
+            needed += 1
+            lines.append(f"        part{number} = read{number}(value[key{number}])")
+    text = [
+        "def read(value):",
+        "    if type(value) is not dict:",
+        "        raise Fault('object.expected')",
+        "    try:",
+        *(lines or ["        pass"]),
+        "    except KeyError:",
+        "        raise Fault('field.required') from None",
+        f"    seen = {needed}",
+    ]
+    for number, (_, _, absent) in enumerate(members):
+        if absent is not None:
+            text += [
+                f"    found = value.get(key{number})",
+                "    if found is not None:",
+                f"        part{number} = read{number}(found)",
+                "        seen += 1",
+                "    else:",
+                f"        part{number} = absent{number}()",
+                f"        seen += key{number} in value",
+            ]
+    parts = ", ".join(f"part{number}" for number in range(len(members)))
+    text += ["    if seen != len(value):", "        raise Fault('field.unknown')", f"    return make({parts})"]
+    exec("\n".join(text), names)  # noqa: S102 - nothing of it comes from outside
+    written_out: Reader = names["read"]
+    return written_out
 
 
 def _key(part: "dataclasses.Field[Any]", field: fields.Field[Any]) -> str:
     return part.name if field.data_key is None else field.data_key
 
 
-def _optional(part: "dataclasses.Field[Any]", field: fields.Field[Any]) -> Optional:
-    key, reader = _key(part, field), _reader(field)
+def _absent(part: "dataclasses.Field[Any]") -> Callable[[], Any]:
+    """What stands for a member that is not there."""
     if part.default_factory is not dataclasses.MISSING:
-        return key, reader, part.default_factory
+        return part.default_factory
     default = None if part.default is dataclasses.MISSING else part.default
-    return key, reader, lambda: default
+    return lambda: default
 
 
 def _reader(field: fields.Field[Any]) -> Reader:

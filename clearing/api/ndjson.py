@@ -1,8 +1,7 @@
 """Newline-delimited JSON in and out, a line at a time: a body of any size in the same memory."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import IO, Final
+from typing import IO, Final, NamedTuple
 
 from flask import Response, stream_with_context
 
@@ -15,8 +14,7 @@ from tenants.kernel.errors import Problem
 READ_BYTES: Final = 64 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """One line of the body, counted from one; ``content`` is ``None`` where it was longer than allowed."""
 
     number: int
@@ -29,9 +27,15 @@ def read_lines(stream: IO[bytes], max_bytes: int) -> Iterator[Line]:
     while block := stream.read(READ_BYTES):
         *ended, rest = block.split(b"\n")
         for piece in ended:
-            too_long = too_long or len(kept) + len(piece) > max_bytes
-            yield from _line(number, None if too_long else bytes(kept) + piece)
-            number, kept, too_long = number + 1, bytearray(), False
+            if kept or too_long:
+                too_long = too_long or len(kept) + len(piece) > max_bytes
+                yield from _line(number, None if too_long else bytes(kept) + piece)
+                kept, too_long = bytearray(), False
+            elif len(piece) > max_bytes:
+                yield Line(number, None)
+            elif piece and not piece.isspace():
+                yield Line(number, piece)
+            number += 1
         too_long = too_long or len(kept) + len(rest) > max_bytes
         kept = bytearray() if too_long else kept + rest
     yield from _line(number, None if too_long else bytes(kept))

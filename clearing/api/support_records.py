@@ -12,7 +12,7 @@ from clearing.api.noun import MAX_BODY_BYTES, Noun, json_body, load, too_large
 from clearing.api.problems import wants_english
 from clearing.claims.free_keys import FEW
 from clearing.claims.probes import met_this_hour, too_many
-from clearing.claims.support import RACED, Registered, register_free, register_support, taken_id
+from clearing.claims.support import RACED, Registered, register_free, register_new, register_support, taken_id
 from clearing.claims.vault import Vault
 from clearing.service import Service
 from connectors.claim_schema import SupportRecordSchema
@@ -94,13 +94,13 @@ def gathered(lines: Iterator[Line], caller: Principal) -> Iterator[Chunk]:
     return in_chunks(_read(lines, caller))
 
 
-def in_chunks(lines: Iterator[tuple[int, SupportRecord | Problem]]) -> Iterator[Chunk]:
-    """Consecutive records of one tenant."""
+def in_chunks(lines: Iterator[tuple[int, SupportRecord | Problem]], at_once: int = RECORDS_AT_ONCE) -> Iterator[Chunk]:
+    """Consecutive records of one tenant, so many ``at_once`` at most."""
     chunk: Chunk = []
     tenant: str | None = None
     for number, one in lines:
         other_tenant = isinstance(one, SupportRecord) and tenant not in {None, one.tenant}
-        if len(chunk) >= RECORDS_AT_ONCE or other_tenant:
+        if len(chunk) >= at_once or other_tenant:
             yield chunk
             chunk, tenant = [], None
         if isinstance(one, SupportRecord):
@@ -119,31 +119,46 @@ def _take(service: Service, caller: Principal, chunk: Chunk, *, english: bool) -
             yield {"line": number, "status": answer.status, "support_record": _json(answer)}
 
 
+Told = TypeVar("Told", Registered | Problem, Registered | Problem | None)
+Register = Callable[[Work, Vault, str, str, Sequence[SupportRecord]], list[Told]]
+"""A way to register records in one transaction."""
+
+
 def registered(
-    service: Service, caller: Principal, records: list[SupportRecord], *, limited: bool = True
+    service: Service, caller: Principal, records: list[SupportRecord], *, limited: bool = True, hopeful: bool = False
 ) -> list[Registered | Problem]:
     """What became of each of the records, which are of one tenant, in their order.
 
-    ``limited``: the caller comes from outside, and meets only so many of other tenants' keys in an hour.
+    ``limited``: the caller comes from outside, and meets only so many of other tenants' keys in an hour. ``hopeful``:
+    all are expected to be new, as those before them were.
     """
     if not records:
         return []
     if len(records) < FEW:
         return _registered(service, caller, records, register_support, limited=limited)
-    answers = _registered(service, caller, records, register_free, limited=limited)
+    first = [register_new] if hopeful else []
+    answers = _registered(service, caller, records, _in_turn(*first, register_free), limited=limited)
     left = [one for one, answer in zip(records, answers, strict=True) if answer is None]
     then = iter(_registered(service, caller, left, register_support, limited=limited) if left else ())
     return [next(then) if answer is None else answer for answer in answers]
 
 
-Told = TypeVar("Told", Registered | Problem, Registered | Problem | None)
+def _in_turn(*ways: Register[Registered | Problem | None]) -> Register[Registered | Problem | None]:
+    """Each attempt in the next way, and all that follow in the last."""
+    left = list(ways)
+
+    def register(*given: Any) -> list[Registered | Problem | None]:  # noqa: ANN401 - passed on as they are
+        way = left.pop(0) if len(left) > 1 else left[0]
+        return way(*given)
+
+    return register
 
 
 def _registered(
     service: Service,
     caller: Principal,
     records: list[SupportRecord],
-    register: Callable[[Work, Vault, str, str, Sequence[SupportRecord]], list[Told]],
+    register: Register[Told],
     *,
     limited: bool,
 ) -> list[Told]:

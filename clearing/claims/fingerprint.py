@@ -3,7 +3,6 @@
 Only what is certain is made alike, character by character (:mod:`clearing.claims.characters`).
 """
 
-import hmac
 import re
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -12,6 +11,7 @@ from typing import Final
 from clearing.claims.characters import letters_and_digits, simplified
 from clearing.claims.invoice_qr import read_invoice_qr
 from connectors.submission import Document, Invoice, Receipt, Submission
+from tenants.kernel.keyed_digest import keyed_digest
 from tenants.kernel.money import ZERO, Money, total
 
 DIGEST_BYTES: Final = 16
@@ -58,7 +58,7 @@ class RegistryKey:
 
 def digest(key: RegistryKey, kind: str, text: str) -> bytes:
     """What the registry stores for an identity: 16 bytes of HMAC-SHA-256 over domain, kind and canonical text."""
-    return hmac.digest(key.secret, _DOMAIN + kind.encode() + b"\x00" + text.encode(), "sha256")[:DIGEST_BYTES]
+    return keyed_digest(key.secret, _DOMAIN + kind.encode() + b"\x00" + text.encode())[:DIGEST_BYTES]
 
 
 def canonical_serial(text: str) -> str:

@@ -5,12 +5,12 @@ first; the database makes sure of it, and whoever lost a race begins again.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from clearing.claims.registry import Holder, Key
+from clearing.claims.registry import Key
 from tenants.kernel.arrays import bigints, byteas, smallints, texts, uuids
-from tenants.kernel.statements import Query, bytea_array
+from tenants.kernel.statements import Query
 
 FEW: Final = 20
 """Below so many records a statement for columns gains nothing."""
@@ -22,8 +22,8 @@ Taken = tuple[bytes, str, int, bytes, bytes, str, str, int, int | None]
 def known_keys(digests: Iterable[bytes]) -> Query[frozenset[bytes]]:
     """Which of the digests the registry has ever had."""
     return Query(
-        "select digest from registry_key where digest = any(%s::bytea[])",
-        (bytea_array(sorted(digests)),),
+        "select digest from registry_key where digest = any(%s)",
+        (byteas(sorted(digests)),),
         lambda rows: frozenset(bytes(row[0]) for row in rows),
     )
 
@@ -36,12 +36,13 @@ def shared(digests: Iterable[bytes]) -> frozenset[bytes]:
     return frozenset(digest for digest, times in Counter(listed).items() if times > 1)
 
 
-def taken_rows(keys: Iterable[Key], holder: Holder) -> list[Taken]:
-    """The keys as one holder takes them."""
-    held_by = holder.holder_id.bytes
+def taken_rows(
+    keys: Iterable[Key], holder: bytes, enterprise: Mapping[int, bytes], scheme: str, month: str
+) -> list[Taken]:
+    """The keys as one holder takes them, of whom the id's 16 bytes are given."""
     return [
         (
-            digest, key.kind, version, held_by, holder.enterprise[version], holder.scheme, holder.month,
+            digest, key.kind, version, holder, enterprise[version], scheme, month,
             key.claimed.fen, None if key.stated is None else key.stated.fen,
         )
         for key in keys

@@ -7,7 +7,7 @@ as holdings, whose sums the database keeps and checks. See ``dedup.md`` and inva
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 import orjson
@@ -30,8 +30,7 @@ RED_LETTER: Final = "red-letter"
 """The scheme of a holder that uses nothing: it keeps the fen that a red-letter invoice (红字发票) has cancelled."""
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
+class Key(NamedTuple):
     """One identity of a submission with its digests: one an alias and active key version."""
 
     kind: str

@@ -1,9 +1,9 @@
 """Support records (支持记录): spending that a platform says was subsidised elsewhere takes its keys in the registry."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 import orjson
@@ -11,7 +11,6 @@ from sqlalchemy.exc import IntegrityError
 
 from clearing.claims import registry
 from clearing.claims.collisions import Collisions, lock_claims_met
-from clearing.claims.fingerprint import canonical_contract, canonical_invoice, canonical_serial
 from clearing.claims.free_keys import FEW, known_keys, shared, take_free_keys, taken_rows
 from clearing.claims.intake import DEFAULT_GROUP
 from clearing.claims.keyring import RACED as KEYS_CHANGED
@@ -19,15 +18,15 @@ from clearing.claims.keyring import Versions, written_versions
 from clearing.claims.probes import SEEN, Looks
 from clearing.claims.registry import RED_LETTER, Holder, Key, Locked, lock_keys
 from clearing.claims.support_chunk import Chunk, leaf
+from clearing.claims.support_keys import is_red_letter, keys_stated
 from clearing.claims.vault import Vault
-from connectors.submission import SupportKey, SupportRecord
+from connectors.submission import SupportRecord
 from tenants.kernel.arrays import bigints, byteas, smallints, texts, uuids
-from tenants.kernel.canonical import Json, printed_part
+from tenants.kernel.canonical import Json
 from tenants.kernel.change import change_writes
 from tenants.kernel.database import Work, broken_constraint
-from tenants.kernel.errors import Conflict, FieldError, Invalid, Problem, Text
+from tenants.kernel.errors import Conflict, FieldError, Invalid, Problem
 from tenants.kernel.ids import new_id, new_ids
-from tenants.kernel.money import ZERO
 from tenants.kernel.statements import Query, Write, read, read_all, write_all
 
 RACED: Final = frozenset({"support_record_external_id", "registry_key_fen_once", KEYS_CHANGED})
@@ -35,8 +34,7 @@ SCHEME: Final = "local"
 """The scheme of what a local platform paid outside this service."""
 
 
-@dataclass(frozen=True, slots=True)
-class Registered:
+class Registered(NamedTuple):
     """A support record as stored: 201 new, 200 as it was; ``collisions`` are the keys that others hold already."""
 
     status: int
@@ -45,13 +43,24 @@ class Registered:
     collisions: tuple[dict[str, Json], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Stated:
+class Stated(NamedTuple):
     """A record that is new here, with the keyed digest of its content and its keys."""
 
     record: SupportRecord
     mac: bytes
     keys: tuple[Key, ...]
+    red_letter: bool
+
+    @property
+    def scheme(self) -> str:
+        """The scheme of what it holds."""
+        return RED_LETTER if self.red_letter else SCHEME
+
+    @property
+    def month(self) -> str:
+        """The month of its support."""
+        day = self.record.supported_on
+        return f"{day.year}-{day.month:02d}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +94,29 @@ def register_free(
     return _register(work, vault, client_id, actor, records, apart=True)
 
 
+def register_new(
+    work: Work, vault: Vault, client_id: str, actor: str, records: Sequence[SupportRecord]
+) -> list[Registered | Problem | None]:
+    """The same without a look at what is here: where all are new, as in nearly every chunk of a file, none is needed.
+
+    The database refuses it where one is not (``RACED``, or as a failed serialisation), and :func:`register_free` looks.
+    """
+    return _register(work, vault, client_id, actor, records, apart=True, looking=False)
+
+
 def _register(
-    work: Work, vault: Vault, client_id: str, actor: str, records: Sequence[SupportRecord], *, apart: bool
+    work: Work,
+    vault: Vault,
+    client_id: str,
+    actor: str,
+    records: Sequence[SupportRecord],
+    *,
+    apart: bool,
+    looking: bool = True,
 ) -> list[Registered | Problem | None]:
     macs = [vault.content_mac(content(one)) for one in records]
-    active, before = read_all(work.connection, written_versions(), _stored(records))
+    active, *found = read_all(work.connection, written_versions(), *([_stored(records)] if looking else []))
+    before: dict[str, tuple[UUID, bytes, int]] = found[0] if found else {}
     versions, fresh, places = vault.under(active), list[Stated](), dict[str, int]()
     answers: list[Registered | Problem | int | _Repeated] = []
     for one, mac in zip(records, macs, strict=True):
@@ -99,14 +126,15 @@ def _register(
         elif place is not None:
             answers.append(_Repeated(place) if fresh[place].mac == mac else _differs())
         else:
-            keys, faults = _keys(versions, one)
+            red_letter = is_red_letter(one)
+            keys, faults = keys_stated(versions, one, red_letter=red_letter)
             if faults:
                 answers.append(_faulty(faults))
                 continue
             places[one.external_id] = len(fresh)
             answers.append(len(fresh))
-            fresh.append(Stated(one, mac, keys))
-    taken = _take(work, versions, client_id, actor, fresh, apart=apart)
+            fresh.append(Stated(one, mac, keys, red_letter))
+    taken = _take(work, versions, client_id, actor, fresh, apart=apart, looking=looking)
     return [_answer(taken, one) for one in answers]
 
 
@@ -156,10 +184,17 @@ def content(one: SupportRecord) -> bytes:
             "tenant": one.tenant,
             "enterprise_uscc": one.enterprise_uscc,
             "supported_on": one.supported_on,
-            "keys": [{"kind": k.kind, "value": k.value, "amount": k.amount, "by": k.provider_uscc} for k in one.keys],
+            "keys": [
+                {
+                    "kind": k.kind,
+                    "value": k.value,
+                    "amount": None if k.amount is None else str(k.amount),
+                    "by": k.provider_uscc,
+                }
+                for k in one.keys
+            ],
         },
-        printed_part,
-        orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER | orjson.OPT_PASSTHROUGH_DATETIME,
+        option=orjson.OPT_SORT_KEYS,
     )
 
 
@@ -173,58 +208,6 @@ def _stored(records: Sequence[SupportRecord]) -> Query[dict[str, tuple[UUID, byt
     )
 
 
-def _keys(versions: Versions, one: SupportRecord) -> tuple[tuple[Key, ...], tuple[FieldError, ...]]:
-    """The record's keys, each identity once: of two mentions the amounts are added."""
-    keys: dict[tuple[str, str], Key] = {}
-    faults = list(_red_letter_faults(one))
-    for position, key in enumerate(one.keys):
-        text = _IDENTITY[key.kind](one, key)
-        kind = "invoice" if key.kind == "red_letter" else key.kind
-        if text:
-            earlier = keys.get((kind, text))
-            place = f"/keys/{position}" if earlier is None else earlier.place
-            amount = (key.amount or ZERO) + (ZERO if earlier is None else earlier.claimed)
-            stated = None if key.kind == "red_letter" else amount or None
-            keys[kind, text] = Key(kind, place, stated, amount, versions.digests(kind, text))
-        else:
-            said = Text("无法识别的编号。", "This is no identity that can be read.")
-            faults.append(FieldError(f"/keys/{position}/value", "key.unreadable", said))
-    if not one.keys:
-        faults.append(FieldError("/keys", "keys.missing", Text("至少一项。", "At least one key is needed.")))
-    return tuple(keys.values()), tuple(faults)
-
-
-def is_red_letter(one: SupportRecord) -> bool:
-    """Whether the record tells of cancelled invoices, and of no support."""
-    return any(key.kind == "red_letter" for key in one.keys)
-
-
-def _red_letter_faults(one: SupportRecord) -> Iterator[FieldError]:
-    """What a record of cancelled invoices holds besides, and where it does not say how much is cancelled."""
-    if not is_red_letter(one):
-        return
-    for position, key in enumerate(one.keys):
-        if key.kind != "red_letter":
-            said = Text("红字发票须单独报送。", "Cancelled invoices are stated in a record of their own.")
-            yield FieldError(f"/keys/{position}/kind", "key.mixed", said)
-        elif not key.amount:
-            said = Text("请填写红冲金额。", "The amount that is cancelled is needed.")
-            yield FieldError(f"/keys/{position}/amount", "amount.missing", said)
-
-
-def _contract(one: SupportRecord, key: SupportKey) -> str:
-    return "" if key.provider_uscc is None else canonical_contract(one.enterprise_uscc, key.provider_uscc, key.value)
-
-
-_IDENTITY: Final[Mapping[str, Callable[[SupportRecord, SupportKey], str]]] = {
-    "invoice": lambda _, key: canonical_invoice(key.value),
-    "red_letter": lambda _, key: canonical_invoice(key.value),
-    "contract": _contract,
-    "receipt": lambda _, key: canonical_serial(key.value),
-    "document": lambda _, key: key.value.lower(),
-}
-
-
 _COLUMNS: Final = (
     "tenant", "id", "platform", "external_id", "content_mac", "supported_on", "keys", "client_id", "received_at",
     "chunk_id", "red_letter", "seen",
@@ -232,10 +215,17 @@ _COLUMNS: Final = (
 
 
 def _take(
-    work: Work, versions: Versions, client_id: str, actor: str, fresh: Sequence[Stated], *, apart: bool
+    work: Work,
+    versions: Versions,
+    client_id: str,
+    actor: str,
+    fresh: Sequence[Stated],
+    *,
+    apart: bool,
+    looking: bool,
 ) -> Sequence[Registered | None]:
     """Take the records' keys and store them; ``None`` for those that meet somebody, where they are left ``apart``."""
-    meeting = _meeting(work, fresh)
+    meeting = _meeting(work if looking else None, fresh)
     if not meeting:
         return _take_free(work, versions, client_id, actor, fresh)
     if not apart:
@@ -248,12 +238,16 @@ def _take(
     return answers
 
 
-def _meeting(work: Work, fresh: Sequence[Stated]) -> frozenset[int]:
-    """The places of the records with a key that the registry knows, or that another of them has; of few all."""
+def _meeting(work: Work | None, fresh: Sequence[Stated]) -> frozenset[int]:
+    """The places of the records with a key that the registry knows, or that another of them has; of few all.
+
+    Without ``work`` nobody asks the registry.
+    """
     if len(fresh) < FEW:
         return frozenset(range(len(fresh)))
     digests = [digest for one in fresh for key in one.keys for _, digest in key.digests]
-    met = read(work.connection, known_keys(digests)) | shared(digests)
+    known = frozenset[bytes]() if work is None else read(work.connection, known_keys(digests))
+    met = known | shared(digests)
     if not met:
         return frozenset()
     return frozenset(
@@ -269,8 +263,14 @@ def _take_free(
     first = fresh[0].record
     chunk = Chunk(new_id(), first.tenant, first.platform, client_id, actor)
     ids = new_ids(len(fresh))
-    holders = _holders(versions, fresh, ids)
-    keys = [row for one, holder in zip(fresh, holders, strict=True) for row in taken_rows(one.keys, holder)]
+    enterprises = _enterprises(versions, fresh)
+    keys = [
+        row
+        for one, number in zip(fresh, ids, strict=True)
+        for row in taken_rows(
+            one.keys, number.to_bytes(16), enterprises[one.record.enterprise_uscc], one.scheme, one.month
+        )
+    ]
     read_all(
         work.connection,
         _insert(chunk, work, ids, fresh),
@@ -278,7 +278,7 @@ def _take_free(
     )
     change = chunk.change(ids, sum(len(one.keys) for one in fresh), [_leaf(one, None) for one in fresh])
     write_all(work.connection, change_writes(work.connection, [change], work.at))
-    return [Registered(201, holder.holder_id, len(one.keys), ()) for one, holder in zip(fresh, holders, strict=True)]
+    return [Registered(201, UUID(int=number), len(one.keys), ()) for one, number in zip(fresh, ids, strict=True)]
 
 
 def _insert(chunk: Chunk, work: Work, ids: Sequence[int], fresh: Sequence[Stated]) -> Query[None]:
@@ -296,7 +296,7 @@ def _insert(chunk: Chunk, work: Work, ids: Sequence[int], fresh: Sequence[Stated
             byteas([one.mac for one in fresh]),
             bigints(days),
             smallints([len(one.keys) for one in fresh]),
-            smallints([int(is_red_letter(one.record)) for one in fresh]),
+            smallints([one.red_letter for one in fresh]),
         ),
         lambda _: None,
     )  # fmt: skip
@@ -352,34 +352,34 @@ def _row(chunk: Chunk, work: Work, record_id: UUID, one: Stated, seen: Json) -> 
     record = one.record
     return (
         chunk.tenant, record_id, chunk.platform, record.external_id, one.mac, record.supported_on, len(one.keys),
-        chunk.client_id, work.at, chunk.id, is_red_letter(record), seen,
+        chunk.client_id, work.at, chunk.id, one.red_letter, seen,
     )  # fmt: skip
 
 
 def _leaf(one: Stated, seen: Json) -> bytes:
     record = one.record
-    return leaf(record.external_id, one.mac, record.supported_on, len(one.keys), is_red_letter(record), seen)
+    return leaf(record.external_id, one.mac, record.supported_on, len(one.keys), one.red_letter, seen)
 
 
 def _holders(versions: Versions, fresh: Sequence[Stated], ids: Sequence[int]) -> list[Holder]:
-    enterprises = {uscc: versions.enterprise(uscc) for uscc in {one.record.enterprise_uscc for one in fresh}}
+    enterprises = _enterprises(versions, fresh)
     return [
-        _holder(enterprises[one.record.enterprise_uscc], one.record, UUID(int=number))
+        Holder(
+            holder_id=UUID(int=number),
+            kind="support",
+            tenant=one.record.tenant,
+            scheme=one.scheme,
+            platform=one.record.platform,
+            enterprise=enterprises[one.record.enterprise_uscc],
+            month=one.month,
+            exclusion_group=DEFAULT_GROUP,
+        )
         for one, number in zip(fresh, ids, strict=True)
     ]
 
 
-def _holder(enterprise: Mapping[int, bytes], one: SupportRecord, record_id: UUID) -> Holder:
-    return Holder(
-        holder_id=record_id,
-        kind="support",
-        tenant=one.tenant,
-        scheme=RED_LETTER if is_red_letter(one) else SCHEME,
-        platform=one.platform,
-        enterprise=enterprise,
-        month=f"{one.supported_on:%Y-%m}",
-        exclusion_group=DEFAULT_GROUP,
-    )
+def _enterprises(versions: Versions, fresh: Sequence[Stated]) -> dict[str, Mapping[int, bytes]]:
+    return {uscc: versions.enterprise(uscc) for uscc in {one.record.enterprise_uscc for one in fresh}}
 
 
 def _collision(locked: Locked, key: Key, holder: Holder) -> dict[str, Json]:

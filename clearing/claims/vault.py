@@ -1,11 +1,10 @@
 """The keys that claims are kept with: the sealer of their account numbers and the registry's blind-index keys."""
 
-import hashlib
-import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from clearing.claims.keyring import Keyring, Versions
+from tenants.kernel.keyed_digest import keyed_digest
 from tenants.kernel.sealing import KeyEncryptionKey, Sealer
 from tenants.kernel.secrets import Secrets
 
@@ -32,7 +31,7 @@ class Vault:
 
         Always under the registry's first key: these digests stand in the audit chain, which is never written again.
         """
-        return hmac.new(self.keyring.secret(1), CONTENT_PURPOSE + content, hashlib.sha256).digest()
+        return keyed_digest(self.keyring.secret(1), CONTENT_PURPOSE + content)
 
 
 def open_vault(secrets: Secrets) -> Vault:

@@ -4,10 +4,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import Final
 
-from clearing.api.bulk import MAX_LINES, Placed, in_windows
+from clearing.api.bulk import Placed, in_windows
 from clearing.api.support_records import checked, in_chunks, registered
 from clearing.api.taking import desk_of, take_in
 from clearing.claims.case import Desk, Outcome
@@ -21,6 +20,10 @@ from tenants.kernel.errors import Problem, Unavailable
 from tenants.principal import Principal
 
 STORED: Final = 201
+RECORDS_AHEAD: Final = 2_000
+"""Records that are read together; of support records one transaction takes them all, of claims fewer."""
+BYTES_AHEAD: Final = 16 * 2**20
+"""No more of a file is read ahead, however long its lines are."""
 
 Told = Callable[["Summary"], None]
 """Hears of the progress after every transaction."""
@@ -54,6 +57,7 @@ class Importer:
         self._caller = caller
         self._scope = Scope(caller.tenants, caller.platform)
         self._patience = patience or Patience()
+        self._hopeful = False
 
     def run(self, source: Source, told: Told) -> Summary:
         """Take every record in; what is refused is given back to the source, good ones go in whatever the others are.
@@ -62,7 +66,7 @@ class Importer:
             Unavailable: the database stays away; the same file may be imported again as a whole.
         """
         summary = Summary()
-        for batch in _read_ahead(source.items()):
+        for batch in _read_ahead(source):
             if any(isinstance(item.record, SupportRecord) for item in batch):
                 self._take_records(source, batch, summary)
             else:
@@ -91,7 +95,7 @@ class Importer:
 
     def _take_records(self, source: Source, items: list[Item], summary: Summary) -> None:
         waiting = iter(items)
-        for chunk in in_chunks(iter([(item.number, self._own(item)) for item in items])):
+        for chunk in in_chunks(iter([(item.number, self._own(item)) for item in items]), RECORDS_AHEAD):
             records = [one for _, one in chunk if isinstance(one, SupportRecord)]
             done = iter(self._registered(records))
             for _, one in chunk:
@@ -112,9 +116,10 @@ class Importer:
         """What became of the records, once the database is there."""
         attempt = 0
         while True:
-            answers = registered(self._service, self._caller, records, limited=False)
+            answers = registered(self._service, self._caller, records, limited=False, hopeful=self._hopeful)
             away = next((one for one in answers if isinstance(one, Unavailable)), None)
             if away is None:
+                self._hopeful = all(isinstance(one, Registered) and one.status == STORED for one in answers)
                 return answers
             attempt = self._wait(attempt, away)
 
@@ -149,11 +154,17 @@ class Importer:
             summary.states[answer.view.state_now] += 1
 
 
-def _read_ahead(items: Iterator[Item]) -> Iterator[list[Item]]:
+def _read_ahead(source: Source) -> Iterator[list[Item]]:
     """The items in batches; while one is taken in, which is waiting for the database, the next is read."""
+    items = source.items()
 
     def read() -> list[Item]:
-        return list(islice(items, MAX_LINES))
+        batch, begun = list[Item](), source.position()
+        for item in items:
+            batch.append(item)
+            if len(batch) >= RECORDS_AHEAD or source.position() - begun > BYTES_AHEAD:
+                break
+        return batch
 
     with ThreadPoolExecutor(1, "read-ahead") as reader:
         batch = read()

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Final, Protocol, Self
@@ -17,7 +18,7 @@ from connectors.worksheet.returned import ReturnedRows
 from connectors.worksheet.support import stated_records
 from tenants.kernel.canonical import Json
 from tenants.kernel.errors import Malformed, Problem, TooLarge
-from tenants.kernel.strict_json import decode
+from tenants.kernel.strict_json import decode, decode_lines
 from tenants.principal import Principal
 from tenants.tables.cells import Row
 from tenants.tables.csv_table import csv_rows, encoding_of
@@ -25,6 +26,8 @@ from tenants.tables.errors import TableError
 from tenants.tables.xlsx_table import hidden_sheets, more_sheets, xlsx_rows
 
 MAX_RECORD_BYTES: Final = 256 * 1024
+LINES_AT_ONCE: Final = 100
+"""Lines that are proven to be sound JSON together; where one is not, each of them is looked at by itself."""
 NDJSON_SUFFIXES: Final = (".ndjson", ".jsonl")
 _WRAPPED: Final = frozenset({"line", "problem", "record"})
 """What a returned line holds besides the record that was refused."""
@@ -77,8 +80,14 @@ class NdjsonSource:
 
     def items(self) -> Iterator[Item]:
         """Every line that is not blank."""
-        for line in read_lines(self._file, MAX_RECORD_BYTES):
-            yield self._item(line)
+        lines = read_lines(self._file, MAX_RECORD_BYTES)
+        while some := list(islice(lines, LINES_AT_ONCE)):
+            contents = [line.content for line in some if line.content is not None]
+            decoded = decode_lines(contents) if len(contents) == len(some) else None
+            if decoded is None:
+                yield from map(self._item, some)
+            else:
+                yield from map(self._stated, [line.number for line in some], decoded)
 
     def _item(self, line: Line) -> Item:
         came_as: Any = None
@@ -87,14 +96,20 @@ class NdjsonSource:
                 limit = MAX_RECORD_BYTES // 1024
                 raise TooLarge("line.too_large", f"本行超过 {limit} KiB。", f"The line is over {limit} KiB.")
             came_as = line.content.decode(errors="replace").rstrip("\r")
-            came_as = data = decode(line.content.strip(), MAX_RECORD_BYTES)
+            return self._stated(line.number, decode(line.content.strip(), MAX_RECORD_BYTES))
+        except Problem as problem:
+            return Item(line.number, problem, came_as)
+
+    def _stated(self, number: int, came_as: Json) -> Item:
+        data = came_as
+        try:
             if isinstance(data, dict) and data.keys() == _WRAPPED:
                 came_as = data = data["record"]
                 if isinstance(data, str):
                     raise Malformed("json.syntax", "本行仍不是 JSON 对象。", "The line is still no JSON object.")
-            return Item(line.number, self._read(data), came_as)
+            return Item(number, self._read(data), came_as)
         except Problem as problem:
-            return Item(line.number, problem, came_as)
+            return Item(number, problem, came_as)
 
     def give_back(self, item: Item, problem: Problem) -> None:
         """A line with its number, the problem in Chinese, and the record as it came."""

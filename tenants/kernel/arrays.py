@@ -76,28 +76,29 @@ def smallints(values: Sequence[int]) -> Smallints:
 
 
 def texts(values: Sequence[str]) -> Texts:
-    """Texts; one that comes often is encoded once."""
-    known: dict[str, bytes] = {}
-    parts = []
-    for value in values:
-        part = known.get(value)
-        if part is None:
-            encoded = value.encode()
-            part = known[value] = _ELEMENT.pack(len(encoded)) + encoded
-        parts.append(part)
-    return Texts(_header(_TEXT, len(values)) + b"".join(parts))
+    """Texts; where they are few, each is encoded once."""
+    different = set(values)
+    if len(different) < len(values) >> 2:
+        parts = dict(zip(different, _sized([text.encode() for text in different]), strict=True))
+        return Texts(_header(_TEXT, len(values)) + b"".join(map(parts.__getitem__, values)))
+    return Texts(_header(_TEXT, len(values)) + b"".join(_sized([text.encode() for text in values])))
 
 
 def byteas(values: Sequence[bytes]) -> Byteas:
     """Bytes."""
-    length = _ELEMENT.pack
-    return Byteas(_header(_BYTEA, len(values)) + b"".join([length(len(value)) + value for value in values]))
+    return Byteas(_header(_BYTEA, len(values)) + b"".join(_sized(values)))
 
 
 def uuids(values: Sequence[bytes]) -> Uuids:
     """Identifiers, each as its 16 bytes."""
     length = _ELEMENT.pack(_UUID_BYTES)
     return Uuids(_header(_UUID, len(values)) + (length + length.join(values) if values else b""))
+
+
+def _sized(values: Sequence[bytes]) -> list[bytes]:
+    """Each value behind its length."""
+    length = _ELEMENT.pack
+    return [length(len(value)) + value for value in values]
 
 
 def _header(element: int, count: int, *, has_null: bool = False) -> bytes:

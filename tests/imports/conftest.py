@@ -15,7 +15,7 @@ from tenants.kernel.clock import FixedClock
 from tenants.kernel.database import open_engine
 from tenants.kernel.secrets import load_secrets
 from tenants.principal import Principal
-from tests.imports.files import AT
+from tests.imports.files import AT, LOCAL
 from tests.intake.counter import Counter
 from tests.intake.prepared import prepared
 
@@ -42,4 +42,4 @@ def counter(service: Service) -> Counter:
 
 @pytest.fixture
 def caller() -> Principal:
-    return Principal("local-test", "local-test", "wujiang-local", ("wujiang",), frozenset({"support:write"}))
+    return LOCAL

@@ -8,10 +8,13 @@ from typing import Any, Final
 
 from openpyxl import Workbook
 
+from tenants.principal import Principal
 from tests.intake.bodies import WUJIANG, buyer, invoice_number
 
 AT: Final = datetime.fromisoformat("2024-09-02T09:00:00+08:00")
 CHINESE: Final = ("外部编号", "统一社会信用代码", "支持日期", "类型", "标识", "发票代码", "金额")
+LOCAL: Final = Principal("local-test", "local-test", "wujiang-local", ("wujiang",), frozenset({"support:write"}))
+"""The client of Wujiang's own platform."""
 Body = dict[str, Any]
 _NUMBERS: Final = itertools.count(1)
 
