@@ -114,12 +114,14 @@ def _step(data_dir: Path, cycle_id: UUID, person: str, step: str) -> None:
     from settlement.cycles import cycle_steps
     from tenants.kernel.database import Scope, Work, run
 
-    steps = {"close": cycle_steps.close, "settle": cycle_steps.settle}
     with opened_service(data_dir) as service:
         tenants = _tenants(service.engine)
 
         def use_case(work: Work) -> dict[str, object]:
-            done = steps[step](work.connection, cycle_id, tenants, person, work.at)
+            if step == "close":
+                done = cycle_steps.close(work.connection, cycle_id, tenants, person, work.at)
+            else:
+                done = cycle_steps.settle(work.connection, cycle_id, tenants, service.office, person, work.at)
             return dict(done.json())
 
         shown = run(service.engine, Scope(tenants), service.machine, use_case)
