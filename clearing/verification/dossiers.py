@@ -131,7 +131,7 @@ select tenant, id, scheme, uscc, name, division, kind, direct, established_on, o
 """
 
 _SUBMISSIONS: Final = """
-select tenant, id, batch_id, message_id, method, file_name, file_sha256, ordered_by, ordered_at
+select tenant, id, batch_id, order_id, message_id, method, file_name, file_sha256, ordered_by, ordered_at
   from bank_submission order by tenant, id
 """
 _CALLS: Final = """
@@ -142,7 +142,7 @@ select tenant, submission_id, call_id, kind, outcome, detail, answered_at
   from bank_answer order by tenant, submission_id, answered_at, call_id
 """
 _STATEMENTS: Final = """
-select tenant, id, batch_id, format, sha256, size_bytes, line_count, lines_sha256, imported_by, imported_at
+select tenant, id, batch_id, order_id, format, sha256, size_bytes, line_count, lines_sha256, imported_by, imported_at
   from bank_statement order by tenant, id
 """
 _CORRECTIONS: Final = """

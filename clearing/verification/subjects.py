@@ -167,5 +167,5 @@ def _stray(dossier: Dossier) -> Iterator[Difference]:
 
 def _is_settings(transfer: Row) -> bool:
     sides = {transfer.debit, transfer.credit}
-    beginnings = ("netted/", "matching-paid/", "matching-waiting/", "matching-payable/")
+    beginnings = ("netted/", "settled/", "matching-paid/", "matching-waiting/", "matching-payable/")
     return "treasury" in sides or any(side.startswith(beginnings) for side in sides)

@@ -15,7 +15,7 @@ It stands beside the secrets and not in the database, so that nobody who writes 
     table = "treasury"
     encoding = "utf-8-sig"
 
-    [settlement_agents.default]
+    [settlement_agents.delta]
     account_name = "…"
     account_number = "…"
     bank_name = "…"

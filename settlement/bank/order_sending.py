@@ -27,7 +27,7 @@ def send_order(connection: Connection, order: Order, office: Office, actor: str,
     if found is not None:
         return found
     bank = require_sendable(connection, order, office)
-    content = order_file(connection, order, office, at)
+    content = order_file(connection, order, office)
     digest = sha256(content).hexdigest()
     return store_submission(
         connection,

@@ -5,7 +5,7 @@ the bank is asked by end-to-end id, and only where it has nothing is the same fi
 enforces (``bank_call_submits_once``, ``bank_call_cleared``). One call an attempt; the outbox brings the next.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -29,7 +29,7 @@ from settlement.payouts.instruction import end_to_end_id
 from settlement.payouts.outcomes import reject_message
 from settlement.payouts.payments import prepare_for_whole_batch
 from tenants.kernel.canonical import Json, plain
-from tenants.kernel.change import Change, Job, record
+from tenants.kernel.change import Change, Job, hold_chains, record
 from tenants.kernel.database import Work
 from tenants.kernel.errors import Conflict, not_found
 from tenants.kernel.ids import new_id
@@ -251,13 +251,16 @@ def _record_answer(
     if answer.outcome == REJECTED and submission.order_id is not None:
         _hold(connection, submission, office)
         changes = reject_order(connection, submission.tenant, submission.order_id, office, at, call_id=call.id)
+        hold_chains(connection, {submission.tenant, *(change.tenant for change in changes)})
     elif answer.outcome == REJECTED and submission.batch_id is not None:
         prepare_for_whole_batch(connection)
         hold_batches(connection, submission.tenant, [submission.batch_id], at)
         reject_message(connection, submission.tenant, submission.batch_id, office.sealer, at, call_id=call.id)
         settle_decided(connection, submission.tenant, [submission.batch_id], at)
     after = AFTER.get(answer.outcome, UNKNOWN)
-    _record(connection, submission, "bank.answered", before, after, call, at, answer, others=changes)
+    _record(connection, submission, "bank.answered", before, after, call, at, answer)
+    if changes:
+        record(connection, changes, at)
 
 
 def _hold(connection: Connection, submission: Submission, office: Office) -> None:
@@ -277,15 +280,13 @@ def _record(
     call: Call,
     at: datetime,
     answer: Answer | None = None,
-    *,
-    others: Sequence[Change] = (),
 ) -> None:
     details: dict[str, Json] = {"batch_no": submission.message_id, "call": str(call.id), "seq": call.seq}
     if answer is not None:
         details |= {"outcome": answer.outcome, "detail": answer.detail}
     record(
         connection,
-        [Change(submission.tenant, "system", action, submission.id, before, after, details=details), *others],
+        [Change(submission.tenant, "system", action, submission.id, before, after, details=details)],
         at,
     )
 
@@ -319,7 +320,7 @@ def _message(connection: Connection, submission: Submission, do: Do[Any], office
 
 def _order_message(connection: Connection, submission: Submission, order_id: UUID, office: Office) -> Message:
     order = find_order(connection, submission.tenant, order_id, office)
-    content = order_file(connection, order, office, submission.ordered_at)
+    content = order_file(connection, order, office)
     return Message(
         message_id=submission.message_id,
         sha256=submission.file_sha256,

@@ -2,7 +2,6 @@
 
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
-from datetime import datetime
 from hashlib import sha256
 from io import BytesIO
 from typing import Final
@@ -36,7 +35,7 @@ def bank_of(connection: Connection, order: Order, banks: Mapping[str, BankConnec
     return banks.get(agent_of(find_cycle(connection, order.cycle_id).agreement_set))
 
 
-def order_file(connection: Connection, order: Order, office: Office, at: datetime) -> bytes:
+def order_file(connection: Connection, order: Order, office: Office) -> bytes:
     """The order's payment file, made when it is first wanted and the same for ever.
 
     Raises:
@@ -57,8 +56,8 @@ def order_file(connection: Connection, order: Order, office: Office, at: datetim
     insert_rows(
         connection,
         "clearing_order_file",
-        ("tenant", "order_id", "sha256", "size_bytes", "sealed", "made_at"),
-        [(order.tenant, order.id, sha256(content).hexdigest(), len(content), sealed, at)],
+        ("tenant", "order_id", "sha256", "size_bytes", "sealed"),
+        [(order.tenant, order.id, sha256(content).hexdigest(), len(content), sealed)],
     )
     return content
 

@@ -18,7 +18,7 @@ from settlement.cycles.cycle import Cycle, change_cycle, find_cycle
 from settlement.office import Office
 from settlement.statements.line import REJECTED
 from settlement.statements.matching import PAID, RETURNED
-from tenants.kernel.canonical import Json
+from tenants.kernel.canonical import Json, plain
 from tenants.kernel.change import Change
 from tenants.kernel.database import StartAgainError
 from tenants.kernel.money import Money
@@ -88,6 +88,25 @@ def book_orders(
     return changes
 
 
+def outcomes_of(connection: Connection, order: Order) -> list[Json]:
+    """What the bank told of the order, in the form of the API, the first first."""
+    rows = connection.exec_driver_sql(
+        "select outcome, statement_id, line, call_id, at from clearing_order_outcome "
+        "where tenant = %s and order_id = %s order by at, outcome",
+        (order.tenant, order.id),
+    )
+    return [
+        {
+            "outcome": row.outcome,
+            "statement_id": None if row.statement_id is None else str(row.statement_id),
+            "line": row.line,
+            "call_id": None if row.call_id is None else str(row.call_id),
+            "at": plain(row.at),
+        }
+        for row in rows
+    ]
+
+
 def settle_paid_cycles(connection: Connection, cycle_ids: Iterable[UUID], at: datetime) -> list[Change]:
     """Settle those of the held cycles of which every order that stands is paid; what the chains are to say of it.
 
@@ -107,8 +126,8 @@ def unpaid(connection: Connection, cycle_id: UUID) -> int:
     count: int = connection.exec_driver_sql(
         "select count(*) from clearing_order o where o.cycle_id = %s and not exists ("
         "select 1 from clearing_order_end e where e.tenant = o.tenant and e.order_id = o.id) "
-        "and (select array_agg(x.outcome) from clearing_order_outcome x where x.tenant = o.tenant and x.order_id = o.id "
-        "and x.outcome in ('paid', 'returned')) is distinct from array['paid']",
+        "and (select array_agg(x.outcome) from clearing_order_outcome x where x.tenant = o.tenant "
+        "and x.order_id = o.id and x.outcome in ('paid', 'returned')) is distinct from array['paid']",
         (cycle_id,),
     ).scalar_one()
     return count
@@ -139,7 +158,11 @@ def reject_order(
 ) -> list[Change]:
     """Book that the bank refused the order's message, unless something was decided of it before."""
     [order] = find_orders(connection, tenant, [order_id], office)
-    if order.state in {PAID, RETURNED, REJECTED} or order.ended:
+    decided = connection.exec_driver_sql(
+        "select 1 from clearing_order_outcome where tenant = %s and order_id = %s and outcome in ('paid', 'rejected')",
+        (tenant, order_id),
+    ).first()
+    if decided is not None or order.ended:
         return []
     return book_orders(connection, [OrderOutcome(order, REJECTED)], at, statement_id=statement_id, call_id=call_id)
 

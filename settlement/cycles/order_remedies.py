@@ -200,6 +200,14 @@ def remedies_of(connection: Connection, cycle_id: UUID, tenants: tuple[str, ...]
     return [Remedy(*row) for row in rows]
 
 
+def remedies_of_order(connection: Connection, order: Order) -> list[Remedy]:
+    """The order's remedies, the oldest first."""
+    rows = connection.exec_driver_sql(
+        f"{_SELECT} where r.tenant = %s and r.order_id = %s order by r.id", (order.tenant, order.id)
+    )
+    return [Remedy(*row) for row in rows]
+
+
 class _Remedying:
     """One approved remedy as it is carried out; what the chains are to say gathers in ``changes``."""
 

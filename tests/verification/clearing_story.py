@@ -1,6 +1,7 @@
 """The part of the story in which regions owe each other: agreements, windows, matching, rewards, two releasers."""
 
 from tenants.kernel.money import Money
+from tests.verification.order_story import carry_on, order_anew, settle_by_bank
 from tests.verification.story import Body, Story
 
 
@@ -44,10 +45,12 @@ def clear_between_regions(story: Story) -> None:
     story.step("maker", "wujiang", matching, "publish")
     _pay_for_wujiang(story)
     _match(story, matching)
-    _close_window(story, "6000.00")
+    settle_by_bank(story, _close_window(story, "6000.00"))
     assert story.step("maker", "wujiang", first, "close")["state"] == "closed"
     assert story.step("releaser", "wujiang", second, "release")["state"] == "released"
-    _close_window(story, "3000.00")
+    carry_on(story, _close_window(story, "3000.00"), "2024-11-20T13:00:00+08:00")
+    carry_on(story, _close_window(story, "3000.00"), "2024-11-20T14:00:00+08:00")
+    order_anew(story, _close_window(story, "3000.00"))
     window = story.call("operator", "POST", "/v1/clearing/cycles", {}).get_json()
     assert story.call("operator", "POST", f"/v1/clearing/cycles/{window['id']}/close").get_json()["state"] == "settled"
 
@@ -105,11 +108,12 @@ def _pay_for_wujiang(story: Story) -> None:
     story.jobs()
 
 
-def _close_window(story: Story, owed: str) -> None:
+def _close_window(story: Story, owed: str) -> str:
     window = story.call("operator", "POST", "/v1/clearing/cycles", {}).get_json()
     path = f"/v1/clearing/cycles/{window['id']}"
     story.call("operator", "POST", f"{path}/close")
     for tenant, net in (("wujiang", f"-{owed}"), ("jiashan", owed)):
         story.call("releaser", "POST", f"{path}/confirmations", {"tenant": tenant, "net": net})
     assert len(story.call("releaser", "GET", f"{path}/orders").get_json()["items"]) == 2
-    story.call("operator", "POST", f"{path}/settle")
+    assert story.call("operator", "POST", f"{path}/settle", ok=409).get_json()["code"] == "cycle.by_bank"
+    return path

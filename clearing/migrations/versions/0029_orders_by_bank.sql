@@ -60,7 +60,6 @@ create table clearing_order_file (
     sha256     text not null check (sha256 ~ '^[0-9a-f]{64}$'),
     size_bytes bigint not null check (size_bytes > 0),
     sealed     bytea not null,
-    made_at    timestamptz not null,
     primary key (tenant, order_id),
     unique (tenant, order_id, sha256),
     foreign key (tenant, order_id) references clearing_order (tenant, id)
