@@ -80,6 +80,11 @@ def get_order(tenant: str, order_id: UUID) -> Response:
 @blueprint.doc(responses={"200": {"description": "the file, as an attachment", "content": {"application/xml": {}}}})
 def get_order_file(tenant: str, order_id: UUID) -> Response:
     """Download the order's payment file (pain.001): where no bank is connected, finance hands it in itself."""
+    return attached_order_file(tenant, order_id)
+
+
+def attached_order_file(tenant: str, order_id: UUID) -> Response:
+    """The order's payment file as an attachment."""
 
     def use_case(work: Work) -> tuple[str, bytes]:
         order = find_order(work.connection, tenant, order_id, office())

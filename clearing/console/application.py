@@ -19,6 +19,7 @@ from clearing.console import (
     claim,
     claims,
     clearing,
+    clearing_order,
     clients,
     clock,
     connectors,
@@ -57,7 +58,8 @@ from tenants.kernel.clock import Clock
 
 SCREENS: Final[tuple[ModuleType, ...]] = (
     static_files, sign_in, instruction, home, claims, claim, queue, cases, case, pairs, reservations, batches, batch,
-    bank, statement, payee, clearing, cycle, debts, agreements, connectors, jobs, clients, deliveries, receipts, keys,
+    bank, statement, payee, clearing, cycle, clearing_order, debts, agreements, connectors, jobs, clients, deliveries,
+    receipts, keys,
     settings, settings_import, policies, policy, policy_draft, rehearsal, qualifications, admissions, trust_list,
     audit, account, outlets, suspense, months, elsewhere,
 )  # fmt: skip

@@ -66,7 +66,7 @@ def hand_in(tenant: str, batch_id: UUID) -> AnyResponse:
     def take_in() -> Imported:
         with tempfile.TemporaryDirectory(prefix="statement-") as folder:
             path = Path(folder) / "statement"
-            _keep_upload(path)
+            keep_upload(path)
             return within(lambda work: _import(work, tenant, batch_id, path), (tenant,))
 
     def report(imported: Imported) -> str:
@@ -106,7 +106,7 @@ def _import(work: Work, tenant: str, batch_id: UUID, path: Path) -> Imported:
     return import_statement(work.connection, tenant, batch_id, path, principal().subject, work.at, current().office)
 
 
-def _keep_upload(path: Path) -> None:
+def keep_upload(path: Path) -> None:
     """Write the uploaded file to the path.
 
     Raises:

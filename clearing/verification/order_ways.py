@@ -131,7 +131,7 @@ _DECISIONS: Final = """
 select tenant, remedy_id, order_id, kind, proposed_by, outcome, reason, decided_by, decided_at
   from clearing_remedy_decision
 """
-_ENDS: Final = "select tenant, order_id, remedy_id, ended_at from clearing_order_end"
+_ENDS: Final = "select tenant, order_id, remedy_tenant, remedy_id, ended_at from clearing_order_end"
 _CARRIES: Final = """
 select k.tenant, k.id, k.creditor, k.cycle_id, k.netting, k.scheme, k.quota_year, k.amount_fen, k.order_tenant,
        k.order_id, k.posted_at, c.agreement_set, c.cycle_no from clearing_carry k
@@ -313,7 +313,8 @@ def _ends(snapshot: Snapshot, orders: dict[tuple[str, UUID], Row], told: Told) -
         if entry is None:
             yield differs("order.end", place, "an entry of the audit chain", None)
             continue
-        yield from compared("order.end", place, {"remedy_id": UUID(entry.details["remedy"])}, row)
+        said = {"remedy_tenant": entry.details["remedy_tenant"], "remedy_id": UUID(entry.details["remedy"])}
+        yield from compared("order.end", place, said, row)
         if not entry.witnesses(row.ended_at):
             yield differs("order.end", f"{place}/ended_at", entry.at, row.ended_at)
         made, successor = entry.details.get("made"), successors.pop((row.tenant, row.order_id), None)

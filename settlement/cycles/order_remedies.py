@@ -294,8 +294,8 @@ class _Remedying:
         insert_rows(
             self._connection,
             "clearing_order_end",
-            ("tenant", "order_id", "remedy_id", "ended_at"),
-            [(order.tenant, order.id, self._remedy.id, self._at)],
+            ("tenant", "order_id", "remedy_tenant", "remedy_id", "ended_at"),
+            [(order.tenant, order.id, self._remedy.tenant, self._remedy.id, self._at)],
         )
 
     def _move(self, order: Order, other: str, years: Mapping[Year, int]) -> None:
@@ -345,7 +345,12 @@ class _Remedying:
         hold_chains(self._connection, require_everyone(self._connection))
 
     def _tell(self, order: Order, what: str, details: dict[str, Json]) -> None:
-        said: dict[str, Json] = {**details, "remedy": str(self._remedy.id), "kind": order.kind}
+        said: dict[str, Json] = {
+            **details,
+            "remedy": str(self._remedy.id),
+            "remedy_tenant": self._remedy.tenant,
+            "kind": order.kind,
+        }
         self.changes.append(
             Change(order.tenant, self._actor, f"order.{what}", order.id, order.state, what, details=said)
         )

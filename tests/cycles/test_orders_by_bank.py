@@ -365,11 +365,11 @@ def test_two_orders_in_one_place_and_parts_that_do_not_add_up_are_refused_by_the
         == "clearing_order_parts"
     )
     end = (
-        "insert into clearing_order_end (tenant, order_id, remedy_id, ended_at) "
-        "values (%s, %s, gen_random_uuid(), now())"
+        "insert into clearing_order_end (tenant, order_id, remedy_tenant, remedy_id, ended_at) "
+        "values (%s, %s, %s, gen_random_uuid(), now())"
     )
     with pytest.raises(IntegrityError):
-        banks.regions.do(lambda c: c.exec_driver_sql(end, (order.tenant, order.id)))
+        banks.regions.do(lambda c: c.exec_driver_sql(end, (order.tenant, order.id, order.tenant)))
 
 
 def test_of_many_who_hand_in_the_last_word_at_once_one_settles_the_cycle(banks: Banks) -> None:

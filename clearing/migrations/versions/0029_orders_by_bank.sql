@@ -132,7 +132,7 @@ create table clearing_remedy_decision (
     decided_by  text not null,
     decided_at  timestamptz not null,
     primary key (tenant, remedy_id),
-    unique (remedy_id, outcome),
+    unique (tenant, remedy_id, outcome),
     foreign key (tenant, remedy_id, order_id, kind, proposed_by)
         references clearing_remedy (tenant, id, order_id, kind, proposed_by),
     constraint clearing_remedy_four_eyes check (decided_by <> proposed_by),
@@ -144,12 +144,14 @@ create unique index clearing_remedy_once on clearing_remedy_decision (tenant, or
 create table clearing_order_end (
     tenant      text not null,
     order_id    uuid not null,
+    remedy_tenant text not null,
     remedy_id   uuid not null,
     of_approved text generated always as ('approve') stored,
     ended_at    timestamptz not null,
     primary key (tenant, order_id),
     foreign key (tenant, order_id) references clearing_order (tenant, id),
-    foreign key (remedy_id, of_approved) references clearing_remedy_decision (remedy_id, outcome)
+    constraint clearing_order_end_remedied foreign key (remedy_tenant, remedy_id, of_approved)
+        references clearing_remedy_decision (tenant, remedy_id, outcome)
 );
 alter table clearing_order add foreign key (tenant, replaces) references clearing_order_end (tenant, order_id);
 
@@ -168,7 +170,7 @@ create table clearing_carry (
     posted_at    timestamptz not null,
     primary key (tenant, id),
     unique (order_tenant, order_id, tenant, creditor, scheme, quota_year),
-    foreign key (order_tenant, order_id) references clearing_order_end (tenant, order_id)
+    constraint clearing_carry_of_order foreign key (order_tenant, order_id) references clearing_order_end (tenant, order_id)
 );
 create index clearing_carry_cycle on clearing_carry (cycle_id, tenant, creditor, id);
 create trigger clearing_carry_posted after insert on clearing_carry
