@@ -73,7 +73,8 @@ def _through_the_agent(story: Any, order: Body) -> tuple[Body, Payment]:
 
 def _paid(story: Any, order: Body) -> Payment:
     story.books.execute()
-    [payment] = [each for each in story.books.payments if each.end_to_end_id == order["end_to_end_id"]]
+    made: list[Payment] = story.books.payments
+    [payment] = [each for each in made if each.end_to_end_id == order["end_to_end_id"]]
     return payment
 
 
