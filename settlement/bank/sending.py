@@ -29,7 +29,7 @@ from settlement.payouts.instruction import end_to_end_id
 from settlement.payouts.outcomes import reject_message
 from settlement.payouts.payments import prepare_for_whole_batch
 from tenants.kernel.canonical import Json, plain
-from tenants.kernel.change import Change, Job, hold_chains, record
+from tenants.kernel.change import Change, Job, lock_chains, record
 from tenants.kernel.database import Work
 from tenants.kernel.errors import Conflict, not_found
 from tenants.kernel.ids import new_id
@@ -251,7 +251,7 @@ def _record_answer(
     if answer.outcome == REJECTED and submission.order_id is not None:
         _hold(connection, submission, office)
         changes = reject_order(connection, submission.tenant, submission.order_id, office, at, call_id=call.id)
-        hold_chains(connection, {submission.tenant, *(change.tenant for change in changes)})
+        lock_chains(connection, {submission.tenant, *(change.tenant for change in changes)})
     elif answer.outcome == REJECTED and submission.batch_id is not None:
         prepare_for_whole_batch(connection)
         hold_batches(connection, submission.tenant, [submission.batch_id], at)

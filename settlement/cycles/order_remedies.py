@@ -31,7 +31,7 @@ from settlement.cycles.order_outcomes import require_everyone, settle_paid_cycle
 from settlement.office import Office
 from settlement.payouts.outcomes import ORDER_SURPLUS
 from tenants.kernel.canonical import Json, plain
-from tenants.kernel.change import Change, hold_chains, record
+from tenants.kernel.change import Change, lock_chains, record
 from tenants.kernel.errors import Conflict, Forbidden, Invalid, not_found
 from tenants.kernel.ids import new_id
 from tenants.kernel.money import Money
@@ -342,7 +342,7 @@ class _Remedying:
 
     def _hold_chains(self) -> None:
         """A new order may make a key, which is told: all chains are held first, in their order."""
-        hold_chains(self._connection, require_everyone(self._connection))
+        lock_chains(self._connection, require_everyone(self._connection))
 
     def _tell(self, order: Order, what: str, details: dict[str, Json]) -> None:
         said: dict[str, Json] = {

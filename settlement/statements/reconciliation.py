@@ -50,7 +50,7 @@ from settlement.statements.statement_records import (
     lines_digest,
 )
 from tenants.kernel.canonical import Json
-from tenants.kernel.change import Change, hold_chains, record
+from tenants.kernel.change import Change, lock_chains, record
 from tenants.kernel.errors import NotFound
 from tenants.kernel.ids import new_id
 from tenants.kernel.money import Money
@@ -152,7 +152,7 @@ def _import(
     insert_statement(connection, statement)
     keep_file(connection, statement, path, office)
     told = [*run.changes, *settle_paid_cycles(connection, run.cycles, at)]
-    hold_chains(connection, {tenant, *(change.tenant for change in told)})
+    lock_chains(connection, {tenant, *(change.tenant for change in told)})
     settle_decided(connection, tenant, run.batches, at)
     details: dict[str, Json] = {
         "batch_no": at_what.number, "format": kind, "sha256": digest, "size": statement.size_bytes,
