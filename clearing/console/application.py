@@ -27,6 +27,7 @@ from clearing.console import (
     debts,
     deliveries,
     elsewhere,
+    held,
     home,
     instruction,
     jobs,
@@ -61,7 +62,7 @@ SCREENS: Final[tuple[ModuleType, ...]] = (
     bank, statement, payee, clearing, cycle, clearing_order, debts, agreements, connectors, jobs, clients, deliveries,
     receipts, keys,
     settings, settings_import, policies, policy, policy_draft, rehearsal, qualifications, admissions, trust_list,
-    audit, account, outlets, suspense, months, elsewhere,
+    audit, account, outlets, suspense, months, elsewhere, held,
 )  # fmt: skip
 """One module a screen; each has a ``blueprint``."""
 

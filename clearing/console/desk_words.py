@@ -233,6 +233,8 @@ DESK_KINDS: Final[Mapping[str, Words]] = {
     "agreement_state": AGREEMENT_STATES,
 }
 DESK_DONE: Final[Words] = {
+    "item-held": _l("已受理异议，该笔已移出批次并暂停。"),
+    "item-resumed": _l("已作出处理，该笔进入下一批次。"),
     "remedy-proposed": _l("已提出处理方案，等待另一人决定。"),
     "remedy-decided": _l("已就处理方案作出决定。"),
     "case-taken": _l("已由您处理。"),

@@ -190,6 +190,10 @@ MEANINGS: Final[Mapping[str, Text]] = {
     "number.series": Text("编号不连续或重复", "the series has gaps or repetitions"),
     "objection.contact": Text("加密保存的联系方式无法读取", "the sealed contact does not open"),
     "objection.count": Text("异议缺少或多余", "objections are missing or too many"),
+    "objection.held": Text("暂停与异议不一致", "what is on hold is not what an objection holds"),
+    "objection.resolved": Text(
+        "异议的处理与审计链不一致", "the decision on the objection is not as the audit chain tells"
+    ),
     "objection.witness": Text("异议与审计链不一致", "the objection is not as the audit chain tells"),
     "pull.cursor": Text("拉取的游标不连续", "a page does not begin where the one before it ended"),
     "pull.page": Text("拉取的页与审计链不一致", "the page is not as the audit chain tells"),

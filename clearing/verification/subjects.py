@@ -39,6 +39,7 @@ Check = Callable[[Dossier, Row, Context], Iterator[Difference]]
 
 _SUBJECTS: Final = {
     "claim.": "claim",
+    "item.": "obligation",
     "hold.": "claim",
     "batch.": "batch",
     "reservation.": "reservation",
