@@ -8,7 +8,7 @@ from flask import Response, redirect, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from clearing.api.frame import principal
-from clearing.api.months import month_before, month_file
+from clearing.api.months import differences_file, month_before, month_file
 from clearing.api.noun import DEFAULT_LIMIT, write_cursor
 from clearing.console.screen import act, as_api, screen, show, within
 from settlement.months.month import Month
@@ -82,6 +82,13 @@ def export(tenant: str, month: str, form: str) -> Response:
     if form == "csv" and table not in NAMES:
         raise not_found("表格", "table")
     return month_file(tenant, month, None if form == "xlsx" else table)
+
+
+@blueprint.get("/<tenant>/<month>/differences.json")
+@as_api("months.get_differences")
+def differences(tenant: str, month: str) -> Response:
+    """The month's difference list as JSON, with the batch and instruction of every line."""
+    return differences_file(tenant, month)
 
 
 def _page(tenant: str, month: str, problem: Problem | None = None) -> Response:

@@ -192,6 +192,7 @@ MATRIX: dict[tuple[str, str], set[str]] = {
     ("get", f"{ORDER}/statements/{{statement_id}}"): {"batches:write", "batches:release"},
     ("post", f"{ORDER}/remedies"): {"batches:write"},
     ("post", f"{ORDER}/remedies/{{remedy_id}}/decision"): {"batches:release", "clearing:operate"},
+    ("get", f"{TENANT}/months/{{month}}/differences"): BATCH_READERS,
     ("get", f"{TENANT}/ledger/accounts"): BATCH_READERS,
     ("get", f"{TENANT}/ledger/statement"): BATCH_READERS,
     ("get", f"{TENANT}/ledger/journal"): BATCH_READERS,

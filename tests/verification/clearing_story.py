@@ -76,6 +76,29 @@ def reward_the_year(story: Story) -> None:
     batch = story.cut("jiangsu", "provincial", "cross_redemption", kind="incentive")
     assert batch["count"] == 2
     story.step("maker", "jiangsu", batch, "publish")
+    first, second = _numbers(story, batch)
+    notice = f"/notices/jiangsu/{batch['batch_no']}/objections"
+    complaint = {"claim_no": second, "reason": "服务机构已注销", "contact": "电话 025-1"}
+    assert story.app.test_client().post(notice, json=complaint).status_code == 201
+    for reason in ("已核实登记信息", "再次核实"):
+        _object(story, batch, first)
+        path = "/v1/tenants/jiangsu/held-items"
+        [held] = [each for each in story.call("maker", "GET", path).get_json()["items"] if each["claim_no"] == first]
+        resolution = f"{path}/{held['obligation_id']}/resolution"
+        story.call("reviewer of authority", "POST", resolution, {"reason": reason})
+        batch = story.cut("jiangsu", "provincial", "cross_redemption", kind="incentive")
+        assert batch["count"] == 1
+        story.step("maker", "jiangsu", batch, "publish")
+
+
+def _numbers(story: Story, batch: Body) -> list[str]:
+    items = story.call("maker", "GET", f"/v1/tenants/jiangsu/batches/{batch['id']}/items").get_json()["items"]
+    return [item["claim_no"] for item in items]
+
+
+def _object(story: Story, batch: Body, number: str) -> None:
+    path = f"/v1/tenants/jiangsu/batches/{batch['id']}/objections"
+    story.call("reviewer of authority", "POST", path, {"claim_no": number, "reason": "金额有误"})
 
 
 def _match(story: Story, batch: Body) -> None:
