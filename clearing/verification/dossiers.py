@@ -91,7 +91,7 @@ _OBJECTIONS: Final = """
 select tenant, claim_id, id, batch_id, made_by, made_at, reason, contact_sealed, source_digest
   from objection order by tenant, claim_id, made_at, id
 """
-_RESOLUTIONS: Final = """
+_OBJECTIONS_RESOLVED: Final = """
 select tenant, obligation_id, objection_id, reason, resolved_by, resolved_at
   from objection_resolution order by tenant, obligation_id, resolved_at, objection_id
 """
@@ -213,7 +213,7 @@ _STREAMS: Final[Mapping[str, tuple[str, int]]] = {
     "obligation": (_OBLIGATIONS, ROWS_AT_ONCE),
     "batch_item": (_ITEMS, ROWS_AT_ONCE),
     "objection": (_OBJECTIONS, ROWS_AT_ONCE),
-    "objection_resolution": (_RESOLUTIONS, ROWS_AT_ONCE),
+    "objection_resolution": (_OBJECTIONS_RESOLVED, ROWS_AT_ONCE),
     "outbox": (_NOTICES, ROWS_AT_ONCE),
     "reservation": (_RESERVATIONS, ROWS_AT_ONCE),
     "support_record": (_SUPPORT, ROWS_AT_ONCE),
