@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from settlement.bank.connections import BankConnection, agent_of
 from settlement.bank.order_sending import bank_of_submission, send_order
-from settlement.bank.port import BankSilentError
+from settlement.bank.port import BankPort, BankSilentError
 from settlement.bank.sending import NotDecidedError, Submission, send_once
 from settlement.bank.simulator import Books, Payment
 from settlement.bank.simulator.answers import camt053, entries_of, pain002
@@ -92,11 +92,21 @@ class Banks:
         )
         assert bank is not None
 
+        self.attempt(
+            self.regions.do(lambda c: find_order(c, submission.tenant, _id(submission), self.office)),
+            submission,
+            bank.port(),
+        )
+
+    def attempt(self, order: Order, submission: Submission, port: BankPort) -> str:
+        """The next call about the submission, whatever comes of it; the order's state after it."""
+
         def do(use_case: Any) -> Any:
             return run(self.regions.app, Scope(self.everyone()), FixedClock(OVER), use_case)
 
         with suppress(BankSilentError, NotDecidedError):
-            send_once(do, submission.id, bank.port(), self.office)
+            send_once(do, submission.id, port, self.office)
+        return self.read(order).state
 
     def whose(self, order: Order) -> str:
         return self.agent if order.kind == "pay_out" else order.tenant
@@ -169,3 +179,8 @@ class Banks:
     def order_id(self, cycle: Cycle, tenant: str, kind: str) -> UUID:
         [found] = [each for each in self.standing(cycle) if (each.tenant, each.kind) == (tenant, kind)]
         return found.id
+
+
+def _id(submission: Submission) -> UUID:
+    assert submission.order_id is not None
+    return submission.order_id

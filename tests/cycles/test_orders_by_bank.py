@@ -1,7 +1,7 @@
 """Orders between tenants through banks: sent once, told of by statements; the banks' last word settles a cycle."""
 
 import threading
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +10,8 @@ import pytest
 from psycopg import errors as pg
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
+from settlement.bank.host import HttpBank
+from settlement.bank.simulator import BankServer, Books
 from settlement.bank.simulator.answers import camt053, entries_of, pain002
 from settlement.cycles import cycle_steps
 from settlement.cycles.cycle import Cycle
@@ -407,6 +409,56 @@ def test_of_many_who_hand_in_the_last_word_at_once_one_settles_the_cycle(banks: 
     assert banks.regions.read(cycle).state == "settled"
     told = banks.regions.rows("select 1 from audit_entry where subject_id = %s and action = 'cycle.settled'", cycle.id)
     assert len(told) == 2
+
+
+LOST = {
+    "the request is lost": (["lose_request"], ["unknown", "unknown", "accepted"]),
+    "the answer is lost": (["lose_answer"], ["unknown", "accepted"]),
+    "the bank refuses": (["refuse"], ["rejected"]),
+    "lost, then refused": (["lose_request", "refuse"], ["unknown", "unknown", "rejected"]),
+}
+
+
+@pytest.mark.parametrize(("script", "states"), LOST.values(), ids=LOST.keys())
+def test_whatever_is_lost_an_order_is_asked_after_and_the_bank_has_it_once(
+    banks: Banks, script: list[str], states: list[str]
+) -> None:
+    cycle = owing(banks, "gross")
+    order = banks.orders(cycle)[0]
+    submission = banks.order_sending(order)
+    assert banks.order_sending(order) == submission
+    books = Books(script=deque(script))
+    with BankServer(books) as server:
+        port = HttpBank(server.address, "secret", read_seconds=5)
+        assert [banks.attempt(order, submission, port) for _ in states] == states
+        assert banks.attempt(order, submission, port) == states[-1]
+    assert len(books.execute()) == (states[-1] == "accepted")
+    assert banks.outcomes(order) == ({"rejected"} if states[-1] == "rejected" else set())
+    if states[-1] == "rejected":
+        banks.remedy(order, "replace")
+        [again] = [each for each in banks.standing(cycle) if each.replaces == order.id]
+        banks.pay(again)
+        assert banks.read(again).state == "paid"
+
+
+def test_a_worker_that_is_killed_within_the_call_leaves_an_unknown_outcome_that_is_asked_after(banks: Banks) -> None:
+    cycle = owing(banks, "gross")
+    order = banks.orders(cycle)[0]
+    submission = banks.order_sending(order)
+
+    class Killed:
+        def submit(self, _message: object) -> object:
+            raise KeyboardInterrupt
+
+        def inquire(self, _message: object) -> object:
+            raise KeyboardInterrupt
+
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            banks.attempt(order, submission, Killed())  # type: ignore[arg-type]
+    assert banks.read(order).state in {"sent", "unknown"}
+    kinds = banks.regions.rows("select kind from bank_call where submission_id = %s order by seq", submission.id)
+    assert [row.kind for row in kinds] == ["submit", "inquiry"], "asked before anything is sent again"
 
 
 def test_of_two_who_decide_at_once_one_does_it(banks: Banks) -> None:
