@@ -35,7 +35,7 @@ class SubmissionSchema(Schema):
     batch_id = fields.UUID(metadata={"description": "批次 / the batch whose file it is"})
     order_id = fields.UUID(metadata={"description": "或清算指令 / or the order between tenants"})
     message_id = text("报文编号 / message id", examples=["BT-JS-2024-0001"])
-    method = text("发送方式 / how", enum=["folder", "http"])
+    method = text("发送方式 / how", enum=["folder", "http", "simulator"])
     file = text("文件名 / file name")
     file_sha256 = text("SHA-256, hexadecimal")
     state = text("状态 / state", enum=["prepared", "sent", "unknown", "accepted", "rejected"])
