@@ -18,6 +18,7 @@ from clearing.relay import LONGEST_WAIT, STUCK_ATTEMPTS, is_notice, open_kinds, 
 from clearing.service import Service
 from clearing.stopping import until_told
 from settlement.bank.connections import ConnectionsError
+from settlement.bank.order_sending import bank_of_submission
 from settlement.bank.sending import SEND_JOB, order_sending, send_once
 from settlement.batches.release import INSTRUCT_JOB
 from tenants.kernel.database import Scope, Work, run
@@ -55,7 +56,12 @@ def _instruct(service: Service, work: Work, row: OutboxRow) -> None:
 
 def _send(service: Service, row: OutboxRow) -> bool:
     """The next call of the bank, by this process alone; ``False`` where another one is at it."""
-    bank = service.banks.get(row.tenant)
+    bank = run(
+        service.engine,
+        Scope((row.tenant,)),
+        service.machine,
+        lambda work: bank_of_submission(work.connection, row.tenant, row.subject_id, service.office),
+    )
     if bank is None:
         raise ConnectionsError(f"{row.tenant}: no bank is configured")
 

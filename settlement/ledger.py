@@ -114,6 +114,11 @@ def netted_account(scheme: str, year: int) -> str:
     return f"netted/{scheme}/{year}"
 
 
+def settled_account(scheme: str, year: int) -> str:
+    """What clearing cycles have settled by the banks' word: credits were paid to others, debits by others."""
+    return f"settled/{scheme}/{year}"
+
+
 def agent_account(scheme: str, year: int, batch_no: str) -> str:
     """What was paid in to the settlement agent for one batch, and not paid out by it yet."""
     return f"agent/{scheme}/{year}/{batch_no}"

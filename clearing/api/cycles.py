@@ -207,7 +207,7 @@ def closed_by_caller(work: Work, cycle_id: UUID, tenants: tuple[str, ...]) -> Cy
 def settled_by_caller(work: Work, cycle_id: UUID, tenants: tuple[str, ...]) -> Cycle:
     """Declare the window settled, as the caller."""
     operated(work, find_cycle(work.connection, cycle_id).agreement_set)
-    return settle(work.connection, cycle_id, tenants, principal().subject, work.at)
+    return settle(work.connection, cycle_id, tenants, office(), principal().subject, work.at)
 
 
 def confirmed_by_caller(work: Work, cycle_id: UUID, given: dict[str, Any], tenants: tuple[str, ...]) -> StoredPosition:

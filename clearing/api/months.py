@@ -1,9 +1,11 @@
 """``/v1/tenants/{tenant}/months``: the month at the finance desk: preview, what is open, its end, its tables."""
 
 import io
+import re
 from collections.abc import Iterator
 from datetime import date
 from typing import IO, Any, Final
+from uuid import UUID
 
 from flask import Response
 from marshmallow import Schema, fields, validate
@@ -12,14 +14,20 @@ from clearing.api.batches import READERS
 from clearing.api.described import instant, text
 from clearing.api.frame import Answer, current, in_transaction, needs, principal
 from clearing.api.noun import Noun, PageSchema, bad_query, page, read_cursor
+from clearing.api.statements import DisagreementSchema
+from settlement.months.differences import SHOWN, DifferentLine, difference_totals, list_differences
 from settlement.months.month import Month
 from settlement.months.month_end import close_month, list_closed, preview, require_begun
 from settlement.months.tables import NAMES, write_csv, write_workbook
+from tenants.kernel.canonical import Json, canonical_bytes
 from tenants.kernel.database import Scope, Work, run
 
 blueprint = Noun("months", __name__, url_prefix="/v1/tenants/<tenant>/months", description="月结 / months")
 
+LINES_AT_ONCE: Final = 500
 PART_BYTES: Final = 64 * 1024
+_PLACE: Final = re.compile(r"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}) ([0-9]{1,9})", re.ASCII)
+"""A statement and a line of it."""
 XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
@@ -77,6 +85,40 @@ class MonthPageSchema(Schema):
     next_cursor = text("下一页游标，末页为 null / cursor of the next page; null on the last")
 
 
+class DifferenceSchema(Schema):
+    """One line of the month's bank answers that did not simply match."""
+
+    statement_id = fields.UUID()
+    line = fields.Integer(metadata={"description": "行号 / line"})
+    imported_at = instant("导入时刻 / when the file was imported")
+    class_ = fields.String(data_key="class", metadata={"description": "分类 / class", "enum": list(SHOWN)})
+    kind = text("状态、借记或贷记 / what the line is", enum=["status", "debit", "credit"])
+    amount = text("金额（元） / amount in yuan")
+    left_in_suspense = text("待查未说明（元） / what of it nobody has explained")
+    payee = text("对方 / payee")
+    end_to_end_id = text("端到端标识 / end-to-end id")
+    booked_on = text("记账日 / booked on", format="date")
+    reason = text("原因 / reason")
+    batch_no = text("批次 / batch")
+    instruction_id = fields.UUID(metadata={"description": "拨付指令 / instruction"})
+    order_id = fields.UUID(metadata={"description": "清算指令 / order between tenants"})
+    differences = fields.List(fields.Nested(DisagreementSchema))
+
+
+class DifferencePageSchema(Schema):
+    """A page of the month's differences, and the totals of the whole month by class."""
+
+    totals = fields.Dict(fields.String(), fields.Dict(), metadata={"description": "按分类合计 / totals by class"})
+    items = fields.List(fields.Nested(DifferenceSchema))
+    next_cursor = text("下一页游标，末页为 null / cursor of the next page; null on the last")
+
+
+class DifferenceQuerySchema(PageSchema):
+    """Which class of lines."""
+
+    class_ = fields.String(data_key="class", load_default=None, validate=validate.OneOf(SHOWN))
+
+
 class TableQuerySchema(Schema):
     """Which table."""
 
@@ -130,6 +172,39 @@ def post_close(tenant: str, month: str) -> Response:
     return in_transaction(use_case, (tenant,))
 
 
+@blueprint.get("/<month>/differences")
+@needs(*READERS)
+@blueprint.arguments(DifferenceQuerySchema, location="query")
+@blueprint.response(200, DifferencePageSchema)
+def get_differences(query: dict[str, Any], tenant: str, month: str) -> Response:
+    """Every line of the month's bank answers that differs, is unknown, came twice or came back, with its batch."""
+    wanted, limit = Month.parse(month), query["limit"]
+    after = line_place(query["cursor"])
+
+    def use_case(work: Work) -> Answer:
+        require_begun(wanted, work.at)
+        found = list_differences(work.connection, tenant, wanted, query["class_"], after, limit + 1)
+        totals = difference_totals(work.connection, tenant, wanted)
+        return Answer({"totals": totals, **page(found, limit, DifferentLine.json, lambda each: each.place)})
+
+    return in_transaction(use_case, (tenant,))
+
+
+def line_place(cursor: str | None) -> tuple[UUID, int] | None:
+    """The line of a statement behind which a page begins.
+
+    Raises:
+        Invalid: the cursor is not one of ours.
+    """
+    key = read_cursor(cursor)
+    if key is None:
+        return None
+    found = _PLACE.fullmatch(key)
+    if found is None:
+        raise bad_query("cursor", "游标无效，请从第一页开始。", "The cursor is not valid.")
+    return UUID(found[1]), int(found[2])
+
+
 @blueprint.get("/<month>/export")
 @needs(*READERS)
 @blueprint.arguments(TableQuerySchema, location="query")
@@ -137,6 +212,26 @@ def post_close(tenant: str, month: str) -> Response:
 def get_export(query: dict[str, Any], tenant: str, month: str) -> Response:
     """Download the month's accounts, transfers, batches, payments and differences, one as CSV or all as XLSX."""
     return month_file(tenant, month, query["table"])
+
+
+def differences_file(tenant: str, month: str) -> Response:
+    """The month's whole difference list as JSON, as an attachment."""
+    service, wanted = current(), Month.parse(month)
+
+    def use_case(work: Work) -> dict[str, Json]:
+        require_begun(wanted, work.at)
+        items: list[Json] = []
+        after = None
+        while found := list_differences(work.connection, tenant, wanted, None, after, LINES_AT_ONCE):
+            items += [each.json() for each in found]
+            after = found[-1].statement_id, found[-1].line
+        return {"totals": difference_totals(work.connection, tenant, wanted), "items": items}
+
+    content = canonical_bytes(run(service.engine, Scope((tenant,)), service.machine, use_case))
+    response = Response(content, mimetype="application/json")
+    response.headers["Content-Disposition"] = f'attachment; filename="{tenant}-{wanted}-differences.json"'
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    return response
 
 
 def month_file(tenant: str, month: str, table: str | None) -> Response:

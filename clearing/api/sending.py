@@ -32,7 +32,8 @@ class SubmissionSchema(Schema):
     """A payment file sent to the bank, once for ever."""
 
     id = fields.UUID()
-    batch_id = fields.UUID()
+    batch_id = fields.UUID(metadata={"description": "批次 / the batch whose file it is"})
+    order_id = fields.UUID(metadata={"description": "或清算指令 / or the order between tenants"})
     message_id = text("报文编号 / message id", examples=["BT-JS-2024-0001"])
     method = text("发送方式 / how", enum=["folder", "http", "simulator"])
     file = text("文件名 / file name")

@@ -50,7 +50,8 @@ class StatementSchema(Schema):
     """A bank's answer as it was imported."""
 
     id = fields.UUID()
-    batch_id = fields.UUID()
+    batch_id = fields.UUID(metadata={"description": "在哪个批次导入 / the batch at which it was handed in"})
+    order_id = fields.UUID(metadata={"description": "或在哪个清算指令导入 / or the order between tenants"})
     format = text("格式 / format", enum=list(FORMATS))
     sha256 = text("SHA-256, hexadecimal")
     bytes = fields.Integer(metadata={"description": "大小（字节） / size in bytes"})
@@ -127,14 +128,14 @@ class LineQuerySchema(PageSchema):
 def post_statement(tenant: str, batch_id: UUID) -> Response:
     """Import a bank's answer: pain.002, camt.053, camt.054, MT940, CSV or XLSX, told by the file's own beginning."""
     office, actor = current().office, principal().subject
-    with _received() as path:
+    with received() as path:
 
         def use_case(work: Work) -> Answer:
             reach_linked(work, tenant)
             taken = import_statement(work.connection, tenant, batch_id, path, actor, work.at, office)
             location = f"/v1/tenants/{tenant}/batches/{taken.statement.batch_id}/statements/{taken.statement.id}"
             status = 200 if taken.before else 201
-            return Answer(_report(work, taken.statement), status, {"Location": location})
+            return Answer(report_of(work, taken.statement), status, {"Location": location})
 
         return in_transaction(use_case, (tenant,))
 
@@ -163,7 +164,7 @@ def get_statement(tenant: str, batch_id: UUID, statement_id: UUID) -> Response:
     """One of the bank's answers: its totals by class, and the first lines that need somebody's eye."""
 
     def use_case(work: Work) -> Answer:
-        return Answer(_report(work, find_statement(work.connection, tenant, batch_id, statement_id)))
+        return Answer(report_of(work, find_statement(work.connection, tenant, batch_id, statement_id)))
 
     return in_transaction(use_case, (tenant,))
 
@@ -185,7 +186,8 @@ def get_lines(query: dict[str, Any], tenant: str, batch_id: UUID, statement_id: 
     return in_transaction(use_case, (tenant,))
 
 
-def _report(work: Work, statement: BankStatement) -> dict[str, Any]:
+def report_of(work: Work, statement: BankStatement) -> dict[str, Any]:
+    """A statement in the form of the API, with its first lines that need somebody's eye."""
     totals = class_totals(work.connection, statement)
     others = [name for name in CLASSES if name != "matched"]
     lines = list_lines(work.connection, statement, others, 0, FIRST_LINES + 1)
@@ -194,7 +196,7 @@ def _report(work: Work, statement: BankStatement) -> dict[str, Any]:
 
 
 @contextmanager
-def _received() -> Iterator[Path]:
+def received() -> Iterator[Path]:
     """The request's body in a file that is gone afterwards; memory does not grow with it.
 
     Raises:

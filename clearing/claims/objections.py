@@ -1,4 +1,8 @@
-"""Objections (异议): a complaint during publicity takes one claim out of its batch and holds it until it is decided."""
+"""Objections (异议): a complaint during publicity takes one item out of its batch and holds it until it is decided.
+
+A claim is held itself. What has no claim of its own (a reward, a payment issued again, matching money, what is paid for
+another region) is held as it is: see ``settlement.batches.held_items``.
+"""
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -11,7 +15,7 @@ from clearing.claims.vault import Vault
 from settlement.batches.batch import Batch, find_batch_by_number
 from settlement.batches.batch_states import OBJECT
 from settlement.batches.batch_steps import CANCELLED, not_in_publicity, take_out
-from tenants.kernel.canonical import canonical_bytes
+from tenants.kernel.canonical import Json, canonical_bytes
 from tenants.kernel.change import Change, record
 from tenants.kernel.clock import shanghai_day
 from tenants.kernel.database import Work
@@ -52,10 +56,10 @@ def object_to_claim(work: Work, vault: Vault, claim_id: UUID, complaint: Complai
 
 
 def object_publicly(work: Work, vault: Vault, batch: Batch, claim_no: str, complaint: Complaint, source: str) -> None:
-    """Object without login to one claim of a batch whose notice is still running.
+    """Object without login to one item of a batch whose notice is still running.
 
     Raises:
-        NotFound: the batch holds no such claim.
+        NotFound: the batch holds no such item.
         Conflict: ``publicity.over``, ``claim.not_in_publicity``.
         TooManyRequests: ``objection.too_many``.
     """
@@ -65,17 +69,42 @@ def object_publicly(work: Work, vault: Vault, batch: Batch, claim_no: str, compl
         )
     digest = vault.content_mac(_SOURCE + source.encode())
     _refuse_flood(work, batch.tenant, digest)
+    _object_to_item(work, vault, batch, claim_no, complaint, PUBLIC, digest)
+
+
+def object_to_item(work: Work, vault: Vault, batch: Batch, claim_no: str, complaint: Complaint, actor: str) -> None:
+    """A reviewer takes one item of whatever kind out of its batch in publicity.
+
+    Raises:
+        NotFound: the batch holds no such item; or it has no claim, and the reviewer is bound to a city's claims.
+        Conflict: ``claim.not_in_publicity``.
+    """
+    _object_to_item(work, vault, batch, claim_no, complaint, actor, None)
+
+
+def _object_to_item(
+    work: Work,
+    vault: Vault,
+    batch: Batch,
+    claim_no: str,
+    complaint: Complaint,
+    actor: str,
+    digest: bytes | None,
+) -> None:
     item = work.connection.exec_driver_sql(
-        "select i.claim_id, i.removed_at from batch_item i "
+        "select i.claim_id, i.removed_at, o.kind, (select bound_districts()) is not null as bound from batch_item i "
         "join obligation o on o.tenant = i.tenant and o.id = i.claim_id "
         "where i.tenant = %s and i.batch_id = %s and o.claim_no = %s",
         (batch.tenant, batch.id, claim_no),
     ).one_or_none()
-    if item is None:
+    if item is None or (item.kind is not None and item.bound):
         raise not_found("兑付申请", "claim")
     if item.removed_at is not None:
         raise not_in_publicity()
-    _object(work, vault, lock_claim(work.connection, item.claim_id), complaint, PUBLIC, digest)
+    if item.kind is None:
+        _object(work, vault, lock_claim(work.connection, item.claim_id), complaint, actor, digest)
+    else:
+        _hold(work, vault, batch.tenant, item.claim_id, claim_no, complaint, actor, digest)
 
 
 def notice_of(work: Work, tenant: str, batch_no: str) -> Batch:
@@ -121,18 +150,66 @@ def _object(
     record(work.connection, [change], work.at)
 
 
-def _write(
-    work: Work, vault: Vault, row: ClaimRow, batch: Batch, complaint: Complaint, actor: str, source_digest: bytes | None
+def _hold(
+    work: Work,
+    vault: Vault,
+    tenant: str,
+    obligation_id: UUID,
+    number: str,
+    complaint: Complaint,
+    actor: str,
+    source_digest: bytes | None,
 ) -> None:
+    """Hold an item that has no claim of its own; its money stays owed."""
+    batch = take_out(work.connection, tenant, obligation_id, complaint.reason, actor, work.at, held=True)
+    objection_id = _keep(work, vault, batch, obligation_id, complaint, actor, source_digest)
+    details: dict[str, Json] = {
+        "claim_no": number, "batch_no": batch.batch_no, "kind": batch.kind, "objection": str(objection_id),
+    }  # fmt: skip
+    change = Change(
+        tenant, actor, "item.objection", obligation_id, "in_publicity", "on_hold", complaint.reason, details
+    )
+    record(work.connection, [change], work.at)
+
+
+def _keep(
+    work: Work,
+    vault: Vault,
+    batch: Batch,
+    obligation_id: UUID,
+    complaint: Complaint,
+    actor: str,
+    source_digest: bytes | None,
+) -> UUID:
+    """Store the objection, its contact sealed; its id."""
     objection_id = new_id()
-    place = Place("objection", "contact_sealed", row.tenant, str(objection_id))
+    place = Place("objection", "contact_sealed", batch.tenant, str(objection_id))
     contact = None if complaint.contact is None else vault.sealer.seal(complaint.contact, place)
     insert_rows(
         work.connection,
         "objection",
         ("tenant", "id", "batch_id", "claim_id", "made_by", "made_at", "reason", "contact_sealed", "source_digest"),
-        [(row.tenant, objection_id, batch.id, row.id, actor, work.at, complaint.reason, contact, source_digest)],
+        [
+            (
+                batch.tenant,
+                objection_id,
+                batch.id,
+                obligation_id,
+                actor,
+                work.at,
+                complaint.reason,
+                contact,
+                source_digest,
+            )
+        ],
     )
+    return objection_id
+
+
+def _write(
+    work: Work, vault: Vault, row: ClaimRow, batch: Batch, complaint: Complaint, actor: str, source_digest: bytes | None
+) -> None:
+    _keep(work, vault, batch, row.id, complaint, actor, source_digest)
     said = {
         "zh": f"公示期内收到异议：{complaint.reason}",
         "en": f"An objection was made during publicity: {complaint.reason}",

@@ -1,13 +1,19 @@
 """``cycle`` and ``agreement``: the windows of debts between tenants, their figures, and what was agreed."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import click
 from sqlalchemy import Engine
 
+if TYPE_CHECKING:
+    from clearing.service import Service
+    from tenants.kernel.database import Work
+
 _PAGE = 500
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+_TENANT = click.option("--tenant", required=True, help="Whose order.")
 _PERSON = click.option("--person", required=True, help="Who does this, for four-eyes.")
 
 
@@ -108,18 +114,127 @@ def settle_cycle(data_dir: Path, cycle_id: UUID, person: str) -> None:
     _step(data_dir, cycle_id, person, "settle")
 
 
+@cycle.command()
+@click.argument("cycle_id", type=click.UUID)
+@_JSON
+@click.pass_obj
+def orders(data_dir: Path, cycle_id: UUID, as_json: bool) -> None:
+    """清算指令与银行结果 / The orders of a cycle, and what the banks told of each."""
+    from clearing.cli.opening import opened_service
+    from clearing.cli.printing import show_json, show_rows
+    from settlement.cycles.clearing_order import list_orders
+    from settlement.cycles.cycle import find_cycle
+    from tenants.kernel.database import Scope, transaction
+
+    with opened_service(data_dir) as service:
+        tenants = _tenants(service.engine)
+        with transaction(service.engine, Scope(tenants), service.machine) as work:
+            found = find_cycle(work.connection, cycle_id)
+            rows = [each.json() for each in list_orders(work.connection, found.id, tenants, service.office)]
+    if as_json:
+        show_json({**found.json(), "orders": rows})
+    else:
+        show_rows(rows, ("id", "tenant", "kind", "counterparty", "amount", "state", "replaces"))
+
+
+@cycle.command()
+@click.argument("order_id", type=click.UUID)
+@_TENANT
+@_PERSON
+@click.pass_obj
+def send(data_dir: Path, order_id: UUID, tenant: str, person: str) -> None:
+    """下令把清算指令送交银行，由任务进程执行 / Order that an order be sent to its bank; a worker does it."""
+    from clearing.cli.banks import within
+    from clearing.cli.printing import show_json
+    from settlement.bank.order_sending import send_order
+    from settlement.bank.sending import calls_of, submission_json
+    from settlement.cycles.clearing_order import find_order
+
+    def use_case(work: "Work", service: "Service") -> dict[str, Any]:
+        order = find_order(work.connection, tenant, order_id, service.office)
+        made = send_order(work.connection, order, service.office, person, work.at)
+        return submission_json(made, calls_of(work.connection, made))
+
+    show_json(within(data_dir, tenant, use_case))
+
+
+@cycle.command("import")
+@click.argument("order_id", type=click.UUID)
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@_TENANT
+@_PERSON
+@click.pass_obj
+def import_answer(data_dir: Path, order_id: UUID, file: Path, tenant: str, person: str) -> None:
+    """导入付款账户的银行回单 / Import the bank's answer about the account that pays an order."""
+    from clearing.cli.banks import within
+    from clearing.cli.printing import show_json
+    from settlement.statements.reconciliation import import_order_statement
+    from settlement.statements.statement_records import class_totals, statement_json
+
+    def use_case(work: "Work", service: "Service") -> dict[str, Any]:
+        taken = import_order_statement(work.connection, tenant, order_id, file, person, work.at, service.office)
+        totals = class_totals(work.connection, taken.statement)
+        return {**statement_json(taken.statement, totals), "before": taken.before}
+
+    show_json(within(data_dir, tenant, use_case))
+
+
+@cycle.command()
+@click.argument("order_id", type=click.UUID)
+@_TENANT
+@click.option("--kind", type=click.Choice(["replace", "cancel"]), required=True, help="Order anew, or carry on.")
+@click.option("--reason", required=True, help="Why.")
+@_PERSON
+@click.pass_obj
+def remedy(data_dir: Path, order_id: UUID, tenant: str, kind: str, reason: str, person: str) -> None:
+    """提出被拒或退回指令的处理 / Propose a remedy for an order that came back."""
+    from clearing.cli.banks import within
+    from clearing.cli.printing import show_json
+    from settlement.cycles.order_remedies import propose
+
+    def use_case(work: "Work", service: "Service") -> dict[str, Any]:
+        made = propose(work.connection, tenant, order_id, kind, reason, service.office, person, work.at)
+        return dict(made.json())
+
+    show_json(within(data_dir, tenant, use_case))
+
+
+@cycle.command()
+@click.argument("remedy_id", type=click.UUID)
+@_TENANT
+@click.option("--outcome", type=click.Choice(["approve", "refuse"]), required=True, help="The decision.")
+@click.option("--reason", help="Why; needed for a refusal.")
+@_PERSON
+@click.pass_obj
+def decide(data_dir: Path, remedy_id: UUID, tenant: str, outcome: str, reason: str | None, person: str) -> None:
+    """由另一人决定处理方案 / Decide on a remedy, by another person."""
+    from clearing.cli.banks import within
+    from clearing.cli.printing import show_json
+    from settlement.cycles import order_remedies
+
+    def use_case(work: "Work", service: "Service") -> dict[str, Any]:
+        made = order_remedies.decide(
+            work.connection, tenant, remedy_id, outcome, reason, service.office, person, work.at
+        )
+        return dict(made.json())
+
+    show_json(within(data_dir, tenant, use_case))
+
+
 def _step(data_dir: Path, cycle_id: UUID, person: str, step: str) -> None:
     from clearing.cli.opening import opened_service
     from clearing.cli.printing import show_json
     from settlement.cycles import cycle_steps
     from tenants.kernel.database import Scope, Work, run
 
-    steps = {"close": cycle_steps.close, "settle": cycle_steps.settle}
     with opened_service(data_dir) as service:
         tenants = _tenants(service.engine)
 
         def use_case(work: Work) -> dict[str, object]:
-            done = steps[step](work.connection, cycle_id, tenants, person, work.at)
+            if step == "close":
+                done = cycle_steps.close(work.connection, cycle_id, tenants, person, work.at)
+            else:
+                done = cycle_steps.settle(work.connection, cycle_id, tenants, service.office, person, work.at)
             return dict(done.json())
 
         shown = run(service.engine, Scope(tenants), service.machine, use_case)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 ACCOUNTS = ("account", "opening", "debits", "credits", "closing", "pending")
 OPEN = ("what", "count", "amount")
 CLOSED = ("month", "closed_by", "closed_at", "report_sha256")
+DIFFERENCES = ("line", "class", "kind", "amount", "left_in_suspense", "batch_no", "instruction_id", "payee", "reason")
 PAGE = 500
 MONTH = click.argument("month")
 OUT = click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="The file to write.")
@@ -74,6 +75,39 @@ def list_of_months(data_dir: Path, tenant: str, as_json: bool) -> None:
         show_json({"items": rows})
     else:
         show_rows(rows, CLOSED)
+
+
+@month.command()
+@TENANT
+@MONTH
+@click.option("--class", "line_class", type=click.Choice(["differs", "unknown", "duplicate", "returned"]),
+              help="Only the lines of this class.")  # fmt: skip
+@AS_JSON
+@click.pass_obj
+def differences(data_dir: Path, tenant: str, month: str, line_class: str | None, as_json: bool) -> int:
+    """差异清单 / The lines of the month's bank answers that did not simply match; exit 1 when there are any."""
+    from clearing.cli.printing import show_json, show_rows
+    from clearing.cli.program import FINDINGS, OK
+    from settlement.months.differences import difference_totals, list_differences
+    from settlement.months.month import Month
+
+    wanted = Month.parse(month)
+
+    def use_case(work: "Work", _service: "Service") -> dict[str, Any]:
+        items: list[dict[str, Any]] = []
+        after = None
+        while found := list_differences(work.connection, tenant, wanted, line_class, after, PAGE):
+            items += [dict(each.json()) for each in found]
+            after = found[-1].statement_id, found[-1].line
+        return {"totals": difference_totals(work.connection, tenant, wanted), "items": items}
+
+    shown = within(data_dir, tenant, use_case)
+    if as_json:
+        show_json(shown)
+    else:
+        show_rows([{"class": name, **each} for name, each in shown["totals"].items()], ("class", "count", "amount"))
+        show_rows(shown["items"], DIFFERENCES)
+    return FINDINGS if shown["items"] else OK
 
 
 @month.command()

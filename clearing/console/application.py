@@ -19,6 +19,7 @@ from clearing.console import (
     claim,
     claims,
     clearing,
+    clearing_order,
     clients,
     clock,
     connectors,
@@ -28,6 +29,7 @@ from clearing.console import (
     demo_bank,
     districts,
     elsewhere,
+    held,
     home,
     instruction,
     jobs,
@@ -63,9 +65,10 @@ from tenants.kernel.clock import Clock
 SCREENS: Final[tuple[ModuleType, ...]] = (
     static_files, sign_in, single_sign_on, instruction,
     home, claims, claim, queue, cases, case, pairs, reservations, batches, batch,
-    bank, statement, payee, clearing, cycle, debts, agreements, connectors, jobs, clients, deliveries, receipts, keys,
+    bank, statement, payee, clearing, cycle, clearing_order, debts, agreements, connectors, jobs, clients, deliveries,
+    receipts, keys,
     settings, settings_import, linkages, districts, policies, policy, policy_draft, rehearsal, registers,
-    qualifications, admissions, trust_list, audit, account, outlets, suspense, months, elsewhere,
+    qualifications, admissions, trust_list, audit, account, outlets, suspense, months, elsewhere, held,
 )  # fmt: skip
 """One module a screen; each has a ``blueprint``."""
 

@@ -73,7 +73,7 @@ def hand_in(tenant: str, batch_id: UUID) -> AnyResponse:
     def take_in() -> Imported:
         with tempfile.TemporaryDirectory(prefix="statement-") as folder:
             path = Path(folder) / "statement"
-            _keep_upload(path)
+            keep_upload(path)
             return within(lambda work: bank_answered(work, tenant, batch_id, path), (tenant,))
 
     return act(take_in, lambda problem: _page(tenant, batch_id, problem), lambda done: statement_address(tenant, done))
@@ -116,7 +116,7 @@ def bank_answered(work: Work, tenant: str, batch_id: UUID, path: Path) -> Import
     return import_statement(work.connection, tenant, batch_id, path, principal().subject, work.at, current().office)
 
 
-def _keep_upload(path: Path) -> None:
+def keep_upload(path: Path) -> None:
     """Write the uploaded file to the path.
 
     Raises:

@@ -29,6 +29,8 @@ from settlement.cycles.clearing_order import list_orders
 from settlement.cycles.cycle import Cycle, cells_of, cells_of_debts, positions_of, shown_cycle
 from settlement.cycles.exposure import exposures, open_holds_of
 from settlement.cycles.netting import Cell, bilateral, positions
+from settlement.cycles.order_file import can_be_sent
+from settlement.cycles.order_outcomes import by_bank
 from tenants.kernel.clock import shanghai_day
 from tenants.kernel.database import Work
 from tenants.kernel.errors import Problem
@@ -129,13 +131,16 @@ def _read(work: Work, cycle_id: UUID) -> dict[str, Any]:
     tenants, connection = principal().tenants, work.connection
     cycle = shown_cycle(connection, cycle_id)
     stored = [] if cycle.state == "open" else positions_of(connection, cycle.id, tenants)
+    orders = list_orders(connection, cycle_id, tenants, office())
     cells = (cells_of_debts if cycle.state == "open" else cells_of)(connection, cycle.id, tenants)
     return {
         "cycle": cycle,
         "cells": cells,
         "positions": stored or [(tenant, each) for tenant, each in positions(cells).items() if tenant in tenants],
         "fixed": bool(stored),
-        "orders": list_orders(connection, cycle_id, tenants, office()) if may(ORDERS) else [],
+        "orders": orders if may(ORDERS) else [],
+        "by_bank": by_bank(connection, cycle.id)
+        or any(can_be_sent(connection, each, office().banks) for each in orders),
         "exposed": _exposed(work, tenants),
         "holds": open_holds_of(connection, tenants),
     }

@@ -69,6 +69,26 @@ ORDER_KINDS: Final[Words] = {
     "pay_in": _l("缴入清算专户"),
     "pay_out": _l("由清算专户付出"),
 }
+ORDER_STATES: Final[Words] = {
+    "ordered": _l("已签发"),
+    "prepared": _l("已备好，待发送"),
+    "sent": _l("已送达"),
+    "unknown": _l("结果不明，正在查询"),
+    "accepted": _l("银行已受理"),
+    "rejected": _l("被拒"),
+    "paid": _l("已付"),
+    "returned": _l("退回"),
+    "replaced": _l("已重新下达"),
+    "cancelled": _l("已取消，转入下一窗口"),
+}
+REMEDIES: Final[Words] = {
+    "replace": _l("重新下达"),
+    "cancel": _l("取消并转入下一窗口"),
+}
+REMEDY_OUTCOMES: Final[Words] = {
+    "approve": _l("同意"),
+    "refuse": _l("不同意"),
+}
 AGREEMENT_FORMS: Final[Words] = {
     "direct": _l("出资区域直接兑付"),
     "agent": _l("由结算代理兑付"),
@@ -207,10 +227,17 @@ DESK_KINDS: Final[Mapping[str, Words]] = {
     "cycle_state": CYCLE_STATES,
     "cycle_view": CYCLE_VIEWS,
     "order_kind": ORDER_KINDS,
+    "order_state": ORDER_STATES,
+    "remedy": REMEDIES,
+    "remedy_outcome": REMEDY_OUTCOMES,
     "agreement_form": AGREEMENT_FORMS,
     "agreement_state": AGREEMENT_STATES,
 }
 DESK_DONE: Final[Words] = {
+    "item-held": _l("已受理异议，该笔已移出批次并暂停。"),
+    "item-resumed": _l("已作出处理，该笔进入下一批次。"),
+    "remedy-proposed": _l("已提出处理方案，等待另一人决定。"),
+    "remedy-decided": _l("已就处理方案作出决定。"),
     "case-taken": _l("已由您处理。"),
     "case-given-back": _l("已交还，等待他人处理。"),
     "case-held": _l("本方申请已暂停，等待处理。"),

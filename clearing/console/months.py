@@ -9,7 +9,7 @@ from flask_babel import gettext as _
 from werkzeug.wrappers import Response as AnyResponse
 
 from clearing.api.frame import principal
-from clearing.api.months import month_before, month_file
+from clearing.api.months import differences_file, month_before, month_file
 from clearing.api.noun import DEFAULT_LIMIT, PageSchema
 from clearing.console.export import Column
 from clearing.console.lists import Listing, shown
@@ -112,6 +112,13 @@ def export(tenant: str, month: str, form: str) -> Response:
     if form == "csv" and table not in NAMES:
         raise not_found("表格", "table")
     return month_file(tenant, month, None if form == "xlsx" else table)
+
+
+@blueprint.get("/<tenant>/<month>/differences.json")
+@as_api("months.get_differences")
+def differences(tenant: str, month: str) -> Response:
+    """The month's difference list as JSON, with the batch and instruction of every line."""
+    return differences_file(tenant, month)
 
 
 def _page(tenant: str, month: str, problem: Problem | None = None) -> Response:

@@ -11,6 +11,7 @@ from clearing.verification.context import Context
 from clearing.verification.difference import Difference, compared, differs
 from clearing.verification.dossiers import Dossier
 from clearing.verification.notices import notice_differences
+from clearing.verification.references import message_of
 from clearing.verification.snapshot import WIDE_ROWS_AT_ONCE, Row, Snapshot
 from clearing.verification.unsealing import OpenedSecrets
 from tenants.kernel.canonical import canonical_bytes, plain
@@ -65,7 +66,7 @@ select o.tenant, o.instruction_id, o.outcome, o.amount_fen, o.statement_id, o.li
 """
 _MISSING: Final = """
 select l.tenant, l.instruction_id, l.outcome from bank_line l
- where l.outcome is not null and not exists (
+ where l.outcome is not null and l.instruction_id is not null and not exists (
        select 1 from instruction_outcome o where o.tenant = l.tenant and o.instruction_id = l.instruction_id
           and o.outcome = l.outcome and o.statement_id = l.statement_id and o.line = l.line)
 union all
@@ -122,8 +123,9 @@ def statement_differences(dossier: Dossier, row: Row, context: Context) -> Itera
     if not entry.witnesses(row.imported_at):
         yield differs("statement.witness", f"{place}/imported_at", entry.at, row.imported_at)
     batch = context.batches.get((row.tenant, row.batch_id))
-    if batch is None or batch.batch_no != entry.details.get("batch_no"):
-        yield differs("statement.witness", f"{place}/batch_id", entry.details.get("batch_no"), batch and batch.batch_no)
+    number = message_of(row.order_id) if row.order_id is not None else batch and batch.batch_no
+    if number != entry.details.get("batch_no") or (row.batch_id is None) is (row.order_id is None):
+        yield differs("statement.witness", f"{place}/batch_id", entry.details.get("batch_no"), number)
     yield from notice_differences(dossier, [])
 
 

@@ -43,6 +43,7 @@ def _obligation(place: str, row: Row, dossier: Dossier, claim: Row, approval: En
         "scheme": claim.scheme,
         "mode": claim.mode,
         "quota_year": claim.quota_year,
+        "held_at": None,
         "enterprise_name": claim.enterprise_name,
         "provider_name": claim.provider_name,
         "provider_uscc": claim.provider_uscc,

@@ -24,23 +24,28 @@ _POSITIONS: Final = (
 )
 _DEBTS: Final = """
 select tenant, cycle_id, creditor, netting, count(*) as debts, sum(amount_fen)::bigint as fen
-  from clearing_debt group by 1, 2, 3, 4
+  from (select tenant, cycle_id, creditor, netting, amount_fen from clearing_debt union all
+        select tenant, cycle_id, creditor, netting, amount_fen from clearing_carry) d group by 1, 2, 3, 4
 """
 _NETTED: Final = """
-with expected as (
+with owed as (
+    select tenant, cycle_id, creditor, scheme, quota_year, amount_fen from clearing_debt union all
+    select tenant, cycle_id, creditor, scheme, quota_year, amount_fen from clearing_carry),
+expected as (
     select tenant, cycle_id, 'clearing/' || scheme || '/' || quota_year || '/' || creditor as debit,
            'netted/' || scheme || '/' || quota_year as credit, sum(amount_fen)::bigint as fen
-      from clearing_debt group by 1, 2, 3, 4
+      from owed group by 1, 2, 3, 4
     union all
     select creditor, cycle_id, 'netted/' || scheme || '/' || quota_year,
            'clearing/' || scheme || '/' || quota_year || '/' || tenant, sum(amount_fen)::bigint
-      from clearing_debt group by 1, 2, 3, 4),
+      from owed group by 1, 2, 3, 4),
 wanted as (select e.*, c.confirmed_at, 'CY-' || c.agreement_set || '-' || lpad(c.cycle_no::text, 4, '0') as name
              from expected e join clearing_cycle c on c.id = e.cycle_id where c.confirmed_at is not null)
 select coalesce(w.tenant, t.tenant) as tenant, coalesce(w.cycle_id, t.subject_id) as cycle_id, t.id,
        (w.debit, w.credit, w.fen, w.confirmed_at, w.name) as expected,
        (t.debit, t.credit, t.amount_fen, t.at, t.reason) as found
-  from wanted w full join (select * from ledger_transfer where debit like 'netted/%%' or credit like 'netted/%%') t
+  from wanted w full join (select * from ledger_transfer x where (debit like 'netted/%%' or credit like 'netted/%%')
+             and not exists (select 1 from clearing_order o where o.id = x.subject_id)) t
     on t.tenant = w.tenant and t.subject_id = w.cycle_id and t.debit = w.debit and t.credit = w.credit
  where (w.debit, w.credit, w.fen, w.confirmed_at, w.name) is distinct from
        (t.debit, t.credit, t.amount_fen, t.at, t.reason)

@@ -7,6 +7,7 @@ from clearing.verification.claim_money import in_transit, place_of_transfer, sho
 from clearing.verification.context import Context
 from clearing.verification.difference import Difference, compared, differs
 from clearing.verification.dossiers import Dossier
+from clearing.verification.held_items import held_differences, taken_out
 from clearing.verification.snapshot import Row
 from tenants.kernel.money import Money
 
@@ -35,12 +36,17 @@ def derived_differences(dossier: Dossier, row: Row, context: Context) -> Iterato
             yield differs("item.removed", f"{where}/removed_reason", item.removed_at, item.removed_reason)
         if item.removed_at is None:
             live.append(batch)
-        elif batch.state != "cancelled" and (item.removed_at, item.removed_reason) != (row.released_at, TAKEN_BACK):
+        elif (
+            batch.state != "cancelled"
+            and not taken_out(dossier, item)
+            and (item.removed_at, item.removed_reason) != (row.released_at, TAKEN_BACK)
+        ):
             yield differs("item.removed", f"{where}/removed_at", "a cancelled batch", batch.state)
     if len(live) > 1:
         yield differs("item.once", f"batch_item/{row.tenant}/{row.id}", 1, len(live))
     if row.batch_id != (live[0].id if live else None):
         yield differs("obligation.batch", f"{place}/batch_id", live[0].id if live else None, row.batch_id)
+    yield from held_differences(dossier, row, context)
     yield from _money(dossier, row, context)
 
 

@@ -80,7 +80,7 @@ select tenant, claim_id, id, place, other_reference, other_platform, other_month
 _OBLIGATIONS: Final = """
 select tenant, id, claim_no, platform, scheme, mode, quota_year, enterprise_name, provider_name, provider_uscc,
        payee_name, account_name, account_sealed, payee_digest, bank_name, cnaps, amount_fen, approved_at, released_at,
-       batch_id, provider_division, kind, funder, origin_id, due_on
+       held_at, batch_id, provider_division, kind, funder, origin_id, due_on
   from obligation order by tenant, id
 """
 _ITEMS: Final = """
@@ -90,6 +90,10 @@ select tenant, claim_id, batch_id, line, amount_fen, removed_at, removed_reason
 _OBJECTIONS: Final = """
 select tenant, claim_id, id, batch_id, made_by, made_at, reason, contact_sealed, source_digest
   from objection order by tenant, claim_id, made_at, id
+"""
+_OBJECTIONS_RESOLVED: Final = """
+select tenant, obligation_id, objection_id, reason, resolved_by, resolved_at
+  from objection_resolution order by tenant, obligation_id, resolved_at, objection_id
 """
 _NOTICES: Final = """
 select tenant, subject_id, id, kind, platform, payload, created_at
@@ -133,7 +137,7 @@ select tenant, id, scheme, uscc, name, division, kind, direct, established_on, o
 """
 
 _SUBMISSIONS: Final = """
-select tenant, id, batch_id, message_id, method, file_name, file_sha256, ordered_by, ordered_at
+select tenant, id, batch_id, order_id, message_id, method, file_name, file_sha256, ordered_by, ordered_at
   from bank_submission order by tenant, id
 """
 _CALLS: Final = """
@@ -144,7 +148,7 @@ select tenant, submission_id, call_id, kind, outcome, detail, answered_at
   from bank_answer order by tenant, submission_id, answered_at, call_id
 """
 _STATEMENTS: Final = """
-select tenant, id, batch_id, format, sha256, size_bytes, line_count, lines_sha256, imported_by, imported_at
+select tenant, id, batch_id, order_id, format, sha256, size_bytes, line_count, lines_sha256, imported_by, imported_at
   from bank_statement order by tenant, id
 """
 _CORRECTIONS: Final = """
@@ -211,6 +215,7 @@ _STREAMS: Final[Mapping[str, tuple[str, int]]] = {
     "obligation": (_OBLIGATIONS, ROWS_AT_ONCE),
     "batch_item": (_ITEMS, ROWS_AT_ONCE),
     "objection": (_OBJECTIONS, ROWS_AT_ONCE),
+    "objection_resolution": (_OBJECTIONS_RESOLVED, ROWS_AT_ONCE),
     "outbox": (_NOTICES, ROWS_AT_ONCE),
     "reservation": (_RESERVATIONS, ROWS_AT_ONCE),
     "support_record": (_SUPPORT, ROWS_AT_ONCE),

@@ -16,8 +16,18 @@ from tenants.kernel.canonical import plain
 from tenants.kernel.money import Money
 
 _ORDERS: Final = """
-select tenant, id, cycle_id, batch_id, kind, counterparty, amount_fen, jws_sealed, created_at
-  from clearing_order order by tenant, id
+select o.tenant, o.id, o.cycle_id, o.batch_id, o.kind, o.counterparty, o.amount_fen, o.jws_sealed, o.created_at,
+       o.replaces, e.ended_at as r_ended_at, p.kind as r_kind, p.counterparty as r_counterparty,
+       p.cycle_id as r_cycle_id, p.batch_id as r_batch_id, p.amount_fen - coalesce((
+           select sum(case when k.creditor = o.tenant then k.amount_fen else -k.amount_fen end)
+             from clearing_carry k
+             join clearing_remedy_decision d on d.tenant = k.order_tenant and d.order_id = k.order_id
+            where d.remedy_id = e.remedy_id and d.outcome = 'approve' and o.tenant in (k.tenant, k.creditor)), 0)
+           as r_left_fen
+  from clearing_order o
+  left join clearing_order p on p.tenant = o.tenant and p.id = o.replaces
+  left join clearing_order_end e on e.tenant = o.tenant and e.order_id = o.replaces
+ order by o.tenant, o.id
 """
 _KINDS: Final = {(True, True): "payment", (True, False): "pay_in", (False, True): "pay_out"}
 
@@ -43,13 +53,21 @@ def order_differences(
             row.batch_id is None
         ):
             yield differs("order.due", f"{place}/kind", "an order of a cycle or of a batch", row.kind)
-        fen = wanted.pop(key, None)
+        owner = cycles.get(row.cycle_id) if row.batch_id is None else paid_in.get(key)
+        if row.replaces is None:
+            fen, at = (
+                wanted.pop(key, None),
+                owner and (owner.confirmed_at if row.batch_id is None else owner.instructed_at),
+            )
+        else:
+            fen, at = row.r_left_fen, row.r_ended_at
+            replaced = (row.r_cycle_id, row.r_batch_id, row.r_kind, row.r_counterparty)
+            if replaced != (row.cycle_id, row.batch_id, row.kind, row.counterparty):
+                yield differs("order.due", f"{place}/replaces", "an order of the same", replaced)
         if fen != row.amount_fen:
             yield differs("order.due", f"{place}/amount_fen", fen, row.amount_fen)
-        owner = cycles.get(row.cycle_id) if row.batch_id is None else paid_in.get(key)
         if owner is None:
             continue
-        at = owner.instructed_at if row.batch_id is not None else owner.confirmed_at
         if at != row.created_at:
             yield differs("order.due", f"{place}/created_at", at, row.created_at)
         if context.secrets is not None:
@@ -83,6 +101,7 @@ def _signed(place: str, row: Row, owner: Row, context: Context) -> Iterator[Diff
     expected = {
         "order_id": str(row.id), "kind": row.kind, "amount": str(Money(row.amount_fen)),
         "amount_in_words": in_capitals(row.amount_fen), "currency": "CNY", "created_at": plain(row.created_at), **sides,
+        "replaces": None if row.replaces is None else str(row.replaces),
     }  # fmt: skip
     if row.batch_id is None:
         name = f"CY-{owner.agreement_set}-{owner.cycle_no:04d}"

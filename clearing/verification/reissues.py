@@ -10,6 +10,7 @@ from clearing.verification.context import Context
 from clearing.verification.difference import Difference, compared, differs
 from clearing.verification.dossiers import Dossier
 from clearing.verification.entries import Entry
+from clearing.verification.held_items import held_differences, taken_out
 from clearing.verification.notices import notice_differences
 from clearing.verification.snapshot import Row, Snapshot
 from tenants.kernel.canonical import canonical_bytes
@@ -140,7 +141,7 @@ def _decision(dossier: Dossier, row: Row, decided: list[Entry]) -> Iterator[Diff
 def reissue_differences(dossier: Dossier, row: Row, context: Context) -> Iterator[Difference]:
     """What is wrong with one obligation that is issued again: its row, its place in a batch, and its money."""
     place = f"reissue/{row.tenant}/{row.obligation_id}"
-    if [entry.action for entry in dossier.entries] != ["reissue.made"]:
+    if [entry.action for entry in dossier.entries if not entry.action.startswith("item.")] != ["reissue.made"]:
         yield differs("reissue.unwitnessed", place, "one entry of the audit chain", len(dossier.entries))
         return
     entry = dossier.entries[0]
@@ -158,6 +159,7 @@ def reissue_differences(dossier: Dossier, row: Row, context: Context) -> Iterato
         yield differs("reissue.row", f"obligation/{row.tenant}/{row.obligation_id}", "one row", None)
         return
     yield from _items(dossier, obligation, context)
+    yield from held_differences(dossier, obligation, context)
     if obligation.kind != entry.details.get("kind"):
         where = f"obligation/{row.tenant}/{row.obligation_id}/kind"
         yield differs("reissue.row", where, entry.details.get("kind"), obligation.kind)
@@ -181,6 +183,9 @@ def _items(dossier: Dossier, obligation: Row, context: Context) -> Iterator[Diff
             yield differs("item.amount", f"{place}/amount_fen", obligation.amount_fen, item.amount_fen)
         if (item.removed_at is None) != (item.removed_reason is None):
             yield differs("item.removed", f"{place}/removed_reason", item.removed_at, item.removed_reason)
+        gone = item.removed_at is not None and (batch is None or batch.state != "cancelled")
+        if gone and not taken_out(dossier, item):
+            yield differs("item.removed", f"{place}/removed_at", "an objection of the chain", item.removed_at)
 
 
 def _account(dossier: Dossier, row: Row, obligation: Row, context: Context) -> Iterator[Difference]:

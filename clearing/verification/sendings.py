@@ -10,9 +10,11 @@ from clearing.verification.difference import Difference, compared, differs
 from clearing.verification.dossiers import Dossier
 from clearing.verification.entries import Entry
 from clearing.verification.notices import notice_differences
+from clearing.verification.references import message_of
 from clearing.verification.snapshot import Row, Snapshot
 
 PAYMENT_FILE: Final = "pain.001.xml"
+ORDER_FILE: Final = "order.pain.001.xml"
 _KINDS: Final = {"bank.submitted": "submit", "bank.inquired": "inquiry"}
 _AFTER: Final = {"accepted": "accepted", "rejected": "rejected", "delivered": "sent"}
 _FINAL: Final = frozenset(_AFTER)
@@ -21,11 +23,18 @@ _FILES: Final = """
 select s.tenant, s.id, s.message_id, s.file_sha256, b.batch_no, b.instructed_at, s.ordered_at, f.sha256
   from bank_submission s left join batch b on b.tenant = s.tenant and b.id = s.batch_id
   left join batch_file f on f.tenant = s.tenant and f.batch_id = s.batch_id and f.name = 'pain.001.xml'
- where (s.message_id, s.file_sha256) is distinct from (b.batch_no, f.sha256)
-    or b.instructed_at is null or b.instructed_at > s.ordered_at
+ where s.order_id is null and ((s.message_id, s.file_sha256) is distinct from (b.batch_no, f.sha256)
+    or b.instructed_at is null or b.instructed_at > s.ordered_at)
+"""
+_ORDER_FILES: Final = """
+select s.tenant, s.id, s.order_id, s.batch_id, s.message_id, s.file_sha256, s.ordered_at, o.created_at, f.sha256
+  from bank_submission s left join clearing_order o on o.tenant = s.tenant and o.id = s.order_id
+  left join clearing_order_file f on f.tenant = s.tenant and f.order_id = s.order_id
+ where s.order_id is not null
 """
 _TWICE: Final = """
-select tenant, batch_id, count(*) as times from bank_submission group by tenant, batch_id having count(*) > 1
+select tenant, coalesce(batch_id, order_id) as of, count(*) as times from bank_submission
+ group by 1, 2 having count(*) > 1
 """
 
 
@@ -34,8 +43,15 @@ def sent_file_differences(snapshot: Snapshot) -> Iterator[Difference]:
     for row in snapshot.stream(_FILES):
         found = (row.message_id, row.file_sha256)
         yield differs("sending.file", f"bank_submission/{row.tenant}/{row.id}", (row.batch_no, row.sha256), found)
+    for row in snapshot.stream(_ORDER_FILES):
+        wanted = (None, message_of(row.order_id), row.sha256, True)
+        sent = (row.batch_id, row.message_id, row.file_sha256, row.created_at and row.created_at <= row.ordered_at)
+        if sent != wanted:
+            yield differs("sending.file", f"bank_submission/{row.tenant}/{row.id}", wanted, sent)
+        if row.sha256 is None:
+            yield differs("order.file", f"clearing_order_file/{row.tenant}/{row.order_id}", row.file_sha256, None)
     for row in snapshot.stream(_TWICE):
-        yield differs("sending.once", f"bank_submission/{row.tenant}/{row.batch_id}", 1, row.times)
+        yield differs("sending.once", f"bank_submission/{row.tenant}/{row.of}", 1, row.times)
 
 
 def sending_differences(dossier: Dossier, row: Row, context: Context) -> Iterator[Difference]:
@@ -49,7 +65,8 @@ def sending_differences(dossier: Dossier, row: Row, context: Context) -> Iterato
     expected = {
         "message_id": ordered.details.get("batch_no"),
         "method": ordered.details.get("method"),
-        "file_name": PAYMENT_FILE,
+        "file_name": PAYMENT_FILE if row.order_id is None else ORDER_FILE,
+        "order_id": _uuid(ordered.details["order"]) if "order" in ordered.details else None,
         "file_sha256": ordered.details.get("file_sha256"),
         "ordered_by": ordered.actor,
     }
@@ -57,7 +74,7 @@ def sending_differences(dossier: Dossier, row: Row, context: Context) -> Iterato
     if not ordered.witnesses(row.ordered_at):
         yield differs("sending.witness", f"{place}/ordered_at", ordered.at, row.ordered_at)
     batch = context.batches.get((row.tenant, row.batch_id))
-    if batch is None or batch.batch_no != row.message_id:
+    if row.order_id is None and (batch is None or batch.batch_no != row.message_id):
         yield differs("sending.witness", f"{place}/batch_id", row.message_id, batch and batch.batch_no)
     yield from _steps(place, entries)
     yield from _calls(dossier)

@@ -40,6 +40,7 @@ Check = Callable[[Dossier, Row, Context], Iterator[Difference]]
 
 _SUBJECTS: Final = {
     "claim.": "claim",
+    "item.": "obligation",
     "hold.": "claim",
     "batch.": "batch",
     "reservation.": "reservation",
@@ -169,4 +170,5 @@ def _stray(dossier: Dossier) -> Iterator[Difference]:
 def _is_settings(transfer: Row) -> bool:
     sides = {transfer.debit, transfer.credit}
     beginnings = ("netted/", "matching-paid/", "matching-waiting/", "matching-payable/", "matching-recoverable/")
+    beginnings = ("netted/", "settled/", "matching-paid/", "matching-waiting/", "matching-payable/")
     return "treasury" in sides or any(side.startswith(beginnings) for side in sides)

@@ -15,13 +15,23 @@ It stands beside the secrets and not in the database, so that nobody who writes 
     table = "treasury"
     encoding = "utf-8-sig"
 
+    [settlement_agents.delta]
+    account_name = "…"
+    account_number = "…"
+    bank_name = "…"
+    cnaps = "…"
+    method = "folder"
+    folder = "/mnt/bank/agent"
+
+The last names who pays in and out between the tenants of an agreement set, and how its bank is reached.
+
 A sandbox reaches no bank: there the methods are ``folder``, below the sandbox's own folder, and ``simulator``, the
 simulated bank on this machine, which says of itself what it is before anything is sent to it.
 """
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -29,11 +39,14 @@ from urllib.parse import urlsplit
 from settlement.bank.port import BankPort
 from settlement.formats.bank_table import ENCODINGS, PRESETS, UTF8
 from settlement.formats.pain001 import VERSIONS
+from settlement.payouts.instruction import Account, InstructionError
 
 FOLDER: Final = "folder"
 HTTP: Final = "http"
 SIMULATOR: Final = "simulator"
 MEMBERS: Final = frozenset({"method", "address", "token_file", "folder", "automatic", "pain", "table", "encoding"})
+AGENTS: Final = "settlement_agents"
+ACCOUNT: Final = ("account_name", "account_number", "bank_name", "cnaps")
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -45,7 +58,7 @@ class ConnectionsError(ValueError):
 class BankConnection:
     """How one tenant reaches its bank: ``folder`` (``place`` a path), ``http`` or ``simulator`` (an address).
 
-    ``automatic``: an instructed batch is sent without being asked for.
+    ``automatic``: an instructed batch is sent without being asked for. ``account``: a settlement agent's own.
     """
 
     method: str
@@ -55,6 +68,7 @@ class BankConnection:
     pain_version: str = VERSIONS[0]
     table: str = next(iter(PRESETS))
     csv_encoding: str = UTF8
+    account: Account | None = None
 
     def port(self) -> BankPort:
         """The way to the bank, opened.
@@ -76,7 +90,12 @@ class BankConnection:
 
 
 Connections = Mapping[str, BankConnection]
-"""By tenant; a tenant that is not here downloads its files and sends them itself."""
+"""By tenant; a tenant that is not here downloads its files and sends them itself. Agents: by :func:`agent_of`."""
+
+
+def agent_of(agreement_set: str) -> str:
+    """Under which name the connections hold the settlement agent of an agreement set; no tenant is called so."""
+    return f"{AGENTS}/{agreement_set}"
 
 
 def read_connections(path: Path, sandbox: Path | None = None) -> Connections:
@@ -93,10 +112,24 @@ def read_connections(path: Path, sandbox: Path | None = None) -> Connections:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ConnectionsError(f"{path}: {error}") from error
+    agents = content.pop(AGENTS, {})
+    if not isinstance(agents, dict):
+        raise ConnectionsError(f"{AGENTS}: a table for each agreement set")
     made = {tenant: _connection(tenant, given, path.parent) for tenant, given in content.items()}
+    made |= {agent_of(name): _agent(agent_of(name), given, path.parent) for name, given in agents.items()}
     for tenant, connection in made.items():
         _require_within(tenant, connection, sandbox)
     return made
+
+
+def _agent(name: str, given: Any, beside: Path) -> BankConnection:  # noqa: ANN401 - of a TOML file
+    if not isinstance(given, dict) or set(ACCOUNT) - given.keys():
+        raise ConnectionsError(f"{name}: {', '.join(ACCOUNT)}, and how its bank is reached")
+    try:
+        account = Account(*(str(given[member]) for member in ACCOUNT))
+    except InstructionError as fault:
+        raise ConnectionsError(f"{name}: {fault}") from fault
+    return replace(_connection(name, {k: v for k, v in given.items() if k not in ACCOUNT}, beside), account=account)
 
 
 def _require_within(tenant: str, connection: BankConnection, sandbox: Path | None) -> None:

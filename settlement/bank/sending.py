@@ -14,18 +14,22 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
+from settlement.bank.call_states import AFTER, INQUIRY, PREPARED, SENT, SILENT, SUBMIT, UNKNOWN, state_after
 from settlement.bank.port import ABSENT, ACCEPTED, DELIVERED, REJECTED, Answer, BankPort, BankSilentError, Message
 from settlement.batches.batch import Batch, find_batch, lock_batch
 from settlement.batches.batch_files import find_file, read_part
 from settlement.batches.batch_states import STATES
 from settlement.batches.settling import hold_batches, settle_decided
+from settlement.cycles.clearing_order import find_order, hold_order
+from settlement.cycles.order_file import order_file
+from settlement.cycles.order_outcomes import reject_order
 from settlement.formats.pain001 import PAIN001
 from settlement.office import Office
 from settlement.payouts.instruction import end_to_end_id
 from settlement.payouts.outcomes import reject_message
 from settlement.payouts.payments import prepare_for_whole_batch
 from tenants.kernel.canonical import Json, plain
-from tenants.kernel.change import Change, Job, record
+from tenants.kernel.change import Change, Job, lock_chains, record
 from tenants.kernel.database import Work
 from tenants.kernel.errors import Conflict, not_found
 from tenants.kernel.ids import new_id
@@ -34,18 +38,8 @@ from tenants.kernel.statements import insert_rows
 
 SEND_JOB: Final = "bank.send"
 """The kind of the outbox job whose worker calls :func:`send_once`; its subject is the submission."""
-SUBMIT: Final = "submit"
-INQUIRY: Final = "inquiry"
-SILENT: Final = "silent"
-"""The outcome of a call that the bank did not answer, or whose answer was lost."""
 FINAL: Final = frozenset({ACCEPTED, REJECTED, DELIVERED})
 IDS_AT_ONCE: Final = 1_000
-
-PREPARED: Final = "prepared"
-SENT: Final = "sent"
-UNKNOWN: Final = "unknown"
-_AFTER: Final = {ACCEPTED: ACCEPTED, REJECTED: REJECTED, DELIVERED: SENT}
-"""The state that an answer leads to; every other outcome leaves what the bank has unknown."""
 
 T = TypeVar("T")
 Do = Callable[[Callable[[Work], T]], T]
@@ -58,17 +52,18 @@ class NotDecidedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """One row of ``bank_submission``; the field names are the columns'."""
+    """One row of ``bank_submission``; the field names are the columns'. It is of a batch, or of an order."""
 
     tenant: str
     id: UUID
-    batch_id: UUID
+    batch_id: UUID | None
     message_id: str
     method: str
     file_name: str
     file_sha256: str
     ordered_by: str
     ordered_at: datetime
+    order_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +82,7 @@ class Call:
 
 _COLUMNS: Final = (
     "tenant", "id", "batch_id", "message_id", "method", "file_name", "file_sha256", "ordered_by", "ordered_at",
+    "order_id",
 )  # fmt: skip
 
 
@@ -100,7 +96,7 @@ def order_sending(
         Conflict: ``batch.not_instructed``.
     """
     batch = lock_batch(connection, tenant, batch_id)
-    found = _find(connection, "tenant = %s and batch_id = %s", (tenant, batch_id))
+    found = find_where(connection, "tenant = %s and batch_id = %s", (tenant, batch_id))
     if found is not None:
         return found
     if batch.instructed_at is None:
@@ -111,12 +107,21 @@ def order_sending(
         )
     file = find_file(connection, tenant, batch_id, PAIN001)
     made = Submission(tenant, new_id(), batch_id, batch.batch_no, method, PAIN001, file.sha256, actor, at)
+    return store_submission(connection, made)
+
+
+def store_submission(connection: Connection, made: Submission) -> Submission:
+    """Store what is to be sent, with the job that sends it."""
     insert_rows(connection, "bank_submission", _COLUMNS, [tuple(getattr(made, name) for name in _COLUMNS)])
     details: dict[str, Json] = {
-        "batch_no": batch.batch_no, "file": PAIN001, "file_sha256": file.sha256, "method": method,
+        "batch_no": made.message_id, "file": made.file_name, "file_sha256": made.file_sha256, "method": made.method,
     }  # fmt: skip
-    change = Change(tenant, actor, "bank.ordered", made.id, None, PREPARED, details=details, jobs=(Job(SEND_JOB),))
-    record(connection, [change], at)
+    if made.order_id is not None:
+        details["order"] = str(made.order_id)
+    change = Change(
+        made.tenant, made.ordered_by, "bank.ordered", made.id, None, PREPARED, details=details, jobs=(Job(SEND_JOB),)
+    )
+    record(connection, [change], made.ordered_at)
     return made
 
 
@@ -126,7 +131,7 @@ def find_submission(connection: Connection, tenant: str, batch_id: UUID) -> Subm
     Raises:
         NotFound: it was never ordered.
     """
-    found = _find(connection, "tenant = %s and batch_id = %s", (tenant, batch_id))
+    found = find_where(connection, "tenant = %s and batch_id = %s", (tenant, batch_id))
     if found is None:
         raise not_found("发送记录", "submission")
     return found
@@ -145,19 +150,15 @@ def calls_of(connection: Connection, submission: Submission) -> list[Call]:
 
 def state_of(calls: list[Call]) -> str:
     """``prepared``, ``sent``, ``unknown``, ``accepted`` or ``rejected``."""
-    if not calls:
-        return PREPARED
-    last = calls[-1]
-    if last.outcome is None:
-        return SENT if last.kind == SUBMIT else UNKNOWN
-    return _AFTER.get(last.outcome, UNKNOWN)
+    return state_after(calls[-1].kind, calls[-1].outcome) if calls else PREPARED
 
 
 def submission_json(submission: Submission, calls: list[Call]) -> dict[str, Json]:
     """The submission in the form of the API."""
     return {
         "id": str(submission.id),
-        "batch_id": str(submission.batch_id),
+        "batch_id": None if submission.batch_id is None else str(submission.batch_id),
+        "order_id": None if submission.order_id is None else str(submission.order_id),
         "message_id": submission.message_id,
         "method": submission.method,
         "file": submission.file_name,
@@ -208,10 +209,10 @@ def _next_call(
     connection: Connection, submission_id: UUID, office: Office, at: datetime
 ) -> tuple[Submission, Call] | None:
     """Store the call that is due, so that it is known before it is made; ``None`` where the bank has decided."""
-    submission = _find(connection, "id = %s", (submission_id,))
+    submission = find_where(connection, "id = %s", (submission_id,))
     if submission is None:
         raise not_found("发送记录", "submission")
-    lock_batch(connection, submission.tenant, submission.batch_id)
+    _hold(connection, submission, office)
     calls = calls_of(connection, submission)
     if any(call.outcome in FINAL for call in calls):
         return None
@@ -246,13 +247,28 @@ def _record_answer(
         ("tenant", "call_id", "submission_id", "kind", "outcome", "detail", "answered_at"),
         [(submission.tenant, call.id, submission.id, call.kind, answer.outcome, answer.detail, at)],
     )
-    if answer.outcome == REJECTED:
+    changes: list[Change] = []
+    if answer.outcome == REJECTED and submission.order_id is not None:
+        _hold(connection, submission, office)
+        changes = reject_order(connection, submission.tenant, submission.order_id, office, at, call_id=call.id)
+        lock_chains(connection, {submission.tenant, *(change.tenant for change in changes)})
+    elif answer.outcome == REJECTED and submission.batch_id is not None:
         prepare_for_whole_batch(connection)
         hold_batches(connection, submission.tenant, [submission.batch_id], at)
         reject_message(connection, submission.tenant, submission.batch_id, office.sealer, at, call_id=call.id)
         settle_decided(connection, submission.tenant, [submission.batch_id], at)
-    after = _AFTER.get(answer.outcome, UNKNOWN)
+    after = AFTER.get(answer.outcome, UNKNOWN)
     _record(connection, submission, "bank.answered", before, after, call, at, answer)
+    if changes:
+        record(connection, changes, at)
+
+
+def _hold(connection: Connection, submission: Submission, office: Office) -> None:
+    """Hold what is sent, so that two never decide about it at once."""
+    if submission.batch_id is not None:
+        lock_batch(connection, submission.tenant, submission.batch_id)
+    elif submission.order_id is not None:
+        hold_order(connection, find_order(connection, submission.tenant, submission.order_id, office))
 
 
 def _record(
@@ -276,6 +292,10 @@ def _record(
 
 
 def _message(connection: Connection, submission: Submission, do: Do[Any], office: Office) -> Message:
+    if submission.order_id is not None:
+        return _order_message(connection, submission, submission.order_id, office)
+    if submission.batch_id is None:
+        raise ValueError("a submission is of a batch or of an order")
     batch = find_batch(connection, submission.tenant, submission.batch_id)
     file = find_file(connection, submission.tenant, submission.batch_id, submission.file_name)
     count, fen = connection.exec_driver_sql(
@@ -295,6 +315,20 @@ def _message(connection: Connection, submission: Submission, do: Do[Any], office
         total=Money(fen),
         content=content,
         end_to_end_ids=lambda: _ids(do, batch),
+    )
+
+
+def _order_message(connection: Connection, submission: Submission, order_id: UUID, office: Office) -> Message:
+    order = find_order(connection, submission.tenant, order_id, office)
+    content = order_file(connection, order, office)
+    return Message(
+        message_id=submission.message_id,
+        sha256=submission.file_sha256,
+        size_bytes=len(content),
+        count=1,
+        total=order.amount,
+        content=lambda: iter([content]),
+        end_to_end_ids=lambda: iter([order.reference]),
     )
 
 
@@ -323,7 +357,8 @@ def _page(batch: Batch, after: int, work: Work) -> list[Any]:
     )
 
 
-def _find(connection: Connection, where: str, values: tuple[Any, ...]) -> Submission | None:
+def find_where(connection: Connection, where: str, values: tuple[Any, ...]) -> Submission | None:
+    """The submission that the condition, which is our own text, picks out; ``None`` where there is none."""
     row = connection.exec_driver_sql(
         f"select {', '.join(_COLUMNS)} from bank_submission where {where}",  # noqa: S608 - our own columns
         values,

@@ -75,7 +75,7 @@ def cut(connection: Connection, order: CutOrder, actor: str, at: datetime) -> Ba
     connection.exec_driver_sql(
         "with taken as ("  # noqa: S608 - our own conditions
         "update obligation o set batch_id = %s where tenant = %s and scheme = %s and mode = %s and batch_id is null "
-        f"and released_at is null and approved_at <= %s and kind is not distinct from %s{which} "
+        f"and released_at is null and held_at is null and approved_at <= %s and kind is not distinct from %s{which} "
         "returning id, amount_fen) "
         "insert into batch_item (tenant, batch_id, line, claim_id, amount_fen) "
         "select %s, %s, row_number() over (order by id), id, amount_fen from taken",
@@ -139,11 +139,19 @@ def publish(
 
 
 def take_out(
-    connection: Connection, tenant: str, claim_id: UUID, reason: str, actor: str, at: datetime, step: Step = OBJECT
+    connection: Connection,
+    tenant: str,
+    claim_id: UUID,
+    reason: str,
+    actor: str,
+    at: datetime,
+    step: Step = OBJECT,
+    *,
+    held: bool = False,
 ) -> Batch:
     """Take one claim out of its batch in publicity, back to its owner, and restate the batch's totals.
 
-    With ``FREEZE`` for a step, out of one that was only cut as well.
+    With ``FREEZE`` for a step, out of one that was only cut as well. What has no claim to go back to is ``held``.
 
     Raises:
         Conflict: ``claim.not_in_publicity``.
@@ -159,7 +167,9 @@ def take_out(
     if taken is None:
         raise not_in_publicity()
     connection.exec_driver_sql(
-        "update obligation set batch_id = null, released_at = %s where tenant = %s and id = %s", (at, tenant, claim_id)
+        f"update obligation set batch_id = null, {'held_at' if held else 'released_at'} = %s "  # noqa: S608 - ours
+        "where tenant = %s and id = %s",
+        (at, tenant, claim_id),
     )
     restated = change_batch(
         connection, batch, item_count=batch.item_count - 1, total_fen=batch.total_fen - taken.amount_fen

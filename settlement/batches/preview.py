@@ -15,7 +15,7 @@ SHOWN: Final = 50
 """How many of the claims a preview shows; its sums are over all of them."""
 _OPEN: Final = (
     "from obligation o where tenant = %s and scheme = %s and mode = %s and kind is not distinct from %s "
-    "and batch_id is null and released_at is null"
+    "and batch_id is null and released_at is null and held_at is null"
 )
 
 
@@ -89,7 +89,7 @@ def open_amounts(connection: Connection) -> list[OpenAmount]:
     rows = connection.exec_driver_sql(
         "select tenant, scheme, mode, count(*), sum(amount_fen)::bigint from obligation "
         "where tenant = any((select bound_tenants())::text[]) and kind is null and batch_id is null "
-        "and released_at is null group by tenant, scheme, mode order by tenant, scheme, mode"
+        "and released_at is null and held_at is null group by tenant, scheme, mode order by tenant, scheme, mode"
     )
     return [OpenAmount(tenant, scheme, mode, count, Money(fen)) for tenant, scheme, mode, count, fen in rows]
 

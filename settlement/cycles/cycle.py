@@ -12,7 +12,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from settlement.cycles.netting import Cell
+from settlement.cycles.netting import Cell, Owed
 from tenants.kernel.canonical import Json, plain
 from tenants.kernel.change import Change, record
 from tenants.kernel.errors import Conflict, Unavailable, not_found
@@ -142,7 +142,7 @@ def cycle_totals(
         f"with wanted as (select id, state from clearing_cycle where {' and '.join(where)} limit %s) "  # noqa: S608
         "select (select count(*) from wanted), "
         f"coalesce((select sum(m.gross_fen) from clearing_cell m join wanted w on w.id = m.cycle_id where {mine}), 0)"
-        "::bigint + coalesce((select sum(m.amount_fen) from clearing_debt m join wanted w on w.id = m.cycle_id "
+        "::bigint + coalesce((select sum(m.amount_fen) from clearing_due m join wanted w on w.id = m.cycle_id "
         f"and w.state = 'open' where {mine}), 0)::bigint",
         (*values, most, list(tenants), list(tenants), list(tenants), list(tenants)),
     ).one()
@@ -156,7 +156,7 @@ def gross_of(connection: Connection, cycles: Sequence[Cycle], tenants: Sequence[
     rows = connection.exec_driver_sql(
         "select cycle_id, sum(debts)::integer, sum(gross_fen)::bigint from clearing_cell "  # noqa: S608 - our own
         f"where cycle_id = any(%s) and {mine} group by 1 union all "
-        "select cycle_id, count(*)::integer, sum(amount_fen)::bigint from clearing_debt "
+        "select cycle_id, count(*)::integer, sum(amount_fen)::bigint from clearing_due "
         f"where cycle_id = any(%s) and {mine} group by 1",
         ([cycle.id for cycle in cycles], list(tenants), list(tenants), still_open, list(tenants), list(tenants)),
     )
@@ -246,11 +246,22 @@ def cells_of(connection: Connection, cycle_id: UUID, tenants: Sequence[str]) -> 
 def cells_of_debts(connection: Connection, cycle_id: UUID, tenants: Sequence[str]) -> list[Cell]:
     """The gross matrix of the window's debts as they are now, as far as it concerns the tenants."""
     rows = connection.exec_driver_sql(
-        "select tenant, creditor, netting, count(*), sum(amount_fen)::bigint from clearing_debt "
+        "select tenant, creditor, netting, count(*), sum(amount_fen)::bigint from clearing_due "
         "where cycle_id = %s and (tenant = any(%s) or creditor = any(%s)) group by 1, 2, 3 order by 1, 2, 3",
         (cycle_id, list(tenants), list(tenants)),
     )
     return [Cell(tenant, creditor, netting, debts, Money(fen)) for tenant, creditor, netting, debts, fen in rows]
+
+
+def owed_in(connection: Connection, cycle_id: UUID, tenants: Sequence[str]) -> list[Owed]:
+    """What is owed in the window by scheme and year, as far as it concerns the tenants."""
+    rows = connection.exec_driver_sql(
+        "select tenant, creditor, netting, scheme, quota_year, sum(amount_fen)::bigint from clearing_due "
+        "where cycle_id = %s and (tenant = any(%s) or creditor = any(%s)) group by 1, 2, 3, 4, 5 "
+        "order by 1, 2, 3, 4, 5",
+        (cycle_id, list(tenants), list(tenants)),
+    )
+    return [Owed(one, other, netting, scheme, year, Money(fen)) for one, other, netting, scheme, year, fen in rows]
 
 
 def positions_of(connection: Connection, cycle_id: UUID, tenants: Sequence[str]) -> list[StoredPosition]:

@@ -13,18 +13,23 @@ from tenants.kernel.money import Money
 
 @dataclass(frozen=True, slots=True)
 class Debt:
-    """One claim that the creditor pays and the tenant owes."""
+    """One claim that the creditor pays and the tenant owes.
+
+    Or what was carried into the window from an order that was cancelled: then ``carried_from`` is that order,
+    ``claim_id`` the carried sum's own id, and there is no batch.
+    """
 
     tenant: str
     claim_id: UUID
     creditor: str
-    batch_id: UUID
+    batch_id: UUID | None
     scheme: str
     quota_year: int
     amount: Money
     posted_at: datetime
     claim_no: str
     provider_name: str
+    carried_from: UUID | None = None
 
     def json(self) -> dict[str, Json]:
         """The debt in the form of the API."""
@@ -34,11 +39,12 @@ class Debt:
             "claim_id": str(self.claim_id),
             "claim_no": self.claim_no,
             "provider": self.provider_name,
-            "batch_id": str(self.batch_id),
+            "batch_id": None if self.batch_id is None else str(self.batch_id),
             "scheme": self.scheme,
             "quota_year": self.quota_year,
             "amount": str(self.amount),
             "posted_at": plain(self.posted_at),
+            "carried_from": None if self.carried_from is None else str(self.carried_from),
         }
 
 
@@ -57,18 +63,21 @@ def list_debts(
     """
     tenant, claim_id = after or ("", UUID(int=0))
     rows = connection.exec_driver_sql(
-        "select d.tenant, d.claim_id, d.creditor, d.batch_id, d.scheme, d.quota_year, d.amount_fen, d.posted_at, "
-        "coalesce(o.claim_no, h.claim_no), coalesce(o.provider_name, h.provider_name) from clearing_debt d "
-        "left join obligation o on o.tenant = d.tenant and o.id = d.claim_id "
-        "left join obligation h on h.tenant = d.creditor and h.id = d.obligation_id "
+        "select d.tenant, d.id, d.creditor, g.batch_id, d.scheme, d.quota_year, d.amount_fen, d.posted_at, "
+        "coalesce(o.claim_no, h.claim_no, ''), coalesce(o.provider_name, h.provider_name, ''), k.order_id "
+        "from clearing_due d "
+        "left join clearing_debt g on g.tenant = d.tenant and g.claim_id = d.id "
+        "left join clearing_carry k on k.tenant = d.tenant and k.id = d.id "
+        "left join obligation o on o.tenant = g.tenant and o.id = g.claim_id "
+        "left join obligation h on h.tenant = g.creditor and h.id = g.obligation_id "
         "where d.cycle_id = %s and (d.tenant = any(%s) or d.creditor = any(%s)) "
         "and (%s::text is null or d.tenant = %s) and (%s::text is null or d.creditor = %s) "
-        "and (d.tenant, d.claim_id) > (%s, %s) order by d.tenant, d.claim_id limit %s",
+        "and (d.tenant, d.id) > (%s, %s) order by d.tenant, d.id limit %s",
         (cycle_id, list(tenants), list(tenants), debtor, debtor, creditor, creditor, tenant, claim_id, limit),
     )
     return [
-        Debt(debt_tenant, claim, other, batch_id, scheme, year, Money(fen), at, claim_no, provider)
-        for debt_tenant, claim, other, batch_id, scheme, year, fen, at, claim_no, provider in rows
+        Debt(debt_tenant, claim, other, batch_id, scheme, year, Money(fen), at, claim_no, provider, carried)
+        for debt_tenant, claim, other, batch_id, scheme, year, fen, at, claim_no, provider, carried in rows
     ]
 
 
@@ -83,7 +92,7 @@ def debt_totals(
     """How many debts :func:`list_debts` lists, and their sum; of ``most``, where that is given."""
     count, fen = connection.exec_driver_sql(
         "select count(*), coalesce(sum(amount_fen), 0)::bigint from ("
-        "select amount_fen from clearing_debt where cycle_id = %s "
+        "select amount_fen from clearing_due where cycle_id = %s "
         "and (tenant = any(%s) or creditor = any(%s)) and (%s::text is null or tenant = %s) "
         "and (%s::text is null or creditor = %s) limit %s) found",
         (cycle_id, list(tenants), list(tenants), debtor, debtor, creditor, creditor, most),

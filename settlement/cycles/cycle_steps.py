@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 
 from settlement import ledger
 from settlement.agreements.agreement import members
-from settlement.cycles.clearing_order import make_orders
+from settlement.cycles.clearing_order import list_orders, make_orders
 from settlement.cycles.cycle import (
     Cycle,
     StoredPosition,
@@ -24,10 +24,13 @@ from settlement.cycles.cycle import (
     change_cycle,
     ensure_open,
     find_cycle,
+    owed_in,
     positions_of,
     queue_up,
 )
 from settlement.cycles.netting import Cell, Position, payments, positions
+from settlement.cycles.order_file import can_be_sent
+from settlement.cycles.order_outcomes import by_bank
 from settlement.office import Office
 from tenants.kernel.canonical import Json
 from tenants.kernel.change import Change, lock_chains, record
@@ -123,18 +126,27 @@ def confirm(
     return confirmed
 
 
-def settle(connection: Connection, cycle_id: UUID, everyone: Tenants, actor: str, at: datetime) -> Cycle:
-    """Everything that was ordered has been paid: nobody owes anything of this window any more.
+def settle(
+    connection: Connection, cycle_id: UUID, everyone: Tenants, office: Office, actor: str, at: datetime
+) -> Cycle:
+    """Everything that was ordered has been paid, by a person's word: where no bank is connected, and none has spoken.
 
     Raises:
         NotFound: there is no such cycle.
-        Conflict: ``cycle.state``.
+        Conflict: ``cycle.state``, ``cycle.by_bank``.
     """
     cycle = find_cycle(connection, cycle_id, lock=True)
     if cycle.settled_by == actor:
         return cycle
     if cycle.state != "confirmed":
         raise _state(cycle)
+    orders = list_orders(connection, cycle.id, everyone, office)
+    if by_bank(connection, cycle.id) or any(can_be_sent(connection, each, office.banks) for each in orders):
+        raise Conflict(
+            "cycle.by_bank",
+            f"清算周期 {cycle.name} 的指令经银行办理，以银行回单为准结清，不能由人工确认。",
+            f"The orders of {cycle.name} go through a bank: its word settles the cycle, and no person's does.",
+        )
     change_cycle(connection, cycle, state="settled", settled_by=actor, settled_at=at)
     concerned = [each.tenant for each in positions_of(connection, cycle.id, everyone)]
     _tell(connection, cycle, concerned, "cycle.settled", ("confirmed", "settled"), actor, at)
@@ -159,13 +171,11 @@ def _order(connection: Connection, cycle: Cycle, concerned: Tenants, office: Off
 
 def _net_in_ledger(connection: Connection, cycle: Cycle, concerned: Tenants, at: datetime) -> None:
     """Bring the accounts between the tenants back to zero for the window's debts, in both books."""
-    rows = connection.exec_driver_sql(
-        "select tenant, creditor, scheme, quota_year, sum(amount_fen)::bigint as fen from clearing_debt "
-        "where cycle_id = %s and (tenant = any(%s) or creditor = any(%s)) group by 1, 2, 3, 4 order by 1, 2, 3, 4",
-        (cycle.id, list(concerned), list(concerned)),
-    ).all()
     transfers: defaultdict[str, list[ledger.Transfer]] = defaultdict(list)
-    for tenant, creditor, scheme, year, fen in rows:
+    sums: defaultdict[tuple[str, str, str, int], int] = defaultdict(int)
+    for one in owed_in(connection, cycle.id, concerned):  # by scheme and year, whatever the netting
+        sums[one.tenant, one.creditor, one.scheme, one.quota_year] += one.amount.fen
+    for (tenant, creditor, scheme, year), fen in sorted(sums.items()):
         amount, netted = Money(fen), ledger.netted_account(scheme, year)
         owed = ledger.clearing_account(scheme, year, creditor)
         transfers[tenant].append(ledger.posted(owed, netted, amount, cycle.name, cycle.id))

@@ -55,7 +55,7 @@ class ExposureHold:
 def exposure(connection: Connection, tenant: str, creditor: str) -> Money:
     """What the tenant owes the other and has not settled yet."""
     fen: int = connection.exec_driver_sql(
-        "select coalesce(sum(d.amount_fen), 0)::bigint from clearing_debt d join clearing_cycle c on c.id = d.cycle_id "
+        "select coalesce(sum(d.amount_fen), 0)::bigint from clearing_due d join clearing_cycle c on c.id = d.cycle_id "
         "where d.tenant = %s and d.creditor = %s and c.state <> 'settled'",
         (tenant, creditor),
     ).scalar_one()
@@ -65,7 +65,7 @@ def exposure(connection: Connection, tenant: str, creditor: str) -> Money:
 def exposures(connection: Connection, tenants: Sequence[str]) -> dict[tuple[str, str], Money]:
     """What each tenant owes each other and has not settled yet, where either is one of these."""
     rows = connection.exec_driver_sql(
-        "select d.tenant, d.creditor, sum(d.amount_fen)::bigint from clearing_debt d "
+        "select d.tenant, d.creditor, sum(d.amount_fen)::bigint from clearing_due d "
         "join clearing_cycle c on c.id = d.cycle_id where c.state <> 'settled' "
         "and (d.tenant = any(%s) or d.creditor = any(%s)) group by 1, 2",
         (list(tenants), list(tenants)),

@@ -10,6 +10,7 @@ from typing import IO, Any, Final
 import xlsxwriter  # type: ignore[import-untyped]
 from sqlalchemy import Connection
 
+from settlement.months.differences import FROM, LEFT
 from settlement.months.month import Month, account_months
 from settlement.payouts.payments import stream
 from tenants.kernel.canonical import plain
@@ -59,14 +60,11 @@ TABLES: Final[Mapping[str, Table]] = {
     ),
     "differences": Table(
         ("导入 imported at", "文件 statement", "行 line", "分类 class", "借贷 kind", "金额（元） amount",
-         "未说明（元） left", "对方 payee", "端到端标识 end-to-end id", "记账日 booked on", "原因 reason"),
+         "未说明（元） left", "对方 payee", "端到端标识 end-to-end id", "记账日 booked on", "原因 reason",
+         "批次 batch", "指令 instruction", "区域间指令 order"),
         "select s.imported_at, l.statement_id, l.line, l.line_class, l.kind, l.amount_fen, "
-        "case when l.to_suspense then l.amount_fen - coalesce((select sum(p.amount_fen) from suspense_part p "
-        "join suspense_decision d on d.tenant = p.tenant and d.resolution_id = p.resolution_id "
-        "and d.outcome = 'approve' where p.tenant = l.tenant and p.statement_id = l.statement_id and p.line = l.line), "
-        "0)::bigint end as left_fen, l.payee, l.reference, l.booked_on, l.reason from bank_line l "
-        "join bank_statement s on s.tenant = l.tenant and s.id = l.statement_id where l.tenant = %s "
-        "and s.imported_at >= %s and s.imported_at < %s and l.line_class <> 'matched' order by s.id, l.line",
+        f"{LEFT} as left_fen, l.payee, l.reference, l.booked_on, l.reason, b.batch_no, l.instruction_id, "
+        f"o.id as order_id {FROM}order by s.id, l.line",
     ),
 }  # fmt: skip
 ACCOUNTS: Final = ("账户 account", "期初 opening", "借方 debits", "贷方 credits", "期末 closing", "待定 pending")

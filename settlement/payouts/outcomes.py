@@ -22,19 +22,25 @@ _COLUMNS: Final = (
 )  # fmt: skip
 
 
-SURPLUS: Final = (
-    "(select count(*) filter (where l.kind = 'debit' and l.line_class = 'duplicate') "
-    "- count(*) filter (where l.kind = 'credit' and l.line_class in ('returned', 'duplicate')) from bank_line l "
-    "where l.tenant = i.tenant and l.instruction_id = i.id and l.to_suspense and not exists ("
-    "select 1 from suspense_part p join suspense_decision d on d.tenant = p.tenant "
-    "and d.resolution_id = p.resolution_id and d.outcome = 'approve' "
-    "join suspense_resolution r on r.tenant = p.tenant and r.id = p.resolution_id and r.kind <> 'unrelated' "
-    "where p.tenant = l.tenant and p.statement_id = l.statement_id and p.line = l.line))"
-)
+def _surplus(of: str) -> str:
+    return (
+        "(select count(*) filter (where l.kind = 'debit' and l.line_class = 'duplicate') "  # noqa: S608 - our own
+        "- count(*) filter (where l.kind = 'credit' and l.line_class in ('returned', 'duplicate')) from bank_line l "
+        f"where {of} and l.to_suspense and not exists ("
+        "select 1 from suspense_part p join suspense_decision d on d.tenant = p.tenant "
+        "and d.resolution_id = p.resolution_id and d.outcome = 'approve' "
+        "join suspense_resolution r on r.tenant = p.tenant and r.id = p.resolution_id and r.kind <> 'unrelated' "
+        "where p.tenant = l.tenant and p.statement_id = l.statement_id and p.line = l.line))"
+    )
+
+
+SURPLUS: Final = _surplus("l.tenant = i.tenant and l.instruction_id = i.id")
 """How often more an instruction ``i`` was paid than it should, less what came back of that.
 
 What two people have set off against each other counts no more; what they called unrelated may still come back.
 """
+ORDER_SURPLUS: Final = _surplus("l.tenant = o.tenant and l.reference = o.reference")
+"""The same of an order ``o`` between tenants, which lines name by its end-to-end id alone."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ class BankStatement:
 
     tenant: str
     id: UUID
-    batch_id: UUID
+    batch_id: UUID | None
     format: str
     sha256: str
     size_bytes: int
@@ -30,6 +30,7 @@ class BankStatement:
     lines_sha256: str
     imported_by: str
     imported_at: datetime
+    order_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,21 @@ def find_statement(connection: Connection, tenant: str, batch_id: UUID, statemen
     row = connection.exec_driver_sql(
         f"select {_LIST} from bank_statement where tenant = %s and batch_id = %s and id = %s",  # noqa: S608 - ours
         (tenant, batch_id, statement_id),
+    ).one_or_none()
+    if row is None:
+        raise not_found("对账文件", "statement")
+    return BankStatement(*row)
+
+
+def find_order_statement(connection: Connection, tenant: str, order_id: UUID, statement_id: UUID) -> BankStatement:
+    """The statement that was handed in at an order between tenants.
+
+    Raises:
+        NotFound: there is none.
+    """
+    row = connection.exec_driver_sql(
+        f"select {_LIST} from bank_statement where tenant = %s and order_id = %s and id = %s",  # noqa: S608 - ours
+        (tenant, order_id, statement_id),
     ).one_or_none()
     if row is None:
         raise not_found("对账文件", "statement")
@@ -168,7 +184,8 @@ def statement_json(statement: BankStatement, totals: dict[str, Json]) -> dict[st
     """The statement in the form of the API."""
     return {
         "id": str(statement.id),
-        "batch_id": str(statement.batch_id),
+        "batch_id": None if statement.batch_id is None else str(statement.batch_id),
+        "order_id": None if statement.order_id is None else str(statement.order_id),
         "format": statement.format,
         "sha256": statement.sha256,
         "bytes": statement.size_bytes,

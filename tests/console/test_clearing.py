@@ -158,6 +158,14 @@ def test_a_window_is_closed_confirmed_by_each_and_settled_by_clicking(world: Wor
         answer = finance.browser.post(f"{path}/confirmation", data=stale | {"tenant": tenant, "net": net})
         assert answer.headers["Location"] == f"{path}?done=cycle-confirmed", plain(answer.get_data(as_text=True))
     assert plain(finance.see(path)).count("缴入清算专户") == 1
+    orders = set(re.findall(r"/console/clearing/orders/[a-z-]+/[0-9a-f-]+", finance.see(path)))
+    assert len(orders) == 2
+    for order in orders:
+        shown = plain(finance.see(order))
+        assert "已签发" in shown
+        assert "签发时未配置清算专户" in shown, "no agent is configured here, so the operator's word settles the window"
+        refused = finance.send(order, f"{order}/statements") if "/statements" in finance.see(order) else None
+        assert refused is None or refused.status_code == 422
     assert "没有未结清的债务" not in finance.see(path)
     assert operator.send(path, f"{path}/settle").headers["Location"] == f"{path}?done=cycle-settled"
     assert "没有未结清的债务" in finance.see(path)

@@ -128,7 +128,7 @@ def test_all_confirm_their_positions_then_orders_are_signed_and_the_accounts_are
         books = circle.balances(tenant)
         assert not any(code.startswith("clearing/") for code in books)
         assert books.get(f"netted/{YEAR}", 0) == net
-    settled = circle.do(lambda k: cycle_steps.settle(k, cycle.id, circle.tenants, OPERATOR, OVER))
+    settled = circle.do(lambda k: cycle_steps.settle(k, cycle.id, circle.tenants, OFFICE, OPERATOR, OVER))
     assert settled.state == "settled"
 
 
@@ -201,7 +201,7 @@ def test_a_position_is_confirmed_by_its_figure_once_and_not_by_who_closed(circle
     assert code_of(lambda: circle.confirm(cycle, a, "-50.00", actor="somebody")) == "position.confirmed"
     assert code_of(lambda: circle.confirm(cycle, "atlantis", "0.00")) == "not_found"
     assert (
-        code_of(lambda: circle.do(lambda k: cycle_steps.settle(k, cycle.id, circle.tenants, OPERATOR, OVER)))
+        code_of(lambda: circle.do(lambda k: cycle_steps.settle(k, cycle.id, circle.tenants, OFFICE, OPERATOR, OVER)))
         == "cycle.state"
     )
 
@@ -340,5 +340,5 @@ def test_exactly_at_the_limit_a_batch_goes_through_and_settling_frees_the_limit(
     regions.confirm(cycle, a, "-100.00")
     regions.confirm(cycle, b, "100.00")
     assert regions.owe(a, b, "0.02").state == "sealed"
-    regions.do(lambda k: cycle_steps.settle(k, cycle.id, regions.tenants, OPERATOR, OVER))
+    regions.do(lambda k: cycle_steps.settle(k, cycle.id, regions.tenants, OFFICE, OPERATOR, OVER))
     assert regions.owe(a, b, "0.03").state == "released"

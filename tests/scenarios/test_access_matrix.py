@@ -29,6 +29,7 @@ QUALIFICATION = "/v1/enterprises/{uscc}/qualifications/{tenant}/{year}"
 ADMISSION = "/v1/providers/{uscc}/admissions/{tenant}"
 SCHEME = "/v1/tenants/{tenant}/schemes/{scheme}"
 AGREEMENT, CYCLE = "/v1/tenants/{tenant}/agreements/{agreement_id}", "/v1/clearing/cycles/{cycle_id}"
+ORDER = "/v1/tenants/{tenant}/clearing-orders/{order_id}"
 AGREEMENT_READERS = {"policies:write", "policies:approve", *BATCH_READERS}
 CYCLE_READERS = {"clearing:operate", *BATCH_READERS}
 PULL_READERS = {"claims:read", "claims:write", "clearing:operate", "audit:read"}
@@ -183,6 +184,17 @@ MATRIX: dict[tuple[str, str], set[str]] = {
     ("get", f"{CYCLE}/positions"): CYCLE_READERS,
     ("get", f"{CYCLE}/debts"): CYCLE_READERS,
     ("get", f"{CYCLE}/orders"): {"batches:write", "batches:release"},
+    ("post", f"{BATCH}/objections"): {"reviews:write"},
+    ("get", f"{TENANT}/held-items"): {*BATCH_READERS, "reviews:write"},
+    ("post", f"{TENANT}/held-items/{{obligation_id}}/resolution"): {"reviews:write"},
+    ("get", ORDER): {"batches:write", "batches:release"},
+    ("get", f"{ORDER}/file"): {"batches:write", "batches:release"},
+    ("post", f"{ORDER}/sending"): {"batches:release"},
+    ("post", f"{ORDER}/statements"): {"batches:write"},
+    ("get", f"{ORDER}/statements/{{statement_id}}"): {"batches:write", "batches:release"},
+    ("post", f"{ORDER}/remedies"): {"batches:write"},
+    ("post", f"{ORDER}/remedies/{{remedy_id}}/decision"): {"batches:release", "clearing:operate"},
+    ("get", f"{TENANT}/months/{{month}}/differences"): BATCH_READERS,
     ("get", f"{TENANT}/ledger/accounts"): BATCH_READERS,
     ("get", f"{TENANT}/ledger/statement"): BATCH_READERS,
     ("get", f"{TENANT}/ledger/journal"): BATCH_READERS,
@@ -417,6 +429,10 @@ BODIES: dict[str, Any] = {
     },
     f"{AGREEMENT}/refuse": {"reason": "试探"},
     f"{CYCLE}/confirmations": {"tenant": "wujiang", "net": "0.00"},
+    f"{BATCH}/objections": {"claim_no": "RW-JS-2024-0001", "reason": "试探"},
+    f"{TENANT}/held-items/{{obligation_id}}/resolution": {"reason": "试探"},
+    f"{ORDER}/remedies": {"kind": "replace", "reason": "试探"},
+    f"{ORDER}/remedies/{{remedy_id}}/decision": {"outcome": "approve"},
     "/v1/webhooks/{endpoint_id}/replay": {"after": 0},
     "/v1/operations/webhooks/{endpoint_id}/resend": {"after": 0},
     "/v1/operations/clients/{client_id}/keys": {"kty": "EC", "crv": "P-256", "x": "x", "y": "y"},

@@ -97,6 +97,30 @@ def test_every_table_of_a_month_is_downloaded_as_csv_and_in_one_workbook(desk: D
     assert desk.get("maker", f"{path}?table=people").status_code == 422
 
 
+def test_the_difference_list_names_the_batch_and_instruction_of_every_line(desk: Desk, answered: Any) -> None:
+    path = f"/v1/tenants/{desk.tenant}/months/2024-10/differences"
+    whole = desk.get("maker", path).get_json()
+    assert [(each["class"], each["left_in_suspense"]) for each in whole["items"]] == [
+        ("returned", None), ("differs", "30.01"),
+    ]  # fmt: skip
+    for each in whole["items"]:
+        assert each["batch_no"] is not None
+        assert each["instruction_id"] is not None
+        assert each["order_id"] is None
+    [differing] = [each for each in whole["items"] if each["class"] == "differs"]
+    assert [one["field"] for one in differing["differences"]] == ["amount"]
+    assert {name: each["count"] for name, each in whole["totals"].items()} == {
+        "differs": 1, "unknown": 0, "duplicate": 0, "returned": 1,
+    }  # fmt: skip
+    first = desk.get("maker", f"{path}?limit=1").get_json()
+    second = desk.get("maker", f"{path}?limit=1&cursor={first['next_cursor']}").get_json()
+    assert (first["items"] + second["items"], second["next_cursor"]) == (whole["items"], None)
+    assert [each["class"] for each in desk.get("maker", f"{path}?class=differs").get_json()["items"]] == ["differs"]
+    for wrong in ("cursor=eA", "class=matched"):
+        assert desk.get("maker", f"{path}?{wrong}").status_code == 422
+    assert desk.get("maker", path.replace("2024-10", "2024-13")).status_code in {404, 422}
+
+
 def closing(bench: Bench, month: Month, at: datetime) -> Any:
     return bench.do(lambda c: close_month(c, bench.tenant, month, MAKER, at), at)
 

@@ -100,6 +100,7 @@ def test_an_accepted_file_is_sent_once_however_often_it_is_ordered(bench: Bench,
 def find_batch_of(connection: Any, submission: Submission) -> Batch:
     from settlement.batches.batch import find_batch
 
+    assert submission.batch_id is not None
     return find_batch(connection, submission.tenant, submission.batch_id)
 
 

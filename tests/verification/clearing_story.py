@@ -1,6 +1,7 @@
 """The part of the story in which regions owe each other: agreements, windows, matching, rewards, two releasers."""
 
 from tenants.kernel.money import Money
+from tests.verification.order_story import carry_on, order_anew, settle_by_bank
 from tests.verification.story import Body, Story
 
 
@@ -44,10 +45,12 @@ def clear_between_regions(story: Story) -> None:
     story.step("maker", "wujiang", matching, "publish")
     _pay_for_wujiang(story)
     _match(story, matching)
-    _close_window(story, "6000.00")
+    settle_by_bank(story, _close_window(story, "6000.00"))
     assert story.step("maker", "wujiang", first, "close")["state"] == "closed"
     assert story.step("releaser", "wujiang", second, "release")["state"] == "released"
-    _close_window(story, "3000.00")
+    carry_on(story, _close_window(story, "3000.00"), "2024-11-20T13:00:00+08:00")
+    carry_on(story, _close_window(story, "3000.00"), "2024-11-20T14:00:00+08:00")
+    order_anew(story, _close_window(story, "3000.00"))
     window = story.call("operator", "POST", "/v1/clearing/cycles", {}).get_json()
     assert story.call("operator", "POST", f"/v1/clearing/cycles/{window['id']}/close").get_json()["state"] == "settled"
 
@@ -73,6 +76,29 @@ def reward_the_year(story: Story) -> None:
     batch = story.cut("jiangsu", "provincial", "cross_redemption", kind="incentive")
     assert batch["count"] == 2
     story.step("maker", "jiangsu", batch, "publish")
+    first, second = _numbers(story, batch)
+    notice = f"/notices/jiangsu/{batch['batch_no']}/objections"
+    complaint = {"claim_no": second, "reason": "服务机构已注销", "contact": "电话 025-1"}
+    assert story.app.test_client().post(notice, json=complaint).status_code == 201
+    for reason in ("已核实登记信息", "再次核实"):
+        _object(story, batch, first)
+        path = "/v1/tenants/jiangsu/held-items"
+        [held] = [each for each in story.call("maker", "GET", path).get_json()["items"] if each["claim_no"] == first]
+        resolution = f"{path}/{held['obligation_id']}/resolution"
+        story.call("reviewer of authority", "POST", resolution, {"reason": reason})
+        batch = story.cut("jiangsu", "provincial", "cross_redemption", kind="incentive")
+        assert batch["count"] == 1
+        story.step("maker", "jiangsu", batch, "publish")
+
+
+def _numbers(story: Story, batch: Body) -> list[str]:
+    items = story.call("maker", "GET", f"/v1/tenants/jiangsu/batches/{batch['id']}/items").get_json()["items"]
+    return [item["claim_no"] for item in items]
+
+
+def _object(story: Story, batch: Body, number: str) -> None:
+    path = f"/v1/tenants/jiangsu/batches/{batch['id']}/objections"
+    story.call("reviewer of authority", "POST", path, {"claim_no": number, "reason": "金额有误"})
 
 
 def _match(story: Story, batch: Body) -> None:
@@ -109,11 +135,12 @@ def _pay_for_wujiang(story: Story) -> None:
     story.jobs()
 
 
-def _close_window(story: Story, owed: str) -> None:
+def _close_window(story: Story, owed: str) -> str:
     window = story.call("operator", "POST", "/v1/clearing/cycles", {}).get_json()
     path = f"/v1/clearing/cycles/{window['id']}"
     story.call("operator", "POST", f"{path}/close")
     for tenant, net in (("wujiang", f"-{owed}"), ("jiashan", owed)):
         story.call("releaser", "POST", f"{path}/confirmations", {"tenant": tenant, "net": net})
     assert len(story.call("releaser", "GET", f"{path}/orders").get_json()["items"]) == 2
-    story.call("operator", "POST", f"{path}/settle")
+    assert story.call("operator", "POST", f"{path}/settle", ok=409).get_json()["code"] == "cycle.by_bank"
+    return path

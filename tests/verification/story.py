@@ -23,9 +23,10 @@ from clearing.preparation import migrate_schema, prepare
 from clearing.service import Service, open_service
 from clearing.settings import Settings
 from clearing.workers import deliver_notices, do_job
-from settlement.bank.connections import BankConnection
+from settlement.bank.connections import BankConnection, agent_of
 from settlement.bank.simulator import BankServer, Books
 from settlement.office import Office
+from settlement.payouts.instruction import Account
 from settlement.signatures.keys import revoke_key, rotate_key
 from settlement.signatures.signing import Purpose
 from tenants.credentials import create_client
@@ -204,9 +205,9 @@ def told(addresses: Addresses, data_dir: Path) -> Iterator[Story]:
     books = Books(seed=SEED, script=deque(["lose_request", "lose_answer"]))
     with BankServer(books) as bank:
         connection = BankConnection("http", bank.address)
-        service = replace(
-            open_service(prepared.settings), banks=dict.fromkeys(("jiangsu", "shanxi-hainan"), connection)
-        )
+        reached = dict.fromkeys(("jiangsu", "shanxi-hainan"), connection)
+        agent = replace(connection, account=Account("清算专户", "0000888877776666", "演示银行", "102301000017"))
+        service = replace(open_service(prepared.settings), banks=reached | {agent_of("delta"): agent})
         yield from _told(service, addresses, books)
 
 
