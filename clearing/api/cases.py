@@ -10,8 +10,9 @@ from marshmallow import Schema, fields, validate
 from clearing.api.claims import reviewer
 from clearing.api.frame import Answer, in_transaction, needs, principal
 from clearing.api.noun import Noun, PageSchema, cursor_id, page
-from clearing.claims.deciding import OUTCOMES, Verdict, assign, hold_own_side, resolve
+from clearing.claims.deciding import OUTCOMES, Verdict, assign, hold_own_side
 from clearing.claims.suspicions import CaseRow, Wanted, case_json, find_case, list_cases
+from clearing.likeness import holding
 from connectors.claim_schema import NAME_CHARACTERS, TITLE_CHARACTERS
 from connectors.leaf import TextField
 from tenants.kernel.clock import shanghai_day
@@ -21,7 +22,7 @@ from tenants.kernel.errors import not_found
 blueprint = Noun("cases", __name__, url_prefix="/v1/cases", description="疑似重复 / suspected duplicates")
 
 READERS: Final = ("reviews:write", "audit:read")
-KINDS: Final = ("hold", "collision", "red_letter")
+KINDS: Final = ("hold", "collision", "red_letter", "similar")
 
 
 class CaseQuerySchema(PageSchema):
@@ -131,7 +132,7 @@ def resolve_case(body: dict[str, Any], case_id: UUID) -> Response:
 
     def use_case(work: Work) -> Answer:
         verdict = Verdict(body["outcome"], body["reason"])
-        return _shown(resolve(work, reviewer(), caller.tenants, case_id, verdict), shanghai_day(work.at))
+        return _shown(holding.resolve_case(work, reviewer(), caller.tenants, case_id, verdict), shanghai_day(work.at))
 
     return in_transaction(use_case)
 

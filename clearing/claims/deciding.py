@@ -17,6 +17,7 @@ from clearing.claims.suspicions import (
     LATER,
     OTHER_SIDE,
     RESOLVED,
+    SIMILAR,
     CaseRow,
     Side,
     case_changes,
@@ -114,6 +115,8 @@ def hold_own_side(work: Work, actor: str, tenants: Iterable[str], case_id: UUID,
     """
     row = _own(find_case(work.connection, case_id), tenants)
     _refuse_decided(row)
+    if row.kind == SIMILAR:
+        raise _nothing_to_hold()
     side = next((row.side(one) for one in row.sides_of(tenants) if one != row.waiting), None)
     claims = {} if side is None else {one.id: one for one in lock_claims(work.connection, [side.id])}
     row = lock_case(work, case_id)

@@ -1,5 +1,6 @@
 """What people and platforms decide about a claim: reviews (审核), holds, withdrawal."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -9,6 +10,7 @@ from uuid import UUID
 from clearing.claims import registry
 from clearing.claims.approval import claim_notice, end_reserved, free, settle
 from clearing.claims.districts import refuse_outside
+from clearing.claims.freezing import SIMILAR_CODE
 from clearing.claims.interests import refuse_interested, refuse_submitter
 from clearing.claims.lowered import lowered_matching
 from clearing.claims.quota import Accounts
@@ -117,7 +119,8 @@ def resolve_hold(work: Work, reviewer: Reviewer, claim_id: UUID, hold_id: UUID, 
     if hold is None:
         raise not_found("挂起事项", "hold")
     decided = Resolved(hold.code, outcome, reason)
-    changes = close_waiting(work, row.id, reviewer.actor, decided.code_cleared, decided.case_outcome, reason)
+    met = decided.sides_met(hold)
+    changes = close_waiting(work, row.id, reviewer.actor, decided.code_cleared, decided.case_outcome, reason, met)
     _, change = decide_hold(work, reviewer, row, hold, decided)
     record(work.connection, [change, *changes], work.at)
     return view_claim(work.connection, row.id)
@@ -135,6 +138,12 @@ class Resolved:
     def code_cleared(self) -> str | None:
         """The code whose cases are decided with it; ``None``: every case of the claim that ends with it."""
         return self.code if self.outcome == "clear" else None
+
+    def sides_met(self, hold: HoldRow) -> frozenset[UUID] | None:
+        """Of a claim that is like several earlier ones each pair is decided by itself; ``None``: whoever was met."""
+        if self.code_cleared != SIMILAR_CODE:
+            return None
+        return frozenset(UUID(side["reference"]) for side in json.loads(hold.detail)["other_side"])
 
     @property
     def case_outcome(self) -> str:

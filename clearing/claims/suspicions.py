@@ -1,7 +1,8 @@
 """The register of suspected duplicates (疑似重复): one row a pair of holders, seen from both sides, decided once.
 
 ``hold``: a claim met a live key and waits; ``collision``: what is stated to be paid elsewhere met a claim that was here
-before, which waits if it is unpaid; ``red_letter``: an invoice was cancelled after it was paid on, and nobody waits.
+before, which waits if it is unpaid; ``red_letter``: an invoice was cancelled after it was paid on, and nobody waits;
+``similar``: a claim is much like an earlier one and waits if it is unpaid, see ``clearing.likeness``.
 Of the other side a tenant learns platform, month and reference, and nothing else.
 """
 
@@ -28,6 +29,7 @@ from tenants.kernel.statements import Write
 HOLD: Final = "hold"
 COLLISION: Final = "collision"
 RED_LETTER_CASE: Final = "red_letter"
+SIMILAR: Final = "similar"
 RED_LETTER_CODE: Final = "duplicate.red_letter"
 COLLISION_CODE: Final = "duplicate.collision"
 """The code of the hold by which a collision freezes a claim."""
@@ -78,7 +80,7 @@ class CaseRow:
     @property
     def waiting(self) -> str:
         """The side whose claim waits for the decision."""
-        return LATER if self.kind == HOLD else EARLIER
+        return LATER if self.kind in {HOLD, SIMILAR} else EARLIER
 
     def side(self, which: str) -> "Side":
         """One of the two sides."""
@@ -115,13 +117,13 @@ COLUMNS: Final = tuple(field.name for field in fields(CaseRow))
 _LIST: Final = ", ".join(COLUMNS)
 
 
-def opened(kind: str, code: str, later: Holder, earlier: Holder, at: datetime) -> CaseRow:
+def opened(kind: str, code: str, later: Holder | Side, earlier: Holder | Side, at: datetime) -> CaseRow:
     """A case between two holders."""
-    return CaseRow(
-        new_id(), kind, code, at, shanghai_day(at) + timedelta(days=CASE_DAYS), later.tenant, later.kind,
-        later.holder_id, later.platform, later.month, None, earlier.tenant, earlier.kind, earlier.holder_id,
-        earlier.platform, earlier.month, None,
-    )  # fmt: skip
+    due_on, sides = shanghai_day(at) + timedelta(days=CASE_DAYS), list[Any]()
+    for one in (later, earlier):
+        holder_id = one.id if isinstance(one, Side) else one.holder_id
+        sides += [one.tenant, one.kind, holder_id, one.platform, one.month, None]
+    return CaseRow(new_id(), kind, code, at, due_on, *sides)
 
 
 def hold_cases(work: Work, actor: str, filed: Iterable[ClaimView], locked: Locked) -> tuple[Write, list[Change]]:
@@ -220,9 +222,17 @@ def open_cases(connection: Connection, holder_id: UUID) -> list[CaseRow]:
 
 
 def close_waiting(
-    work: Work, claim_id: UUID, actor: str, code: str | None, outcome: str, reason: str | None
+    work: Work,
+    claim_id: UUID,
+    actor: str,
+    code: str | None,
+    outcome: str,
+    reason: str | None,
+    others: frozenset[UUID] | None = None,
 ) -> list[Change]:
     """Decide the open cases in which the locked claim waits, those of one code or all; the changes are to be recorded.
+
+    ``others``: only those whose other side is among these.
 
     Raises:
         StartAgainError: another tenant is concerned, see :func:`tenants.kernel.database.reach`.
@@ -230,6 +240,9 @@ def close_waiting(
     changes: list[Change] = []
     cases = [row for row in open_cases(work.connection, claim_id) if row.side(row.waiting).id == claim_id]
     cases = [row for row in cases if code in {None, row.code}]
+    cases = [
+        row for row in cases if others is None or row.side(EARLIER if row.waiting == LATER else LATER).id in others
+    ]
     reach(work, {tenant for row in cases for tenant in row.tenants})
     for row in cases:
         said = outcome if outcome != OTHER_STANDS else f"{EARLIER if row.waiting == LATER else LATER}_stands"

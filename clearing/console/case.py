@@ -12,11 +12,12 @@ from clearing.api.cases import AssignmentSchema, CaseHoldSchema, CaseResolutionS
 from clearing.api.claims import reviewer
 from clearing.api.frame import principal
 from clearing.api.noun import load
-from clearing.claims.deciding import OUTCOMES, Verdict, assign, hold_own_side, resolve
+from clearing.claims.deciding import OUTCOMES, Verdict, assign, hold_own_side
 from clearing.claims.records import view_claims
-from clearing.claims.suspicions import EARLIER, LATER, CaseRow, case_json, find_case
+from clearing.claims.suspicions import EARLIER, LATER, SIMILAR, CaseRow, case_json, find_case
 from clearing.console.forms import plain_form
 from clearing.console.screen import act, as_api, screen, show, within
+from clearing.likeness.holding import resolve_case
 from tenants.kernel.clock import shanghai_day
 from tenants.kernel.database import Work
 from tenants.kernel.errors import Problem, not_found
@@ -64,7 +65,8 @@ def decide(case_id: UUID) -> AnyResponse:
 
     def use_case(work: Work) -> CaseRow:
         given = load(CaseResolutionSchema(), plain_form("outcome", "reason", required=("outcome", "reason")))
-        return resolve(work, reviewer(), principal().tenants, case_id, Verdict(given["outcome"], given["reason"]))
+        verdict = Verdict(given["outcome"], given["reason"])
+        return resolve_case(work, reviewer(), principal().tenants, case_id, verdict)
 
     return _acted(case_id, use_case, "case-resolved")
 
@@ -97,6 +99,11 @@ def _read(work: Work, case_id: UUID) -> dict[str, Any]:
             for each in sides
         ],
         # a tenant gives up its own side alone
-        "outcomes": [one for one in OUTCOMES if Verdict(one, "").refused in {None, *own}],
-        "holdable": any(each != row.waiting for each in own),
+        "outcomes": [one for one in OUTCOMES if Verdict(one, "").refused in {None, *own} and _fits(row, own, one)],
+        "holdable": row.kind != SIMILAR and any(each != row.waiting for each in own),
     }
+
+
+def _fits(row: CaseRow, own: list[str], outcome: str) -> bool:
+    """Of two claims that look alike the later one's region decides, and about that one alone."""
+    return row.kind != SIMILAR or (LATER in own and outcome != "later_stands")

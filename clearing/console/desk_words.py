@@ -12,6 +12,7 @@ CASE_KINDS: Final[Words] = {
     "hold": _l("后到的申请挂起"),
     "collision": _l("与他处支持相撞"),
     "red_letter": _l("拨付后发票冲红"),
+    "similar": _l("与在先申请高度相似"),
 }
 CASE_STATES: Final[Words] = {
     "open": _l("待处理"),

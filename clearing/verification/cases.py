@@ -16,7 +16,7 @@ ELSEWHERE: Final = "other-side"
 
 _OPENED, _ASSIGNED, _RESOLVED = "case.opened", "case.assigned", "case.resolved"
 _STEPS: Final = {_OPENED: (None, "open"), _ASSIGNED: ("open", "open"), _RESOLVED: ("open", "resolved")}
-_KINDS: Final = frozenset({"hold", "collision", "red_letter"})
+_KINDS: Final = frozenset({"hold", "collision", "red_letter", "similar"})
 _OUTCOMES: Final = frozenset({"distinct", "later_stands", "earlier_stands", "ended"})
 
 

@@ -47,7 +47,11 @@ from clearing.verification.sendings import sent_file_differences
 from clearing.verification.settings import on_record, settings_differences
 from clearing.verification.settlements import settlement_differences
 from clearing.verification.signed_requests import signed_request_differences
-from clearing.verification.similar_pairs import model_differences, other_side_differences
+from clearing.verification.similar_pairs import (
+    model_differences,
+    other_side_differences,
+    similar_case_differences,
+)
 from clearing.verification.snapshot import Snapshot, open_snapshot
 from clearing.verification.standings import trust_list_differences
 from clearing.verification.structure import is_migrated, structure_differences
@@ -178,6 +182,7 @@ def _by_table(snapshot: Snapshot, context: Context) -> Iterator[Difference]:
     yield from guarded("support_record", chunk_differences(snapshot, context.clients))
     yield from guarded("registry_probe", probe_table_differences(snapshot))
     yield from guarded("similar_pair", other_side_differences(snapshot))
+    yield from guarded("duplicate_case", similar_case_differences(snapshot))
     yield from guarded("number_series", number_differences(snapshot))
     yield from guarded("bank_submission", sent_file_differences(snapshot))
     yield from guarded("bank_line", bank_line_differences(snapshot))

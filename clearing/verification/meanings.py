@@ -348,6 +348,7 @@ MEANINGS: Final[Mapping[str, Text]] = {
     "statement.lines": Text("对账明细与导入时不同", "the lines are not those that were imported"),
     "statement.unwitnessed": Text("审计链中没有该对账文件", "the audit chain knows nothing of the statement"),
     "statement.witness": Text("对账文件记录与审计链不一致", "the statement is not as the audit chain tells"),
+    "similar.case": Text("近似重复的案件与其配对不符", "the case is not as the pair of claims that it is about"),
     "similar.decided": Text("疑似重复的处理与审计链不一致", "the pair is not decided as the audit chain tells"),
     "similar.model": Text("相似度模型与审计链不一致", "the model is not the one that the audit chain tells of"),
     "similar.other": Text("疑似重复的另一方与其申请不符", "the pair's other side is not as its claim says"),

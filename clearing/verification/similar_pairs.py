@@ -29,6 +29,21 @@ select p.tenant, p.id, p.other_platform, p.other_month, c.tenant as other_tenant
        p.fields is null as bare
   from similar_pair p left join claim c on c.id = p.other_reference
 """
+_CASES: Final = """
+select c.later_tenant as tenant, c.id, c.resolved_at, c.outcome, p.id as pair_id,
+       coalesce(p.outcome, case h.outcome when 'clear' then 'dismissed' when 'reject' then 'confirmed' end) as decided,
+       case when p.id is null then 'a pair'
+            when (c.resolved_at is not null) <> (coalesce(p.resolved_at, h.resolved_at) is not null) then 'as the pair'
+            when c.outcome = 'distinct'
+                 and coalesce(p.outcome, h.outcome) is distinct from case when p.outcome is null then 'clear'
+                                                                          else 'dismissed' end then 'dismissed'
+            when c.outcome = 'earlier_stands' and coalesce(p.outcome, h.outcome) in ('clear', 'dismissed')
+            then 'confirmed' end as wrong
+  from duplicate_case c
+  left join similar_pair p on p.tenant = c.later_tenant and p.claim_id = c.later_id and p.other_reference = c.earlier_id
+  left join hold h on h.tenant = p.tenant and h.id = p.hold_id
+ where c.kind = 'similar'
+"""
 
 
 def pair_differences(dossier: Dossier, claim: Row) -> Iterator[Difference]:
@@ -75,6 +90,14 @@ def other_side_differences(snapshot: Snapshot) -> Iterator[Difference]:
             yield differs("similar.wide", f"{place}/fields", None, "another tenant's claim compared")
         if not _is_month(row.submitted_at, row.other_month):
             yield differs("similar.other", f"{place}/other_month", f"{row.submitted_at:%Y-%m}", row.other_month)
+
+
+def similar_case_differences(snapshot: Snapshot) -> Iterator[Difference]:
+    """Cases of claims that look alike without their pair, or decided otherwise than it."""
+    for row in snapshot.rows(_CASES):
+        if row.wrong is not None:
+            found = (row.pair_id, row.decided, row.outcome)
+            yield differs("similar.case", f"duplicate_case/{row.tenant}/{row.id}", row.wrong, found)
 
 
 def _is_month(submitted_at: datetime, month: str) -> bool:
