@@ -202,8 +202,8 @@ def _posts(orders: Orders) -> list[Post]:
         Path(orders.banks_file),
         orders.looks_per_hour,
         orders.webhook_wait_ms,
-        orders.sandbox,
-        orders.embedded,
+        sandbox=orders.sandbox,
+        embedded=orders.embedded,
     )
     service = open_service(settings)
     app = create_app(service)
