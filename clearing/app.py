@@ -137,15 +137,21 @@ DESCRIPTION: Final = """\
 The interface of the interregional clearing service for innovation vouchers. Money is a decimal string in yuan; days are
 `YYYY-MM-DD`; instants RFC 3339. Errors are RFC 9457 problems, in Chinese unless `Accept-Language: en` is sent.
 
-写入请求可签名（区域可要求签名）：`X-Signature` 为对请求体原始字节的分离式 JWS（RFC 7515 附录 F，RFC 7797），头部：
-写入请求可以签名（区域可要求必须签名）：`X-Signature` 为对请求体原始字节的分离式 JWS（RFC 7515 附录 F、RFC 7797），
-头部为
-`{"alg":"ES256","kid":…,"b64":false,"crit":["b64"],"iat":秒,"jti":一次性,"method":"POST","path":"/v1/claims"}`，密钥为
-客户端登记的 P-256 公钥。NDJSON 批量可用 `Content-Encoding: gzip`，解压后不超过 64 MiB。
+写入请求可以签名（区域可要求必须签名），密钥为客户端登记的 P-256 公钥。`X-Signature` 为对请求体原始字节的分离式 JWS
+（RFC 7515 附录 F、RFC 7797），头部为
+`{"alg":"ES256","kid":…,"b64":false,"crit":["b64"],"iat":秒,"jti":一次性,"method":"POST","path":"/v1/claims"}`；
+或用 HTTP 消息签名（RFC 9421）：`Signature-Input` 覆盖 `@method`、`@target-uri`、`content-digest`
+（RFC 9530，按所发送的字节），含 `created`、`keyid`、一次性 `nonce`，算法 `ecdsa-p256-sha256`。
+NDJSON 批量可用 `Content-Encoding: gzip`，解压后不超过 64 MiB。
+每个应答都有 `Clearing-Environment: real | sandbox`；沙箱的凭据以 `test_` 开头，两类环境互不接受对方的凭据。
 
-A writing request may be signed, and must be where a tenant asks for it: `X-Signature` is a detached JWS (RFC 7515
-appendix F, RFC 7797) over the body's bytes as they are sent, with the header shown above and the client's registered
-P-256 key; `jti` is good once, `iat` within five minutes. Bulk NDJSON may be sent with `Content-Encoding: gzip`.
+A writing request may be signed, and must be where a tenant asks for it, with the client's registered P-256 key.
+`X-Signature` is a detached JWS (RFC 7515 appendix F, RFC 7797) over the body's bytes as they are sent, with the header
+shown above; `jti` is good once, `iat` within five minutes. Or the message is signed (RFC 9421): one signature over
+`@method`, `@target-uri` (or `@authority`, `@path`, `@query`) and `content-digest` (RFC 9530, over the bytes as they are
+sent), with `created`, `keyid` and a `nonce` that is good once, by `ecdsa-p256-sha256`. Bulk NDJSON may be sent with
+`Content-Encoding: gzip`. Every answer says `Clearing-Environment: real | sandbox`; a sandbox's credentials begin with
+`test_`, and neither kind of instance takes the other's.
 """
 
 

@@ -204,9 +204,9 @@ def _posts(orders: Orders) -> list[Post]:
         Path(orders.banks_file),
         orders.looks_per_hour,
         orders.webhook_wait_ms,
-        proxies_from(orders.trusted_proxies),
-        orders.sandbox,
-        orders.embedded,
+        trusted_proxies=proxies_from(orders.trusted_proxies),
+        sandbox=orders.sandbox,
+        embedded=orders.embedded,
     )
     service = open_service(settings)
     app = create_app(service)

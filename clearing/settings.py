@@ -92,7 +92,7 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
         database_url=_value(environment, DATABASE_URL),
         redis_url=_value(environment, REDIS_URL),
         secrets_folder=Path(_value(environment, SECRETS_DIR)),
-        demonstration=environment.get(DEMONSTRATION, "") == "yes",
+        demonstration=environment.get(DEMONSTRATION, "") == "yes" or instance_from(environment) == SANDBOX,
         checkpoints=Path(environment[CHECKPOINTS_DIR]) if environment.get(CHECKPOINTS_DIR) else None,
         banks=Path(environment[BANKS]) if environment.get(BANKS) else None,
         looks_per_hour=looks_per_hour_from(environment),

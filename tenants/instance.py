@@ -95,9 +95,15 @@ def hold_to_mark(engine: Engine, mark: str) -> Engine:
         try:
             row = connection.execute("select mark from instance").fetchone()
         except pg.UndefinedTable:
-            row = None
+            connection.rollback()
+            return
         connection.rollback()
-        require_database(None if row is None else row[0], mark)
+        if row is None:
+            raise MixedInstancesError(
+                "数据库没有环境标记，已拒绝使用：标记被人为删除。请恢复完整的备份。",
+                "The database has lost its mark, which somebody took away: it is not used. Restore a whole backup.",
+            )
+        require_database(row[0], mark)
 
     event.listen(engine, "connect", check)
     return engine

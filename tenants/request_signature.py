@@ -45,6 +45,20 @@ class Statement:
     method: str
     path: str
 
+    @property
+    def once(self) -> str:
+        """What is used up by one request."""
+        return self.jti
+
+    def check(self, body: bytes, jwk: str | None) -> Mapping[str, str]:
+        """Refuse a signature that does not hold over this body under the key; the evidence, where it does.
+
+        Raises:
+            Forbidden: ``signature.key_unknown`` or ``signature.wrong``.
+        """
+        check_signature(self, body, jwk)
+        return {"jws": self.text}
+
 
 def sign(key: ECKey, method: str, path: str, body: bytes, now: datetime) -> str:
     """The signature of a request with this body, for ``X-Signature``; each is good for one sending."""
@@ -130,19 +144,29 @@ def check_signature(statement: Statement, body: bytes, jwk: str | None) -> None:
         Forbidden: ``signature.key_unknown`` or ``signature.wrong``.
     """
     if jwk is None:
-        raise Forbidden(
-            "signature.key_unknown",
-            "签名所用密钥未登记在本客户端名下，或已吊销。",
-            "The signature's key is not registered for this client, or is revoked.",
-        )
+        raise key_unknown()
     try:
         jws.deserialize_compact(statement.text, ECKey.import_key(json.loads(jwk)), registry=_registry(), payload=body)
     except (BadSignatureError, JoseError, ValueError) as error:
-        raise Forbidden(
-            "signature.wrong",
-            "签名与内容不符：内容在签名后被更改，或用了另一把密钥。",
-            "The signature does not hold: the body was changed after it was signed, or another key was used.",
-        ) from error
+        raise wrong() from error
+
+
+def key_unknown() -> Forbidden:
+    """The answer to a signature by a key that the client has not, or not any more."""
+    return Forbidden(
+        "signature.key_unknown",
+        "签名所用密钥未登记在本客户端名下，或已吊销。",
+        "The signature's key is not registered for this client, or is revoked.",
+    )
+
+
+def wrong() -> Forbidden:
+    """The answer to a signature that does not hold."""
+    return Forbidden(
+        "signature.wrong",
+        "签名与内容不符：内容在签名后被更改，或用了另一把密钥。",
+        "The signature does not hold: the body was changed after it was signed, or another key was used.",
+    )
 
 
 def _registry() -> jws.JWSRegistry:

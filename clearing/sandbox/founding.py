@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 
 from clearing.migrations import current_revision
 from clearing.places import Places
-from clearing.preparation import Prepared, migrate_schema, prepare
+from clearing.preparation import PreparationError, Prepared, migrate_schema, prepare
 from clearing.sandbox.test_keys import complete_keys
 from clearing.settings import Settings
 from clearing.tenancy.budgets import read_budget, set_budget
@@ -40,6 +40,7 @@ def mark_place(places: Places) -> Places:
 
     Raises:
         MixedInstancesError: the instance is in use, and not as a sandbox.
+        PreparationError: the secrets folder cannot be written.
     """
     folder = places.settings.secrets_folder
     if mark_of_secrets(folder) != SANDBOX:
@@ -48,7 +49,15 @@ def mark_place(places: Places) -> Places:
             _require_unused(engine)
         finally:
             engine.dispose()
-        mark_secrets(folder)
+        try:
+            mark_secrets(folder)
+        except OSError as error:
+            raise PreparationError(
+                f"无法在密钥目录 {folder} 写入沙箱标记（{error.strerror}）。"
+                "请在该目录可写时运行一次 clearing sandbox create。",
+                f"The sandbox's mark cannot be written into the secrets folder {folder} ({error.strerror}). Run "
+                "clearing sandbox create once where the folder can be written.",
+            ) from error
     return replace(places, settings=replace(places.settings, sandbox=True))
 
 

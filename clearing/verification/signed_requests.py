@@ -1,12 +1,15 @@
 """Requests that clients signed: each opens, its signature holds under the client's key, and the chains tell of it.
 
-The signature (RFC 7515, 7797) is checked by itself here: ES256 over the encoded header, a full stop and the bytes.
+The signature is checked by itself here: ES256, for a JWS (RFC 7515, 7797) over the encoded header, a full stop and the
+bytes; for a message signature (RFC 9421) over its base, whose ``content-digest`` (RFC 9530) is that of the bytes.
 """
 
 import base64
 import hashlib
+import re
 import zlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, Final
 
 import orjson
@@ -33,6 +36,9 @@ select e.tenant, e.subject_id from audit_entry e left join signed_request s on s
  where e.action = 'request.signed' and (s.id is null or not e.tenant = any(s.tenants))
 """
 _AT_ONCE: Final = 200
+_DIGESTS: Final = {"sha-256": hashlib.sha256, "sha-512": hashlib.sha512}
+_IN_PARTS: Final = {'"@authority"', '"@path"', '"@query"'}
+_PARAMETER: Final = re.compile(r';(keyid|nonce)="((?:[^"\\]|\\.)*)"')
 
 
 def signed_request_differences(snapshot: Snapshot, secrets: OpenedSecrets | None) -> Iterator[Difference]:
@@ -64,30 +70,74 @@ def _checked(snapshot: Snapshot, rows: list[Row], secrets: OpenedSecrets | None)
             yield from _witnessed(place, row, told.get((row.id, tenant), []), tenant, opened)
 
 
-def _opened(row: Row, secrets: OpenedSecrets) -> tuple[str, bytes] | None:
+@dataclass(frozen=True, slots=True)
+class _Evidence:
+    """What was kept of one request, read without belief: what it names, and what was signed."""
+
+    kid: str
+    once: str
+    signed: bytes
+    signature: bytes
+    text: str
+    """What the chain tells the digest of, under the name ``told``."""
+    told: str
+    digest_fits: bool = True
+
+
+def _opened(row: Row, secrets: OpenedSecrets) -> _Evidence | None:
     """The signature and the body that it signs."""
     value = secrets.field_value(bytes(row.sealed), "signed_request", "sealed", row.tenants[0], str(row.id))
     if value is None:
         return None
     said = orjson.loads(value)
-    return said["jws"], zlib.decompress(base64.b64decode(said["body"]))
+    body = zlib.decompress(base64.b64decode(said["body"]))
+    return _of_jws(said["jws"], body) if "jws" in said else _of_message(said["message"], said["signature"], body)
 
 
-def _signature_differences(place: str, row: Row, opened: tuple[str, bytes] | None) -> Iterator[Difference]:
+def _of_jws(jws: str, body: bytes) -> _Evidence:
+    encoded, _, signature = jws.partition("..")
+    header = orjson.loads(_decoded(encoded))
+    signed = encoded.encode() + b"." + body
+    return _Evidence(header["kid"], header["jti"], signed, _decoded(signature), jws, "jws_sha256")
+
+
+def _of_message(base: str, signature: str, body: bytes) -> _Evidence:
+    """A signature base (RFC 9421 section 2.5): a line for each covered component, then the parameters."""
+    *lines, last = base.split("\n")
+    found = {name: value for name, _, value in (line.partition(": ") for line in lines)}
+    parameters = last.removeprefix('"@signature-params": ')
+    covered, _, rest = parameters.partition(")")
+    named = covered.removeprefix("(").split()
+    given = {match[1]: match[2] for match in _PARAMETER.finditer(rest)}
+    whole = '"@target-uri"' in found or found.keys() >= _IN_PARTS
+    in_order = named == list(found) and len(found) == len(lines) and last != parameters
+    fits = in_order and whole and '"@method"' in found and _is_digest(found.get('"content-digest"', ""), body)
+    made = base64.b64decode(signature)
+    text = f"{base}\n{signature}"
+    return _Evidence(given["keyid"], given["nonce"], base.encode(), made, text, "message_sha256", fits)
+
+
+def _is_digest(given: str, body: bytes) -> bool:
+    """Whether every digest that the field names (RFC 9530) is the body's, and there is one."""
+    members = [one.strip().partition("=") for one in given.split(",")]
+    return all(
+        name in _DIGESTS and value == f":{base64.b64encode(_DIGESTS[name](body).digest()).decode()}:"
+        for name, _, value in members
+    )
+
+
+def _signature_differences(place: str, row: Row, opened: _Evidence | None) -> Iterator[Difference]:
     if opened is None:
         yield differs("request.sealed", f"{place}/sealed", "what opens here", None)
         return
     if row.public_jwk is None:
         yield differs("request.key", f"{place}/kid", "a key of the client", row.kid)
         return
-    jws, body = opened
-    encoded, _, signature = jws.partition("..")
-    header = orjson.loads(_decoded(encoded))
-    if header["kid"] != row.kid:
-        yield differs("request.key", f"{place}/kid", header["kid"], row.kid)
-    if hashlib.sha256(header["jti"].encode()).digest() != bytes(row.jti_sha256):
-        yield differs("request.once", f"{place}/jti_sha256", header["jti"], row.jti_sha256)
-    if not _holds(orjson.loads(row.public_jwk), encoded.encode() + b"." + body, _decoded(signature)):
+    if opened.kid != row.kid:
+        yield differs("request.key", f"{place}/kid", opened.kid, row.kid)
+    if hashlib.sha256(opened.once.encode()).digest() != bytes(row.jti_sha256):
+        yield differs("request.once", f"{place}/jti_sha256", opened.once, row.jti_sha256)
+    if not opened.digest_fits or not _holds(orjson.loads(row.public_jwk), opened.signed, opened.signature):
         yield differs("request.signature", place, "a signature that holds", row.kid)
 
 
@@ -104,7 +154,7 @@ def _holds(jwk: dict[str, str], signed: bytes, signature: bytes) -> bool:
 
 
 def _witnessed(
-    place: str, row: Row, entries: list[Entry], tenant: str, opened: tuple[str, bytes] | None
+    place: str, row: Row, entries: list[Entry], tenant: str, opened: _Evidence | None
 ) -> Iterator[Difference]:
     if len(entries) != 1:
         yield differs("request.witness", place, f"one entry of {tenant}'s chain", len(entries))
@@ -113,8 +163,8 @@ def _witnessed(
     found = {name: entry.details.get(name) for name in said}
     if found != said or entry.actor != row.client_id:
         yield differs("request.witness", place, found, said)
-    if opened is not None and entry.contradicts("jws_sha256", opened[0]):
-        yield differs("request.witness", f"{place}/sealed", entry.details.get("jws_sha256"), "another signature")
+    if opened is not None and entry.contradicts(opened.told, opened.text):
+        yield differs("request.witness", f"{place}/sealed", entry.details.get(opened.told), "another signature")
     if not entry.witnesses(row.received_at):
         yield differs("request.witness", f"{place}/received_at", entry.at, row.received_at)
     if row.revoked_at is not None and row.received_at > row.revoked_at:

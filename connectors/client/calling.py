@@ -44,8 +44,14 @@ class Caller:
         *,
         packs: bool = False,
         signs_with: ECKey | None = None,
+        signs_messages: bool = False,
     ) -> None:
-        """``packs``: bulk lines go, and their answers come, as gzip; ``signs_with``: every write is signed anew."""
+        """``packs``: bulk lines go, and their answers come, as gzip; ``signs_with``: every write is signed anew.
+
+        ``signs_messages``: by HTTP message signatures (RFC 9421) and not by a detached JWS in ``X-Signature``. Then
+        ``address`` is the one that the service's operator names as its own.
+        """
+        self._signs_messages = signs_messages
         self.packs = packs
         self._signs_with = signs_with
         self.address = address.rstrip("/")
@@ -153,7 +159,7 @@ class Caller:
     ) -> urllib3.BaseHTTPResponse:
         more = {} if token is None else {"Authorization": f"Bearer {token}"}
         if self._signs_with is not None and token is not None and method != "GET":
-            more[HEADER] = sign(self._signs_with, method, path, body or b"", SystemClock().now())
+            more |= self._signature(self._signs_with, method, path, body or b"", headers.get("Content-Type"))
         return self._pool.request(
             method,
             f"{self.address}{path}",
@@ -162,6 +168,14 @@ class Caller:
             preload_content=preload,
             redirect=False,
         )
+
+    def _signature(self, key: ECKey, method: str, path: str, body: bytes, content_type: str | None) -> dict[str, str]:
+        now = SystemClock().now()
+        if not self._signs_messages:
+            return {HEADER: sign(key, method, path, body, now)}
+        from tenants.message_signature import sign_message  # noqa: PLC0415 - who does not sign so does without it
+
+        return sign_message(key, method, f"{self.address}{path}", body, content_type, now)
 
     def _until_answered(self, call: str, attempt: Callable[[], urllib3.BaseHTTPResponse]) -> urllib3.BaseHTTPResponse:
         """The first answer that is not to come again later, or the last of all."""

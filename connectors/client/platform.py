@@ -39,13 +39,16 @@ class Platform:
         *,
         packs: bool = False,
         signs_with: ECKey | None = None,
+        signs_messages: bool = False,
     ) -> Self:
         """The platform's client of the service at ``address``, such as ``https://clearing.example``.
 
         ``packs``: bulk lines go, and their answers come, as gzip. ``signs_with``: the client's registered key, with
-        which every write is signed.
+        which every write is signed; ``signs_messages``: by HTTP message signatures (RFC 9421).
         """
-        return cls(Caller(address, credentials, patience, packs=packs, signs_with=signs_with))
+        return cls(
+            Caller(address, credentials, patience, packs=packs, signs_with=signs_with, signs_messages=signs_messages)
+        )
 
     def submit(self, claim: Submission | Form) -> ClaimAnswer:
         """Submit one claim, or a new revision of one that needs correction.

@@ -20,7 +20,7 @@ from tenants.kernel.strict_json import decode
 MAX_SAMPLE_BYTES: Final = 256 * 1024
 WAIT_SECONDS: Final = 120
 """How long the sandbox's worker may take to sign a batch."""
-_POLLS_PER_SECOND: Final = 5
+_POLL: Final = timedelta(milliseconds=200)
 _STAGES: Final = 8
 _STEPS: Final = ("center", "authority")
 _PROVIDER: Final = "provider"
@@ -222,7 +222,7 @@ def _instructed(trial: _Trial) -> Iterator[Result]:
         path = f"/v1/tenants/{tenant}/batches/{batch_id}"
         maker = trial.staff("maker")
         while (batch := maker.get(path))["state"] == "released" and time.monotonic() < deadline:
-            time.sleep(1 / _POLLS_PER_SECOND)
+            time.sleep(_POLL.total_seconds())
         if batch["state"] != "instructed":
             yield failed(
                 INSTRUCTED, f"批次状态为 {batch['state']}", f"the batch is {batch['state']}", batch["batch_no"]

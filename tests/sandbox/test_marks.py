@@ -73,7 +73,8 @@ def test_a_credential_is_told_by_its_beginning_alone(credential: str, mark: str)
 def test_the_environment_names_a_sandbox_or_a_real_instance_and_nothing_else() -> None:
     named = {"CLEARING_DATABASE_URL": "d", "CLEARING_REDIS_URL": "r", "CLEARING_SECRETS_DIR": "/s"}
     assert not settings_from(named).sandbox
-    assert settings_from(named | {"CLEARING_INSTANCE": "sandbox"}).mark == SANDBOX
+    sandbox = settings_from(named | {"CLEARING_INSTANCE": "sandbox"})
+    assert (sandbox.mark, sandbox.demonstration) == (SANDBOX, True)
     with pytest.raises(SettingsError, match="CLEARING_INSTANCE"):
         settings_from(named | {"CLEARING_INSTANCE": "Sandbox"})
 

@@ -63,3 +63,16 @@ def test_a_client_speaks_only_for_the_tenants_it_was_made_for(service: RunningSe
     assert own.status == 200
     assert other.status == absent.status == 404
     assert other.body == absent.body
+
+
+def test_a_real_instance_takes_no_credential_of_a_sandbox_and_looks_none_up(
+    service: RunningService, jssic: Api
+) -> None:
+    for client_id, secret in ((f"test_{jssic.client_id}", jssic.client_secret), (jssic.client_id, "test_guessed")):
+        refused = Api(service.address, client_id, secret).ask_token()
+        assert (refused.status, refused.json["error"]) == (401, "invalid_client")
+        assert refused.json["error_description"].startswith("client.other_instance: ")
+    answer = Api(service.address, "x", token="test_x").get("/v1/claims", Accept_Language="en")
+    assert (answer.status, answer.code) == (401, "token.other_instance")
+    assert "no sandbox" in answer.json["detail"]
+    assert answer.headers["Clearing-Environment"] == "real"
