@@ -16,6 +16,7 @@ from clearing.settings import (
     instance_from,
     looks_per_hour_from,
     settings_from,
+    trusted_proxies_from,
     value_from,
     webhook_wait_from,
 )
@@ -120,6 +121,7 @@ def _within(
         checkpoints=root / "checkpoints",
         looks_per_hour=looks_per_hour_from(environment),
         webhook_wait_ms=webhook_wait_from(environment),
+        trusted_proxies=trusted_proxies_from(environment),
         sandbox=(instance_from(environment) or mark_of_secrets(root / "secrets")) == SANDBOX,
         embedded=True,
     )

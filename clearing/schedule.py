@@ -6,12 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
-from uuid import UUID
 
 import structlog
 
 from clearing.checkpoints import Checkpoints
-from clearing.claims.activation import Passed, assess_some, waiting_schemes
+from clearing.claims.activation import assess_by_passes, waiting_schemes
 from clearing.claims.corrections import release_overdue
 from clearing.claims.probes import alarming
 from clearing.claims.reservations import release_expired
@@ -206,15 +205,8 @@ def assess_waiting(service: Service) -> None:
     """A version that was approved for a later day begins on it: what waited for it is assessed."""
     scope = Scope(_tenants(service))
     for tenant, scheme in run(service.engine, scope, service.machine, waiting_schemes):
-        after: UUID | None = None
-        while True:
-            use_case = partial(
-                _assess_some, service.vault, tenant, scheme, after, demonstration=service.settings.demonstration
-            )
-            passed = run(service.engine, Scope((tenant,)), service.machine, use_case)
-            if passed.last is None:
-                break
-            after = passed.last
+        transact = partial(run, service.engine, Scope((tenant,)), service.machine)
+        assess_by_passes(service.vault, tenant, scheme, transact, demonstration=service.settings.demonstration)
 
 
 def _settle_samples(service: Service) -> None:
@@ -234,12 +226,6 @@ def _promote(service: Service) -> None:
 
 def _promote_some(vault: Vault, budget: tuple[str, str, int], work: Work, *, demonstration: bool) -> int:
     return promote(work, vault, budget, demonstration=demonstration)
-
-
-def _assess_some(
-    vault: Vault, tenant: str, scheme: str, after: UUID | None, work: Work, *, demonstration: bool
-) -> Passed:
-    return assess_some(work, vault, tenant, scheme, after, demonstration=demonstration)
 
 
 def _catch_up_matching(service: Service) -> None:

@@ -6,6 +6,7 @@ from redis import Redis
 from sqlalchemy import Engine
 
 from clearing.claims.vault import Vault, open_vault
+from clearing.oidc.settings import Providers, read_providers
 from clearing.settings import Settings
 from settlement.bank.connections import Connections, read_connections
 from settlement.office import Office
@@ -26,6 +27,8 @@ class Service:
     vault: Vault
     machine: Clock = field(default_factory=SystemClock)
     banks: Connections = field(default_factory=dict)
+    providers: Providers = field(default_factory=dict)
+    """Who vouches for people at the console's door, beside their passwords."""
 
     @property
     def office(self) -> Office:
@@ -48,4 +51,5 @@ def open_service(settings: Settings) -> Service:
         secrets,
         open_vault(secrets),
         banks=read_connections(settings.banks_file, settings.sandbox_folder),
+        providers=read_providers(settings.providers_file),
     )

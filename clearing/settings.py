@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from clearing.proxies import Network, proxies_from
 from tenants.instance import REAL, SANDBOX, mark_of
 
 DATABASE_URL = "CLEARING_DATABASE_URL"
@@ -18,6 +19,7 @@ LOOKS_PER_HOUR = "CLEARING_LOOKS_PER_HOUR"
 DEFAULT_LOOKS_PER_HOUR = 1000
 WEBHOOK_WAIT_MS = "CLEARING_WEBHOOK_WAIT_MS"
 DEFAULT_WEBHOOK_WAIT_MS = 5000
+TRUSTED_PROXIES = "CLEARING_TRUSTED_PROXIES"
 
 
 class SettingsError(RuntimeError):
@@ -42,6 +44,8 @@ class Settings:
     webhook_wait_ms: int = DEFAULT_WEBHOOK_WAIT_MS
     """How long after a first attempt that failed a webhook is tried again; each further wait is twice as long."""
 
+    trusted_proxies: tuple[Network, ...] = ()
+    """The networks of the proxies before the service, whose word for a caller's address is taken; nobody's if none."""
     sandbox: bool = False
     """Whether this is a sandbox; database and secrets have to say the same, see ``tenants.instance``."""
     embedded: bool = False
@@ -68,6 +72,11 @@ class Settings:
         return self.banks or self.secrets_folder / "banks.toml"
 
     @property
+    def providers_file(self) -> Path:
+        """The file that says who vouches for people at the console's door; see ``clearing.oidc.settings``."""
+        return self.secrets_folder / "oidc.toml"
+
+    @property
     def checkpoints_folder(self) -> Path:
         """The folder of the signed audit checkpoints, outside the database."""
         return self.checkpoints or self.secrets_folder.parent / "checkpoints"
@@ -88,6 +97,7 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
         banks=Path(environment[BANKS]) if environment.get(BANKS) else None,
         looks_per_hour=looks_per_hour_from(environment),
         webhook_wait_ms=webhook_wait_from(environment),
+        trusted_proxies=trusted_proxies_from(environment),
         sandbox=instance_from(environment) == SANDBOX,
     )
 
@@ -120,6 +130,21 @@ def webhook_wait_from(environment: Mapping[str, str]) -> int:
         SettingsError: it is no whole number above zero.
     """
     return _above_zero(environment, WEBHOOK_WAIT_MS, DEFAULT_WEBHOOK_WAIT_MS)
+
+
+def trusted_proxies_from(environment: Mapping[str, str]) -> tuple[Network, ...]:
+    """The networks of the proxies that are believed; none where none is set.
+
+    Raises:
+        SettingsError: one is no network in CIDR notation.
+    """
+    try:
+        return proxies_from(environment.get(TRUSTED_PROXIES, ""))
+    except ValueError as error:
+        raise SettingsError(
+            f"{TRUSTED_PROXIES} 须为以逗号分隔的 CIDR 网段，如 10.0.0.0/24,fd00::/8 / "
+            f"{TRUSTED_PROXIES} must be networks in CIDR notation with commas between: {error}"
+        ) from error
 
 
 def _above_zero(environment: Mapping[str, str], name: str, default: int) -> int:

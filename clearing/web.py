@@ -96,6 +96,7 @@ def serve_web(app: Flask, listener: socket.socket, shares: Shares, process: int)
         max_request_body_size=LARGEST_BODY_BYTES,
         max_request_header_size=LARGEST_HEADER_BYTES,
         asyncore_use_poll=True,
+        clear_untrusted_proxy_headers=False,  # who is believed, the application knows: ``clearing.proxies``
         ident=None,
     )
     dispatcher = ThreadedTaskDispatcher()

@@ -35,7 +35,7 @@ def _token() -> fields.String:
 
 
 class SourceSchema(Schema):
-    """An outlet of one tenant's claims or support records."""
+    """An outlet of one tenant's claims, requests for quota or support records."""
 
     tenant = fields.String(required=True, metadata={"examples": ["jiangsu"]})
     what = fields.String(load_default="claims", validate=validate.OneOf(sorted(WHAT)))

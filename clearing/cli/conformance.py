@@ -25,7 +25,9 @@ _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
     "--sandbox", type=(str, _FILE), help="URL of a sandbox, through which the samples go, and its test-keys.json."
 )
 @click.option("--platform", default="", help="Your platform's code, such as jssic: by whose form records are read.")
-@click.option("--what", type=click.Choice(["claims", "support_records"]), default="claims", show_default=True)
+@click.option(
+    "--what", type=click.Choice(["claims", "reservations", "support_records"]), default="claims", show_default=True
+)
 @click.option("--html", type=click.Path(path_type=Path, dir_okay=False), help="Write the report as a page, too.")
 @click.option("--json", "as_json_wanted", is_flag=True, help="Print JSON.")
 def conformance(

@@ -25,7 +25,9 @@ def pull() -> None:
 @pull.command("add")
 @click.option("--client", "client_id", required=True, help="The platform's client in whose name the records go in.")
 @click.option("--tenant", required=True, help="The tenant that they are for.")
-@click.option("--what", type=click.Choice(["claims", "support_records"]), default="claims", show_default=True)
+@click.option(
+    "--what", type=click.Choice(["claims", "reservations", "support_records"]), default="claims", show_default=True
+)
 @click.option("--url", required=True, help="The outlet; https, at a public address.")
 @click.option(
     "--token-file",

@@ -24,6 +24,7 @@ class People:
 
     platforms: dict[str, Caller]
     administrator: Caller
+    approver: Caller
     center: Caller
     authority: Caller
     maker: Caller
@@ -34,6 +35,7 @@ class People:
 
 STAFF: Final = {
     "administrator": ("policies:write", "claims:read"),
+    "approver": ("policies:approve", "claims:read"),
     "center": ("reviews:write", "claims:read"),
     "authority": ("reviews:write", "claims:read"),
     "maker": ("batches:write", "claims:read"),
@@ -43,6 +45,7 @@ STAFF: Final = {
 }
 PERSONS: Final = {
     "administrator": "admin-gu",
+    "approver": "policy-he",
     "center": "reviewer-zhang",
     "authority": "approver-li",
     "maker": "maker-wang",

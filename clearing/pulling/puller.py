@@ -26,6 +26,7 @@ from clearing.pulling.taking import RACED, Asked, Counter, Taken, take_page
 from clearing.service import Service
 from clearing.webhooks.targets import Heard, TargetError, get, target_of
 from connectors.pages import JSON, MAX_PAGE_BYTES, MAX_RECORDS, NDJSON, Page, PageError, moved_on, read_page
+from connectors.record import SUPPORT_RECORDS
 from tenants.credentials import principal_named
 from tenants.kernel.database import Scope, Work, run
 from tenants.kernel.errors import Problem, Text
@@ -219,7 +220,7 @@ def counter_for(service: Service, caller: Principal | None, tenant: str, platfor
     Raises:
         AskingError: the client is revoked, or may not submit this.
     """
-    scope = "claims:write" if what == "claims" else "support:write"
+    scope = "support:write" if what == SUPPORT_RECORDS else "claims:write"
     if caller is None or not caller.may(scope) or tenant not in caller.tenants:
         said = Text(
             f"登记此来源的客户端已吊销，或没有 {scope} 权限。",

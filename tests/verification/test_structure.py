@@ -20,6 +20,7 @@ APPEND_ONLY = (
     "batch_settlement", "month_close", "suspense_decision", "suspense_part", "suspense_resolution",
     "calendar_year", "claim_revision", "clawback", "clawback_recovery", "clearing_cell", "clearing_debt",
     "clearing_order", "first_release", "instruction", "instruction_claim", "instruction_outcome", "ledger_transfer",
+    "linked_region",
     "objection", "platform_feed", "provider_reward", "receipt", "registry_probe", "release_signature", "reissue", "review", "sample",
     "similarity_model", "support_record", "trust_listing",
     "objection", "platform_feed", "provider_reward", "receipt", "registry_probe", "reissue", "review", "sample",
