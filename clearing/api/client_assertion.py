@@ -14,8 +14,8 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, KeySet
 
+from clearing.api.address import PUBLIC_URL, public_url
 from clearing.api.frame import current
-from clearing.api.public_address import PUBLIC_URL, public_address
 from tenants.client_keys import live_keys, use_assertion
 
 METHOD: Final = JWTBearerClientAssertion.CLIENT_AUTH_METHOD
@@ -36,7 +36,7 @@ class ClientAssertion(JWTBearerClientAssertion):
 
     def get_audiences(self) -> list[str]:
         """The token endpoint and the service itself, at the address that the operator named."""
-        named = public_address()
+        named = public_url()
         if named is None:
             raise InvalidClientError(description=f"The operator has not set {PUBLIC_URL}.")
         return [named, f"{named}/oauth/token"]

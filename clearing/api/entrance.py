@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 from flask import g, request
 
-from clearing.api.public_address import public_address
+from clearing.api.address import public_url
 from clearing.service import Service
 from tenants.kernel.database import Scope, run
 from tenants.kernel.errors import Forbidden, Malformed
@@ -90,7 +90,7 @@ def _message(service: Service) -> Signed:
     # as few callers sign so, no start waits for the library
     from tenants.message_signature import check_fresh, read_message  # noqa: PLC0415 - see above
 
-    address = public_address()
+    address = public_url()
     if address is None:
         raise Forbidden(
             "signature.address_unset",

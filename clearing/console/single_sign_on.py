@@ -12,8 +12,8 @@ from authlib.oauth2.rfc7636 import create_s256_code_challenge
 from flask import Flask, Response, current_app, g, make_response, redirect, request
 from werkzeug.wrappers import Response as AnyResponse
 
+from clearing.api.address import PUBLIC_URL, public_url
 from clearing.api.frame import current
-from clearing.api.public_address import PUBLIC_URL, public_address
 from clearing.console.language import speaks_english
 from clearing.console.screen import screen, show
 from clearing.console.sign_in import door_page, forget_form, knock, require_own_form, with_form_cookie
@@ -201,7 +201,7 @@ def _provider(name: str) -> Provider:
 
 
 def _public_url() -> str:
-    found = public_address()
+    found = public_url()
     if found is None:
         raise AwayError(f"the operator has not set {PUBLIC_URL}")
     return found

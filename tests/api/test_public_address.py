@@ -3,7 +3,7 @@
 import pytest
 from flask import Flask
 
-from clearing.api.public_address import PUBLIC_URL, public_address
+from clearing.api.address import PUBLIC_URL, public_url
 
 
 @pytest.mark.parametrize(
@@ -24,4 +24,4 @@ def test_the_operators_word_holds(
     else:
         monkeypatch.setenv(PUBLIC_URL, named)
     with Flask("test").test_request_context("/v1/claims", base_url=called):
-        assert public_address() == wanted
+        assert public_url() == wanted
