@@ -9,6 +9,7 @@ from flask_smorest import Api
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from clearing.api import (
+    accounts,
     address,
     agreements,
     audit,
@@ -83,6 +84,7 @@ NOUNS: Final[tuple[ModuleType, ...]] = (
     tenants,
     linkages,
     clients,
+    accounts,
     calendars,
     standings,
     oversight,

@@ -8,6 +8,7 @@ from flask import Flask
 from clearing.api.limits import Window
 from clearing.console import (
     account,
+    accounts,
     admissions,
     agreements,
     audit,
@@ -61,7 +62,7 @@ SCREENS: Final[tuple[ModuleType, ...]] = (
     home, claims, claim, queue, cases, case, pairs, reservations, batches, batch,
     bank, statement, payee, clearing, cycle, debts, agreements, connectors, jobs, clients, deliveries, receipts, keys,
     settings, settings_import, policies, policy, policy_draft, rehearsal, qualifications, admissions, trust_list,
-    audit, account, outlets, suspense, months, elsewhere,
+    audit, account, accounts, outlets, suspense, months, elsewhere,
 )  # fmt: skip
 """One module a screen; each has a ``blueprint``."""
 
