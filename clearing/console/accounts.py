@@ -92,5 +92,6 @@ def _page(tenant: str, problem: Problem | None = None) -> Response:
     return show(
         "accounts.html", HTTPStatus.OK if problem is None else problem.status, tenant=tenant, tenants=mine.tenants,
         accounts=rows[:limit], asked=given, problem=problem, person=mine.subject, given=request.form,
+        again=f"/console/accounts/{tenant}",
         next_cursor=write_cursor(rows[limit - 1].account.login) if len(rows) > limit else None,
     )  # fmt: skip
