@@ -22,7 +22,7 @@ ADMINISTRATORS: Final = ("policies:write", "clearing:operate")
 
 
 class AccountReasonSchema(Schema):
-    """Why."""
+    """Why it is done."""
 
     reason = TextField(MAX_REASON_CHARACTERS)
 

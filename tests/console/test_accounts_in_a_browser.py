@@ -33,5 +33,6 @@ def test_a_role_is_taken_and_an_account_revoked_by_clicking(world: World, opened
         row.locator("form[action$=revoke] [name=reason]").fill("离职")
         person.prove_in("form[action$='/revoke']", row, "tenant-admin")
         person.page.get_by_text(revoked).first.wait_for()
-        person.page.set_viewport_size(PHONE)
+        person.page.set_viewport_size({"width": PHONE["width"], "height": PHONE["height"]})
         person.picture(f"accounts-phone-{language}")
+        assert world.knock(world.app.test_client(), login).status_code == 401
