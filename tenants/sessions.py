@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from tenants.accounts import Account, find_account
+from tenants.instance import is_sandbox, marked
 from tenants.kernel.canonical import Json, plain, sha256
 from tenants.kernel.change import Change, record
 from tenants.kernel.database import Work
@@ -47,7 +48,8 @@ class Session:
 
 def start_session(work: Work, account: Account, at: datetime, method: Method = PASSWORD) -> str:
     """Begin a session and answer its token, which is stored as a digest only."""
-    token, session_id = secrets.token_urlsafe(TOKEN_BYTES), new_id()
+    token = marked(secrets.token_urlsafe(TOKEN_BYTES), sandbox=is_sandbox(work.connection))
+    session_id = new_id()
     digest = sha256(token.encode())
     work.connection.exec_driver_sql(
         "insert into console_session (id, token_sha256, account_id, started_at, seen_at, expires_at, method, issuer, "

@@ -121,8 +121,9 @@ def reset(data_dir: Path, login: str) -> int:
     password = new_password()
     with opened_service(data_dir) as service:
         secret = reset_account(service, login, password)
-    shown = f"密码 password     {password}\n验证器 TOTP       {secret}\n{totp_address(secret or '', login)}"
-    return _said(login, None if secret is None else shown)
+    if secret is None:
+        return _said(login, None)
+    return _said(login, f"密码 password     {password}\n验证器 TOTP       {secret}\n{totp_address(secret, login)}")
 
 
 def _said(login: str, done: str | None) -> int:

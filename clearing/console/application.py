@@ -26,11 +26,14 @@ from clearing.console import (
     cycle,
     debts,
     deliveries,
+    demo_bank,
+    districts,
     elsewhere,
     home,
     instruction,
     jobs,
     keys,
+    linkages,
     months,
     outlets,
     pairs,
@@ -41,6 +44,7 @@ from clearing.console import (
     qualifications,
     queue,
     receipts,
+    registers,
     rehearsal,
     reservations,
     settings,
@@ -61,8 +65,8 @@ SCREENS: Final[tuple[ModuleType, ...]] = (
     static_files, sign_in, single_sign_on, instruction,
     home, claims, claim, queue, cases, case, pairs, reservations, batches, batch,
     bank, statement, payee, clearing, cycle, debts, agreements, connectors, jobs, clients, deliveries, receipts, keys,
-    settings, settings_import, policies, policy, policy_draft, rehearsal, qualifications, admissions, trust_list,
-    audit, account, accounts, outlets, suspense, months, elsewhere,
+    settings, settings_import, linkages, districts, policies, policy, policy_draft, rehearsal, registers,
+    qualifications, admissions, trust_list, audit, account, accounts, outlets, suspense, months, elsewhere,
 )  # fmt: skip
 """One module a screen; each has a ``blueprint``."""
 
@@ -75,5 +79,5 @@ def open_console(app: Flask, machine: Clock, *, demonstrates: bool) -> None:
     single_sign_on.know_providers(app)
     app.extensions["console-figures"] = Figures(machine)
     app.jinja_env.globals["demonstrates"] = demonstrates
-    for module in SCREENS + ((clock,) if demonstrates else ()):
+    for module in SCREENS + ((clock, demo_bank) if demonstrates else ()):
         app.register_blueprint(module.blueprint)

@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from werkzeug.wrappers import Response as AnyResponse
 
 from clearing.api.frame import current
+from tenants.instance import is_own
 from tenants.kernel.database import database_away, is_away
 from tenants.kernel.errors import Forbidden
 from tenants.principal import Principal, scopes_of
@@ -115,6 +116,8 @@ def _find() -> Visit | None:
     if not token:
         return None
     service = current()
+    if not is_own(token, sandbox=service.settings.sandbox):
+        return None
     at = service.machine.now()
     try:
         with service.engine.begin() as connection:
