@@ -8,6 +8,7 @@ from flask import Flask
 from flask_smorest import Api
 
 from clearing.api import (
+    accounts,
     address,
     agreements,
     audit,
@@ -86,6 +87,7 @@ NOUNS: Final[tuple[ModuleType, ...]] = (
     tenants,
     linkages,
     clients,
+    accounts,
     calendars,
     standings,
     oversight,

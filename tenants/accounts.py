@@ -51,6 +51,8 @@ class Account:
     changed_at: datetime
     credentials_at: datetime
     """When password or authenticator were last set."""
+    roles_set_by: str
+    """Who last said which roles it has."""
     revoked_at: datetime | None = None
 
 
@@ -89,7 +91,8 @@ def create_account(work: Work, sealer: Sealer, new: NewAccount, actor: str, at: 
     account_id, secret = new_id(), new_totp_secret()
     account = Account(
         account_id, new.login, new.person, new.display_name, tuple(sorted(set(new.tenants))),
-        tuple(sorted(set(new.roles))), hash_password(new.password), sealer.seal(secret, _place(account_id)), at, at, at,
+        tuple(sorted(set(new.roles))), hash_password(new.password), sealer.seal(secret, _place(account_id)),
+        at, at, at, actor,
     )  # fmt: skip
     places = ", ".join(["%s"] * len(fields(Account)))
     work.connection.exec_driver_sql(
@@ -97,7 +100,7 @@ def create_account(work: Work, sealer: Sealer, new: NewAccount, actor: str, at: 
         tuple(_plain_lists(getattr(account, field.name)) for field in fields(Account)),
     )
     work.connection.exec_driver_sql("insert into console_attempt (account_id) values (%s)", (account_id,))
-    _tell(work, account, "account.created", actor)
+    tell(work, account, "account.created", actor)
     return account, secret
 
 
@@ -155,17 +158,40 @@ def set_password(work: Work, account: Account, password: str, at: datetime) -> A
         "update console_account set password_hash = %s, changed_at = %s, credentials_at = %s where id = %s",
         (changed.password_hash, at, at, account.id),
     )
-    _tell(work, changed, "account.password_set", account.person)
+    tell(work, changed, "account.password_set", account.person)
     return changed
 
 
-def revoke_account(work: Work, account: Account, actor: str, at: datetime) -> Account:
+def new_credentials(work: Work, sealer: Sealer, account: Account, password: str, actor: str, at: datetime) -> str:
+    """Give the account another password and authenticator, whose secret is the answer; its door is open again."""
+    require_good_password(password, account.login)
+    secret = new_totp_secret()
+    sealed = sealer.seal(secret, _place(account.id))
+    changed = replace(
+        account, password_hash=hash_password(password), totp_sealed=sealed, changed_at=at, credentials_at=at
+    )
+    work.connection.exec_driver_sql(
+        "update console_account set password_hash = %s, totp_sealed = %s, changed_at = %s, credentials_at = %s "
+        "where id = %s",
+        (changed.password_hash, sealed, at, at, account.id),
+    )
+    open_door(work, account)
+    tell(work, changed, "account.credentials_set", actor)
+    return secret
+
+
+def open_door(work: Work, account: Account) -> None:
+    """Forget the wrong tries that closed the account's door."""
+    work.connection.exec_driver_sql("update console_attempt set failures = 0 where account_id = %s", (account.id,))
+
+
+def revoke_account(work: Work, account: Account, actor: str, at: datetime, reason: str | None = None) -> Account:
     """Revoke the account for good; its sessions open nothing from now on."""
     revoked = replace(account, changed_at=at, revoked_at=at)
     work.connection.exec_driver_sql(
         "update console_account set revoked_at = %s, changed_at = %s where id = %s", (at, at, account.id)
     )
-    _tell(work, revoked, "account.revoked", actor)
+    tell(work, revoked, "account.revoked", actor, reason)
     return revoked
 
 
@@ -199,7 +225,8 @@ def _passes(
     return True
 
 
-def _tell(work: Work, account: Account, action: str, actor: str) -> None:
+def tell(work: Work, account: Account, action: str, actor: str, reason: str | None = None) -> None:
+    """Tell the chains of the account's tenants how it stands after the act."""
     details: dict[str, Json] = {
         "login": account.login,
         "person": account.person,
@@ -210,9 +237,10 @@ def _tell(work: Work, account: Account, action: str, actor: str) -> None:
         "created_at": plain(account.created_at),
         "changed_at": plain(account.changed_at),
         "credentials_at": plain(account.credentials_at),
+        "roles_set_by": account.roles_set_by,
         "revoked_at": plain(account.revoked_at),
     }
-    changes = [Change(tenant, actor, action, account.id, details=details) for tenant in account.tenants]
+    changes = [Change(tenant, actor, action, account.id, reason=reason, details=details) for tenant in account.tenants]
     record(work.connection, changes, work.at)
 
 

@@ -118,7 +118,12 @@ def end_other_sessions(work: Work, session: Session, at: datetime) -> int:
     return _end(work, session.account, at, "id <> %s", session.id)
 
 
-def _end(work: Work, account: Account, at: datetime, which: str, session_id: UUID) -> int:
+def end_sessions_of(work: Work, account: Account, at: datetime) -> int:
+    """End every open session of the account; how many there were."""
+    return _end(work, account, at, "id is distinct from %s", None)
+
+
+def _end(work: Work, account: Account, at: datetime, which: str, session_id: UUID | None) -> int:
     ended = work.connection.exec_driver_sql(
         "update console_session set ended_at = %s "  # noqa: S608 - our own condition
         f"where account_id = %s and ended_at is null and expires_at > %s and {which} returning id",

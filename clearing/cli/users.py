@@ -1,4 +1,4 @@
-"""``user``: create, list and revoke the accounts of people at the console."""
+"""``user``: create, list, change and revoke the accounts of people at the console."""
 
 from pathlib import Path
 
@@ -85,13 +85,52 @@ def code(secret: str) -> None:
 def revoke(data_dir: Path, login: str) -> int:
     """吊销账号，其会话随即失效 / Revoke an account; its sessions open nothing from now on."""
     from clearing.cli.opening import opened_service
-    from clearing.cli.program import FINDINGS, OK
     from clearing.people import dismiss
 
     with opened_service(data_dir) as service:
         revoked = dismiss(service, login)
-    if revoked:
-        click.echo(f"已吊销 {login}。 Revoked.")
+    return _said(login, f"已吊销 {login}。 Revoked." if revoked else None)
+
+
+@user.command()
+@click.argument("login")
+@click.option("--role", "roles", multiple=True, required=True, help="A role that it has from now on; repeat.")
+@click.option("--reason", required=True, help="Why.")
+@click.pass_obj
+def roles(data_dir: Path, login: str, roles: tuple[str, ...], reason: str) -> int:
+    """授予或收回角色：以给出的角色为准 / Give and take roles: those that are named are what it has."""
+    from clearing.cli.opening import opened_service
+    from clearing.people import change_roles
+    from tenants.principal import ROLES
+
+    require_known(roles, tuple(ROLES), "--role", "角色", "role")
+    with opened_service(data_dir) as service:
+        done = change_roles(service, login, roles, reason)
+    return _said(login, f"{login}: {', '.join(sorted(set(roles)))}" if done else None)
+
+
+@user.command()
+@click.argument("login")
+@click.pass_obj
+def reset(data_dir: Path, login: str) -> int:
+    """重置密码与验证器，只显示一次，并解除锁定 / Another password and authenticator, shown once; the door is open."""
+    from clearing.cli.opening import opened_service
+    from clearing.people import reset as reset_account
+    from tenants.passwords import new_password, totp_address
+
+    password = new_password()
+    with opened_service(data_dir) as service:
+        secret = reset_account(service, login, password)
+    if secret is None:
+        return _said(login, None)
+    return _said(login, f"密码 password     {password}\n验证器 TOTP       {secret}\n{totp_address(secret, login)}")
+
+
+def _said(login: str, done: str | None) -> int:
+    from clearing.cli.program import FINDINGS, OK
+
+    if done is not None:
+        click.echo(done)
         return OK
     click.echo(f"没有有效的账号 {login}。 There is no such live account.", err=True)
     return FINDINGS

@@ -8,6 +8,7 @@ from flask import Flask
 from clearing.api.limits import Window
 from clearing.console import (
     account,
+    accounts,
     admissions,
     agreements,
     audit,
@@ -68,7 +69,7 @@ SCREENS: Final[tuple[ModuleType, ...]] = (
     bank, statement, payee, clearing, cycle, clearing_order, debts, agreements, connectors, jobs, clients, deliveries,
     receipts, keys,
     settings, settings_import, linkages, districts, policies, policy, policy_draft, rehearsal, registers,
-    qualifications, admissions, trust_list, audit, account, outlets, suspense, months, elsewhere, held,
+    qualifications, admissions, trust_list, audit, account, accounts, outlets, suspense, months, elsewhere, held,
 )  # fmt: skip
 """One module a screen; each has a ``blueprint``."""
 

@@ -18,7 +18,7 @@ ROLES: Final = frozenset(
 )  # fmt: skip
 _ACCOUNTS: Final = (
     "select id, login, person, display_name, tenants, roles, password_hash, totp_sealed, created_at, changed_at, "
-    "credentials_at, revoked_at from console_account order by login"
+    "credentials_at, roles_set_by, revoked_at from console_account order by login"
 )
 _ATTEMPTS: Final = (
     "select coalesce(a.id, t.account_id) as account_id, a.id is null as stray, t.account_id is null as absent "
@@ -69,6 +69,7 @@ def _account(row: Row, settings: Settings) -> Iterator[Difference]:
         expected = {
             **{name: said.get(name) for name in ("login", "person", "display_name", "tenants", "roles")},
             **{name: _instant(said.get(name)) for name in ("created_at", "changed_at", "revoked_at")},
+            "roles_set_by": said.get("roles_set_by", "operator"),  # before anybody else could
             "credentials_at": _instant(
                 said.get("credentials_at", said.get("changed_at"))
             ),  # once there was one instant

@@ -12,7 +12,7 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 
 from axe_playwright_python.sync_playwright import Axe
 from flask import Flask
-from playwright.sync_api import Browser, Page, Playwright
+from playwright.sync_api import Browser, Locator, Page, Playwright
 from werkzeug.serving import make_server
 
 from tenants.passwords import STEP_SECONDS
@@ -83,6 +83,13 @@ class Tab:
         self.world.wait(STEP_SECONDS)
         self.page.fill("[name=password]", PASSWORD)
         self.page.fill("[name=code]", self.world.code(login))
+
+    def prove_in(self, form: str, within: Locator, login: str) -> None:
+        """The same in one form of several, which is then sent."""
+        self.world.wait(STEP_SECONDS)
+        within.locator(form).locator("[name=password]").fill(PASSWORD)
+        within.locator(form).locator("[name=code]").fill(self.world.code(login))
+        within.locator(form).locator("[name=code]").press("Enter")
 
     def picture(self, name: str) -> None:
         """Keep a picture of the page where ``--pictures`` asks for it, and see that nothing grave is wrong with it."""

@@ -125,7 +125,9 @@ MAY_UPDATE = {
         "paid_on", "paid_document", "paid_by", "paid_at", "due_on", "obligation_id", "waiting_fen", "freed_fen",
         "recover_fen", "changed_by", "changed_at",
     },
-    "console_account": {"password_hash", "totp_sealed", "changed_at", "credentials_at", "revoked_at"},
+    "console_account": {
+        "password_hash", "totp_sealed", "changed_at", "credentials_at", "revoked_at", "roles", "roles_set_by",
+    },
     "console_attempt": {"sign_in_step", "confirm_step", "failures", "last_failed_at"},
     "console_session": {"seen_at", "ended_at"},
 }  # fmt: skip

@@ -1,11 +1,11 @@
-"""Accounts of the console: one that is used, one whose password is changed, one that is revoked."""
+"""Accounts of the console: one that is given new proofs, one whose password is changed, one that is revoked."""
 
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Protocol
 
 from clearing.service import Service
-from tenants.accounts import NewAccount, create_account, revoke_account, set_password
+from tenants.accounts import NewAccount, create_account, new_credentials, revoke_account, set_password
 from tenants.kernel.database import Work
 from tenants.sessions import Method, end_session, find_session, start_session
 
@@ -32,6 +32,8 @@ def _person(story: Told, login: str, work: Work) -> None:
     account, _ = create_account(work, story.service.vault.sealer, new, "operator", at)
     token = start_session(work, account, at)
     start_session(work, account, at, Method("provider", "https://id.example", f"subject of {login}"))
+    if login == "qian":
+        new_credentials(work, story.service.vault.sealer, account, "third horse battery 7", "operator", at)
     if login == "sun":
         account = set_password(work, account, "other horse battery 8", at)
         session = find_session(work.connection, token, at)
