@@ -1,0 +1,23 @@
+"""Lists: what a filter finds is found by an index, also where it is a small part of all claims."""
+
+from alembic import op
+
+revision = "0032"
+down_revision = "0024"
+
+_STATEMENTS = (
+    "create index claim_provider on claim (tenant, provider_uscc, id)",
+    "create index claim_ended on claim (tenant, state, id) where state in ('rejected', 'withdrawn')",
+)
+
+
+def upgrade() -> None:
+    """Add the indexes."""
+    for statement in _STATEMENTS:
+        op.execute(statement)
+
+
+def downgrade() -> None:
+    """Drop the indexes: they hold nothing of their own."""
+    for name in ("claim_provider", "claim_ended"):
+        op.execute(f"drop index {name}")
