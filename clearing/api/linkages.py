@@ -12,6 +12,7 @@ from clearing.api.noun import Noun, PageSchema, WholeNumber, cursor_id, page
 from clearing.api.standing_form import CODE, SCHEME, YEARS
 from clearing.tenancy import linkages
 from clearing.tenancy.linkages import Commitment, Linkage
+from clearing.tenancy.two_people import OUTCOMES
 from connectors.fields import DayField, DivisionField, MoneyField
 from connectors.leaf import CodeField, IntegerField, TextField
 from tenants.kernel.database import Scope, Work, run
@@ -45,7 +46,7 @@ class CommitmentSchema(Schema):
 class LinkageDecisionSchema(Schema):
     """Whether the province approves."""
 
-    outcome = fields.String(required=True, validate=validate.OneOf(linkages.OUTCOMES))
+    outcome = fields.String(required=True, validate=validate.OneOf(OUTCOMES))
     reason = fields.String(load_default=None, allow_none=True, validate=validate.Length(1, REASON_CHARACTERS))
 
 

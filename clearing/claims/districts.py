@@ -59,7 +59,7 @@ def refuse_outside(work: Work, tenant: str, person: str | None, division: str) -
     prefixes = [division_prefix(each) for each in bound]
     if prefixes and not division.startswith(tuple(prefixes)):
         raise Forbidden(
-            "decision.district", "该申请不在您负责的区划内。", "The claim is not of the divisions that you answer for."
+            "decision.district", "该申请不在您负责的区划内。", "It is not of the divisions that you answer for."
         )
 
 

@@ -79,11 +79,7 @@ def reserve(
     before = _find(work.connection, "platform = %s and external_id = %s", (platform, request.external_id))
     if before is not None:
         if before.request != text:
-            raise Conflict(
-                "reservation.content_differs",
-                "此 external_id 已用于内容不同的额度申请。",
-                "This external_id came before with other content.",
-            )
+            raise other_content()
         return before, False
     on = shanghai_day(request.requested_at)
     policy = _policy(work, request, on, demonstration=demonstration)
@@ -115,6 +111,12 @@ def reserve(
     insert_rows(work.connection, "reservation", COLUMNS, [tuple(getattr(row, column) for column in COLUMNS)])
     _record(work, actor, "reservation.requested", row, None)
     return row, True
+
+
+def other_content() -> Conflict:
+    """The answer where the external id stands for another request."""
+    said = ("此 external_id 已用于内容不同的额度申请。", "This external_id came before with other content.")
+    return Conflict("reservation.content_differs", *said)
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,7 @@ from clearing.console import (
     settings,
     settings_import,
     sign_in,
+    single_sign_on,
     statement,
     static_files,
     suspense,
@@ -61,7 +62,8 @@ from clearing.console.language import speak
 from tenants.kernel.clock import Clock
 
 SCREENS: Final[tuple[ModuleType, ...]] = (
-    static_files, sign_in, instruction, home, claims, claim, queue, cases, case, pairs, reservations, batches, batch,
+    static_files, sign_in, single_sign_on, instruction,
+    home, claims, claim, queue, cases, case, pairs, reservations, batches, batch,
     bank, statement, payee, clearing, cycle, debts, agreements, connectors, jobs, clients, deliveries, receipts, keys,
     settings, settings_import, linkages, districts, policies, policy, policy_draft, rehearsal, registers,
     qualifications, admissions, trust_list, audit, account, outlets, suspense, months, elsewhere,
@@ -74,6 +76,7 @@ def open_console(app: Flask, machine: Clock, *, demonstrates: bool) -> None:
     speak(app)
     furnish(app)
     app.extensions["console-door"] = Window(sign_in.TRIES_PER_WINDOW)
+    single_sign_on.know_providers(app)
     app.extensions["console-figures"] = Figures(machine)
     app.jinja_env.globals.update(demonstrates=demonstrates, named=named)
     for module in SCREENS + ((clock, demo_bank) if demonstrates else ()):

@@ -31,7 +31,7 @@ DONE: Final = {"dismiss": "pair-dismissed", "confirm": "pair-confirmed"}
 
 
 @blueprint.get("")
-@as_api("similar-pairs.list_all")
+@as_api("similar-pairs.list_similar_pairs")
 def list_page() -> Response:
     """One page of the pairs that the address asks for, the first found first."""
     listing = _listing().page()
@@ -41,7 +41,7 @@ def list_page() -> Response:
 
 
 @blueprint.get("/export.<any(csv,xlsx):form>")
-@as_api("similar-pairs.list_all")
+@as_api("similar-pairs.list_similar_pairs")
 def export(form: str) -> Response:
     """The pairs that the address asks for, all of them, as a file."""
     return _listing().export(form)

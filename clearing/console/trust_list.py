@@ -12,7 +12,7 @@ from clearing.api.frame import principal
 from clearing.api.noun import load
 from clearing.api.standing_form import TrustDecisionSchema
 from clearing.console.batches import schemes_of
-from clearing.console.forms import plain_form
+from clearing.console.forms import decision_form
 from clearing.console.lists import as_file
 from clearing.console.registers import columns_of
 from clearing.console.screen import as_api, screen, show, within
@@ -50,9 +50,7 @@ def decide(tenant: str) -> AnyResponse:
     """Approve or reject the version that was proposed."""
 
     def use_case(work: Work) -> None:
-        version = request.form.get("version", "")
-        body = plain_form("outcome", "reason") | {"version": int(version) if version.isdecimal() else version}
-        given: dict[str, Any] = load(TrustDecisionSchema(), body)
+        given: dict[str, Any] = load(TrustDecisionSchema(), decision_form())
         trust_lists.decide(work, principal().subject, tenant, given["version"], given["outcome"], given["reason"])
 
     try:

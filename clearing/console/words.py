@@ -200,6 +200,10 @@ ACTIONS: Final[Words] = {
     "batch.closed": _l("关闭批次"),
     "budget.set": _l("设置预算"),
     "linked_regions.set": _l("设置联动地区"),
+    "linked_regions.proposed": _l("提出联动地区"),
+    "linked_regions.approved": _l("批准联动地区"),
+    "linked_regions.rejected": _l("退回联动地区"),
+    "linked_regions.superseded": _l("以新的联动地区代替"),
     "district.bound": _l("设定属地"),
     "district.ended": _l("解除属地"),
     "linkage.proposed": _l("提出联动承诺"),
@@ -220,6 +224,7 @@ ACTIONS: Final[Words] = {
     "account.revoked": _l("吊销账号"),
     "session.started": _l("登录"),
     "session.ended": _l("退出登录"),
+    "sign_in.refused": _l("统一身份认证登录被拒"),
     "case.opened": _l("发现疑似重复"),
     "case.assigned": _l("分派疑似重复"),
     "case.resolved": _l("处理疑似重复"),
@@ -235,6 +240,7 @@ ACTIONS: Final[Words] = {
     "webhook.registered": _l("登记回调地址"),
     "webhook.disabled": _l("停用回调地址"),
     "support_record.registered": _l("登记他处支持"),
+    "support_records.registered": _l("登记一批他处支持"),
 }
 DONE: Final[Words] = {
     "approve": _l("已通过，进入下一环节。"),

@@ -13,11 +13,12 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from clearing.tenancy.governing import governing_policy
+from clearing.tenancy.two_people import BECOMES, require_another, require_reason
 from tenants.kernel.canonical import Json, plain
 from tenants.kernel.change import Change, record
 from tenants.kernel.clock import shanghai_day
 from tenants.kernel.database import Work
-from tenants.kernel.errors import Conflict, FieldError, Forbidden, Invalid, Text, not_found
+from tenants.kernel.errors import Conflict, FieldError, Invalid, Text, not_found
 from tenants.kernel.ids import new_id
 from tenants.kernel.money import Money
 from tenants.kernel.rate import RateError, parse_rate
@@ -25,9 +26,7 @@ from tenants.kernel.statements import insert_rows
 from tenants.policy import EnterpriseType, Policy, Zone, lies_in
 from tenants.policy_store import approved_policies
 
-OUTCOMES: Final = ("approve", "reject")
 STATES: Final = ("proposed", "approved", "rejected")
-_BECOMES: Final = {"approve": "approved", "reject": "rejected"}
 RACED: Final = frozenset({"linkage_in_force"})
 """The constraint that only a race can break here: two commitments of one day."""
 
@@ -128,16 +127,13 @@ def decide(work: Work, actor: str, province: str, linkage_id: UUID, outcome: str
     known = _find(work.connection, province, linkage_id, " for no key update")
     if known.tenant != province:
         raise not_found("联动承诺", "linkage")
-    becomes = _BECOMES[outcome]
+    becomes = BECOMES[outcome]
     if (known.state, known.decided_by) == (becomes, actor):
         return known
     if known.state != "proposed":
         raise Conflict("linkage.state", "该联动承诺已有决定。", "The commitment was decided.")
-    if outcome == "reject" and not reason:
-        said = Text("请填写理由。", "A reason is needed.")
-        raise Invalid("decision.invalid", said.zh, said.en, errors=(FieldError("/reason", "reason.missing", said),))
-    if known.proposed_by == actor:
-        raise Forbidden("linkage.four_eyes", "提出人不能自行核准。", "Who proposed it may not decide it: four eyes.")
+    require_reason(outcome, reason)
+    require_another("linkage", known.proposed_by, actor)
     if outcome == "approve":
         _require_in_time(work, known)
     work.connection.exec_driver_sql(

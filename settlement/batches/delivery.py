@@ -55,7 +55,7 @@ def instruct(connection: Connection, tenant: str, batch_id: UUID, office: Office
         raise _differs(batch)
     key = ensure_payout_key(connection, tenant, office, at)
     signing = Signing(root, paying_account(connection, batch, office), at, key.kid)
-    totals = payout_batch(connection, batch, signing)
+    totals = payout_batch(connection, batch, signing, office)
     _require_released(connection, batch, totals)
     chain, tell = _chain(connection, batch), teller(connection, batch)
     with tempfile.TemporaryDirectory(prefix="batch-") as made:

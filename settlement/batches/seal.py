@@ -122,7 +122,7 @@ def _rehearse(connection: Connection, batch: Batch, signing: Signing, office: Of
     version = VERSIONS[0] if chosen is None else chosen.pain_version
     with tempfile.TemporaryFile() as file:
         payments = instructions(connection, batch, signing, office)
-        write_pain001(file, payout_batch(connection, batch, signing), payments, version)
+        write_pain001(file, payout_batch(connection, batch, signing, office), payments, version)
         file.seek(0)
         if faults := schema_faults(file, version):
             raise _unpayable(batch, faults[0])

@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0032"
-down_revision = "0024"
+down_revision = "0031"
 
 _STATEMENTS = (
     "create index claim_provider on claim (tenant, provider_uscc, id)",
