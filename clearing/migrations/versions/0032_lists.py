@@ -18,6 +18,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop the indexes: they hold nothing of their own."""
-    for name in ("claim_provider", "claim_ended"):
-        op.execute(f"drop index {name}")
+    """Refuse, as every revision does: an older service runs on a backup of its own time."""
+    raise NotImplementedError("revisions are not taken back; restore a backup instead")
