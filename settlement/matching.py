@@ -310,6 +310,16 @@ _WHICH: Final = {
 }
 
 
+def overdue_count(connection: Connection, tenant: str, today: date, most: int) -> int:
+    """How many amounts linked regions owe past their day, counted up to ``most``; by the index of what is due."""
+    found: int = connection.exec_driver_sql(
+        "select count(*) from (select 1 from matching_due d "  # noqa: S608 - our own conditions
+        f"where tenant = %s and {_OWED} and d.due_on < %s limit %s) found",
+        (tenant, today, most),
+    ).scalar_one()
+    return found
+
+
 def who_owes(connection: Connection, tenant: str, today: date) -> list[dict[str, Json]]:
     """What each linked region owes, and how much of it is overdue; the largest overdue first."""
     rows = connection.exec_driver_sql(

@@ -31,6 +31,7 @@ from tenants.kernel.canonical import Json, canonical_bytes, plain
 from tenants.kernel.clock import shanghai_day
 from tenants.kernel.database import Scope, Work, run
 from tenants.kernel.errors import Problem, Text, not_found
+from tenants.profile import load_tenants
 
 blueprint = Noun(
     "notices", __name__, url_prefix="/notices", template_folder="templates", description="公示 / public notices"
@@ -181,6 +182,7 @@ def _page(shown: Shown, limit: int, *, received: bool = False, problem: Problem 
         is_open=shown.is_open,
         tenant=shown.tenant,
         mode=MODES[shown.batch.mode],
+        scheme=_scheme(shown.batch.tenant, shown.batch.scheme),
         items=shown.items[:limit],
         next_cursor=following,
         received=received,
@@ -188,6 +190,12 @@ def _page(shown: Shown, limit: int, *, received: bool = False, problem: Problem 
         given=request.form if problem else {},
     )
     return _html(text, HTTPStatus.OK if problem is None else problem.status)
+
+
+def _scheme(tenant: str, scheme: str) -> Text:
+    """What people call the scheme."""
+    known = [each for profile in load_tenants() if profile.tenant == tenant for each in profile.schemes]
+    return next((Text(each.zh, each.en) for each in known if each.code == scheme), Text(scheme, scheme))
 
 
 def _summary(batch: Batch) -> dict[str, Json]:

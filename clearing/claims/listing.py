@@ -1,7 +1,7 @@
 """Lists of claims, their traces and their history."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any, Final
@@ -26,9 +26,7 @@ class Filter:
     def from_query(cls, query: Mapping[str, Any]) -> "Filter":
         """The filter of the list's named parameters; ``None`` values are left out."""
         named = {name: value for name, value in query.items() if value is not None}
-        conditions = _CONDITIONS
-        if OPEN.issuperset(named.get("state", "").split(",")):
-            conditions = _CONDITIONS | {"state": _OPEN_STATE}
+        conditions = _CONDITIONS | {"state": _of_states(named.get("state", "").split(","))}
         return cls(
             tuple(conditions[name] for name in named), tuple(_VALUES.get(name, _same)(v) for name, v in named.items())
         )
@@ -36,13 +34,26 @@ class Filter:
 
 OPEN: Final = frozenset({"on_hold", "in_review", "needs_correction"})
 """States that are a claim's own, whatever batch there may be."""
-_OPEN_STATE: Final = "state = any(%s) and state in ('on_hold', 'in_review', 'needs_correction')"
-"""The condition where only such states are wanted: the index of open claims answers it without looking at batches."""
+ENDED: Final = frozenset({"rejected", "withdrawn"})
+"""The same, and nothing more happens to it."""
+
+
+def _of_states(wanted: Sequence[str]) -> str:
+    """The condition that a claim is in one of the states.
+
+    Where they are a claim's own, the index of open or of ended claims answers it, and no batch is looked at.
+    """
+    for own in (OPEN, ENDED):
+        if own.issuperset(wanted):
+            listed = ", ".join(f"'{state}'" for state in sorted(own))
+            return f"state = any(%s) and state in ({listed})"
+    return "state_now = any(%s)"
+
+
 _CONDITIONS: Final = {
     "tenant": "tenant = %s",
     "scheme": "scheme = %s",
     "mode": "mode = %s",
-    "state": "state_now = any(%s)",
     "platform": "platform = %s",
     "enterprise": "enterprise_uscc = %s",
     "provider": "provider_uscc = %s",

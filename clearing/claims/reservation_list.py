@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 
 from clearing.claims.reservations import COLUMNS, ReservationRow, row_of
 from tenants.kernel.money import Money
+from tenants.kernel.statements import of_each_tenant
 
 
 def listed(connection: Connection, wanted: Mapping[str, Any], after: UUID | None, limit: int) -> list[ReservationRow]:
@@ -16,10 +17,10 @@ def listed(connection: Connection, wanted: Mapping[str, Any], after: UUID | None
     They are filtered by ``platform``, ``tenant``, ``state``, ``enterprise`` and ``quota_year``, each where it is given.
     """
     where, values = _found(wanted)
+    bound = connection.exec_driver_sql("select bound_tenants()").scalar_one()
     rows = connection.exec_driver_sql(
-        f"select {', '.join(COLUMNS)} from reservation where {where} "  # noqa: S608 - our own columns
-        "and (%s::uuid is null or id > %s) order by id limit %s",
-        (*values, after, after, limit),
+        of_each_tenant(", ".join(COLUMNS), "reservation", f"{where} and (%s::uuid is null or id > %s)"),
+        (bound, *values, after, after, limit, limit),
     )
     return [row_of(row) for row in rows]
 

@@ -77,6 +77,6 @@ REGISTER: Final = Register(
     columns=_columns,
     decide=_decide,
     table=_table,
-    choices=lambda: {"states": ADMISSION_STATES, "grounds": GROUNDS},
+    choices=lambda _tenant: {"states": ADMISSION_STATES, "grounds": GROUNDS},
 )
 blueprint = REGISTER.screen()

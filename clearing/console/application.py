@@ -58,6 +58,7 @@ from clearing.console import (
     suspense,
     trust_list,
 )
+from clearing.console.enterprise_types import named
 from clearing.console.filters import furnish
 from clearing.console.home_figures import Figures
 from clearing.console.language import speak
@@ -81,6 +82,6 @@ def open_console(app: Flask, machine: Clock, *, demonstrates: bool) -> None:
     app.extensions["console-door"] = Window(sign_in.TRIES_PER_WINDOW)
     single_sign_on.know_providers(app)
     app.extensions["console-figures"] = Figures(machine)
-    app.jinja_env.globals["demonstrates"] = demonstrates
+    app.jinja_env.globals.update(demonstrates=demonstrates, named=named)
     for module in SCREENS + ((clock, demo_bank) if demonstrates else ()):
         app.register_blueprint(module.blueprint)

@@ -13,6 +13,7 @@ from clearing.claims.queue import Counted, Waiting, next_in_review, waiting_clai
 from clearing.console.chart import Chart, lines
 from clearing.console.filters import scheme_name, tenant_name
 from clearing.console.home_figures import Figures
+from clearing.console.lists import COUNTED
 from clearing.console.screen import as_api, may, screen, show, within
 from clearing.console.words import STATES
 from clearing.relay import STUCK_ATTEMPTS
@@ -21,7 +22,7 @@ from clearing.tenancy.budgets import read_budget
 from settlement.batches.batch import Batch, list_batches
 from settlement.batches.preview import open_amounts
 from settlement.cycles.exposure import exposures
-from settlement.matching import who_owes
+from settlement.matching import overdue_count
 from tenants.kernel.clock import shanghai_day
 from tenants.kernel.database import Work
 from tenants.kernel.money import ZERO, Money
@@ -119,8 +120,7 @@ def _late(work: Work, me: Principal, today: date) -> list[Tile]:
     tiles = []
     if may("matching.get_regions"):
         for tenant in me.tenants:
-            owed: list[Any] = who_owes(work.connection, tenant, today)
-            late = sum(one["overdue_count"] for one in owed)
+            late = overdue_count(work.connection, tenant, today, COUNTED)
             text = _("笔联动配套逾期未付给%(tenant)s", tenant=tenant_name(tenant))
             tiles.append(Tile(late, text, f"/console/claims?tenant={tenant}", "late"))
     if me.may("clearing:operate"):

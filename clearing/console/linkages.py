@@ -20,6 +20,7 @@ from clearing.api.linkages import (
     sides_of,
 )
 from clearing.api.noun import load
+from clearing.console.enterprise_types import types_of
 from clearing.console.export import Column
 from clearing.console.filters import percent, scheme_name, tenant_name
 from clearing.console.forms import plain_form
@@ -106,6 +107,7 @@ def _page(tenant: str, problem: Problem | None = None) -> Response:
         "linkages.html", _listing(tenant).page(), problem, tenant=tenant,
         tenants=principal().tenants, states=LINKAGE_STATES, offers=open_to, me=principal().subject,
         types={one.code: one for offer in open_to for one in offer.types},
+        type_names={one.code: one for offer in open_to for one in offer.types} | types_of(tenant),
         year=within(lambda work: shanghai_day(work.at).year), given=request.form if problem is not None else {},
         chosen=request.form.getlist("types"),
     )  # fmt: skip

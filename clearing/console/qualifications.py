@@ -11,6 +11,7 @@ from clearing.api.frame import current, principal
 from clearing.api.noun import load
 from clearing.api.standing_form import QualificationDecisionSchema, QualificationQuerySchema, YearQuerySchema
 from clearing.api.standings import RACED
+from clearing.console.enterprise_types import types_of
 from clearing.console.export import Column
 from clearing.console.forms import plain_form
 from clearing.console.registers import Register, Shown, columns_of, told
@@ -76,6 +77,6 @@ REGISTER: Final = Register(
     columns=_columns,
     decide=_decide,
     table=_table,
-    choices=lambda: {"states": QUALIFICATION_STATES},
+    choices=lambda tenant: {"states": QUALIFICATION_STATES, "type_names": types_of(tenant)},
 )
 blueprint = REGISTER.screen()

@@ -42,7 +42,7 @@ class Register:
     columns: Callable[[], tuple[Column[Shown], ...]]
     decide: Callable[[Work, str], object]
     table: Callable[[str, Mapping[str, str]], Import]
-    choices: Callable[[], dict[str, Any]]
+    choices: Callable[[str], dict[str, Any]]
 
     def screen(self) -> Blueprint:
         """Its screen: the list, the decision about one of them, the import, the file."""
@@ -83,7 +83,7 @@ class Register:
         return shown(
             f"{self.name}.html", self._listing(tenant).page(), problem, register=self.name, tenant=tenant,
             tenants=principal().tenants, schemes=schemes_of(tenant), me=principal().subject, given=request.form,
-            year=within(lambda work: shanghai_day(work.at).year), **self.choices(),
+            year=within(lambda work: shanghai_day(work.at).year), **self.choices(tenant),
         )  # fmt: skip
 
     def _listing(self, tenant: str) -> Listing[Shown, UUID]:

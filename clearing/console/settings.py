@@ -13,6 +13,7 @@ from clearing.api.standing_form import TrustDecisionSchema
 from clearing.api.tenants import BudgetSchema, set_budget
 from clearing.console.batch import prove
 from clearing.console.batches import schemes_of
+from clearing.console.enterprise_types import types_of
 from clearing.console.forms import decision_form, plain_form
 from clearing.console.screen import as_api, may, screen, show, within
 from clearing.tenancy import budgets, linked_regions
@@ -103,6 +104,7 @@ def _page(tenant: str, problem: Problem | None = None) -> Response:
         tenants=principal().tenants,
         problem=problem,
         given=request.form,
+        type_names=types_of(tenant),
         **shown,
     )
 

@@ -37,6 +37,12 @@ PLAIN_WIDTH: Final = 132
 MARK: Final = "demonstration"
 DUPLICATE: Final = Path(__file__).parent / "duplicate"
 """One spending, stated twice: first.json through Jiangsu's platform, second.json through the Delta platform."""
+MONTH: Final = (
+    "点完一个月 / a month by clicking:",
+    "    maker：兑付批次 → 批次 → 银行与对账 → 演示银行付款并导入回单 → 关闭批次 / the bank answers, close the batch",
+    "    operator：演示时钟拨到下月 2 日 / move the clock to the 2nd of the next month",
+    "    maker：兑付批次 → 月结 / close the month",
+)
 READY_SECONDS: Final = 60
 STOP_SECONDS: Final = 15
 
@@ -201,6 +207,8 @@ def _show_logins(console: Console, folder: Path, address: str) -> None:
     console.print("动态码 / the code of the moment: ./run user code SECRET", highlight=False)
     for login, role, secret in logins:
         console.print(f"    {login:<10}{role:<20}{secret}", highlight=False, soft_wrap=True)
+    for line in MONTH:
+        console.print(line, highlight=False, soft_wrap=True)
 
 
 def _creator(folder: Path) -> Callable[[str | None, tuple[str, ...], tuple[str, ...], str | None], tuple[str, str]]:

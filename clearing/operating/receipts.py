@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from tenants.kernel.canonical import Json, plain
 from tenants.kernel.money import Money
+from tenants.kernel.statements import of_each_tenant
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,7 @@ class Receipt:
         }
 
 
+_COLUMNS: Final = "id, tenant, platform, day_on, submissions, claimed_fen, issued_at"
 _FILTERS: Final = {
     "tenant": "tenant = %s", "platform": "platform = %s", "from_on": "day_on >= %s", "through_on": "day_on <= %s",
 }  # fmt: skip
@@ -48,9 +50,8 @@ def list_receipts(
     """At most ``limit`` receipts of the tenants, the newest first, behind ``after``."""
     where, values = _wanted(tenants, filters)
     rows = connection.exec_driver_sql(
-        "select id, tenant, platform, day_on, submissions, claimed_fen, issued_at from receipt "  # noqa: S608 - ours
-        f"where {where} and (%s::uuid is null or id < %s) order by id desc limit %s",
-        (*values, after, after, limit),
+        of_each_tenant(_COLUMNS, "receipt", f"{where} and (%s::uuid is null or id < %s)", newest_first=True),
+        (list(tenants), *values, after, after, limit, limit),
     )
     return [
         Receipt(receipt_id, tenant, platform, day_on, submissions, Money(fen), at)

@@ -63,12 +63,18 @@ def exposure(connection: Connection, tenant: str, creditor: str) -> Money:
 
 
 def exposures(connection: Connection, tenants: Sequence[str]) -> dict[tuple[str, str], Money]:
-    """What each tenant owes each other and has not settled yet, where either is one of these."""
+    """What each tenant owes each other and has not settled yet, where either is one of these.
+
+    Of closed windows the matrices are added up, of the open ones their debts.
+    """
+    mine = "(d.tenant = any(%s) or d.creditor = any(%s))"
     rows = connection.exec_driver_sql(
-        "select d.tenant, d.creditor, sum(d.amount_fen)::bigint from clearing_due d "
-        "join clearing_cycle c on c.id = d.cycle_id where c.state <> 'settled' "
-        "and (d.tenant = any(%s) or d.creditor = any(%s)) group by 1, 2",
-        (list(tenants), list(tenants)),
+        "select tenant, creditor, sum(fen)::bigint from ("  # noqa: S608 - our own conditions
+        "select d.tenant, d.creditor, d.gross_fen as fen from clearing_cycle c "
+        f"join clearing_cell d on d.cycle_id = c.id where c.state in ('closed', 'confirmed') and {mine} union all "
+        "select d.tenant, d.creditor, d.amount_fen from clearing_cycle c "
+        f"join clearing_due d on d.cycle_id = c.id where c.state = 'open' and {mine}) owed group by 1, 2",
+        (list(tenants), list(tenants), list(tenants), list(tenants)),
     )
     return {(tenant, creditor): Money(fen) for tenant, creditor, fen in rows}
 

@@ -118,7 +118,7 @@ def test_a_reviewer_is_bound_to_a_city_and_let_go_by_another(world: World) -> No
     assert (refused.status_code, "本人不能设定自己的属地" in refused.get_data(as_text=True)) == (403, True)
     city = world.visitor("xuzhou")
     assert "320300" in rows_of(city, "person=p-xuzhou")
-    assert "设定属地</button>" not in city.see(DISTRICTS)
+    assert "设定审核人属地</button>" not in city.see(DISTRICTS)
     foreign = world.one_in_review()
     hidden = not str(foreign["enterprise"]["division"]).startswith("3203")
     assert (foreign["claim_no"] in plain(city.see("/console/claims?state=in_review&limit=500"))) is not hidden

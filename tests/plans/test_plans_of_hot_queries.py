@@ -1,7 +1,7 @@
 """With 10,000 rows of several tenants the hot queries go by an index, row-level security included."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date
 from typing import Any
 from uuid import UUID
@@ -11,19 +11,22 @@ from sqlalchemy import Connection, Engine, event
 
 from clearing import relay
 from clearing.auditing.search import Wanted, search
+from clearing.claims import districts, reservation_list
 from clearing.claims.listing import Filter, list_claims, totals_of
 from clearing.claims.queue import next_in_review, waiting_claims
 from clearing.claims.records import by_external_id
-from clearing.operating import jobs
-from clearing.tenancy import waiting
+from clearing.operating import jobs, receipts
+from clearing.tenancy import admissions, qualifications, waiting
 from settlement.batches.preview import open_amounts
+from settlement.cycles.exposure import exposures
 from settlement.ledger import lock_accounts, lock_limited
+from settlement.matching import overdue_count
 from tests.settlement_service.bench import new_tenant
 
 ROWS = 10_000
 BIG = {
     "claim", "hold", "ledger_account", "ledger_transfer", "audit_entry", "obligation", "outbox", "idempotency_key",
-    "qualification", "admission",
+    "qualification", "admission", "reservation", "receipt", "reviewer_district",
 }  # fmt: skip
 CLAIM = (
     "insert into claim (tenant, id, claim_no, platform, external_id, scheme, mode, state, next_stage, revision, "
@@ -74,6 +77,21 @@ FILL = (
         "select %(t)s, gen_random_uuid(), 'provincial', 'U' || n, 'e', '320100', 'university', n %% 50 <> 0, '[]', "
         "'x', case when n %% 50 = 0 then 'applied' else 'admitted' end, '2024-01-01', 'p', now() "
         "from generate_series(1, %(n)s) n"
+    ),
+    (
+        "insert into reservation (tenant, id, reservation_no, platform, external_id, scheme, mode, state, "
+        "enterprise_uscc, enterprise_name, provider_uscc, provider_name, contract_number, request, quota_year, "
+        "amount_fen, computed_fen, expires_on, requested_at) select %(t)s, gen_random_uuid(), %(t)s || n, 'jssic', "
+        "%(t)s || n, 'provincial', 'common_use', 'requested', 'U' || n, 'e', 'P', 'p', 'c', '{}', 2024, 1, 1, "
+        "'2024-12-31', now() from generate_series(1, %(n)s) n"
+    ),
+    (
+        "insert into receipt (tenant, id, platform, day_on, submissions, claimed_fen, issued_at) "
+        "select %(t)s, gen_random_uuid(), 'jssic', '1990-01-01'::date + n, 1, 1, now() from generate_series(1, %(n)s) n"
+    ),
+    (
+        "insert into reviewer_district (tenant, id, person, division, ground, set_by, set_at) "
+        "select %(t)s, gen_random_uuid(), 'p' || n, '320300', 'g', 's', now() from generate_series(1, %(n)s) n"
     ),
 )
 
@@ -255,3 +273,75 @@ def test_a_page_of_claims_goes_by_an_index_in_the_order_of_ids(
     steps = plan(bound, *sent[0])
     assert walked(steps) == set()
     assert touched(steps) <= 60
+
+
+def keeping(bound: Connection, use: Callable[[], object]) -> list[tuple[str, Any]]:
+    """The statements that were sent meanwhile."""
+    sent: list[tuple[str, Any]] = []
+
+    def keep(*call: Any) -> None:
+        sent.append((call[2], call[3]))
+
+    event.listen(bound, "before_cursor_execute", keep)
+    use()
+    event.remove(bound, "before_cursor_execute", keep)
+    return sent
+
+
+LIMIT = 51
+LISTS: dict[str, Callable[[Connection, str, int], tuple[object, object]]] = {
+    "claims": lambda c, _t, most: (list_claims(c, Filter((), ()), None, LIMIT), totals_of(c, Filter((), ()), most)),
+    "ended claims": lambda c, _t, most: _claims(c, most, {"state": "withdrawn"}),
+    "rejected claims, of which there is none": lambda c, _t, most: _claims(c, most, {"state": "rejected"}),
+    "open claims": lambda c, _t, most: _claims(c, most, {"state": "in_review,on_hold"}),
+    "claims of a provider": lambda c, _t, most: _claims(c, most, {"provider": "P77"}),
+    "claims of an enterprise": lambda c, _t, most: _claims(c, most, {"enterprise": "U77"}),
+    "one claim": lambda c, t, most: _claims(c, most, {"claim_no": f"{t}77"}),
+    "qualifications": lambda c, t, most: (
+        qualifications.listed(c, t, {}, None, LIMIT), qualifications.qualification_totals(c, t, {}, most),
+    ),
+    "qualifications that wait": lambda c, t, most: (
+        None, qualifications.qualification_totals(c, t, {"state": "applied"}, most),
+    ),
+    "admissions": lambda c, t, most: (
+        admissions.listed(c, t, {}, None, LIMIT), admissions.admission_totals(c, t, {}, most),
+    ),
+    "reservations": lambda c, _t, most: (
+        reservation_list.listed(c, {}, None, LIMIT), reservation_list.reservation_totals(c, {}, most),
+    ),
+    "receipts": lambda c, t, most: (
+        receipts.list_receipts(c, [t], {}, None, LIMIT), receipts.receipt_totals(c, [t], {}, most),
+    ),
+    "jobs": lambda c, t, most: (jobs.list_jobs(c, [t], {}, None, LIMIT), jobs.job_totals(c, [t], {}, most)),
+    "districts": lambda c, t, most: (
+        districts.listed(c, t, {}, None, LIMIT), districts.district_totals(c, t, {}, most),
+    ),
+}  # fmt: skip
+
+
+def _claims(connection: Connection, most: int, query: dict[str, str]) -> tuple[object, object]:
+    wanted = Filter.from_query(query)
+    return list_claims(connection, wanted, None, LIMIT), totals_of(connection, wanted, most)
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_a_list_and_its_bounded_sums_touch_no_more_rows_than_they_show(
+    bound: Connection, tenant: str, name: str
+) -> None:
+    sent = keeping(bound, lambda: LISTS[name](bound, tenant, LIMIT))
+    assert sent
+    for statement, values in sent:
+        steps = plan(bound, statement, values)
+        assert touched(steps) <= 6 * LIMIT, (touched(steps), statement)
+
+
+def test_what_home_says_of_other_regions_is_found_in_windows_and_by_the_day_that_is_due(
+    bound: Connection, tenant: str
+) -> None:
+    sent = keeping(bound, lambda: (exposures(bound, [tenant]), overdue_count(bound, tenant, date(2100, 1, 1), LIMIT)))
+    assert len(sent) == 2
+    read = [step["Relation Name"] for statement, values in sent for step in plan(bound, statement, values)
+            if "Relation Name" in step]  # fmt: skip
+    assert {"clearing_cycle", "matching_due"} <= set(read)
+    owing = plan(bound, *sent[0])
+    assert any(step.get("Filter") or step.get("Index Cond") for step in owing if step.get("Relation Name"))
