@@ -18,9 +18,10 @@ from settlement.batches.release_record import release_tokens
 from settlement.batches.transit import pay_on
 from settlement.cycles.clearing_order import make_pay_in
 from settlement.formats.bank_table import PRESETS
-from settlement.formats.folder import MANIFEST, FileChoices, write_folder
+from settlement.formats.folder import MANIFEST, write_folder
 from settlement.formats.manifest import FIRST_PREVIOUS, Chain, manifest_hash
 from settlement.formats.payout_batch import PayoutBatch
+from settlement.formats.rendering import FileChoices
 from settlement.matching import MATCHING, make_due, settle_by_batch
 from settlement.matching_back import make_due_again
 from settlement.office import Office

@@ -44,7 +44,7 @@ _TRANSACTION: Final = (
     f"<Cdtr><Nm>{{account_name}}</Nm></Cdtr><CdtrAcct>{_ACCOUNT}</CdtrAcct>"
     "<RmtInf><Ustrd>{remittance}</Ustrd></RmtInf></CdtTrfTxInf>\n"
 )
-_TAIL: Final = "</PmtInf></CstmrCdtTrfInitn></Document>\n"
+MESSAGE_TAIL: Final = b"</PmtInf></CstmrCdtTrfInitn></Document>\n"
 
 
 def write_pain001(out: BinaryIO, batch: PayoutBatch, instructions: Iterable[Instruction], version: str = "09") -> None:
@@ -56,9 +56,23 @@ def write_pain001(out: BinaryIO, batch: PayoutBatch, instructions: Iterable[Inst
         ValueError: a version that is not in ``VERSIONS``.
         TotalsError: the instructions are not those of the batch; what was written is then to be thrown away.
     """
-    out.write(_head(batch, version).encode())
-    out.writelines(_transaction(instruction).encode() for _, instruction in counted(batch, instructions))
-    out.write(_TAIL.encode())
+    out.write(message_head(batch, version))
+    out.writelines(transactions([instruction]) for _, instruction in counted(batch, instructions))
+    out.write(MESSAGE_TAIL)
+
+
+def message_head(batch: PayoutBatch, version: str) -> bytes:
+    """The message up to its first transaction.
+
+    Raises:
+        ValueError: a version that is not in ``VERSIONS``.
+    """
+    return _head(batch, version).encode()
+
+
+def transactions(instructions: Iterable[Instruction]) -> bytes:
+    """The transactions of instructions, as they follow each other in the message."""
+    return "".join([_transaction(instruction) for instruction in instructions]).encode()
 
 
 def schema_faults(source: BinaryIO, version: str = "09") -> list[str]:
