@@ -4,6 +4,7 @@ One transaction: a worker killed at any moment leaves nothing, and the outbox br
 """
 
 import tempfile
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
 from uuid import UUID
@@ -13,7 +14,7 @@ from sqlalchemy import Connection
 from settlement.batches.batch import Batch, change_batch, lock_batch, next_number, record_step
 from settlement.batches.batch_files import store_files
 from settlement.batches.batch_states import INSTRUCT, require_start
-from settlement.batches.progress import teller
+from settlement.batches.progress import Tell, teller
 from settlement.batches.release_record import release_tokens
 from settlement.batches.transit import pay_on
 from settlement.cycles.clearing_order import make_pay_in
@@ -26,11 +27,15 @@ from settlement.matching import MATCHING, make_due, settle_by_batch
 from settlement.matching_back import make_due_again
 from settlement.office import Office
 from settlement.offline import verify_batch
+from settlement.payouts.instruction import Instruction
 from settlement.payouts.paying_account import paying_account
-from settlement.payouts.payments import Signing, instructions, payout_batch, prepare_for_whole_batch, root_of
+from settlement.payouts.payments import Signing, instructions, payout_batch, prepare_for_whole_batch
+from settlement.payouts.sealed_items import root_of
 from settlement.signatures.keys import ensure_payout_key, jwks, refuse_revoked
 from tenants.kernel.errors import Conflict
 
+TOLD_EVERY = 5_000
+"""After how many lines it is told again how far the files are."""
 WORKER = "system"
 """Who instructs: no person, the worker does what was released."""
 
@@ -52,18 +57,20 @@ def instruct(connection: Connection, tenant: str, batch_id: UUID, office: Office
         return batch
     require_start(batch, INSTRUCT)
     prepare_for_whole_batch(connection)
-    if (root := root_of(connection, batch, office)) != batch.merkle_root:
+    tell = teller(connection, batch)
+    root, _ = root_of(connection, batch, office, tell)
+    if root != batch.merkle_root:
         raise _differs(batch)
     key = ensure_payout_key(connection, tenant, office, at)
     signing = Signing(root, paying_account(connection, batch, office), at, key.kid)
     totals = payout_batch(connection, batch, signing)
     _require_released(connection, batch, totals)
-    chain, tell = _chain(connection, batch), teller(connection, batch)
+    chain = _chain(connection, batch)
     with tempfile.TemporaryDirectory(prefix="batch-") as made:
         folder = Path(made)
         files = write_folder(
-            folder, totals, lambda: instructions(connection, batch, signing, office), key, chain,
-            _choices(office, tenant), tell,
+            folder, totals, lambda: _told(instructions(connection, batch, signing, office), tell), key, chain,
+            _choices(office, tenant),
         )  # fmt: skip
         tell("verify", 0)
         _verify(connection, batch, folder, chain.previous)
@@ -83,6 +90,13 @@ def instruct(connection: Connection, tenant: str, batch_id: UUID, office: Office
     record_step(connection, batch, instructed, "instructed", WORKER, at)
     refuse_revoked(connection, tenant, key.kid)
     return instructed
+
+
+def _told(instructions: Iterable[Instruction], tell: Tell) -> Iterator[Instruction]:
+    for number, instruction in enumerate(instructions, start=1):
+        yield instruction
+        if number % TOLD_EVERY == 0:
+            tell("files", number)
 
 
 def _follow_up(connection: Connection, batch: Batch, signing: Signing, office: Office) -> None:

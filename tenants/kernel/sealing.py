@@ -76,6 +76,10 @@ class Sealer:
         self._newest = max(self._keys)
         self._ciphers: dict[tuple[int, str], AESGCM] = {}
 
+    def __reduce__(self) -> tuple[type["Sealer"], tuple[list[KeyEncryptionKey]]]:
+        """Handed to a process of one's own, and nowhere else: it carries the keys."""
+        return Sealer, (list(self._keys.values()),)
+
     def seal(self, plaintext: str, place: Place) -> bytes:
         """The sealed form of ``plaintext``, different each time."""
         header = bytes((_FORMAT, self._newest))
