@@ -50,6 +50,7 @@ GROWING: Final = (PAIN001, CSV, XLSX, JSONL, PDF)
 
 SECTION_LINES: Final = 10_000
 """The instructions of a section; whole pieces. The workbook is packed anew in each, so its bytes follow from this."""
+PIECE_BYTES: Final = 2**20
 CREW_FROM: Final = 20_000
 """Fewer instructions are rendered by the time a crew is there."""
 _SIGNING_THREADS: Final = 2
@@ -89,6 +90,7 @@ class OpenFolder:
         (folder / MANIFEST).unlink(missing_ok=True)
         self.folder, self.batch, self.key, self.choices = folder, batch, key, choices
         self.tally = Tally()
+        """What the instructions in the files come to."""
         self._pages: list[int] = []
         with ExitStack() as files:
             self._files: dict[str, BinaryIO] = {
@@ -99,8 +101,8 @@ class OpenFolder:
             self._list = payment_list(self._files[PDF], batch)
             self._book = OpenWorkbook(self._files[XLSX], batch, choices.mapping)
             self._open = files.pop_all()
-        self.begins = dict.fromkeys(GROWING, 0) | {XLSX: self._book.lines_begin}
-        """Where in each file its lines begin that are known before its end; of most it is the whole file."""
+        self._told = dict.fromkeys(GROWING, 0) | {XLSX: self._book.lines_begin}
+        """Up to where :meth:`grown` has told of each file; what is before a workbook's lines is known at its end."""
 
     def __enter__(self) -> Self:
         return self
@@ -111,10 +113,11 @@ class OpenFolder:
         self._open.close()
 
     def go_on(self, marks: Sequence[Mark], contents: Mapping[str, Iterable[bytes]]) -> None:
-        """Go on behind sections that were written before: their marks, and from where it begins, what each file was."""
+        """Go on behind sections that were written before: their marks, and all that :meth:`grown` told of each file."""
         for name, parts in contents.items():
-            self._files[name].seek(self.begins[name])
+            self._files[name].seek(self._told[name])
             self._files[name].writelines(parts)
+            self._told[name] = self._files[name].tell()
         self._book.go_on(marks[-1].sheet)
         self.tally = marks[-1].tally
         for mark in marks:
@@ -138,6 +141,15 @@ class OpenFolder:
         for file in self._files.values():
             file.flush()
         return mark
+
+    def grown(self) -> Iterator[tuple[str, bytes]]:
+        """What each file has grown by since the last section, piece by piece: its name and at most ``PIECE_BYTES``."""
+        for name in GROWING:
+            with (self.folder / name).open("rb") as file:
+                file.seek(self._told[name])
+                while piece := file.read(PIECE_BYTES):
+                    yield name, piece
+                self._told[name] = file.tell()
 
     def close(self, chain: Chain) -> list[ListedFile]:
         """Write what ends the files, hash and sign them."""

@@ -39,8 +39,9 @@ LIVE_ITEMS: Final = (
 _BY_PAYEE: Final = (
     "select l.*, min(l.position) over (partition by l.payee_digest) as first, c.instruction_id "  # noqa: S608 - our own
     f"from ({LIVE_ITEMS}) l "
-    "left join instruction_claim c on c.tenant = %s and c.claim_id = l.claim_id order by first, l.position"
+    "left join instruction_claim c on c.tenant = %s and c.claim_id = l.claim_id"
 )
+_IN_ORDER: Final = f"select * from ({_BY_PAYEE}) p where p.first > %s order by p.first, p.position"  # noqa: S608
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +71,14 @@ def prepare_for_whole_batch(connection: Connection) -> None:
     connection.exec_driver_sql(f"set local idle_in_transaction_session_timeout = '{WORK_LIMIT}'")
 
 
-def instructions(connection: Connection, batch: Batch, signing: Signing, office: Office) -> Iterator[Instruction]:
-    """The batch's instructions in the order of their first items.
+def instructions(
+    connection: Connection, batch: Batch, signing: Signing, office: Office, after: int = 0
+) -> Iterator[Instruction]:
+    """The batch's instructions in the order of their first items: those whose first item is behind ``after``.
 
     Before the release an instruction has no id yet: each then gets one that is never stored.
     """
-    rows = stream(connection, _BY_PAYEE, (batch.tenant, batch.id, batch.tenant))
+    rows = stream(connection, _IN_ORDER, (batch.tenant, batch.id, batch.tenant, after))
     for _, group in groupby(rows, key=lambda row: row.first):
         yield _instruction(batch, signing, list(group), office)
 
