@@ -16,6 +16,7 @@ from clearing.console.screen import as_api, screen, show, within
 from clearing.console.words import BATCH_STATES, MODES
 from settlement.batches.batch import Batch, list_batches
 from settlement.batches.preview import Preview, batch_totals, preview_cut
+from settlement.batches.progress import cut_progress
 from tenants.kernel.database import Work
 from tenants.kernel.errors import Problem, not_found
 from tenants.kernel.money import Money
@@ -42,17 +43,18 @@ def list_page(tenant: str) -> Response:
     query: dict[str, Any] = load(BatchQuerySchema(), dict(asked))
     limit, after = query.pop("limit"), cursor_id(query.pop("cursor"))
 
-    def use_case(work: Work) -> tuple[list[Batch], tuple[int, Money]]:
+    def use_case(work: Work) -> tuple[list[Batch], tuple[int, Money], bool]:
         return (
             list_batches(work.connection, tenant, query, after, limit + 1),
             batch_totals(work.connection, tenant, query),
+            cut_progress(work.connection, tenant) is not None,
         )
 
-    batches, (count, total) = within(use_case, (tenant,))
+    batches, (count, total), cutting = within(use_case, (tenant,))
     return show(
         "batches.html", tenant=tenant, tenants=principal().tenants, asked=asked, batches=batches[:limit], count=count,
         total=total, next_cursor=write_cursor(str(batches[limit - 1].id)) if len(batches) > limit else None,
-        states=BATCH_STATES, modes=MODES, schemes=schemes_of(tenant),
+        cutting=cutting, states=BATCH_STATES, modes=MODES, schemes=schemes_of(tenant),
     )  # fmt: skip
 
 
