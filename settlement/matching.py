@@ -20,7 +20,7 @@ from settlement.office import Office
 from settlement.payouts.instruction import Account
 from settlement.payouts.payments import ROWS_AT_ONCE, stream
 from tenants.kernel.canonical import Json, plain
-from tenants.kernel.change import Change, hold_chains, record
+from tenants.kernel.change import Change, lock_chains, record
 from tenants.kernel.clock import shanghai_day
 from tenants.kernel.errors import Conflict, not_found
 from tenants.kernel.ids import new_id
@@ -182,7 +182,7 @@ def settle_by_batch(connection: Connection, batch: Batch, at: datetime) -> None:
     for tenant in sorted({row.tenant for row in rows}):
         ids = [row.claim_id for row in rows if row.tenant == tenant]
         changes += _settled(connection, tenant, ids, shanghai_day(at), batch.batch_no, "system", at)
-    hold_chains(connection, [batch.tenant, *(change.tenant for change in changes)])
+    lock_chains(connection, [batch.tenant, *(change.tenant for change in changes)])
     record(connection, changes, at)
 
 

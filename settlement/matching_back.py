@@ -22,7 +22,7 @@ from settlement.batches.obligation import Obligation, account_place, open_obliga
 from settlement.matching import MATCHING, due_day, matching_subject
 from settlement.payouts.instruction import Account
 from tenants.kernel.canonical import Json, plain
-from tenants.kernel.change import Change, hold_chains, record
+from tenants.kernel.change import Change, lock_chains, record
 from tenants.kernel.database import Work, reach
 from tenants.kernel.ids import new_id
 from tenants.kernel.money import Money
@@ -247,5 +247,5 @@ def _changes(
 
 
 def _record(connection: Connection, changes: Sequence[Change], at: datetime) -> None:
-    hold_chains(connection, sorted({change.tenant for change in changes}))
+    lock_chains(connection, sorted({change.tenant for change in changes}))
     record(connection, changes, at)

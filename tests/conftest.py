@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+from sqlalchemy import Engine
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 from clearing.embedded import Addresses, EmbeddedServers
+from clearing.migrations import migrate
+from tenants.kernel.database import open_engine
 
 SLOW: Final = ("service", "console", "faults", "races", "verification", "embedded", "year")
 """Packages whose tests wait for processes: begun first, so that no process is left with them alone at the end."""
@@ -52,3 +55,20 @@ def servers(data_dir: Path) -> Iterator[Addresses]:
     """Addresses of servers that all tests of the session share; the database has its roles and is empty."""
     with EmbeddedServers(data_dir) as addresses:
         yield addresses
+
+
+@pytest.fixture(scope="session")
+def owner(servers: Addresses) -> Iterator[Engine]:
+    """The owner of the session's database, which is migrated."""
+    engine = open_engine(servers.owner_url)
+    migrate(engine)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def app(servers: Addresses, owner: Engine) -> Iterator[Engine]:
+    """The application's role on it."""
+    engine = open_engine(servers.app_url)
+    yield engine
+    engine.dispose()

@@ -1,6 +1,6 @@
 """``POST /v1/claims/bulk``: NDJSON in, NDJSON out, one answer a line in order; safe to send again as a whole."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -47,22 +47,20 @@ class Window:
     external_ids: set[str] = field(default_factory=set)
     claimed_at: dict[tuple[str, str], Desk] = field(default_factory=dict)
 
-    def takes(self, one: Placed | Problem) -> bool:
-        """Whether this may come next in this window."""
-        if len(self.lines) >= MAX_LINES or isinstance(one, Problem):
-            return len(self.lines) < MAX_LINES
-        desk, claim = one
-        return claim.external_id not in self.external_ids and all(
-            self.claimed_at.get(spending, desk) == desk for spending in _spending(claim)
-        )
-
-    def add(self, number: int, one: Placed | Problem) -> None:
-        """Put the line in."""
-        self.lines.append((number, one))
+    def admit(self, number: int, one: Placed | Problem) -> bool:
+        """Put the line in, where it may come next in this window; whether it may."""
+        if len(self.lines) >= MAX_LINES:
+            return False
         if not isinstance(one, Problem):
             desk, claim = one
+            spendings = [(identity.kind, identity.text) for identity in identities(claim)]
+            elsewhere = any(self.claimed_at.get(spending, desk) != desk for spending in spendings)
+            if elsewhere or claim.external_id in self.external_ids:
+                return False
             self.external_ids.add(claim.external_id)
-            self.claimed_at.update(dict.fromkeys(_spending(claim), desk))
+            self.claimed_at.update(dict.fromkeys(spendings, desk))
+        self.lines.append((number, one))
+        return True
 
     def by_desk(self) -> dict[Desk, list[Submission]]:
         """The claims of each desk, in their order."""
@@ -71,10 +69,6 @@ class Window:
             if not isinstance(one, Problem):
                 found.setdefault(one[0], []).append(one[1])
         return found
-
-
-def _spending(claim: Submission) -> list[tuple[str, str]]:
-    return [(identity.kind, identity.text) for identity in identities(claim)]
 
 
 @blueprint.post("/bulk")
@@ -100,13 +94,17 @@ def gathered(
     lines: Iterator[Line], desk_of: Callable[[Submission], Desk], read: Read = read_submission
 ) -> Iterator[Window]:
     """The lines in windows; a platform's lines for several tenants may stand in any order."""
+    return in_windows((line.number, _placed(line, desk_of, read)) for line in lines)
+
+
+def in_windows(lines: Iterable[tuple[int, Placed | Problem]]) -> Iterator[Window]:
+    """The numbered lines in windows, in their order; none is left out."""
     window = Window()
-    for line in lines:
-        one = _placed(line, desk_of, read)
-        if not window.takes(one):
+    for number, one in lines:
+        if not window.admit(number, one):
             yield window
             window = Window()
-        window.add(line.number, one)
+            window.admit(number, one)
     yield window
 
 

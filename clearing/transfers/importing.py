@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Final
 
-from clearing.api.bulk import MAX_LINES, Placed, Window
+from clearing.api.bulk import MAX_LINES, Placed, in_windows
 from clearing.api.support_records import checked, in_chunks, registered
 from clearing.api.taking import desk_of, take_in
 from clearing.claims.case import Desk, Outcome
@@ -71,22 +71,12 @@ class Importer:
         return summary
 
     def _take_claims(self, source: Source, items: list[Item], summary: Summary) -> None:
-        for window, held in self._windows(items):
+        waiting = iter(items)
+        for window in in_windows((item.number, self._placed(item)) for item in items):
             taken = {desk: iter(self._taken(desk, claims)) for desk, claims in window.by_desk().items()}
-            for item, (_, one) in zip(held, window.lines, strict=True):
+            for _, one in window.lines:
                 outcome = Outcome(one.status, problem=one) if isinstance(one, Problem) else next(taken[one[0]])
-                self._note(source, item, outcome, summary)
-
-    def _windows(self, items: list[Item]) -> Iterator[tuple[Window, list[Item]]]:
-        window, held = Window(), list[Item]()
-        for item in items:
-            one = self._placed(item)
-            if not window.takes(one):
-                yield window, held
-                window, held = Window(), []
-            window.add(item.number, one)
-            held.append(item)
-        yield window, held
+                self._note(source, next(waiting), outcome, summary)
 
     def _placed(self, item: Item) -> Placed | Problem:
         if isinstance(item.record, Problem):

@@ -23,7 +23,7 @@ from settlement.cycles.exposure import held_at_limit
 from settlement.office import Office
 from settlement.payouts.instruction import Account
 from settlement.payouts.payments import ROWS_AT_ONCE, stream
-from tenants.kernel.change import Change, hold_chains, record
+from tenants.kernel.change import Change, lock_chains, record
 from tenants.kernel.errors import Conflict
 from tenants.kernel.ids import new_id
 from tenants.kernel.money import Money
@@ -65,7 +65,7 @@ def release_to_home_region(connection: Connection, batch: Batch, office: Office,
         return batch
     for rows in stream(connection, _ITEMS, (batch.tenant, batch.id)).partitions(ROWS_AT_ONCE):
         _hand_on(connection, batch, batch.counterparty, window, rows, office, at)
-    hold_chains(connection, (batch.tenant, batch.counterparty))  # a releaser's first signature makes a key, and tells
+    lock_chains(connection, (batch.tenant, batch.counterparty))  # a releaser's first signature makes a key, and tells
     sign_as_last(connection, batch, office, actor, at)
     released = change_batch(connection, batch, state=RELEASE.ends, state_by=actor, released_by=actor, released_at=at)
     received = Change(

@@ -30,7 +30,7 @@ from settlement.cycles.cycle import (
 from settlement.cycles.netting import Cell, Position, payments, positions
 from settlement.office import Office
 from tenants.kernel.canonical import Json
-from tenants.kernel.change import Change, hold_chains, record
+from tenants.kernel.change import Change, lock_chains, record
 from tenants.kernel.errors import Conflict, Forbidden, not_found
 from tenants.kernel.money import Money
 from tenants.kernel.statements import Write, write_all
@@ -115,7 +115,7 @@ def confirm(
     last = all(each.confirmed_at is not None for each in stored.values())
     if last:  # the ledger before the chains, as everywhere
         _net_in_ledger(connection, cycle, tuple(stored), at)
-        hold_chains(connection, stored)
+        lock_chains(connection, stored)
     details = _details(cycle) | {"net": str(net)}
     record(connection, [Change(tenant, actor, "cycle.confirmed", cycle.id, details=details)], at)
     if last:

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from settlement.months.month import Month, report
 from tenants.kernel.canonical import Json, canonical_bytes, plain
-from tenants.kernel.change import Change, hold_chains, record
+from tenants.kernel.change import Change, lock_chains, record
 from tenants.kernel.clock import shanghai_day
 from tenants.kernel.errors import Conflict, not_found
 from tenants.kernel.ids import new_id
@@ -72,7 +72,7 @@ def close_month(connection: Connection, tenant: str, month: Month, actor: str, a
     Raises:
         Conflict: ``month.running``, ``month.order``.
     """
-    hold_chains(connection, (tenant,))
+    lock_chains(connection, (tenant,))
     closed = _find(connection, tenant, month)
     if closed is not None:
         return closed

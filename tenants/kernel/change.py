@@ -50,13 +50,6 @@ def record(connection: Connection, changes: Sequence[Change], at: datetime) -> N
 
 
 def lock_chains(connection: Connection, tenants: Iterable[str]) -> None:
-    """Lock the chains of several tenants in the one order, where a use case records more than once."""
-    connection.exec_driver_sql(
-        "select 1 from audit_head where tenant = any(%s) order by tenant for no key update", (sorted(set(tenants)),)
-    )
-
-
-def hold_chains(connection: Connection, tenants: Iterable[str]) -> None:
     """Lock the chains' heads in their order before several records are made: no two writers wait in a circle."""
     connection.exec_driver_sql(
         "select 1 from audit_head where tenant = any(%s) order by tenant for no key update", (sorted(set(tenants)),)

@@ -4,11 +4,13 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from select import POLLIN, poll
 from typing import Final, TypeVar
 
 from psycopg import errors as pg
-from sqlalchemy import Connection, Engine, create_engine
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DBAPIError, InvalidatePoolError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from tenants.kernel.clock import Clock, OffsetClock
@@ -92,7 +94,7 @@ def reach(work: Work, tenants: Iterable[str], *, every_platform: bool = False) -
 
 def open_engine(url: str) -> Engine:
     """An engine whose every statement is prepared, so that the server refuses stacked statements."""
-    return create_engine(
+    engine = create_engine(
         url,
         pool_size=POOL_SIZE,
         max_overflow=POOL_OVERFLOW,
@@ -102,6 +104,19 @@ def open_engine(url: str) -> Engine:
         connect_args={"prepare_threshold": 0},
         query_cache_size=1200,
     )
+    event.listen(engine, "checkout", _refuse_dead)
+    return engine
+
+
+def _refuse_dead(driver: DBAPIConnection, _record: object, _proxy: object) -> None:
+    """Have a connection whose server went dropped with the pool's others, and a new one taken in its place.
+
+    A server that goes leaves word or closes: of one that was not asked anything, that is found without a round trip.
+    """
+    waiting = poll()
+    waiting.register(driver.fileno(), POLLIN)
+    if waiting.poll(0):
+        raise InvalidatePoolError
 
 
 @contextmanager

@@ -5,11 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine
 
 from clearing.embedded import Addresses, EmbeddedServers
-from clearing.migrations import migrate
-from tenants.kernel.database import open_engine
 
 
 @pytest.fixture(scope="module")
@@ -20,18 +17,3 @@ def empty() -> Iterator[Addresses]:
         EmbeddedServers(Path(folder)) as addresses,
     ):
         yield addresses
-
-
-@pytest.fixture(scope="session")
-def owner(servers: Addresses) -> Iterator[Engine]:
-    engine = open_engine(servers.owner_url)
-    migrate(engine)
-    yield engine
-    engine.dispose()
-
-
-@pytest.fixture(scope="session")
-def app(servers: Addresses, owner: Engine) -> Iterator[Engine]:
-    engine = open_engine(servers.app_url)
-    yield engine
-    engine.dispose()

@@ -1,6 +1,5 @@
 """A fresh tenant for each test on the session's real PostgreSQL."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,29 +9,12 @@ from sqlalchemy import Engine
 from clearing.app import create_app
 from clearing.claims.vault import open_vault
 from clearing.embedded import Addresses
-from clearing.migrations import migrate
 from clearing.service import Service
 from clearing.settings import Settings
 from tenants.kernel.clock import FixedClock
-from tenants.kernel.database import open_engine
 from tenants.policy_document import load_shipped
 from tests.settlement_service.bench import CUT, OFFICE, Bench, new_tenant
 from tests.settlement_service.desk import MAKER_SCOPES, RELEASER_SCOPES, Desk
-
-
-@pytest.fixture(scope="session")
-def owner(servers: Addresses) -> Iterator[Engine]:
-    engine = open_engine(servers.owner_url)
-    migrate(engine)
-    yield engine
-    engine.dispose()
-
-
-@pytest.fixture(scope="session")
-def app(servers: Addresses, owner: Engine) -> Iterator[Engine]:
-    engine = open_engine(servers.app_url)
-    yield engine
-    engine.dispose()
 
 
 @pytest.fixture

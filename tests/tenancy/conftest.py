@@ -1,6 +1,6 @@
 """A region of its own for each test, with its administrators and its platform, over the session's real database."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,29 +10,12 @@ from sqlalchemy import Engine
 from clearing.app import create_app
 from clearing.claims.vault import open_vault
 from clearing.embedded import Addresses
-from clearing.migrations import migrate
 from clearing.service import Service
 from clearing.settings import Settings
 from tenants.kernel.clock import FixedClock
-from tenants.kernel.database import open_engine
 from tenants.kernel.secrets import load_secrets
 from tests.settlement_service.bench import new_tenant
 from tests.tenancy.office import OPENED, Office
-
-
-@pytest.fixture(scope="session")
-def owner(servers: Addresses) -> Iterator[Engine]:
-    engine = open_engine(servers.owner_url)
-    migrate(engine)
-    yield engine
-    engine.dispose()
-
-
-@pytest.fixture(scope="session")
-def app(servers: Addresses, owner: Engine) -> Iterator[Engine]:
-    engine = open_engine(servers.app_url)
-    yield engine
-    engine.dispose()
 
 
 @pytest.fixture
