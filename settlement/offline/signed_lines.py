@@ -70,7 +70,7 @@ class _Piece(NamedTuple):
 class _Judged(NamedTuple):
     """What a piece comes to. ``faulty``: each line of it where one is faulty or out of order, else nothing."""
 
-    count: int
+    lines: int
     fen: int
     first: tuple[int, str, int] | None
     """Number, instruction and first position of its first line that can be read."""
@@ -95,7 +95,7 @@ def check_payouts(
     setting = _Setting(dict(jwks), manifest.shared, tuple(each.form for each in beside))
     crew = members() if manifest.content["count"] >= CREW_FROM else 0
     for judged in in_order(_judging, setting, _pieces(path, beside), crew):
-        count, fen = count + judged.count, fen + judged.fen
+        count, fen = count + judged.lines, fen + judged.fen
         leaves.extend(judged.positions, judged.digests)
         numbers.frombytes(judged.ids)
         agree = [so_far and now for so_far, now in zip(agree, judged.agree, strict=True)]
@@ -156,7 +156,8 @@ def _judging(setting: _Setting) -> Callable[[_Piece], _Judged]:
 
 
 def _judged(payouts: Sequence[Payout], agree: tuple[bool, ...]) -> _Judged:
-    ids, positions, digests, firsts, fen = array("Q"), array("Q"), [], [], 0
+    ids, positions, digests, fen = array("Q"), array("Q"), list[bytes](), 0
+    firsts: list[int | None] = []
     for payout in payouts:
         if payout.payload is None:
             firsts.append(None)

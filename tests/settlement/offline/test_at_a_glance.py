@@ -15,6 +15,9 @@ import pytest
 
 from settlement.offline import signed_lines, verify_batch, verifying
 from settlement.offline.as_written import message_run, sheet_run, table_run
+from settlement.offline.difference import Findings
+from settlement.offline.evidence import read_keys
+from settlement.offline.listing import read_manifest
 from settlement.offline.pain import pain_lines
 from settlement.offline.side_by_side import Cut, cut_message, cut_sheet, cut_table
 from settlement.offline.tables import csv_lines, xlsx_lines
@@ -27,7 +30,7 @@ BESIDE = {"pain.001.xml", "payouts.csv", "payouts.xlsx"}
 
 
 def manifest_files(made: Made) -> Mapping[str, Any]:
-    read = verifying.read_manifest(made.folder, verifying.read_keys(made.jwks), None, verifying.Findings())
+    read = read_manifest(made.folder, read_keys(made.jwks), None, Findings())
     assert read is not None
     return read.files
 
@@ -109,7 +112,12 @@ def test_every_file_that_is_as_it_was_written_is_read_side_by_side(make: Make, m
     monkeypatch.setattr(signed_lines, "CREW_FROM", 1)
     seen: list[set[str]] = []
     check = signed_lines.check_payouts
-    monkeypatch.setattr(verifying, "check_payouts", lambda *given: seen.append(check(*given)) or seen[-1])
+
+    def spied(*given: Any) -> set[str]:
+        seen.append(check(*given))
+        return seen[-1]
+
+    monkeypatch.setattr(verifying, "check_payouts", spied)
     assert verify_batch(made.folder, made.jwks) == []
     assert seen == [BESIDE]
 
