@@ -6,7 +6,6 @@ from typing import Any, Final
 
 from flask import Flask
 from flask_smorest import Api
-from werkzeug.middleware.proxy_fix import ProxyFix
 
 from clearing.api import (
     address,
@@ -65,9 +64,11 @@ from clearing.api.token import serve_tokens
 from clearing.console.application import open_console
 from clearing.logs import configure_logs
 from clearing.operating.requests import RequestLog
+from clearing.proxies import TrustedProxies
 from clearing.readiness import Readiness
 from clearing.service import Service, open_service
 from clearing.settings import settings_from
+from tenants.instance import BAND
 
 NOUNS: Final[tuple[ModuleType, ...]] = (
     claims,
@@ -122,7 +123,6 @@ PAGES: Final[tuple[ModuleType, ...]] = (
 )
 """Modules outside the interface's description; each has a plain Flask ``blueprint``."""
 
-TRUSTED_PROXIES: Final = "CLEARING_TRUSTED_PROXIES"
 MAX_BODY_BYTES: Final = 8 * 1024 * 1024
 """The largest body of any call: one chunk of a bulk submission."""
 
@@ -175,30 +175,24 @@ def create_app(service: Service) -> Flask:
         api.register_blueprint(blueprint)
     for page in PAGES:
         app.register_blueprint(page.blueprint)
+    if service.settings.sandbox:
+        app.jinja_env.globals["band"] = BAND
     open_console(app, service.machine, demonstrates=service.settings.demonstration)
     serve_tokens(app)
     limit_open_calls(app)
+    proxied = TrustedProxies(app.wsgi_app, service.settings.trusted_proxies)
+    app.wsgi_app = proxied  # type: ignore[method-assign]  # Flask's documented way
     return app
 
 
 def wsgi() -> Flask:
     """The application of a server such as gunicorn (``gunicorn 'clearing.app:wsgi()'``), set up by the environment.
 
-    ``CLEARING_TRUSTED_PROXIES`` says how many proxies stand before it, whose word for the caller's address is taken.
-
     Raises:
         SettingsError: the environment names not all that is needed.
     """
     configure_logs("web")
-    app = create_app(open_service(settings_from(os.environ)))
-    trust_proxies(app, int(os.environ.get(TRUSTED_PROXIES, "0")))
-    return app
-
-
-def trust_proxies(app: Flask, proxies: int) -> None:
-    """Take so many proxies' word for a caller's address; of nobody else, whatever a header says."""
-    if proxies:
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies)  # type: ignore[method-assign]  # Flask's documented way
+    return create_app(open_service(settings_from(os.environ)))
 
 
 def _description() -> dict[str, Any]:

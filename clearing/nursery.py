@@ -25,6 +25,7 @@ from prometheus_client.multiprocess import mark_process_dead
 from clearing.app import create_app
 from clearing.garbage import collect_seldom
 from clearing.logs import configure_logs
+from clearing.proxies import proxies_from
 from clearing.schedule import run_scheduler
 from clearing.service import open_service
 from clearing.settings import Settings
@@ -54,7 +55,10 @@ class Orders:
     banks_file: str
     looks_per_hour: int
     webhook_wait_ms: int
+    trusted_proxies: str
     demonstration: bool
+    sandbox: bool
+    embedded: bool
     listener: int
     web_processes: int
     log: str | None
@@ -200,6 +204,9 @@ def _posts(orders: Orders) -> list[Post]:
         Path(orders.banks_file),
         orders.looks_per_hour,
         orders.webhook_wait_ms,
+        proxies_from(orders.trusted_proxies),
+        orders.sandbox,
+        orders.embedded,
     )
     service = open_service(settings)
     app = create_app(service)

@@ -13,11 +13,14 @@ from clearing.settings import (
     REDIS_URL,
     Settings,
     SettingsError,
+    instance_from,
     looks_per_hour_from,
     settings_from,
+    trusted_proxies_from,
     value_from,
     webhook_wait_from,
 )
+from tenants.instance import SANDBOX, mark_of_secrets
 
 OWNER_URL: Final = "CLEARING_OWNER_DATABASE_URL"
 """The owner's address, for migrations only."""
@@ -118,6 +121,9 @@ def _within(
         checkpoints=root / "checkpoints",
         looks_per_hour=looks_per_hour_from(environment),
         webhook_wait_ms=webhook_wait_from(environment),
+        trusted_proxies=trusted_proxies_from(environment),
+        sandbox=(instance_from(environment) or mark_of_secrets(root / "secrets")) == SANDBOX,
+        embedded=True,
     )
     log = root / "logs" / SERVICE_LOG
     return Places(settings, addresses.owner_url, addresses.auditor_url, log, notices, revive)

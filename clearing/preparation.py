@@ -11,6 +11,7 @@ from clearing.migrations import migrate
 from clearing.seed import Seeded, seed
 from clearing.settings import Settings
 from settlement.office import Office
+from tenants.instance import REAL, hold_to_mark, require_secrets
 from tenants.kernel.clock import SystemClock
 from tenants.kernel.database import open_engine
 from tenants.kernel.errors import Text
@@ -34,11 +35,15 @@ class Prepared:
     demonstration_at: datetime | None
 
 
-def migrate_schema(owner_url: str) -> None:
-    """Bring the schema to the newest revision, as its owner."""
+def migrate_schema(owner_url: str, mark: str = REAL) -> None:
+    """Bring the schema to the newest revision, as its owner, and give the database its mark where it has none.
+
+    Raises:
+        MixedInstancesError: the database is that of the other kind of instance.
+    """
     engine = open_engine(owner_url)
     try:
-        migrate(engine)
+        migrate(engine, mark)
     finally:
         engine.dispose()
 
@@ -46,29 +51,34 @@ def migrate_schema(owner_url: str) -> None:
 def prepare(settings: Settings, demo_clock: datetime | None) -> Prepared:
     """Set the clock, check the checkpoints and seed, on a migrated database.
 
-    A database that holds a demonstration stays one, whether or not ``demo_clock`` is given.
+    A database that holds a demonstration stays one, whether or not ``demo_clock`` is given. A sandbox's clock is a
+    demonstration's, and runs from the machine's time unless another is given.
 
     Raises:
+        MixedInstancesError: database, secrets and settings are not of one kind of instance.
         PreparationError: ``demo_clock`` is given for a database that is in real use.
         CheckpointError: the database contradicts a signed checkpoint, as after the return of an old backup.
         SeedError: what is shipped contradicts what is stored.
         Unavailable: the database is away.
     """
     machine = SystemClock()
-    engine = open_engine(settings.database_url)
+    require_secrets(settings.secrets_folder, settings.mark)
+    engine = hold_to_mark(open_engine(settings.database_url), settings.mark)
     try:
-        at = _set_clock(engine, demo_clock, machine)
+        at = _set_clock(engine, demo_clock, machine, sandbox=settings.sandbox)
         settings = replace(settings, demonstration=at is not None)
         Checkpoints.of(settings).require_kept(engine)
-        office = Office(load_secrets(settings.secrets_folder), settings.demonstration)
+        office = Office(load_secrets(settings.secrets_folder), settings.demonstration, sandbox=settings.sandbox)
         return Prepared(settings, seed(engine, machine, office), at)
     finally:
         engine.dispose()
 
 
-def _set_clock(engine: Engine, demo_clock: datetime | None, machine: SystemClock) -> datetime | None:
+def _set_clock(engine: Engine, demo_clock: datetime | None, machine: SystemClock, *, sandbox: bool) -> datetime | None:
     with engine.begin() as connection:
         running = demonstration_time(connection, machine)
+        if sandbox:
+            return keep_later(connection, demo_clock or running or machine.now(), machine)
         if demo_clock is None:
             return running
         if running is None and connection.exec_driver_sql("select 1 from outbox limit 1").first():

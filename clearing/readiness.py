@@ -11,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from clearing.checkpoints import CheckpointError, Checkpoints
 from clearing.migrations import current_revision, newest_revision
 from clearing.service import Service
+from tenants.instance import MixedInstancesError
 from tenants.kernel.errors import FieldError, Text, Unavailable
 
 PATIENCE_SECONDS: Final = 3
@@ -63,6 +64,8 @@ class Readiness:
                 if demonstration is not self._service.settings.demonstration:
                     return [FieldError("/mode", "mode.differs", _MODE)]
             Checkpoints.of(self._service.settings).require_kept(self._service.engine)
+        except MixedInstancesError as error:
+            return [FieldError("/instance", error.code, error.text)]
         except CheckpointError as error:
             return [FieldError("/checkpoints", "checkpoint.contradicted", error.text)]
         except (SQLAlchemyError, Unavailable):

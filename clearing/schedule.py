@@ -6,12 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
-from uuid import UUID
 
 import structlog
 
 from clearing.checkpoints import Checkpoints
-from clearing.claims.activation import Passed, assess_some, waiting_schemes
+from clearing.claims.activation import assess_by_passes, waiting_schemes
 from clearing.claims.corrections import release_overdue
 from clearing.claims.probes import alarming
 from clearing.claims.reservations import release_expired
@@ -25,7 +24,6 @@ from clearing.service import Service
 from clearing.stopping import until_told
 from clearing.webhooks.courier import Courier
 from clearing.workers import JOB_KINDS, queue_of
-from settlement.office import Office
 from tenants.kernel.database import Scope, Work, run
 
 CHECKPOINT_SECONDS: Final = 60
@@ -207,15 +205,8 @@ def assess_waiting(service: Service) -> None:
     """A version that was approved for a later day begins on it: what waited for it is assessed."""
     scope = Scope(_tenants(service))
     for tenant, scheme in run(service.engine, scope, service.machine, waiting_schemes):
-        after: UUID | None = None
-        while True:
-            use_case = partial(
-                _assess_some, service.vault, tenant, scheme, after, demonstration=service.settings.demonstration
-            )
-            passed = run(service.engine, Scope((tenant,)), service.machine, use_case)
-            if passed.last is None:
-                break
-            after = passed.last
+        transact = partial(run, service.engine, Scope((tenant,)), service.machine)
+        assess_by_passes(service.vault, tenant, scheme, transact, demonstration=service.settings.demonstration)
 
 
 def _settle_samples(service: Service) -> None:
@@ -237,21 +228,13 @@ def _promote_some(vault: Vault, budget: tuple[str, str, int], work: Work, *, dem
     return promote(work, vault, budget, demonstration=demonstration)
 
 
-def _assess_some(
-    vault: Vault, tenant: str, scheme: str, after: UUID | None, work: Work, *, demonstration: bool
-) -> Passed:
-    return assess_some(work, vault, tenant, scheme, after, demonstration=demonstration)
-
-
 def _catch_up_matching(service: Service) -> None:
     """What was paid before matching was followed here falls due too, from the day on which it was paid."""
     # the formats of payment files are the workers' alone: a start waits for none of them
     from settlement.matching import make_overlooked_due  # noqa: PLC0415 - see above
 
-    office = Office(service.secrets, service.settings.demonstration)
-
     def one_batch(work: Work) -> bool:
-        return make_overlooked_due(work.connection, office)
+        return make_overlooked_due(work.connection, service.office)
 
     _repeat(service, one_batch)
 

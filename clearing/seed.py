@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
+from uuid import NAMESPACE_OID, uuid5
 
 from sqlalchemy import Connection, Engine
 
@@ -17,7 +18,7 @@ from settlement.office import Office
 from settlement.payouts.payout_account import seed_demonstration_accounts
 from tenants.kernel.change import GENESIS, Change, record
 from tenants.kernel.clock import Clock
-from tenants.kernel.database import Scope, transaction
+from tenants.kernel.database import Scope, Work, transaction
 from tenants.kernel.errors import Text
 from tenants.policy_document import PolicyDocument, load_demonstration, load_shipped
 from tenants.policy_store import policy_subject
@@ -51,21 +52,36 @@ def seed(engine: Engine, machine: Clock, office: Office) -> Seeded:
         SeedError: a shipped tenant or policy version differs from the stored one.
         Unavailable: the database is away.
     """
+    with transaction(engine, scope_of_seed(), machine) as work:
+        return seed_within(work, office)
+
+
+def scope_of_seed() -> Scope:
+    """What seeding touches."""
+    return Scope(tuple(profile.tenant for profile in load_tenants()))
+
+
+def seed_within(work: Work, office: Office) -> Seeded:
+    """As :func:`seed`, within a transaction that has begun.
+
+    Raises:
+        SeedError: as above.
+    """
     profiles = load_tenants()
     documents = load_shipped() + (load_demonstration() if office.demonstration else ())
-    scope = Scope(tuple(profile.tenant for profile in profiles))
-    with transaction(engine, scope, machine) as work:
-        work.connection.exec_driver_sql("select pg_advisory_xact_lock(%s)", (_SEED_LOCK,))
-        tenants = _seed_tenants(work.connection, profiles, work.at)
-        require_right_keys(work.connection, open_vault(office.secrets).keyring)
-        policies = _seed_policies(work.connection, documents, work.at)
-        if office.demonstration:
-            names = {profile.tenant: profile.zh for profile in profiles}
-            seed_demonstration_accounts(work.connection, names, office, work.at)
-    return Seeded(tenants, policies)
+    work.connection.exec_driver_sql("select pg_advisory_xact_lock(%s)", (_SEED_LOCK,))
+    tenants = _seed_tenants(work.connection, profiles, work.at)
+    if office.sandbox:
+        record(work.connection, [_founded(profile.tenant) for profile in tenants], work.at)
+    require_right_keys(work.connection, open_vault(office.secrets).keyring)
+    policies = _seed_policies(work.connection, documents, work.at)
+    if office.demonstration:
+        names = {profile.tenant: profile.zh for profile in profiles}
+        seed_demonstration_accounts(work.connection, names, office, work.at)
+    return Seeded(len(tenants), policies)
 
 
-def _seed_tenants(connection: Connection, profiles: Sequence[TenantProfile], at: datetime) -> int:
+def _seed_tenants(connection: Connection, profiles: Sequence[TenantProfile], at: datetime) -> Sequence[TenantProfile]:
     stored = {row[0]: tuple(row[1:4]) for row in connection.exec_driver_sql(_TENANTS)}
     new = [profile for profile in profiles if profile.tenant not in stored]
     for profile in profiles:
@@ -85,7 +101,12 @@ def _seed_tenants(connection: Connection, profiles: Sequence[TenantProfile], at:
         connection.exec_driver_sql(
             "insert into audit_head (tenant, seq, hash, at) values (%s, 0, %s, %s)", (profile.tenant, GENESIS, at)
         )
-    return len(new)
+    return new
+
+
+def _founded(tenant: str) -> Change:
+    """A sandbox's chains begin with what they are, so that no change of the mark makes them a real instance's."""
+    return Change(tenant, AUTHOR, "instance.sandbox", uuid5(NAMESPACE_OID, f"instance/{tenant}"))
 
 
 _TENANTS: Final = "select tenant, code, name_zh, divisions from tenant"

@@ -6,9 +6,11 @@ from redis import Redis
 from sqlalchemy import Engine
 
 from clearing.claims.vault import Vault, open_vault
+from clearing.oidc.settings import Providers, read_providers
 from clearing.settings import Settings
 from settlement.bank.connections import Connections, read_connections
 from settlement.office import Office
+from tenants.instance import hold_to_mark, require_secrets
 from tenants.kernel.clock import Clock, SystemClock
 from tenants.kernel.database import open_engine
 from tenants.kernel.secrets import Secrets, load_secrets
@@ -25,21 +27,29 @@ class Service:
     vault: Vault
     machine: Clock = field(default_factory=SystemClock)
     banks: Connections = field(default_factory=dict)
+    providers: Providers = field(default_factory=dict)
+    """Who vouches for people at the console's door, beside their passwords."""
 
     @property
     def office(self) -> Office:
         """What settlement needs of this service."""
-        return Office(self.secrets, self.settings.demonstration, self.banks)
+        return Office(self.secrets, self.settings.demonstration, self.banks, sandbox=self.settings.sandbox)
 
 
 def open_service(settings: Settings) -> Service:
-    """Open the service's parts; connections are made when they are first needed."""
+    """Open the service's parts; connections are made when they are first needed.
+
+    Raises:
+        MixedInstancesError: the secrets are those of the other kind of instance; the database, when it is connected.
+    """
+    require_secrets(settings.secrets_folder, settings.mark)
     secrets = load_secrets(settings.secrets_folder)
     return Service(
         settings,
-        open_engine(settings.database_url),
+        hold_to_mark(open_engine(settings.database_url), settings.mark),
         Redis.from_url(settings.redis_url),
         secrets,
         open_vault(secrets),
-        banks=read_connections(settings.banks_file),
+        banks=read_connections(settings.banks_file, settings.sandbox_folder),
+        providers=read_providers(settings.providers_file),
     )

@@ -60,6 +60,8 @@ class Plan:
     port: int
     web_processes: int
     demo_clock: datetime | None
+    sandbox: bool
+    """Whether a sandbox is to be served: one that is set up otherwise is not."""
     say: Callable[[str], None]
     """Told to the operator, Chinese first, then English."""
 
@@ -200,7 +202,7 @@ def _keep(plan: Plan, ending: _Ending, nursery: _NurseryProcess, listener: socke
         nursery.order(_orders(prepared.settings, listener, plan.web_processes, places.log))
         for notice in places.notices:
             plan.say(notice)
-        plan.say(_greeting(plan, prepared.demonstration_at))
+        plan.say(_greeting(plan, prepared))
         try:
             _watch(plan, ending, nursery, places)
         finally:
@@ -209,10 +211,26 @@ def _keep(plan: Plan, ending: _Ending, nursery: _NurseryProcess, listener: socke
 
 def _prepared(plan: Plan, places: "Places") -> "Prepared":
     from clearing.preparation import migrate_schema, prepare  # noqa: PLC0415 - see above
+    from tenants.instance import require_secrets  # noqa: PLC0415 - see above
 
+    if plan.sandbox:
+        return _founded(plan, places)
+    if places.settings.sandbox:
+        raise ServingError(
+            "这是一个沙箱。要作为沙箱启动，请加 --sandbox；正式环境请另选 --data-dir。",
+            "This is a sandbox. To serve it as one, add --sandbox; for a real instance choose another --data-dir.",
+        )
+    require_secrets(places.settings.secrets_folder, places.settings.mark)
     if places.owner_url is not None:
-        migrate_schema(places.owner_url)
+        migrate_schema(places.owner_url, places.settings.mark)
     return prepare(places.settings, plan.demo_clock)
+
+
+def _founded(plan: Plan, places: "Places") -> "Prepared":
+    """A sandbox, founded where nothing is yet."""
+    from clearing.sandbox.founding import found  # noqa: PLC0415 - see above
+
+    return found(places, plan.demo_clock).prepared
 
 
 def _orders(settings: "Settings", listener: socket.socket, web_processes: int, log: Path | None) -> dict[str, object]:
@@ -224,7 +242,10 @@ def _orders(settings: "Settings", listener: socket.socket, web_processes: int, l
         "banks_file": str(settings.banks_file),
         "looks_per_hour": settings.looks_per_hour,
         "webhook_wait_ms": settings.webhook_wait_ms,
+        "trusted_proxies": ",".join(map(str, settings.trusted_proxies)),
         "demonstration": settings.demonstration,
+        "sandbox": settings.sandbox,
+        "embedded": settings.embedded,
         "listener": listener.fileno(),
         "web_processes": web_processes,
         "log": None if log is None else str(log),
@@ -258,13 +279,19 @@ def _watch(plan: Plan, ending: _Ending, nursery: _NurseryProcess, places: "Place
             plan.say(f"{name} 意外停止，已重新启动。\n{name} had stopped and was started again.")
 
 
-def _greeting(plan: Plan, demonstration_at: datetime | None) -> str:
+def _greeting(plan: Plan, prepared: "Prepared") -> str:
     host = f"[{plan.host}]" if ":" in plan.host else plan.host
     address = f"http://{host}:{plan.port}"
     said = f"服务地址 {address}（接口文档 /docs，Ctrl-C 结束）\nServing at {address} (/docs; Ctrl-C ends)"
-    if demonstration_at is None:
+    if prepared.demonstration_at is None:
         return said
-    now = print_instant(demonstration_at)
+    now = print_instant(prepared.demonstration_at)
+    if plan.sandbox:
+        keys = prepared.settings.secrets_folder / "test-keys.json"
+        return (
+            f"{said}\n沙箱，业务时间 {now}，测试密钥 {keys}\n"
+            f"A sandbox: nothing here is real. The business time is {now}; the test keys are in {keys}"
+        )
     return f"{said}\n演示模式，业务时间 {now}\nDemonstration mode; the business time is {now}"
 
 

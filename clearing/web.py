@@ -13,6 +13,7 @@ from waitress.server import TcpWSGIServer
 from waitress.task import ErrorTask, ThreadedTaskDispatcher
 
 from clearing.sharing import Shares
+from tenants.instance import HEADER
 
 THREADS: Final = 8
 CONNECTIONS: Final = 1000
@@ -45,7 +46,11 @@ class _ProblemTask(ErrorTask):  # type: ignore[misc]  # waitress ships no types
         ).encode()
         self.status = f"{error.code} {error.reason}"
         self.response_headers.extend(
-            [("Content-Type", "application/problem+json"), ("X-Content-Type-Options", "nosniff")]
+            [
+                ("Content-Type", "application/problem+json"),
+                ("X-Content-Type-Options", "nosniff"),
+                (HEADER, self.channel.server.mark),
+            ]
         )
         self.set_close_on_finish()
         self.content_length = len(body)
@@ -68,6 +73,7 @@ class _Server(TcpWSGIServer):  # type: ignore[misc]  # the same
     channel_class = _Channel
     shares: Shares
     process: int
+    mark: str
 
     def note_connections(self) -> None:
         self.shares.note(self.process, len(self.active_channels))
@@ -90,6 +96,7 @@ def serve_web(app: Flask, listener: socket.socket, shares: Shares, process: int)
         max_request_body_size=LARGEST_BODY_BYTES,
         max_request_header_size=LARGEST_HEADER_BYTES,
         asyncore_use_poll=True,
+        clear_untrusted_proxy_headers=False,  # who is believed, the application knows: ``clearing.proxies``
         ident=None,
     )
     dispatcher = ThreadedTaskDispatcher()
@@ -104,6 +111,7 @@ def serve_web(app: Flask, listener: socket.socket, shares: Shares, process: int)
         sockinfo=(listener.family, listener.type, listener.proto, listener.getsockname()),
     )
     server.shares, server.process = shares, process
+    server.mark = app.extensions["clearing"].settings.mark
     server.note_connections()
     signal.signal(signal.SIGTERM, _end)
     server.run()

@@ -166,8 +166,8 @@ def _uscc(value: object) -> str:
 class DivisionField(CodeField):
     """An administrative division code of six digits (GB/T 2260); whether it exists is not checked."""
 
-    def __init__(self, *, about: str = "") -> None:
-        super().__init__(r"[1-9][0-9]{5}", "division.malformed", about=about, example="320312")
+    def __init__(self, *, optional: bool = False, about: str = "") -> None:
+        super().__init__(r"[1-9][0-9]{5}", "division.malformed", optional=optional, about=about, example="320312")
 
 
 class CnapsField(CodeField):

@@ -124,9 +124,9 @@ class NumberTextField(Leaf[str]):
 class PatternField(Leaf[str]):
     """A text of one fixed form; ``fault`` is the code of anything else."""
 
-    def __init__(self, pattern: str, fault: str, *, about: str = "", example: str = "") -> None:
+    def __init__(self, pattern: str, fault: str, *, optional: bool = False, about: str = "", example: str = "") -> None:
         form = {"type": "string", "pattern": f"^{pattern}$", **({"examples": [example]} if example else {})}
-        super().__init__(self._reader(pattern, fault), form, about=about)
+        super().__init__(self._reader(pattern, fault), form, optional=optional, about=about)
 
     @staticmethod
     def _reader(pattern: str, fault: str) -> Read[str]:
@@ -145,8 +145,16 @@ class PatternField(Leaf[str]):
 class CodeField(PatternField):
     """A text of one fixed form of which few values occur."""
 
-    def __init__(self, pattern: str, fault: str = "code.malformed", *, about: str = "", example: str = "") -> None:
-        super().__init__(pattern, fault, about=about, example=example)
+    def __init__(
+        self,
+        pattern: str,
+        fault: str = "code.malformed",
+        *,
+        optional: bool = False,
+        about: str = "",
+        example: str = "",
+    ) -> None:
+        super().__init__(pattern, fault, optional=optional, about=about, example=example)
         self.read = lru_cache(REMEMBERED_CODES)(self.read)
 
 

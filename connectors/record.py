@@ -3,21 +3,21 @@
 from typing import Final
 
 from connectors.all_connectors import connector_of
+from connectors.connector import READERS, Read
 from connectors.form_document import Target
-from connectors.reading import read_submission, read_support_record
-from connectors.submission import Submission, SupportRecord
 from tenants.kernel.strict_json import decode
 
 MAX_RECORD_BYTES: Final = 256 * 1024
 CLAIMS: Final = "claims"
+RESERVATIONS: Final = "reservations"
 SUPPORT_RECORDS: Final = "support_records"
-WHAT: Final[dict[str, Target]] = {CLAIMS: "claim", SUPPORT_RECORDS: "support_record"}
+WHAT: Final[dict[str, Target]] = {CLAIMS: "claim", RESERVATIONS: "reservation", SUPPORT_RECORDS: "support_record"}
 """What records may be."""
 _CANONICAL: Final = "external_id"
 """A record with this member is in the service's own form; no platform's form has one of that name."""
 
 
-def read_record(platform: str, what: str, record: bytes) -> Submission | SupportRecord:
+def read_record(platform: str, what: str, record: bytes) -> Read:
     """What the record states.
 
     Raises:
@@ -25,11 +25,6 @@ def read_record(platform: str, what: str, record: bytes) -> Submission | Support
     """
     data = decode(record, MAX_RECORD_BYTES)
     connector = connector_of(platform, WHAT[what])
-    read: object
     if connector is not None and not (isinstance(data, dict) and _CANONICAL in data):
-        read = connector.read(data)
-    else:
-        read = read_submission(data) if what == CLAIMS else read_support_record(data)
-    if not isinstance(read, Submission | SupportRecord):
-        raise TypeError(read)
-    return read
+        return connector.read(data)
+    return READERS[WHAT[what]](data)

@@ -21,6 +21,8 @@ class Office:
     demonstration: bool
     banks: Mapping[str, BankConnection] = field(default_factory=dict)
     """How each tenant reaches its bank, and what its files look like; see ``settlement.bank.connections``."""
+    sandbox: bool = False
+    """Whether nothing here is real: every file says so, and no bank but the simulated one is reached."""
 
     @property
     def kek(self) -> bytes:

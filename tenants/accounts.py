@@ -49,6 +49,8 @@ class Account:
     totp_sealed: bytes
     created_at: datetime
     changed_at: datetime
+    credentials_at: datetime
+    """When password or authenticator were last set."""
     revoked_at: datetime | None = None
 
 
@@ -87,7 +89,7 @@ def create_account(work: Work, sealer: Sealer, new: NewAccount, actor: str, at: 
     account_id, secret = new_id(), new_totp_secret()
     account = Account(
         account_id, new.login, new.person, new.display_name, tuple(sorted(set(new.tenants))),
-        tuple(sorted(set(new.roles))), hash_password(new.password), sealer.seal(secret, _place(account_id)), at, at,
+        tuple(sorted(set(new.roles))), hash_password(new.password), sealer.seal(secret, _place(account_id)), at, at, at,
     )  # fmt: skip
     places = ", ".join(["%s"] * len(fields(Account)))
     work.connection.exec_driver_sql(
@@ -128,6 +130,14 @@ def opens(work: Work, sealer: Sealer, login: str, password: str, code: str, at: 
     return account if _passes(work, sealer, account, (password, code), "sign_in_step", at) else None
 
 
+def opens_vouched(work: Work, sealer: Sealer, account: Account, code: str | None, at: datetime) -> bool:
+    """Whether an account that a provider vouches for opens with this code; ``None`` where none is asked for.
+
+    The try is counted as at :func:`opens`, and a closed door stays closed.
+    """
+    return account.revoked_at is None and _passes(work, sealer, account, (None, code), "sign_in_step", at)
+
+
 def confirms(work: Work, sealer: Sealer, account: Account, password: str, code: str, at: datetime) -> bool:
     """Whether a person who is signed in proves once more who it is; a code confirms one step only."""
     return account.revoked_at is None and _passes(work, sealer, account, (password, code), "confirm_step", at)
@@ -140,10 +150,10 @@ def set_password(work: Work, account: Account, password: str, at: datetime) -> A
         Invalid: ``password.weak``.
     """
     require_good_password(password, account.login)
-    changed = replace(account, password_hash=hash_password(password), changed_at=at)
+    changed = replace(account, password_hash=hash_password(password), changed_at=at, credentials_at=at)
     work.connection.exec_driver_sql(
-        "update console_account set password_hash = %s, changed_at = %s where id = %s",
-        (changed.password_hash, at, account.id),
+        "update console_account set password_hash = %s, changed_at = %s, credentials_at = %s where id = %s",
+        (changed.password_hash, at, at, account.id),
     )
     _tell(work, changed, "account.password_set", account.person)
     return changed
@@ -159,17 +169,22 @@ def revoke_account(work: Work, account: Account, actor: str, at: datetime) -> Ac
     return revoked
 
 
-def _passes(work: Work, sealer: Sealer, account: Account, proof: tuple[str, str], column: str, at: datetime) -> bool:
-    """Count one try; ``column`` keeps the time step of the last code that was right. One try at a time."""
+def _passes(
+    work: Work, sealer: Sealer, account: Account, proof: tuple[str | None, str | None], column: str, at: datetime
+) -> bool:
+    """Count one try; ``column`` keeps the time step of the last code that was right. One try at a time.
+
+    ``proof`` is password and code; either is ``None`` where a provider's word stands for it.
+    """
     after, failures, failed_at = work.connection.exec_driver_sql(
         f"select {column}, failures, last_failed_at from console_attempt "  # noqa: S608 - our own columns
         "where account_id = %s for no key update",
         (account.id,),
     ).one()
     closed = failures >= FAILURES_BEFORE_PAUSE and failed_at + PAUSE > at
-    fits = password_fits(account.password_hash, proof[0])
+    fits = proof[0] is None or password_fits(account.password_hash, proof[0])
     secret = sealer.unseal(account.totp_sealed, _place(account.id))
-    step = step_of_code(secret, proof[1], at, after)
+    step = after if proof[1] is None else step_of_code(secret, proof[1], at, after)
     if closed or not fits or step is None:
         kept = failures if closed else failures % FAILURES_BEFORE_PAUSE + 1
         work.connection.exec_driver_sql(
@@ -194,6 +209,7 @@ def _tell(work: Work, account: Account, action: str, actor: str) -> None:
         "credentials_sha256": sha256(account.password_hash.encode() + b"\n" + account.totp_sealed).hex(),
         "created_at": plain(account.created_at),
         "changed_at": plain(account.changed_at),
+        "credentials_at": plain(account.credentials_at),
         "revoked_at": plain(account.revoked_at),
     }
     changes = [Change(tenant, actor, action, account.id, details=details) for tenant in account.tenants]

@@ -9,6 +9,7 @@ from typing import Final
 from sqlalchemy import Connection
 
 from tenants.client_terms import TERMS_OF_CLIENT, Terms, terms_from
+from tenants.instance import is_sandbox, marked
 from tenants.kernel.canonical import sha256
 from tenants.principal import Principal
 
@@ -44,11 +45,15 @@ def create_client(
     person: str | None,
     at: datetime,
 ) -> NewClient:
-    """Store a new client and answer its identifier and secret.
+    """Store a new client and answer its identifier and secret; in a sandbox both begin with ``test_``.
 
     The secret has 256 random bits, so that one round of SHA-256 keeps it: there is nothing to guess.
     """
-    client = NewClient(f"{platform or 'client'}-{secrets.token_hex(6)}", secrets.token_urlsafe(SECRET_BYTES))
+    sandbox = is_sandbox(connection)
+    client = NewClient(
+        marked(f"{platform or 'client'}-{secrets.token_hex(6)}", sandbox=sandbox),
+        marked(secrets.token_urlsafe(SECRET_BYTES), sandbox=sandbox),
+    )
     connection.exec_driver_sql(
         "insert into client (client_id, secret_hash, platform, tenants, scopes, person, created_at) "
         "values (%s, %s, %s, %s, %s, %s, %s)",
@@ -121,9 +126,9 @@ def revoke_client(connection: Connection, client_id: str, at: datetime) -> bool:
     return done.rowcount == 1
 
 
-def new_token() -> str:
-    """A bearer token of 256 random bits."""
-    return secrets.token_urlsafe(TOKEN_BYTES)
+def new_token(*, sandbox: bool) -> str:
+    """A bearer token of 256 random bits, marked as this kind of instance marks what it hands out."""
+    return marked(secrets.token_urlsafe(TOKEN_BYTES), sandbox=sandbox)
 
 
 def store_token(connection: Connection, token: str, client_id: str, scopes: tuple[str, ...], at: datetime) -> None:

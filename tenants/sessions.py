@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from tenants.accounts import Account, find_account
+from tenants.instance import is_sandbox, marked
 from tenants.kernel.canonical import Json, plain, sha256
 from tenants.kernel.change import Change, record
 from tenants.kernel.database import Work
@@ -23,6 +24,18 @@ SEEN_EVERY: Final = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
+class Method:
+    """What opened the door: password and code, or a provider (``issuer``, and its own name of the person)."""
+
+    name: str
+    issuer: str | None = None
+    subject: str | None = None
+
+
+PASSWORD: Final = Method("password")
+
+
+@dataclass(frozen=True, slots=True)
 class Session:
     """A session that is open."""
 
@@ -30,32 +43,50 @@ class Session:
     account: Account
     seen_at: datetime
     expires_at: datetime
+    method: Method = PASSWORD
 
 
-def start_session(work: Work, account: Account, at: datetime) -> str:
+def start_session(work: Work, account: Account, at: datetime, method: Method = PASSWORD) -> str:
     """Begin a session and answer its token, which is stored as a digest only."""
-    token, session_id = secrets.token_urlsafe(TOKEN_BYTES), new_id()
+    token = marked(secrets.token_urlsafe(TOKEN_BYTES), sandbox=is_sandbox(work.connection))
+    session_id = new_id()
     digest = sha256(token.encode())
     work.connection.exec_driver_sql(
-        "insert into console_session (id, token_sha256, account_id, started_at, seen_at, expires_at) "
-        "values (%s, %s, %s, %s, %s, %s)",
-        (session_id, digest, account.id, at, at, at + SESSION_LIFE),
-    )
+        "insert into console_session (id, token_sha256, account_id, started_at, seen_at, expires_at, method, issuer, "
+        "subject) values (%s, %s, %s, %s, %s, %s, %s, %s, %s)",
+        (
+            session_id, digest, account.id, at, at, at + SESSION_LIFE,
+            method.name, method.issuer, method.subject,
+        ),
+    )  # fmt: skip
     details: dict[str, Json] = {
         "login": account.login,
         "account": str(account.id),
         "token_sha256": digest.hex(),
         "started_at": plain(at),
         "expires_at": plain(at + SESSION_LIFE),
+        "method": method.name,
+        "issuer": method.issuer,
+        "subject": method.subject,
     }
     _tell(work, account, "session.started", session_id, details)
     return token
 
 
+def subject_of(connection: Connection, account: Account, issuer: str) -> str | None:
+    """By which name of its own the provider last opened this account, since its own proofs were last set."""
+    found: str | None = connection.exec_driver_sql(
+        "select subject from console_session where account_id = %s and issuer = %s and started_at >= %s "
+        "order by started_at desc limit 1",
+        (account.id, issuer, account.credentials_at),
+    ).scalar_one_or_none()
+    return found
+
+
 def find_session(connection: Connection, token: str, at: datetime) -> Session | None:
     """The open session of this token; ``None`` where it is unknown, ended, idle too long, or its account is revoked."""
     row = connection.exec_driver_sql(
-        "select id, account_id, seen_at, expires_at from console_session "
+        "select id, account_id, seen_at, expires_at, method, issuer, subject from console_session "
         "where token_sha256 = %s and ended_at is null and expires_at > %s and seen_at > %s",
         (sha256(token.encode()), at, at - IDLE_LIFE),
     ).one_or_none()
@@ -64,7 +95,7 @@ def find_session(connection: Connection, token: str, at: datetime) -> Session | 
     account = find_account(connection, row.account_id)
     if account is None or account.revoked_at is not None:
         return None
-    return Session(row.id, account, row.seen_at, row.expires_at)
+    return Session(row.id, account, row.seen_at, row.expires_at, Method(row.method, row.issuer, row.subject))
 
 
 def see(connection: Connection, session: Session, at: datetime) -> None:

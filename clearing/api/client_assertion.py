@@ -5,24 +5,20 @@ the request itself names; each assertion is used once and lives for minutes.
 """
 
 import json
-import os
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from authlib.oauth2.rfc6749 import InvalidClientError
 from authlib.oauth2.rfc7523 import JWTBearerClientAssertion
-from flask import request
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, KeySet
 
+from clearing.api.address import PUBLIC_URL, public_url
 from clearing.api.frame import current
 from tenants.client_keys import live_keys, use_assertion
 
 METHOD: Final = JWTBearerClientAssertion.CLIENT_AUTH_METHOD
-PUBLIC_URL: Final = "CLEARING_PUBLIC_URL"
-"""Environment variable: the address under which clients call this service, such as https://clearing.example."""
 LONGEST_LIFE: Final = timedelta(minutes=5)
 LEEWAY_SECONDS: Final = 60
 JTI_CHARACTERS: Final = 255
@@ -30,7 +26,6 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _FAR_AWAY: Final = 2**33
 """Seconds: some day in the year 2242, which every calendar here knows."""
 _REFUSED: Final = "The assertion's signature does not hold."
-_LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 class ClientAssertion(JWTBearerClientAssertion):
@@ -41,12 +36,10 @@ class ClientAssertion(JWTBearerClientAssertion):
 
     def get_audiences(self) -> list[str]:
         """The token endpoint and the service itself, at the address that the operator named."""
-        named = os.environ.get(PUBLIC_URL)
+        named = public_url()
         if named is None:
-            if urlsplit(request.url_root).hostname not in _LOOPBACK:
-                raise InvalidClientError(description=f"The operator has not set {PUBLIC_URL}.")
-            named = request.url_root
-        return [named.rstrip("/"), f"{named.rstrip('/')}/oauth/token"]
+            raise InvalidClientError(description=f"The operator has not set {PUBLIC_URL}.")
+        return [named, f"{named}/oauth/token"]
 
     def resolve_client_public_key(self, client: Any) -> KeySet:  # noqa: ANN401 - the server's client
         """The client's keys that hold now."""

@@ -13,6 +13,7 @@ from clearing.api.pull_sources import OPERATORS, READERS
 from clearing.claims.case import Outcome
 from clearing.pulling import letters
 from clearing.pulling.replaying import replay_one
+from clearing.pulling.taking import Reserved
 from tenants.kernel.canonical import Json, canonical_bytes
 from tenants.kernel.database import Work
 
@@ -86,6 +87,8 @@ def replay_letter(letter_id: UUID) -> Response:
     if isinstance(answer, Outcome) and answer.view is not None:
         row = answer.view.row
         body |= {"claim_id": str(row.id), "claim_no": row.claim_no, "claim_state": answer.view.state_now}
+    if isinstance(answer, Reserved):
+        body["reservation_id"] = str(answer.reservation_id)
     return respond(Answer(body))
 
 

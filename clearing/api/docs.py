@@ -7,6 +7,8 @@ from typing import Final
 
 from flask import Blueprint, Response, send_file
 
+from clearing.api.frame import current
+from tenants.instance import BAND
 from tenants.kernel.errors import not_found
 
 blueprint = Blueprint("docs", __name__, url_prefix="/docs")
@@ -36,6 +38,7 @@ _PAGE: Final = """\
 <script src="/docs/start.js"></script>
 </html>
 """
+_TOP: Final = '<link rel="stylesheet" href="/docs/swagger-ui.css">\n'
 _START: Final = """\
 SwaggerUIBundle({ url: "/v1/openapi.json", dom_id: "#docs", deepLinking: true, validatorUrl: null });
 """
@@ -44,7 +47,9 @@ SwaggerUIBundle({ url: "/v1/openapi.json", dom_id: "#docs", deepLinking: true, v
 @blueprint.get("")
 def page() -> Response:
     """The page."""
-    return Response(_PAGE, content_type="text/html; charset=utf-8", headers={"Content-Security-Policy": _POLICY})
+    band = f"<p><strong>{BAND.zh} {BAND.en}</strong></p>\n" if current().settings.sandbox else ""
+    text = _PAGE.replace(_TOP, _TOP + band)
+    return Response(text, content_type="text/html; charset=utf-8", headers={"Content-Security-Policy": _POLICY})
 
 
 @blueprint.get("/start.js")

@@ -9,6 +9,7 @@ from flask import Flask, Response, current_app, g, request
 from clearing.logs import write_line
 from clearing.metrics import observe_request
 from clearing.operating.requests import entry_of, shown_path, shown_query
+from tenants.instance import HEADER
 from tenants.kernel.clock import SystemClock
 from tenants.kernel.ids import new_id
 
@@ -53,6 +54,7 @@ def _finish(response: Response) -> Response:
     stated = {name.lower() for name, _ in headers}
     headers.extend([pair for pair in SECURITY_HEADERS if pair[0].lower() not in stated])
     headers.add("X-Request-Id", here.request_id)
+    headers.add(HEADER, current_app.extensions["clearing"].settings.mark)
     if here.trace is not None:
         headers.add("traceparent", here.trace)
     seconds = time.perf_counter() - here.begun

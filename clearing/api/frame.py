@@ -16,6 +16,7 @@ from clearing.api.problems import problem_response
 from clearing.api.taking import SharedIntake
 from clearing.service import Service
 from tenants.credentials import principal_of
+from tenants.instance import is_own, other_instances
 from tenants.kernel.canonical import Json, canonical_bytes, sha256
 from tenants.kernel.database import Scope, Work, database_away, run
 from tenants.kernel.errors import Conflict, Forbidden, Malformed, Problem, Unauthenticated, not_found
@@ -48,7 +49,7 @@ def principal() -> Principal:
     """Who makes this request.
 
     Raises:
-        Unauthenticated: no bearer token, or one that is unknown, run out or revoked.
+        Unauthenticated: no bearer token, or one that is unknown, run out, revoked, or of the other kind of instance.
         Forbidden: it may not call from there.
     """
     if "principal" not in g:
@@ -59,6 +60,9 @@ def principal() -> Principal:
                 "请先取得访问令牌（POST /oauth/token）。",
                 "Get an access token first (POST /oauth/token).",
             )
+        sandbox = current().settings.sandbox
+        if not is_own(token.strip(), sandbox=sandbox):
+            raise other_instances("token.other_instance", sandbox=sandbox)
         found = _tokens().find(token.strip())
         if found is None:
             raise Unauthenticated(

@@ -35,7 +35,7 @@ def ready() -> Response:
             errors=found,
             retry_after_seconds=RETRY_AFTER_SECONDS,
         )
-    return _json({"status": "ready"})
+    return _json({"status": "ready", "environment": current().settings.mark})
 
 
 @blueprint.get("/metrics")

@@ -5,6 +5,7 @@ from flask import Response
 from clearing.api.frame import current
 from clearing.api.noun import Noun
 from settlement.signatures.keys import jwks
+from tenants.instance import SANDBOX
 from tenants.kernel.canonical import canonical_bytes
 from tenants.kernel.database import Scope, Work, run
 from tenants.kernel.errors import not_found
@@ -35,9 +36,11 @@ def _keys(tenant: str | None) -> Response:
         known = work.connection.exec_driver_sql("select tenant from tenant").scalars().all()
         if tenant is not None and tenant not in known:
             raise not_found("区域", "tenant")
-        return canonical_bytes(jwks(work.connection, tenant))
+        keys = jwks(work.connection, tenant)
+        return canonical_bytes({**keys, "environment": SANDBOX} if sandbox else keys)
 
     service = current()
+    sandbox = service.settings.sandbox
     body = run(service.engine, Scope(()), service.machine, use_case)
     headers = {"Cache-Control": f"public, max-age={LIFE_SECONDS}"}
     return Response(body, mimetype=MEDIA_TYPE, headers=headers)

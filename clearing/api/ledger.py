@@ -79,7 +79,7 @@ def get_accounts(query: dict[str, Any], tenant: str) -> Response:
 @blueprint.get("/statement")
 @needs(*READERS)
 @blueprint.arguments(StatementQuerySchema, location="query")
-def get_statement(query: dict[str, Any], tenant: str) -> Response:
+def get_account_statement(query: dict[str, Any], tenant: str) -> Response:
     """One account over a period: opening, each transfer with the balance after it, closing, and what is pending."""
     limit, after = query["limit"], _place(query["cursor"])
 

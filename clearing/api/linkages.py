@@ -1,5 +1,6 @@
 """``/v1/tenants/{tenant}/linkages``: what linked regions (联动地区) commit themselves to, approved by the province."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from clearing.api.noun import Noun, PageSchema, WholeNumber, cursor_id, page
 from clearing.api.standing_form import CODE, SCHEME, YEARS
 from clearing.tenancy import linkages
 from clearing.tenancy.linkages import Commitment, Linkage
+from clearing.tenancy.two_people import OUTCOMES
 from connectors.fields import DayField, DivisionField, MoneyField
 from connectors.leaf import CodeField, IntegerField, TextField
 from tenants.kernel.database import Scope, Work, run
@@ -44,7 +46,7 @@ class CommitmentSchema(Schema):
 class LinkageDecisionSchema(Schema):
     """Whether the province approves."""
 
-    outcome = fields.String(required=True, validate=validate.OneOf(linkages.OUTCOMES))
+    outcome = fields.String(required=True, validate=validate.OneOf(OUTCOMES))
     reason = fields.String(load_default=None, allow_none=True, validate=validate.Length(1, REASON_CHARACTERS))
 
 
@@ -75,16 +77,12 @@ def get_linkages(query: dict[str, Any], tenant: str) -> Response:
 @blueprint.response(201, description="the proposal; it counts from its day on once the province has approved it")
 def post_linkage(body: dict[str, Any], tenant: str) -> Response:
     """Propose: as the linked tenant, or as the province for a region that is no tenant here."""
-    province = body.pop("province")
-    commitment = Commitment(**{**body, "types": tuple(body["types"])})
-    demonstration = current().settings.demonstration
 
     def use_case(work: Work) -> Answer:
-        actor = principal().subject
-        made = linkages.propose(work, actor, tenant, province, commitment, demonstration=demonstration)
+        made = proposed_by_caller(work, tenant, body)
         return Answer(made.json(), 201, {"Location": f"/v1/tenants/{tenant}/linkages/{made.id}"})
 
-    return in_transaction(use_case, tuple(dict.fromkeys((tenant, province))))
+    return in_transaction(use_case, proposed_sides(tenant, body))
 
 
 @blueprint.get("/<uuid:linkage_id>")
@@ -101,13 +99,32 @@ def decide_linkage(body: dict[str, Any], tenant: str, linkage_id: UUID) -> Respo
     """Approve or reject, as the province; never by who proposed it."""
 
     def use_case(work: Work) -> Answer:
-        actor = principal().subject
-        return Answer(linkages.decide(work, actor, tenant, linkage_id, body["outcome"], body["reason"]).json())
+        return Answer(decided_by_caller(work, tenant, linkage_id, body).json())
 
-    return in_transaction(use_case, _sides(tenant, linkage_id), linkages.RACED)
+    return in_transaction(use_case, sides_of(tenant, linkage_id), linkages.RACED)
 
 
-def _sides(tenant: str, linkage_id: UUID) -> tuple[str, ...]:
+def proposed_by_caller(work: Work, tenant: str, given: Mapping[str, Any]) -> Linkage:
+    """Propose what :class:`CommitmentSchema` read; the transaction is bound to the ``proposed_sides``."""
+    told = {name: value for name, value in given.items() if name != "province"}
+    commitment = Commitment(**{**told, "types": tuple(told["types"])})
+    demonstration = current().settings.demonstration
+    return linkages.propose(
+        work, principal().subject, tenant, given["province"], commitment, demonstration=demonstration
+    )
+
+
+def proposed_sides(tenant: str, given: Mapping[str, Any]) -> tuple[str, ...]:
+    """The tenants whose chains tell of the proposal."""
+    return tuple(dict.fromkeys((tenant, given["province"])))
+
+
+def decided_by_caller(work: Work, tenant: str, linkage_id: UUID, given: Mapping[str, Any]) -> Linkage:
+    """Decide as :class:`LinkageDecisionSchema` read; the transaction is bound to ``sides_of`` the linkage."""
+    return linkages.decide(work, principal().subject, tenant, linkage_id, given["outcome"], given["reason"])
+
+
+def sides_of(tenant: str, linkage_id: UUID) -> tuple[str, ...]:
     """The tenants whose chains a step is written to."""
     service = current()
 

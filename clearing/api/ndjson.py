@@ -6,13 +6,12 @@ from typing import IO, Final
 
 from flask import Response, stream_with_context
 
-from clearing.api.noun import require_mimetype
+from clearing.api.noun import NDJSON_TYPE, require_mimetype
 from clearing.api.packed import GZIP, body_stream, packed, wants_gzip
 from clearing.api.problems import problem_body
 from tenants.kernel.canonical import Json, canonical_bytes
 from tenants.kernel.errors import Problem
 
-NDJSON_TYPE: Final = "application/x-ndjson"
 READ_BYTES: Final = 64 * 1024
 
 

@@ -102,6 +102,7 @@ def open_notices(query: dict[str, Any]) -> Response:
 
 
 @blueprint.get("/style.css")
+@blueprint.doc(responses={"200": {"description": "style", "content": {"text/css": {"schema": {"type": "string"}}}}})
 @blueprint.doc(**EVERYBODY)
 def style() -> Response:
     """The style sheet of the pages."""

@@ -20,6 +20,7 @@ from tenants.kernel.errors import FieldError, Invalid, Text, TooLarge, Unsupport
 from tenants.kernel.strict_json import decode
 
 JSON_TYPE: Final = "application/json"
+NDJSON_TYPE: Final = "application/x-ndjson"
 IDENTITY: Final = "identity"
 """The content coding that codes nothing."""
 MAX_BODY_BYTES: Final = 256 * 1024
@@ -52,9 +53,40 @@ class _StrictParser(FlaskParser):
 
 
 class Noun(Blueprint):
-    """One noun of the interface."""
+    """One noun of the interface. Its description names every call, by its function, and what every call answers."""
 
     ARGUMENTS_PARSER = _StrictParser()
+
+    def __init__(self, *given: Any, **named: Any) -> None:  # noqa: ANN401 - as the library's
+        super().__init__(*given, **named)
+        self._prepare_doc_cbks.append(_complete)
+
+    def _store_endpoint_docs(self, endpoint: str, obj: Any, *given: Any, **named: Any) -> None:  # noqa: ANN401 - as well
+        super()._store_endpoint_docs(endpoint, obj, *given, **named)
+        for doc in self._docs[endpoint].values():
+            if doc is not None:
+                doc["endpoint"] = endpoint
+
+
+def _complete(doc: dict[str, Any], info: Mapping[str, Any], method: str, **_: object) -> dict[str, Any]:
+    """Name the call, and say of an answer that says nothing itself that it is a JSON object.
+
+    Without either, clients that are generated from the description call methods by their addresses, and get nothing.
+    """
+    manual = info.get("manual_doc", {})
+    lines = NDJSON_TYPE in manual.get("requestBody", {}).get("content", {})
+    schema = {"type": "string"} if lines else {"type": "object"}
+    whole = {"content": {NDJSON_TYPE if lines else JSON_TYPE: {"schema": schema}}}
+    answers = doc.setdefault("responses", {})
+    said = {code for code in {*answers, *manual.get("responses", {})} if str(code).startswith("2")}
+    if not said:
+        code = "200" if method == "get" else "2XX"
+        answers[code] = {"description": "答复 / the answer", **whole}
+    for code in said:
+        merged = {**answers.get(code, {}), **manual.get("responses", {}).get(code, {})}
+        if not {"content", "schema", "$ref"} & merged.keys() and str(code) != "204":
+            answers[code] = {**answers.get(code, {}), **whole}
+    return doc | {"operationId": info["endpoint"]}
 
 
 def json_body(max_bytes: int, *, documents: frozenset[str] = frozenset()) -> Json:

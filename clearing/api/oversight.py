@@ -37,6 +37,13 @@ class DistrictSchema(Schema):
     ground = TextField(REASON_CHARACTERS)
 
 
+class DistrictQuerySchema(PageSchema):
+    """The filters of the list."""
+
+    person = fields.String(load_default=None, validate=validate.Length(1, NAME_CHARACTERS))
+    state = fields.String(load_default=None, validate=validate.OneOf(districts.STATES))
+
+
 class EndSchema(Schema):
     """Why a declaration ends."""
 
@@ -113,13 +120,13 @@ def bind_district(body: dict[str, str], tenant: str) -> Response:
 
 @blueprint.get("/districts")
 @needs(*READERS)
-@blueprint.arguments(PageSchema, location="query")
+@blueprint.arguments(DistrictQuerySchema, location="query")
 def list_districts(query: dict[str, Any], tenant: str) -> Response:
     """List whom which divisions bind, ended bindings included, the oldest first."""
     limit, after = query["limit"], cursor_id(query["cursor"])
 
     def use_case(work: Work) -> Answer:
-        rows = districts.listed(work.connection, tenant, after, limit + 1)
+        rows = districts.listed(work.connection, tenant, query, after, limit + 1)
         return Answer(page(rows, limit, lambda row: row.json(), lambda row: str(row.id)))
 
     return in_transaction(use_case, (tenant,))

@@ -35,7 +35,7 @@ def _token() -> fields.String:
 
 
 class SourceSchema(Schema):
-    """An outlet of one tenant's claims or support records."""
+    """An outlet of one tenant's claims, requests for quota or support records."""
 
     tenant = fields.String(required=True, metadata={"examples": ["jiangsu"]})
     what = fields.String(load_default="claims", validate=validate.OneOf(sorted(WHAT)))
@@ -68,7 +68,7 @@ def register_source(body: dict[str, Any]) -> Response:
         raise Invalid("input.invalid", said.zh, said.en, errors=(FieldError("/tenant", "tenant.unknown", said),))
     if body["what"] == "support_records" and not caller.may("support:write"):
         raise Forbidden("scope.missing", "需要权限 support:write。", "The scope support:write is needed.")
-    target = target_of(body["url"], demonstration=current().settings.demonstration)
+    target = target_of(body["url"], demonstration=current().settings.calls_loopback)
     try:
         address_of(target)
     except TargetError:

@@ -4,19 +4,31 @@ from typing import Any
 from uuid import UUID
 
 from flask import Response, request
-from marshmallow import Schema
+from marshmallow import Schema, fields, validate
 from sqlalchemy.exc import IntegrityError
 
 from clearing.api.frame import Answer, current, in_transaction, needs, principal
-from clearing.api.noun import MAX_BODY_BYTES, Noun, PageSchema, cursor_id, json_body, load, page
-from clearing.claims.reservations import Lower, ReservationRow, cancel, confirm, listed, reservation_json, reserve, view
+from clearing.api.noun import MAX_BODY_BYTES, Noun, PageSchema, WholeNumber, cursor_id, json_body, load, page
+from clearing.api.standing_form import YEARS
+from clearing.claims.reservation_list import STATES, listed
+from clearing.claims.reservations import (
+    Lower,
+    ReservationRow,
+    cancel,
+    confirm,
+    other_content,
+    reservation_json,
+    reserve,
+    view,
+)
 from connectors.claim_schema import ReservationSchema
-from connectors.fields import MoneyField
+from connectors.fields import MoneyField, UsccField
 from connectors.leaf import TextField
 from connectors.submission import ReservationRequest
 from tenants.kernel.clock import shanghai_day
 from tenants.kernel.database import Work, broken_constraint
 from tenants.kernel.errors import Conflict, FieldError, Forbidden, Invalid, Text
+from tenants.principal import Principal
 
 blueprint = Noun("reservations", __name__, url_prefix="/v1/reservations", description="额度确认 / reservations")
 
@@ -32,6 +44,15 @@ class ConfirmationSchema(Schema):
 
     amount = MoneyField(optional=True)
     reason = TextField(REASON_CHARACTERS, optional=True)
+
+
+class ReservationQuerySchema(PageSchema):
+    """The filters of the list."""
+
+    tenant = fields.String(load_default=None)
+    state = fields.String(load_default=None, validate=validate.OneOf(STATES))
+    enterprise = UsccField(optional=True)
+    quota_year = WholeNumber(load_default=None, validate=validate.Range(*YEARS))
 
 
 @blueprint.post("")
@@ -50,13 +71,8 @@ def take_request(given: ReservationRequest) -> Response:
         Invalid: the tenant is unknown or not among the caller's.
         Conflict: the external id came before with other content.
     """
-    caller = principal()
-    if caller.platform is None:
-        raise Forbidden("platform.missing", "只有平台的客户端可以提交。", "Only a platform's client may submit.")
-    if given.tenant not in caller.tenants:
-        said = Text("没有这个区域，或本客户端不可向其提交。", "No such tenant, or this client may not submit for it.")
-        raise Invalid("reservation.invalid", said.zh, said.en, errors=(FieldError("/tenant", "tenant.unknown", said),))
-    platform, demonstration = caller.platform, current().settings.demonstration
+    caller, platform = principal(), own_platform(principal(), given)
+    demonstration = current().settings.demonstration
 
     def use_case(work: Work) -> Answer:
         row, is_new = reserve(work, platform, caller.subject, given, demonstration=demonstration)
@@ -65,24 +81,44 @@ def take_request(given: ReservationRequest) -> Response:
     try:
         return in_transaction(use_case, raced=RACED)
     except IntegrityError as error:
-        if broken_constraint(error) not in RACED:
-            raise
-        raise Conflict(
-            "reservation.content_differs",
-            "此 external_id 已用于内容不同的额度申请。",
-            "This external_id came before with other content.",
-        ) from error
+        raise taken_id(error) from error
+
+
+def own_platform(caller: Principal, given: ReservationRequest) -> str:
+    """The caller's platform, in whose name the request goes in.
+
+    Raises:
+        Forbidden: the caller is no platform's client.
+        Invalid: the tenant is unknown or not among the caller's.
+    """
+    if caller.platform is None:
+        raise Forbidden("platform.missing", "只有平台的客户端可以提交。", "Only a platform's client may submit.")
+    if given.tenant not in caller.tenants:
+        said = Text("没有这个区域，或本客户端不可向其提交。", "No such tenant, or this client may not submit for it.")
+        raise Invalid("reservation.invalid", said.zh, said.en, errors=(FieldError("/tenant", "tenant.unknown", said),))
+    return caller.platform
+
+
+def taken_id(error: IntegrityError) -> Conflict:
+    """The answer where the external id is another request's, which the caller may not see.
+
+    Raises:
+        sqlalchemy.exc.IntegrityError: it is something else.
+    """
+    if broken_constraint(error) not in RACED:
+        raise error
+    return other_content()
 
 
 @blueprint.get("")
 @needs(*READERS)
-@blueprint.arguments(PageSchema, location="query")
+@blueprint.arguments(ReservationQuerySchema, location="query")
 def list_reservations(query: dict[str, Any]) -> Response:
     """List reservations, the oldest first."""
     limit, after = query["limit"], cursor_id(query["cursor"])
 
     def use_case(work: Work) -> Answer:
-        rows = listed(work.connection, principal().platform, after, limit + 1)
+        rows = listed(work.connection, {**query, "platform": principal().platform}, after, limit + 1)
         today = shanghai_day(work.at)
         return Answer(page(rows, limit, lambda row: reservation_json(row, today), lambda row: str(row.id)))
 

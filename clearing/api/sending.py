@@ -34,7 +34,7 @@ class SubmissionSchema(Schema):
     id = fields.UUID()
     batch_id = fields.UUID()
     message_id = text("报文编号 / message id", examples=["BT-JS-2024-0001"])
-    method = text("发送方式 / how", enum=["folder", "http"])
+    method = text("发送方式 / how", enum=["folder", "http", "simulator"])
     file = text("文件名 / file name")
     file_sha256 = text("SHA-256, hexadecimal")
     state = text("状态 / state", enum=["prepared", "sent", "unknown", "accepted", "rejected"])

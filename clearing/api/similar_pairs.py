@@ -36,7 +36,7 @@ class PairDecisionSchema(Schema):
 @blueprint.get("")
 @needs(*READERS)
 @blueprint.arguments(PairQuerySchema, location="query")
-def list_all(query: dict[str, Any]) -> Response:
+def list_similar_pairs(query: dict[str, Any]) -> Response:
     """List the pairs, the first found first; ``state=open`` is the reviewers' queue."""
     limit, after = query["limit"], cursor_id(query["cursor"])
 

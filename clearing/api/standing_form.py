@@ -1,13 +1,15 @@
 """Forms of qualifications, admissions and trust lists: what the interface takes of each."""
 
+from collections.abc import Sized
 from typing import Any, Final
 
 from marshmallow import Schema, fields, post_load, validate
 
 from clearing.api.noun import PageSchema, WholeNumber
-from clearing.tenancy import admissions, qualifications, trust_lists
+from clearing.tenancy import admissions, qualifications
 from clearing.tenancy.admissions import Proof
-from clearing.tenancy.qualifications import ProofDocument
+from clearing.tenancy.proofs import ProofDocument
+from clearing.tenancy.two_people import OUTCOMES
 from connectors.claim_schema import DOCUMENT_KINDS, NAME_CHARACTERS, PROVIDER_KINDS
 from connectors.fields import FOUNDED_FROM_YEAR, DayField, DivisionField, Sha256Field, UsccField
 from connectors.leaf import BooleanField, ChoiceField, CodeField, TextField
@@ -46,6 +48,9 @@ class ApplicationSchema(Schema):
     issued_on = DayField(optional=True, about="证书发证日期 / day of the certificate")
     documents = fields.List(fields.Nested(ProofDocumentSchema), load_default=list, validate=validate.Length(max=20))
     resident_of = fields.List(CodeField(CODE), load_default=list, validate=validate.Length(max=20))
+    division = DivisionField(
+        optional=True, about="注册地区划代码，缺省取信用代码第3至8位 / by default the credit code's"
+    )
     from_on = DayField(optional=True, about="缺省为录入日 / default the day of entry")
 
 
@@ -120,6 +125,11 @@ class ListingSchema(Schema):
     through_on = DayField()
 
 
+def _not_too_many(providers: Sized) -> None:
+    """As ``validate.Length``, which the description would take for a length of text."""
+    validate.Length(max=MAX_PROVIDERS)(providers)
+
+
 class TrustListSchema(Schema):
     """The whole list, by credit code."""
 
@@ -128,7 +138,8 @@ class TrustListSchema(Schema):
         keys=UsccField(),
         values=fields.Nested(ListingSchema),
         required=True,
-        validate=validate.Length(max=MAX_PROVIDERS),
+        validate=_not_too_many,
+        metadata={"maxProperties": MAX_PROVIDERS},
     )
 
 
@@ -136,5 +147,5 @@ class TrustDecisionSchema(Schema):
     """What becomes of the version that was proposed."""
 
     version = fields.Integer(required=True, strict=True)
-    outcome = fields.String(required=True, validate=validate.OneOf(trust_lists.OUTCOMES))
+    outcome = fields.String(required=True, validate=validate.OneOf(OUTCOMES))
     reason = fields.String(load_default=None, allow_none=True, validate=REASON)

@@ -23,7 +23,7 @@ from clearing.tenancy import admissions, qualifications, trust_lists
 from clearing.tenancy.admissions import Decision, Entry
 from clearing.tenancy.governing import Year, governed_year, governing_policy
 from clearing.tenancy.imports import import_admissions, import_qualifications
-from clearing.tenancy.qualifications import Application
+from clearing.tenancy.proofs import Application
 from connectors.faults import Fault, explain
 from connectors.fields import UsccField
 from tenants.kernel.canonical import Json

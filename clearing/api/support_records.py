@@ -1,7 +1,7 @@
 """``/v1/support-records``: spending that was subsidised elsewhere, one record or NDJSON by the line."""
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
 
 from flask import Response
 from sqlalchemy.exc import IntegrityError
@@ -10,8 +10,10 @@ from clearing.api.frame import Answer, current, in_transaction, needs, principal
 from clearing.api.ndjson import Line, answer_lines, body_lines, refused_line
 from clearing.api.noun import MAX_BODY_BYTES, Noun, json_body, load, too_large
 from clearing.api.problems import wants_english
+from clearing.claims.free_keys import FEW
 from clearing.claims.probes import met_this_hour, too_many
-from clearing.claims.support import RACED, Registered, register_support, taken_id
+from clearing.claims.support import RACED, Registered, register_free, register_support, taken_id
+from clearing.claims.vault import Vault
 from clearing.service import Service
 from connectors.claim_schema import SupportRecordSchema
 from connectors.reading import read_support_record
@@ -126,11 +128,29 @@ def registered(
     """
     if not records:
         return []
+    if len(records) < FEW:
+        return _registered(service, caller, records, register_support, limited=limited)
+    answers = _registered(service, caller, records, register_free, limited=limited)
+    left = [one for one, answer in zip(records, answers, strict=True) if answer is None]
+    then = iter(_registered(service, caller, left, register_support, limited=limited) if left else ())
+    return [next(then) if answer is None else answer for answer in answers]
 
-    def use_case(work: Work) -> list[Registered | Problem]:
+
+Told = TypeVar("Told", Registered | Problem, Registered | Problem | None)
+
+
+def _registered(
+    service: Service,
+    caller: Principal,
+    records: list[SupportRecord],
+    register: Callable[[Work, Vault, str, str, Sequence[SupportRecord]], list[Told]],
+    *,
+    limited: bool,
+) -> list[Told]:
+    def use_case(work: Work) -> list[Told]:
         if limited:
             _refuse_probing(work, service, caller)
-        return register_support(work, service.vault, caller.client_id, caller.subject, records)
+        return register(work, service.vault, caller.client_id, caller.subject, records)
 
     try:
         return run(service.engine, Scope(caller.tenants, caller.platform), service.machine, use_case, RACED)

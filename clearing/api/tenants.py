@@ -1,19 +1,17 @@
 """What a tenant administrator reads and sets: budgets, linked regions; and the enterprises' quotas."""
 
-from collections.abc import Mapping
 from typing import Any
-from uuid import UUID
 
 from flask import Response
 from marshmallow import Schema, fields, validate
 
 from clearing.api.frame import Answer, current, in_transaction, needs, principal
 from clearing.api.noun import MAX_BODY_BYTES, Noun, WholeNumber, json_body
+from clearing.api.standing_form import TrustDecisionSchema
 from clearing.claims.division import Order, divide_budget
 from clearing.tenancy import budgets, linked_regions, quotas
 from connectors.fields import MoneyField, UsccField
 from tenants.kernel.canonical import Json
-from tenants.kernel.change import Change, record
 from tenants.kernel.database import Work
 from tenants.kernel.money import Money
 
@@ -74,7 +72,7 @@ def post_division(tenant: str, scheme: str, year: int) -> Response:
 @blueprint.get(f"/tenants/<tenant>/linked-regions/{YEAR}")
 @needs(*READERS)
 def get_linked_regions(tenant: str, year: int) -> Response:
-    """The year's linked regions, and the enterprise types that each matches."""
+    """The year's linked regions with the enterprise types that each matches, and those proposed."""
     return in_transaction(lambda work: Answer(linked_regions.read(work.connection, tenant, year)), (tenant,))
 
 
@@ -89,9 +87,31 @@ def get_linked_regions(tenant: str, year: int) -> Response:
     }
 )
 def put_linked_regions(tenant: str, year: int) -> Response:
-    """Replace the year's linked regions: ``{"regions": {division: [type, …]}}``, or that mapping alone."""
+    """Propose the year's linked regions anew: ``{"regions": {division: [type, …]}}``, or that mapping alone.
+
+    They count once another person has approved them.
+    """
     regions = linked_regions.parse(json_body(MAX_BODY_BYTES))
-    return in_transaction(lambda work: Answer(set_linked_regions(work, tenant, year, regions)), (tenant,))
+
+    def use_case(work: Work) -> Answer:
+        linked_regions.propose(work, principal().subject, tenant, year, regions)
+        return Answer(linked_regions.read(work.connection, tenant, year))
+
+    return in_transaction(use_case, (tenant,))
+
+
+@blueprint.post(f"/tenants/<tenant>/linked-regions/{YEAR}/decision")
+@needs("policies:approve")
+@blueprint.arguments(TrustDecisionSchema)
+def decide_linked_regions(body: dict[str, Any], tenant: str, year: int) -> Response:
+    """Approve or reject the version that was proposed; never by who proposed it."""
+
+    def use_case(work: Work) -> Answer:
+        actor = principal().subject
+        linked_regions.decide(work, actor, tenant, year, body["version"], body["outcome"], body["reason"])
+        return Answer(linked_regions.read(work.connection, tenant, year))
+
+    return in_transaction(use_case, (tenant,))
 
 
 @blueprint.get("/quotas")
@@ -113,24 +133,4 @@ def get_quota(query: dict[str, Any]) -> Response:
 
 def set_budget(work: Work, tenant: str, scheme: str, year: int, amount: Money, reason: str | None) -> dict[str, Json]:
     """Make the amount the year's appropriation, as the caller; the budget as it then is."""
-    before = budgets.read_budget(work.connection, tenant, scheme, year)
-    budgets.appropriate(work.connection, tenant, scheme, year, amount, work.at)
-    after = budgets.read_budget(work.connection, tenant, scheme, year)
-    subject = budgets.budget_id(tenant, scheme, year)
-    _record(work, tenant, "budget.set", subject, {"before": before, "after": after}, reason)
-    return after
-
-
-def set_linked_regions(work: Work, tenant: str, year: int, regions: Mapping[str, list[str]]) -> dict[str, Json]:
-    """Make these the year's linked regions, as the caller; the regions as they then are."""
-    before = linked_regions.read(work.connection, tenant, year)
-    linked_regions.replace(work.connection, tenant, year, regions, principal().subject, work.at)
-    after = linked_regions.read(work.connection, tenant, year)
-    subject = linked_regions.year_id(tenant, year)
-    _record(work, tenant, "linked_regions.set", subject, {"before": before, "after": after}, None)
-    return after
-
-
-def _record(work: Work, tenant: str, action: str, subject: UUID, details: dict[str, Any], reason: str | None) -> None:
-    change = Change(tenant, principal().subject, action, subject, reason=reason, details=details)
-    record(work.connection, [change], work.at)
+    return budgets.set_budget(work, principal().subject, tenant, scheme, year, amount, reason)

@@ -6,6 +6,7 @@ from authlib.integrations.flask_oauth2 import AuthorizationServer
 from authlib.oauth2.rfc6749 import (
     ClientMixin,
     InsecureTransportError,
+    InvalidClientError,
     InvalidScopeError,
     UnauthorizedClientError,
     scope_to_list,
@@ -17,6 +18,7 @@ from flask import Flask, Response, request
 from clearing.api.client_assertion import METHOD, ClientAssertion
 from clearing.api.frame import current
 from tenants.credentials import TOKEN_LIFE, StoredClient, find_client, new_token, secret_fits, store_token
+from tenants.instance import is_own, other_instances
 from tenants.kernel.errors import Malformed
 
 AUTHENTICATION_METHODS: Final = ("client_secret_basic", "client_secret_post", METHOD)
@@ -36,6 +38,7 @@ class _Client(ClientMixin):
         return " ".join(one for one in asked if one in self.stored.scopes)
 
     def check_client_secret(self, client_secret: str) -> bool:
+        _require_own(client_secret)
         return secret_fits(self.stored, client_secret)
 
     def check_endpoint_auth_method(self, method: str, _endpoint: str) -> bool:
@@ -58,10 +61,22 @@ class _Grant(ClientCredentialsGrant):
 
 
 def _find(client_id: str) -> _Client:
-    """The client; where there is none, one whose secret nobody knows, so that the answer does not tell."""
+    """The client; where there is none, one whose secret nobody knows, so that the answer does not tell.
+
+    A credential of the other kind of instance is refused before anything is looked up.
+    """
+    _require_own(client_id)
     with current().engine.connect() as connection:
         stored = None if "\0" in client_id else find_client(connection, client_id)
     return _Client(stored or StoredClient(client_id, "", ()))
+
+
+def _require_own(credential: str) -> None:
+    sandbox = current().settings.sandbox
+    if not is_own(credential, sandbox=sandbox):
+        said = other_instances("client.other_instance", sandbox=sandbox)
+        text = f"{said.code}: {said.text.en}"  # OAuth's characters have no Chinese among them
+        raise InvalidClientError(description=text, status_code=said.status)
 
 
 def _save(token: dict[str, Any], asked: OAuth2Request) -> None:
@@ -76,7 +91,7 @@ def _generate(grant_type: str, client: _Client, scope: str | None = None, **_: A
         raise ValueError(f"no token is made for {grant_type}")
     return {
         "token_type": "Bearer",
-        "access_token": new_token(),
+        "access_token": new_token(sandbox=current().settings.sandbox),
         "expires_in": int(TOKEN_LIFE.total_seconds()),
         "scope": client.get_allowed_scope(scope or ""),
     }

@@ -48,7 +48,7 @@ def register_webhook(body: dict[str, Any]) -> Response:
     if body["tenant"] not in caller.tenants:
         said = Text("没有这个区域，或本客户端不可向其提交。", "No such tenant, or this client may not submit for it.")
         raise Invalid("input.invalid", said.zh, said.en, errors=(FieldError("/tenant", "tenant.unknown", said),))
-    target = target_of(body["url"], demonstration=current().settings.demonstration)
+    target = target_of(body["url"], demonstration=current().settings.calls_loopback)
     try:
         address_of(target)
     except TargetError:

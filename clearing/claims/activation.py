@@ -5,6 +5,7 @@ They are assessed in the order in which they came, each seeing what those before
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
@@ -21,7 +22,7 @@ from connectors.submission import Submission
 from settlement import ledger
 from settlement.ledger import lock_limited
 from tenants.kernel.clock import shanghai_day
-from tenants.kernel.database import Work
+from tenants.kernel.database import Before, Scope, Transact, Work, have_done
 from tenants.kernel.money import Money
 from tenants.kernel.statements import Query, read, read_all
 from tenants.policy import UNSET, Policy
@@ -57,13 +58,7 @@ class Passed:
 
 def assess_waiting(work: Work, vault: Vault, tenant: str, scheme: str, *, demonstration: bool) -> int:
     """Assess every claim of the scheme that a version now in force completes, in one transaction; how many."""
-    assessed, after = 0, None
-    while True:
-        passed = assess_some(work, vault, tenant, scheme, after, demonstration=demonstration)
-        assessed += passed.assessed
-        if passed.last is None:
-            return assessed
-        after = passed.last
+    return assess_by_passes(vault, tenant, scheme, lambda one: one(work), demonstration=demonstration)
 
 
 def assess_some(
@@ -103,16 +98,37 @@ def schemes_held_up(tenant: str, schemes: Sequence[str]) -> Query[list[str]]:
 def assess_held_up(
     work: Work, vault: Vault, tenant: str, policies: Policies, schemes: Sequence[str], *, demonstration: bool
 ) -> None:
-    """Assess what waited for a version that is in force by now, before a newcomer of its scheme takes anything.
+    """See that what waited for a version that is in force by now is assessed before a newcomer of its scheme comes.
 
-    A version that was approved for a later day begins at midnight, whoever notices first.
+    A version that was approved for a later day begins at midnight, whoever notices first. What waited is assessed in
+    transactions of its own: the newcomer's would otherwise hold the audit chain before it locks its accounts.
+
+    Raises:
+        StartAgainError: it is still to be done, see :func:`tenants.kernel.database.have_done`.
     """
     for scheme in schemes:
         policy = policies.in_force(scheme, shanghai_day(work.at))
         if policy is None or any(UNSET in (zone.rate.value, zone.annual_cap.value) for zone in policy.zones):
             continue
         if _waits_for(work, tenant, scheme, policy.version):
-            assess_waiting(work, vault, tenant, scheme, demonstration=demonstration)
+            do = partial(assess_by_passes, vault, tenant, scheme, demonstration=demonstration)
+            have_done(work, Before(f"waiting/{tenant}/{scheme}", Scope((tenant,)), do))
+
+
+def assess_by_passes(vault: Vault, tenant: str, scheme: str, transact: Transact, *, demonstration: bool) -> int:
+    """Assess every claim of the scheme that a version now in force completes, each pass by itself; how many."""
+    assessed, after = 0, None
+    while True:
+        one_pass = partial(_pass, vault, tenant, scheme, after, demonstration=demonstration)
+        passed: Passed = transact(one_pass)
+        assessed += passed.assessed
+        if passed.last is None:
+            return assessed
+        after = passed.last
+
+
+def _pass(vault: Vault, tenant: str, scheme: str, after: UUID | None, work: Work, *, demonstration: bool) -> Passed:
+    return assess_some(work, vault, tenant, scheme, after, demonstration=demonstration)
 
 
 def _waits_for(work: Work, tenant: str, scheme: str, version: str) -> bool:

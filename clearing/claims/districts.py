@@ -59,7 +59,7 @@ def refuse_outside(work: Work, tenant: str, person: str | None, division: str) -
     prefixes = [division_prefix(each) for each in bound]
     if prefixes and not division.startswith(tuple(prefixes)):
         raise Forbidden(
-            "decision.district", "该申请不在您负责的区划内。", "The claim is not of the divisions that you answer for."
+            "decision.district", "该申请不在您负责的区划内。", "It is not of the divisions that you answer for."
         )
 
 
@@ -112,14 +112,38 @@ def end(work: Work, actor: str, tenant: str, district_id: UUID, reason: str) -> 
     return ended
 
 
-def listed(connection: Connection, tenant: str, after: UUID | None, limit: int) -> list[District]:
-    """At most ``limit`` bindings of the tenant behind the id, ended ones included."""
+def listed(
+    connection: Connection, tenant: str, filters: Mapping[str, str | None], after: UUID | None, limit: int
+) -> list[District]:
+    """At most ``limit`` bindings of the tenant behind the id, filtered by ``person`` and ``state`` (bound, ended)."""
     rows = connection.exec_driver_sql(
-        f"select {_LIST} from reviewer_district where tenant = %s "  # noqa: S608 - our own columns
+        f"select {_LIST} from reviewer_district where {_FOUND} "  # noqa: S608 - our own columns
         "and (%s::uuid is null or id > %s) order by id limit %s",
-        (tenant, after, after, limit),
+        (*_values(tenant, filters), after, after, limit),
     )
     return [District(*row) for row in rows]
+
+
+def district_totals(
+    connection: Connection, tenant: str, filters: Mapping[str, str | None], most: int | None
+) -> tuple[int]:
+    """How many bindings the filter finds, counted up to ``most``."""
+    count: int = connection.exec_driver_sql(
+        f"select count(*) from (select 1 from reviewer_district where {_FOUND} limit %s) found",  # noqa: S608 - ours
+        (*_values(tenant, filters), most),
+    ).scalar_one()
+    return (count,)
+
+
+STATES: Final = ("bound", "ended")
+_FOUND: Final = (
+    "tenant = %s and (%s::text is null or person = %s) and (%s::text is null or (ended_at is null) = (%s = 'bound'))"
+)
+
+
+def _values(tenant: str, filters: Mapping[str, str | None]) -> tuple[str | None, ...]:
+    person, state = filters.get("person"), filters.get("state")
+    return (tenant, person, person, state, state)
 
 
 def _own() -> Forbidden:

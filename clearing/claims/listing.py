@@ -86,12 +86,13 @@ def list_claims(connection: Connection, wanted: Filter, after: UUID | None, limi
     return view_claims(connection, [claim_id for (claim_id,) in rows])
 
 
-def totals_of(connection: Connection, wanted: Filter) -> tuple[int, Money]:
-    """How many claims the filter finds, and the sum of their awards."""
+def totals_of(connection: Connection, wanted: Filter, most: int | None = None) -> tuple[int, Money]:
+    """How many claims the filter finds, and the sum of their awards; of ``most`` of them, where that is given."""
     where = " and ".join(("tenant = any((select bound_tenants())::text[])", *wanted.conditions))
     count, fen = connection.exec_driver_sql(
-        f"select count(*), coalesce(sum(award_fen), 0)::bigint from claim_now where {where}",  # noqa: S608 - ours
-        wanted.values,
+        "select count(*), coalesce(sum(award_fen), 0)::bigint from ("  # noqa: S608 - our own conditions
+        f"select award_fen from claim_now where {where} limit %s) found",
+        (*wanted.values, most),
     ).one()
     return count, Money(fen)
 

@@ -79,11 +79,7 @@ def reserve(
     before = _find(work.connection, "platform = %s and external_id = %s", (platform, request.external_id))
     if before is not None:
         if before.request != text:
-            raise Conflict(
-                "reservation.content_differs",
-                "此 external_id 已用于内容不同的额度申请。",
-                "This external_id came before with other content.",
-            )
+            raise other_content()
         return before, False
     on = shanghai_day(request.requested_at)
     policy = _policy(work, request, on, demonstration=demonstration)
@@ -115,6 +111,12 @@ def reserve(
     insert_rows(work.connection, "reservation", COLUMNS, [tuple(getattr(row, column) for column in COLUMNS)])
     _record(work, actor, "reservation.requested", row, None)
     return row, True
+
+
+def other_content() -> Conflict:
+    """The answer where the external id stands for another request."""
+    said = ("此 external_id 已用于内容不同的额度申请。", "This external_id came before with other content.")
+    return Conflict("reservation.content_differs", *said)
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,16 +209,6 @@ def cancel(work: Work, actor: str, reservation_id: UUID, platform: str | None) -
     return _move(work, actor, row, "cancelled")
 
 
-def listed(connection: Connection, platform: str | None, after: UUID | None, limit: int) -> list[ReservationRow]:
-    """At most ``limit`` reservations, of one platform where one is named, behind the one with the id ``after``."""
-    rows = connection.exec_driver_sql(
-        f"select {', '.join(COLUMNS)} from reservation "  # noqa: S608 - our own columns
-        "where (%s::text is null or platform = %s) and (%s::uuid is null or id > %s) order by id limit %s",
-        (platform, platform, after, after, limit),
-    )
-    return [_row(row) for row in rows]
-
-
 def view(connection: Connection, reservation_id: UUID, platform: str | None = None) -> ReservationRow:
     """The reservation; another platform's is as if it were absent.
 
@@ -267,7 +259,7 @@ def release_expired(work: Work) -> int:
         "where state in ('requested', 'confirmed') and expires_on < %s order by tenant, id limit %s for no key update",
         (shanghai_day(work.at), EXPIRED_AT_ONCE),
     ).all()
-    rows = [_row(row) for row in found]
+    rows = [row_of(row) for row in found]
     # all accounts are locked before the first audit chain is
     for tenant in sorted({row.tenant for row in rows}):
         own = [row.id for row in rows if row.tenant == tenant]
@@ -378,10 +370,11 @@ def _find(connection: Connection, where: str, values: tuple[Any, ...]) -> Reserv
         f"select {', '.join(COLUMNS)} from reservation where {where}",  # noqa: S608 - our own condition
         values,
     ).one_or_none()
-    return None if row is None else _row(row)
+    return None if row is None else row_of(row)
 
 
-def _row(row: Any) -> ReservationRow:  # noqa: ANN401 - a row of the driver
+def row_of(row: Any) -> ReservationRow:  # noqa: ANN401 - a row of the driver
+    """The reservation that a row of its ``COLUMNS`` holds."""
     return ReservationRow(*row)
 
 

@@ -144,7 +144,8 @@ def standing_query(tenant: str, claims: Sequence[Submission], years: Sequence[in
 _ON_RECORD: Final = (
     "select 'linked' as kind, division as name, null as state, null::date as from_on, null::date as through_on, "
     "null as scheme, year, null::boolean as on_platform, types as words, null as proofs, null::date as established_on, "
-    "null::uuid as id from linked_region where tenant = %s and year = any(%s) "
+    "null::uuid as id from linked_region r where tenant = %s and year = any(%s) and version = (select max(l.version) "
+    "from linked_region_list l where l.tenant = r.tenant and l.year = r.year and l.state = 'approved') "
     "union all select 'linkage', division, provincial_to_local, from_on, null, scheme, year, null, "
     "array[cap_fen::text, cite] || types, null, null, null "
     "from linkage where tenant = %s and year = any(%s) and state = 'approved' "

@@ -295,20 +295,23 @@ def list_cases(connection: Connection, wanted: Wanted, after: UUID | None, limit
     return [CaseRow(*row) for row in rows]
 
 
-def case_totals(connection: Connection, wanted: Wanted) -> tuple[int, Money]:
-    """How many cases are wanted, and the sum of the awards of the tenants' own claims in them, each once."""
+def case_totals(connection: Connection, wanted: Wanted, most: int | None = None) -> tuple[int, Money]:
+    """How many cases are wanted, and the sum of the awards of the tenants' own claims in them, each once.
+
+    Of ``most`` of them, where that is given.
+    """
     where, values = _conditions(wanted, None)
     halves = [
         "select id, later_id, earlier_id from duplicate_case "  # noqa: S608 - our own conditions
-        f"where {which}_tenant = any(%s){'' if wanted.owner is None else f' and {which}_owner = %s'}{where}"
+        f"where {which}_tenant = any(%s){'' if wanted.owner is None else f' and {which}_owner = %s'}{where} limit %s"
         for which in (LATER, EARLIER)
     ]
-    bound = [list(wanted.tenants), *([] if wanted.owner is None else [wanted.owner]), *values]
+    bound = [list(wanted.tenants), *([] if wanted.owner is None else [wanted.owner]), *values, most]
     count, fen = connection.exec_driver_sql(
-        f"with wanted as ({' union '.join(halves)}) select (select count(*) from wanted), "  # noqa: S608 - ours
+        f"with wanted as (({') union ('.join(halves)}) limit %s) select (select count(*) from wanted), "  # noqa: S608 - ours
         "coalesce((select sum(award_fen) from claim where tenant = any(%s) "
         "and id in (select later_id from wanted union select earlier_id from wanted)), 0)::bigint",
-        (*bound, *bound, list(wanted.tenants)),
+        (*bound, *bound, most, list(wanted.tenants)),
     ).one()
     return count, Money(fen)
 

@@ -19,7 +19,7 @@ def migrate(data_dir: Path) -> None:
     from clearing.places import OWNER_URL, open_places
 
     with open_places(data_dir, os.environ) as places, opened(required(places.owner_url, OWNER_URL)) as owner:
-        bring_up(owner)
+        bring_up(owner, places.settings.mark)
     click.echo(f"数据库结构版本 / schema revision: {newest_revision()}")
 
 

@@ -55,7 +55,7 @@ def list_districts(data_dir: Path, tenant: str, as_json: bool) -> None:
     def every(work: "Work", _service: "Service") -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = []
         after: UUID | None = None
-        while found := districts.listed(work.connection, tenant, after, _PAGE):
+        while found := districts.listed(work.connection, tenant, {}, after, _PAGE):
             rows += [each.json() for each in found]
             after = found[-1].id
         return rows

@@ -84,14 +84,14 @@ def revoke(data_dir: Path, kid: str, tenant: str, reason: str, person: str, as_j
 def _key_work(data_dir: Path, tenant: str) -> Iterator[tuple["Work", "Office"]]:
     """One transaction within the tenant, and the office that seals its keys."""
     from clearing.cli.opening import opened_service
-    from settlement.office import Office
     from tenants.kernel.database import Scope, transaction
 
     _require_tenant(tenant)
-    with opened_service(data_dir) as service:
-        office = Office(service.secrets, service.settings.demonstration)
-        with transaction(service.engine, Scope((tenant,)), service.machine) as work:
-            yield work, office
+    with (
+        opened_service(data_dir) as service,
+        transaction(service.engine, Scope((tenant,)), service.machine) as work,
+    ):
+        yield work, service.office
 
 
 def _require_tenant(tenant: str) -> None:

@@ -13,17 +13,26 @@ from clearing.migrations import migrate
 from clearing.places import Places, open_places
 from clearing.service import Service, open_service
 from clearing.settings import SettingsError
+from tenants.instance import hold_to_mark, require_secrets
 from tenants.kernel.clock import SystemClock
 from tenants.kernel.database import open_engine
 
 
 @contextmanager
 def migrated(data_dir: Path) -> Iterator[Places]:
-    """The places, their schema brought up to date where its owner's address is known."""
+    """The places, their schema brought up to date where its owner's address is known.
+
+    Raises:
+        MixedInstancesError: database, secrets and settings are not of one kind of instance.
+    """
     with open_places(data_dir, os.environ) as places:
+        settings = places.settings
+        require_secrets(settings.secrets_folder, settings.mark)
         if places.owner_url is not None:
             with opened(places.owner_url) as owner:
-                migrate(owner)
+                migrate(owner, settings.mark)
+        with opened(settings.database_url) as engine, hold_to_mark(engine, settings.mark).connect():
+            pass  # it is the one that is meant
         yield places
 
 

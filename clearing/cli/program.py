@@ -21,6 +21,7 @@ COMMANDS: Final = {
     "demo": ("running", "完整演示 / the whole demonstration"),
     "migrate": ("database", "更新数据库结构 / bring the schema up to date"),
     "seed": ("database", "写入随附的区域与政策 / store the shipped tenants and policies"),
+    "sandbox": ("sandbox", "沙箱：建立、重置、拨快时钟 / sandboxes: found, reset, move the clock"),
     "client": ("clients", "接口客户端 / clients of the interface"),
     "import": ("transfers", "导入申请或支持记录 / claims or support records from a file"),
     "export": ("transfers", "导出申请 / claims to a file"),

@@ -25,7 +25,9 @@ def pull() -> None:
 @pull.command("add")
 @click.option("--client", "client_id", required=True, help="The platform's client in whose name the records go in.")
 @click.option("--tenant", required=True, help="The tenant that they are for.")
-@click.option("--what", type=click.Choice(["claims", "support_records"]), default="claims", show_default=True)
+@click.option(
+    "--what", type=click.Choice(["claims", "reservations", "support_records"]), default="claims", show_default=True
+)
 @click.option("--url", required=True, help="The outlet; https, at a public address.")
 @click.option(
     "--token-file",
@@ -52,7 +54,7 @@ def add_source(
             said = f"{client_id} 不是 {tenant} 的平台客户端 / is no platform's client for {tenant}"
             raise click.BadParameter(said, param_hint="--client")
         try:
-            address_of(target_of(url, demonstration=service.settings.demonstration))
+            address_of(target_of(url, demonstration=service.settings.calls_loopback))
         except TargetError as error:
             raise click.BadParameter(str(error), param_hint="--url") from error
         platform, wanted = caller.platform, Registration(tenant, what, url, every_seconds)

@@ -59,13 +59,16 @@ class Instant(click.ParamType[datetime]):
     show_default=True,
     help="How many processes answer HTTP.",
 )
+@click.option("--sandbox", is_flag=True, help="Serve a sandbox; an empty data folder becomes one.")
 @click.pass_obj
-def serve(data_dir: Path, bind: tuple[str, int], demo_clock: datetime | None, web_processes: int) -> None:
+def serve(
+    data_dir: Path, bind: tuple[str, int], demo_clock: datetime | None, web_processes: int, sandbox: bool
+) -> None:
     """启动整个服务，直到 Ctrl-C / Run everything here until Ctrl-C or SIGTERM; migrates and seeds by itself."""
     from clearing.serving import Plan, serve
 
     host, port = bind
-    serve(Plan(data_dir, os.environ, host, port, web_processes, demo_clock, _say))
+    serve(Plan(data_dir, os.environ, host, port, web_processes, demo_clock, sandbox, _say))
 
 
 def _say(said: str) -> None:

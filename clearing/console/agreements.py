@@ -1,6 +1,6 @@
 """Agreements between regions: how providers across the border are paid; proposed, agreed to by both, or refused."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, Final
 from uuid import UUID
@@ -19,20 +19,20 @@ from clearing.api.agreements import (
 )
 from clearing.api.batch_acts import office
 from clearing.api.frame import principal
-from clearing.api.noun import cursor_id, load, write_cursor
+from clearing.api.noun import load
 from clearing.console.desk_words import AGREEMENT_FORMS, AGREEMENT_STATES, CYCLE_VIEWS
 from clearing.console.export import Column
 from clearing.console.filters import tenant_name
 from clearing.console.forms import plain_form
-from clearing.console.lists import as_file, asked, every, filters, require_exportable
-from clearing.console.screen import act, as_api, screen, show, within
+from clearing.console.lists import Figure, Listing, shown
+from clearing.console.screen import act, as_api, screen, within
 from clearing.console.words import word
 from settlement.agreements.agreement import DEFAULT_SET, Agreement, agreement_totals, list_agreements
 from settlement.agreements.agreement_steps import agree, propose, refuse
 from tenants.kernel.canonical import plain
 from tenants.kernel.database import Work
 from tenants.kernel.errors import Problem
-from tenants.kernel.money import Money
+from tenants.kernel.money import ZERO
 from tenants.profile import load_tenants
 
 blueprint = screen("agreements", "/agreements")
@@ -62,11 +62,7 @@ def list_page(tenant: str) -> Response:
 @as_api("agreements.get_agreements")
 def export(tenant: str, form: str) -> Response:
     """The agreements that the address asks for, all of them, as a file."""
-    query = _query(filters())
-    count, total = within(lambda work: agreement_totals(work.connection, tenant, query), (tenant,))
-    require_exportable(count)
-    totals = ((_("份数"), str(count)), (_("敞口限额合计（元）"), str(total)))
-    return as_file(form, f"agreements-{tenant}", _columns(), _all(tenant, query), totals)
+    return _listing(tenant).export(form)
 
 
 @blueprint.post("/<tenant>")
@@ -126,42 +122,25 @@ def _acted(tenant: str, agreement_id: UUID, use_case: Callable[[Work], Agreement
 
 
 def _page(tenant: str, problem: Problem | None = None) -> Response:
-    given = asked()
     others = [profile.tenant for profile in load_tenants() if profile.tenant != tenant]
-    shown: dict[str, Any] = {
-        "tenant": tenant, "tenants": principal().tenants, "asked": given, "states": AGREEMENT_STATES, "others": others,
-        "forms": AGREEMENT_FORMS, "nettings": CYCLE_VIEWS, "usual_set": DEFAULT_SET, "given": request.form,
-    }  # fmt: skip
-    try:
-        query: dict[str, Any] = load(AgreementQuerySchema(), dict(given))
-        limit, after = query.pop("limit"), cursor_id(query.pop("cursor"))
-    except Problem as found:
-        return show("agreements.html", found.status, problem=found, agreements=None, **shown)
-
-    def use_case(work: Work) -> tuple[list[Agreement], tuple[int, Money]]:
-        found = list_agreements(work.connection, tenant, query, after, limit + 1)
-        return found, agreement_totals(work.connection, tenant, query)
-
-    agreements, (count, total) = within(use_case, (tenant,))
-    following = write_cursor(str(agreements[limit - 1].id)) if len(agreements) > limit else None
-    status = HTTPStatus.OK if problem is None else problem.status
-    return show(
-        "agreements.html", status, problem=problem, agreements=agreements[:limit], count=count, total=total,
-        next_cursor=following, **shown,
+    return shown(
+        "agreements.html", _listing(tenant).page(), problem, tenant=tenant, tenants=principal().tenants,
+        states=AGREEMENT_STATES, others=others, forms=AGREEMENT_FORMS, nettings=CYCLE_VIEWS, usual_set=DEFAULT_SET,
+        given=request.form,
     )  # fmt: skip
 
 
-def _query(given: dict[str, str]) -> dict[str, Any]:
-    query: dict[str, Any] = load(AgreementQuerySchema(), dict(given))
-    query.pop("limit"), query.pop("cursor")
-    return query
-
-
-def _all(tenant: str, query: dict[str, Any]) -> Iterator[Agreement]:
-    def read(after: UUID | None, limit: int) -> list[Agreement]:
-        return within(lambda work: list_agreements(work.connection, tenant, query, after, limit), (tenant,))
-
-    return every(read, lambda agreement: agreement.id)
+def _listing(tenant: str) -> Listing[Agreement, UUID]:
+    return Listing(
+        name=f"agreements-{tenant}",
+        schema=AgreementQuerySchema,
+        read=lambda work, query, after, limit: list_agreements(work.connection, tenant, query, after, limit),
+        totals=lambda work, query, most: agreement_totals(work.connection, tenant, query, most),
+        key=lambda agreement: agreement.id,
+        columns=_columns,
+        figures=lambda: (Figure(_("敞口限额合计（元）"), lambda agreement: agreement.exposure_limit or ZERO),),
+        tenants=(tenant,),
+    )
 
 
 def _columns() -> tuple[Column[Agreement], ...]:

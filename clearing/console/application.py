@@ -25,11 +25,14 @@ from clearing.console import (
     cycle,
     debts,
     deliveries,
+    demo_bank,
+    districts,
     elsewhere,
     home,
     instruction,
     jobs,
     keys,
+    linkages,
     months,
     outlets,
     pairs,
@@ -40,11 +43,13 @@ from clearing.console import (
     qualifications,
     queue,
     receipts,
+    registers,
     rehearsal,
     reservations,
     settings,
     settings_import,
     sign_in,
+    single_sign_on,
     statement,
     static_files,
     suspense,
@@ -56,10 +61,11 @@ from clearing.console.language import speak
 from tenants.kernel.clock import Clock
 
 SCREENS: Final[tuple[ModuleType, ...]] = (
-    static_files, sign_in, instruction, home, claims, claim, queue, cases, case, pairs, reservations, batches, batch,
+    static_files, sign_in, single_sign_on, instruction,
+    home, claims, claim, queue, cases, case, pairs, reservations, batches, batch,
     bank, statement, payee, clearing, cycle, debts, agreements, connectors, jobs, clients, deliveries, receipts, keys,
-    settings, settings_import, policies, policy, policy_draft, rehearsal, qualifications, admissions, trust_list,
-    audit, account, outlets, suspense, months, elsewhere,
+    settings, settings_import, linkages, districts, policies, policy, policy_draft, rehearsal, registers,
+    qualifications, admissions, trust_list, audit, account, outlets, suspense, months, elsewhere,
 )  # fmt: skip
 """One module a screen; each has a ``blueprint``."""
 
@@ -69,7 +75,8 @@ def open_console(app: Flask, machine: Clock, *, demonstrates: bool) -> None:
     speak(app)
     furnish(app)
     app.extensions["console-door"] = Window(sign_in.TRIES_PER_WINDOW)
+    single_sign_on.know_providers(app)
     app.extensions["console-figures"] = Figures(machine)
     app.jinja_env.globals["demonstrates"] = demonstrates
-    for module in SCREENS + ((clock,) if demonstrates else ()):
+    for module in SCREENS + ((clock, demo_bank) if demonstrates else ()):
         app.register_blueprint(module.blueprint)

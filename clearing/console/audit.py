@@ -15,7 +15,8 @@ from clearing.api.noun import load, write_cursor
 from clearing.auditing.proof import chain_head, prove
 from clearing.auditing.search import Page
 from clearing.checkpoints import Checkpoints
-from clearing.console.export import Column, as_csv, as_xlsx
+from clearing.console.export import Column
+from clearing.console.lists import as_file
 from clearing.console.screen import as_api, screen, show, within
 from clearing.console.words import ACTIONS, word
 from tenants.kernel.canonical import Json
@@ -60,8 +61,7 @@ def search_page(tenant: str) -> Response:
 def export(tenant: str, form: str) -> Response:
     """The entries that the address asks for, as a file; at most so many of the newest."""
     asked = {name: value for name, value in _asked().items() if name not in {"cursor", "limit"}}
-    made = as_csv if form == "csv" else as_xlsx
-    return made(f"audit-{tenant}", _columns(), _all(tenant, asked), ((_("最多导出"), str(MOST_EXPORTED)),))
+    return as_file(form, f"audit-{tenant}", _columns(), _all(tenant, asked))
 
 
 @blueprint.get("/<tenant>/check")

@@ -1,29 +1,36 @@
 """A batch at the bank: its payment file sent, the bank's answers handed in, and what they came to."""
 
 import tempfile
-from http import HTTPStatus
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
 
 from flask import Response, request
+from flask_babel import gettext as _
 from werkzeug.wrappers import Response as AnyResponse
 
 from clearing.api.frame import current, principal
-from clearing.api.noun import DEFAULT_LIMIT, cursor_id, load, write_cursor
+from clearing.api.noun import PageSchema, load
 from clearing.api.sending import sent_by_caller
 from clearing.api.settlements import BatchAgainSchema, lines_of
 from clearing.api.statements import MAX_STATEMENT_BYTES
+from clearing.console.export import Column
 from clearing.console.forms import plain_form
-from clearing.console.screen import act, as_api, screen, show, within
+from clearing.console.lists import Figure, Listing, shown
+from clearing.console.screen import act, as_api, screen, within
+from clearing.console.words import word
 from settlement.bank.sending import calls_of, find_submission, submission_json
-from settlement.batches.batch import find_batch
+from settlement.batches.batch import Batch, find_batch
 from settlement.batches.batch_settlement import list_settlements, state_again, sums_of
 from settlement.matching_back import reach_linked
+from settlement.statements.matching import CLASSES
 from settlement.statements.reconciliation import Imported, import_statement
-from settlement.statements.statement_records import class_totals, list_statements, statement_json
+from settlement.statements.statement_records import class_totals, list_statements, statement_json, statement_totals
 from tenants.kernel.database import Work
 from tenants.kernel.errors import FieldError, Invalid, NotFound, Problem, Text
+
+Statement = dict[str, Any]
 
 blueprint = screen("bank", "/batches/<tenant>/<uuid:batch_id>/bank")
 
@@ -67,14 +74,9 @@ def hand_in(tenant: str, batch_id: UUID) -> AnyResponse:
         with tempfile.TemporaryDirectory(prefix="statement-") as folder:
             path = Path(folder) / "statement"
             _keep_upload(path)
-            return within(lambda work: _import(work, tenant, batch_id, path), (tenant,))
+            return within(lambda work: bank_answered(work, tenant, batch_id, path), (tenant,))
 
-    def report(imported: Imported) -> str:
-        statement = imported.statement
-        done = "statement-known" if imported.before else "statement-imported"
-        return f"/console/batches/{tenant}/{statement.batch_id}/bank/statements/{statement.id}?done={done}"
-
-    return act(take_in, lambda problem: _page(tenant, batch_id, problem), report)
+    return act(take_in, lambda problem: _page(tenant, batch_id, problem), lambda done: statement_address(tenant, done))
 
 
 @blueprint.post("/settlement")
@@ -101,7 +103,15 @@ def statement_lines(tenant: str, batch_id: UUID, number: int) -> Response:
     return lines_of(tenant, batch_id, number)
 
 
-def _import(work: Work, tenant: str, batch_id: UUID, path: Path) -> Imported:
+def statement_address(tenant: str, imported: Imported) -> str:
+    """Where the statement that was handed in is shown."""
+    statement = imported.statement
+    done = "statement-known" if imported.before else "statement-imported"
+    return f"/console/batches/{tenant}/{statement.batch_id}/bank/statements/{statement.id}?done={done}"
+
+
+def bank_answered(work: Work, tenant: str, batch_id: UUID, path: Path) -> Imported:
+    """Import the bank's answer in the file, as the caller."""
     reach_linked(work, tenant)
     return import_statement(work.connection, tenant, batch_id, path, principal().subject, work.at, current().office)
 
@@ -124,26 +134,60 @@ def _keep_upload(path: Path) -> None:
 
 
 def _page(tenant: str, batch_id: UUID, problem: Problem | None = None) -> Response:
-    after = cursor_id(request.args.get("cursor"))
-
     def use_case(work: Work) -> dict[str, Any]:
         batch = find_batch(work.connection, tenant, batch_id)
-        statements = list_statements(work.connection, tenant, batch_id, after, DEFAULT_LIMIT + 1)
-        last = statements[DEFAULT_LIMIT - 1] if len(statements) > DEFAULT_LIMIT else None
         return {
             "batch": batch,
             "sums": sums_of(work.connection, batch, work.at).json() if batch.instructed_at is not None else None,
             "settlements": list_settlements(work.connection, batch),
             "submission": _submission(work, tenant, batch_id),
-            "statements": [
-                statement_json(each, class_totals(work.connection, each)) for each in statements[:DEFAULT_LIMIT]
-            ],
-            "next_cursor": None if last is None else write_cursor(str(last.id)),
         }
 
-    status = HTTPStatus.OK if problem is None else problem.status
+    found = within(use_case, (tenant,))
     connected = tenant in current().banks
-    return show("bank.html", status, tenant=tenant, problem=problem, connected=connected, **within(use_case, (tenant,)))
+    return shown("bank.html", _statements(found["batch"]).page(), problem, tenant=tenant, connected=connected, **found)
+
+
+@blueprint.get("/export.<any(csv,xlsx):form>")
+@as_api("batches.get_statements")
+def export_statements(tenant: str, batch_id: UUID, form: str) -> Response:
+    """The bank's files of the batch, all of them, as a file."""
+    return _statements(within(lambda work: find_batch(work.connection, tenant, batch_id), (tenant,))).export(form)
+
+
+def _statements(batch: Batch) -> Listing[Statement, UUID]:
+    def read(work: Work, _query: Mapping[str, Any], after: UUID | None, limit: int) -> list[Statement]:
+        rows = list_statements(work.connection, batch.tenant, batch.id, after, limit)
+        return [dict(statement_json(each, class_totals(work.connection, each))) for each in rows]
+
+    return Listing(
+        name=f"{batch.batch_no}-statements",
+        schema=PageSchema,
+        read=read,
+        totals=lambda work, _query, most: statement_totals(work.connection, batch.tenant, batch.id, most),
+        key=lambda each: UUID(str(each["id"])),
+        columns=_columns,
+        figures=lambda: (Figure(_("行数"), lambda each: int(each["lines"])),),
+        tenants=(batch.tenant,),
+    )
+
+
+def _columns() -> tuple[Column[Statement], ...]:
+    def of_class(each: Statement, name: str, what: str) -> str:
+        return str(each["classes"].get(name, {}).get(what, "0" if what == "count" else "0.00"))
+
+    return (
+        Column(_("导入时间"), lambda each: str(each["imported_at"])),
+        Column(_("导入人"), lambda each: str(each["imported_by"])),
+        Column(_("格式"), lambda each: str(each["format"])),
+        Column(_("行数"), lambda each: str(each["lines"])),
+        *(
+            Column(f"{word('line_class', name)} · {title}", lambda each, n=name, w=what: of_class(each, n, w))  # type: ignore[misc]
+            for name in CLASSES
+            for what, title in (("count", _("行数")), ("amount", _("金额（元）")))
+        ),
+        Column("SHA-256", lambda each: str(each["sha256"])),
+    )
 
 
 def _submission(work: Work, tenant: str, batch_id: UUID) -> dict[str, Any] | None:

@@ -6,6 +6,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from flask import Response, request
+from flask_babel import gettext as _
 from werkzeug.wrappers import Response as AnyResponse
 
 from clearing.api.batch_acts import (
@@ -19,11 +20,21 @@ from clearing.api.batch_acts import (
 from clearing.api.batch_clearing import LiftSchema
 from clearing.api.batches import MAX_REASON_CHARACTERS, StepSchema, line_of
 from clearing.api.frame import current, principal
-from clearing.api.noun import load, read_cursor, write_cursor
+from clearing.api.noun import PageSchema, load, read_cursor
+from clearing.console.export import Column
 from clearing.console.forms import plain_form
+from clearing.console.lists import Figure, Listing, shown
 from clearing.console.screen import act, as_api, may, screen, show, within
 from clearing.console.visit import visit
-from settlement.batches.batch import Batch, control_totals, find_batch, list_items, lock_batch
+from settlement.batches.batch import (
+    Batch,
+    BatchItem,
+    control_totals,
+    find_batch,
+    item_totals,
+    list_items,
+    lock_batch,
+)
 from settlement.batches.batch_files import list_files
 from settlement.batches.batch_states import possible_steps
 from settlement.batches.batch_steps import cancel
@@ -31,14 +42,14 @@ from settlement.batches.progress import AT_WORK, progress_of
 from settlement.batches.two_releasers import first_release
 from settlement.cycles.exposure import find_hold, lift_hold
 from tenants.accounts import confirms
+from tenants.kernel.canonical import plain
 from tenants.kernel.clock import shanghai_day
 from tenants.kernel.database import Scope, Work, run
 from tenants.kernel.errors import Forbidden, PreconditionFailed, Problem
-from tenants.kernel.money import Money
+from tenants.kernel.money import ZERO, Money
 
 blueprint = screen("batch", "/batches/<tenant>/<uuid:batch_id>")
 
-ITEMS_SHOWN: Final = 100
 PROVED: Final = frozenset({"seal", "release"})
 """The steps before which a person proves once more who it is."""
 OPERATIONS: Final = {
@@ -60,16 +71,10 @@ def batch_page(tenant: str, batch_id: UUID) -> Response:
 
 
 def _shown(tenant: str, batch_id: UUID, problem: Problem | None = None) -> Response:
-    after = line_of(read_cursor(request.args.get("cursor")))
-
     def use_case(work: Work) -> dict[str, Any]:
         batch = find_batch(work.connection, tenant, batch_id)
-        items = list_items(work.connection, batch, after, ITEMS_SHOWN + 1)
-        following = write_cursor(str(items[ITEMS_SHOWN - 1].line)) if len(items) > ITEMS_SHOWN else None
         return {
             "batch": batch,
-            "items": items[:ITEMS_SHOWN],
-            "next_cursor": following,
             "files": list_files(work.connection, tenant, batch_id),
             "today": shanghai_day(work.at),
             "steps": _open_to_me(batch),
@@ -79,8 +84,42 @@ def _shown(tenant: str, batch_id: UUID, problem: Problem | None = None) -> Respo
             "me": principal().subject,
         }
 
-    status = HTTPStatus.OK if problem is None else problem.status
-    return show("batch.html", status, tenant=tenant, problem=problem, **within(use_case, (tenant,)))
+    found = within(use_case, (tenant,))
+    return shown("batch.html", _items(found["batch"]).page(), problem, tenant=tenant, **found)
+
+
+@blueprint.get("/export.<any(csv,xlsx):form>")
+@as_api(*READ)
+def export_items(tenant: str, batch_id: UUID, form: str) -> Response:
+    """The batch's claims, all of them, as a file."""
+    return _items(within(lambda work: find_batch(work.connection, tenant, batch_id), (tenant,))).export(form)
+
+
+def _items(batch: Batch) -> Listing[BatchItem, int]:
+    return Listing(
+        name=batch.batch_no,
+        schema=PageSchema,
+        read=lambda work, _query, after, limit: list_items(work.connection, batch, after or 0, limit),
+        totals=lambda work, _query, most: item_totals(work.connection, batch, most),
+        key=lambda item: item.line,
+        columns=_columns,
+        figures=lambda: (Figure(_("合计（元）"), lambda item: ZERO if item.removed_at else item.amount),),
+        tenants=(batch.tenant,),
+        after=lambda cursor: line_of(read_cursor(cursor)),
+    )
+
+
+def _columns() -> tuple[Column[BatchItem], ...]:
+    return (
+        Column(_("序号"), lambda item: str(item.line)),
+        Column(_("申请编号"), lambda item: item.claim_no),
+        Column(_("企业"), lambda item: item.enterprise_name),
+        Column(_("服务机构"), lambda item: item.provider_name),
+        Column(_("收款人"), lambda item: item.payee_name),
+        Column(_("金额（元）"), lambda item: str(item.amount), amount=True),
+        Column(_("移出时间"), lambda item: str(plain(item.removed_at) or "")),
+        Column(_("移出理由"), lambda item: item.removed_reason or ""),
+    )
 
 
 @blueprint.get("/files/<name>")

@@ -2,24 +2,29 @@
 
 from http import HTTPStatus
 from typing import Any, Final
+from uuid import UUID
 
 from flask import Response, redirect, request
+from flask_babel import gettext as _
 from werkzeug.wrappers import Response as AnyResponse
 
 from clearing.api.batch_acts import cut_as_ordered, order_of
 from clearing.api.batches import BatchOrderSchema, BatchQuerySchema
 from clearing.api.frame import principal
-from clearing.api.noun import cursor_id, load, write_cursor
+from clearing.api.noun import load
 from clearing.console.desk_words import BATCH_KINDS
+from clearing.console.export import Column
+from clearing.console.filters import scheme_name
 from clearing.console.forms import plain_form
+from clearing.console.lists import Figure, Listing, shown
 from clearing.console.screen import as_api, screen, show, within
-from clearing.console.words import BATCH_STATES, MODES
+from clearing.console.words import BATCH_STATES, MODES, word
 from settlement.batches.batch import Batch, list_batches
 from settlement.batches.preview import Preview, batch_totals, preview_cut
 from settlement.batches.progress import cut_progress
+from tenants.kernel.canonical import plain
 from tenants.kernel.database import Work
 from tenants.kernel.errors import Problem, not_found
-from tenants.kernel.money import Money
 from tenants.profile import load_tenants
 
 blueprint = screen("batches", "/batches")
@@ -39,23 +44,47 @@ def choose() -> AnyResponse:
 @as_api("batches.get_batches")
 def list_page(tenant: str) -> Response:
     """The region's batches, newest first, counted and summed as filtered."""
-    asked = {name: value for name, value in request.args.items() if value and name != "done"}
-    query: dict[str, Any] = load(BatchQuerySchema(), dict(asked))
-    limit, after = query.pop("limit"), cursor_id(query.pop("cursor"))
-
-    def use_case(work: Work) -> tuple[list[Batch], tuple[int, Money], bool]:
-        return (
-            list_batches(work.connection, tenant, query, after, limit + 1),
-            batch_totals(work.connection, tenant, query),
-            cut_progress(work.connection, tenant) is not None,
-        )
-
-    batches, (count, total), cutting = within(use_case, (tenant,))
-    return show(
-        "batches.html", tenant=tenant, tenants=principal().tenants, asked=asked, batches=batches[:limit], count=count,
-        total=total, next_cursor=write_cursor(str(batches[limit - 1].id)) if len(batches) > limit else None,
-        cutting=cutting, states=BATCH_STATES, modes=MODES, schemes=schemes_of(tenant),
+    cutting = within(lambda work: cut_progress(work.connection, tenant) is not None, (tenant,))
+    return shown(
+        "batches.html", _listing(tenant).page(), tenant=tenant, tenants=principal().tenants, cutting=cutting,
+        states=BATCH_STATES, modes=MODES, schemes=schemes_of(tenant),
     )  # fmt: skip
+
+
+@blueprint.get("/<tenant>/export.<any(csv,xlsx):form>")
+@as_api("batches.get_batches")
+def export(tenant: str, form: str) -> Response:
+    """The batches that the address asks for, all of them, as a file."""
+    return _listing(tenant).export(form)
+
+
+def _listing(tenant: str) -> Listing[Batch, UUID]:
+    return Listing(
+        name=f"batches-{tenant}",
+        schema=BatchQuerySchema,
+        read=lambda work, query, after, limit: list_batches(work.connection, tenant, dict(query), after, limit),
+        totals=lambda work, query, most: batch_totals(work.connection, tenant, query, most),
+        key=lambda batch: batch.id,
+        columns=_columns,
+        figures=lambda: (Figure(_("合计（元）"), lambda batch: batch.total),),
+        tenants=(tenant,),
+    )
+
+
+def _columns() -> tuple[Column[Batch], ...]:
+    return (
+        Column(_("批次"), lambda batch: batch.batch_no),
+        Column(_("种类"), lambda batch: word("batch_kind", batch.kind)),
+        Column(_("券种"), lambda batch: scheme_name(batch.tenant, batch.scheme)),
+        Column(_("方式"), lambda batch: word("mode", batch.mode)),
+        Column(_("状态"), lambda batch: word("batch_state", batch.state)),
+        Column(_("笔数"), lambda batch: str(batch.item_count)),
+        Column(_("合计（元）"), lambda batch: str(batch.total), amount=True),
+        Column(_("切批时间"), lambda batch: str(plain(batch.cut_at))),
+        Column(_("切批人"), lambda batch: batch.cut_by),
+        Column(_("公示截止"), lambda batch: str(plain(batch.publicity_through_on) or "")),
+        Column(_("封存人"), lambda batch: batch.sealed_by or ""),
+    )
 
 
 @blueprint.get("/<tenant>/cut")

@@ -1,6 +1,6 @@
 """The register of suspected duplicates (疑似重复): filtered by its address, counted, exported exactly as filtered."""
 
-from collections.abc import Iterator
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -9,19 +9,16 @@ from flask_babel import gettext as _
 
 from clearing.api.cases import CaseQuerySchema, wanted_cases
 from clearing.api.frame import principal
-from clearing.api.noun import cursor_id, load, write_cursor
-from clearing.claims.suspicions import CaseRow, case_json, case_totals, list_cases
+from clearing.claims.suspicions import case_json, case_totals, list_cases
 from clearing.console.desk_words import CASE_KINDS
 from clearing.console.export import Column
 from clearing.console.filters import platform_name, tenant_name
-from clearing.console.lists import as_file, asked, every, filters, require_exportable
-from clearing.console.screen import as_api, screen, show, within
+from clearing.console.lists import Figure, Listing, shown
+from clearing.console.screen import as_api, screen
 from clearing.console.words import word
 from tenants.kernel.canonical import Json
 from tenants.kernel.clock import shanghai_day
 from tenants.kernel.database import Work
-from tenants.kernel.errors import Problem
-from tenants.kernel.money import Money
 
 blueprint = screen("cases", "/cases")
 
@@ -32,47 +29,33 @@ Shown = dict[str, Json]
 @as_api("cases.list_the_cases")
 def list_page() -> Response:
     """One page of the cases that the address asks for, each from the own side."""
-    given = asked()
-    shown: dict[str, Any] = {"asked": given, "kinds": CASE_KINDS, "tenants": principal().tenants, "me": principal()}
-    try:
-        query: dict[str, Any] = load(CaseQuerySchema(), dict(given))
-        limit, after = query["limit"], cursor_id(query["cursor"])
-    except Problem as problem:
-        return show("cases.html", problem.status, problem=problem, items=[], **shown)
-
-    def use_case(work: Work) -> tuple[list[CaseRow], list[Shown], tuple[int, Money]]:
-        today = shanghai_day(work.at)
-        wanted = wanted_cases(query, today)
-        rows = list_cases(work.connection, wanted, after, limit + 1)
-        told = [case_json(row, wanted.tenants, today) for row in rows[:limit]]
-        return rows, told, case_totals(work.connection, wanted)
-
-    rows, items, (count, total) = within(use_case)
-    following = write_cursor(str(rows[limit - 1].id)) if len(rows) > limit else None
-    return show("cases.html", problem=None, items=items, count=count, total=total, next_cursor=following, **shown)
+    return shown("cases.html", _listing().page(), kinds=CASE_KINDS, tenants=principal().tenants, me=principal())
 
 
 @blueprint.get("/export.<any(csv,xlsx):form>")
 @as_api("cases.list_the_cases")
 def export(form: str) -> Response:
     """The cases that the address asks for, all of them, as a file."""
-    query: dict[str, Any] = load(CaseQuerySchema(), dict(filters()))
-    count, total = within(lambda work: case_totals(work.connection, wanted_cases(query, shanghai_day(work.at))))
-    require_exportable(count)
-    totals = ((_("件数"), str(count)), (_("本方申请核定合计（元）"), str(total)))
-    return as_file(form, "cases", _columns(), _all(query), totals)
+    return _listing().export(form)
 
 
-def _all(query: dict[str, Any]) -> Iterator[Shown]:
-    def read(after: UUID | None, limit: int) -> list[Shown]:
-        def use_case(work: Work) -> list[Shown]:
-            today = shanghai_day(work.at)
-            wanted = wanted_cases(query, today)
-            return [case_json(row, wanted.tenants, today) for row in list_cases(work.connection, wanted, after, limit)]
+def _listing() -> Listing[Shown, UUID]:
+    def read(work: Work, query: Mapping[str, Any], after: UUID | None, limit: int) -> list[Shown]:
+        today = shanghai_day(work.at)
+        wanted = wanted_cases(dict(query), today)
+        return [case_json(row, wanted.tenants, today) for row in list_cases(work.connection, wanted, after, limit)]
 
-        return within(use_case)
-
-    return every(read, lambda item: UUID(str(item["id"])))
+    return Listing(
+        name="cases",
+        schema=CaseQuerySchema,
+        read=read,
+        totals=lambda work, query, most: case_totals(
+            work.connection, wanted_cases(dict(query), shanghai_day(work.at)), most
+        ),
+        key=lambda item: UUID(str(item["id"])),
+        columns=_columns,
+        figures=lambda: (Figure(_("本方申请核定合计（元）"), None),),
+    )
 
 
 def _columns() -> tuple[Column[Shown], ...]:

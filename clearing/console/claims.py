@@ -1,6 +1,5 @@
 """The list of claims: filtered by its address, counted and summed, exported exactly as filtered."""
 
-from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
@@ -9,17 +8,14 @@ from flask_babel import gettext as _
 
 from clearing.api.claims import ClaimQuerySchema
 from clearing.api.frame import principal
-from clearing.api.noun import cursor_id, load, write_cursor
 from clearing.claims.listing import Filter, list_claims, totals_of
 from clearing.claims.records import ClaimView
 from clearing.console.export import Column
 from clearing.console.filters import platform_name, scheme_name, tenant_name
-from clearing.console.lists import as_file, asked, every, filters, require_exportable
-from clearing.console.screen import as_api, screen, show, within
+from clearing.console.lists import Figure, Listing, shown
+from clearing.console.screen import as_api, screen
 from clearing.console.words import MODES, STATES, word
 from tenants.kernel.clock import print_instant
-from tenants.kernel.database import Work
-from tenants.kernel.errors import Problem
 from tenants.kernel.money import Money
 from tenants.profile import load_tenants
 
@@ -30,45 +26,26 @@ blueprint = screen("claims", "/claims")
 @as_api("claims.list_all")
 def list_page() -> Response:
     """One page of the claims that the address asks for; an address that asks nonsense keeps what was typed."""
-    given = asked()
-    try:
-        wanted, after, limit = _read(given)
-    except Problem as problem:
-        return show("claims.html", problem.status, problem=problem, asked=given, views=[], **_choices())
-
-    def use_case(work: Work) -> tuple[list[ClaimView], tuple[int, Money]]:
-        return list_claims(work.connection, wanted, after, limit + 1), totals_of(work.connection, wanted)
-
-    views, (count, total) = within(use_case)
-    following = write_cursor(str(views[limit - 1].row.id)) if len(views) > limit else None
-    return show(
-        "claims.html", asked=given, views=views[:limit], count=count, total=total, next_cursor=following, problem=None,
-        **_choices(),
-    )  # fmt: skip
+    return shown("claims.html", _listing().page(), **_choices())
 
 
 @blueprint.get("/export.<any(csv,xlsx):form>")
 @as_api("claims.list_all")
 def export(form: str) -> Response:
     """The claims that the address asks for, all of them, as a file."""
-    wanted = _read(filters())[0]
-    count, total = within(lambda work: totals_of(work.connection, wanted))
-    require_exportable(count)
-    totals = ((_("笔数"), str(count)), (_("合计（元）"), str(total)))
-    return as_file(form, "claims", _columns(), _all(wanted), totals)
+    return _listing().export(form)
 
 
-def _read(asked: dict[str, str]) -> tuple[Filter, UUID | None, int]:
-    query: dict[str, Any] = load(ClaimQuerySchema(), dict(asked))
-    limit, after = query.pop("limit"), cursor_id(query.pop("cursor"))
-    return Filter.from_query(query), after, limit
-
-
-def _all(wanted: Filter) -> Iterator[ClaimView]:
-    def read(after: UUID | None, limit: int) -> list[ClaimView]:
-        return within(lambda work: list_claims(work.connection, wanted, after, limit))
-
-    return every(read, lambda view: view.row.id)
+def _listing() -> Listing[ClaimView, UUID]:
+    return Listing(
+        name="claims",
+        schema=ClaimQuerySchema,
+        read=lambda work, query, after, limit: list_claims(work.connection, Filter.from_query(query), after, limit),
+        totals=lambda work, query, most: totals_of(work.connection, Filter.from_query(query), most),
+        key=lambda view: view.row.id,
+        columns=_columns,
+        figures=lambda: (Figure(_("核定合计（元）"), lambda view: Money(view.row.award_fen)),),
+    )
 
 
 def _choices() -> dict[str, Any]:

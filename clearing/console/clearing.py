@@ -1,8 +1,6 @@
 """Clearing between regions: its windows with what is owed in them, counted and summed; a new window."""
 
-from collections.abc import Iterator
 from http import HTTPStatus
-from typing import Any
 from uuid import UUID
 
 from flask import Response, redirect
@@ -11,12 +9,12 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from clearing.api.cycles import CycleQuerySchema, WindowSchema, everyone, opened_by_caller
 from clearing.api.frame import principal
-from clearing.api.noun import cursor_id, load, write_cursor
+from clearing.api.noun import load
 from clearing.console.desk_words import CYCLE_STATES
 from clearing.console.export import Column
 from clearing.console.forms import plain_form
-from clearing.console.lists import as_file, asked, every, filters, require_exportable
-from clearing.console.screen import as_api, screen, show, within
+from clearing.console.lists import Figure, Listing, shown
+from clearing.console.screen import as_api, screen, within
 from clearing.console.words import word
 from settlement.agreements.agreement import DEFAULT_SET
 from settlement.cycles.cycle import Cycle, cycle_totals, gross_of, list_cycles
@@ -58,53 +56,31 @@ def open_window() -> AnyResponse:
 @as_api("cycles.get_cycles")
 def export(form: str) -> Response:
     """The windows that the address asks for, all of them, as a file."""
-    query = _query(filters())
-    query.pop("limit"), query.pop("cursor")
-    tenants = principal().tenants
-    count, total = within(lambda work: cycle_totals(work.connection, query, tenants))
-    require_exportable(count)
-    return as_file(form, "cycles", _columns(), _all(query), ((_("周期数"), str(count)), (_("合计（元）"), str(total))))
+    return _listing().export(form)
 
 
 def _page(problem: Problem | None = None) -> Response:
-    given, tenants = asked(), principal().tenants
-    shown: dict[str, Any] = {"asked": given, "states": CYCLE_STATES, "usual_set": DEFAULT_SET}
-    try:
-        query = _query(given)
-        limit, after = query.pop("limit"), cursor_id(query.pop("cursor"))
-    except Problem as found:
-        return show("clearing.html", found.status, problem=found, cycles=None, **shown)
-
-    def use_case(work: Work) -> tuple[list[Listed], tuple[int, Money]]:
-        cycles = list_cycles(work.connection, query, after, limit + 1)
-        return _with_sums(work, cycles, tenants), cycle_totals(work.connection, query, tenants)
-
-    cycles, (count, total) = within(use_case)
-    following = write_cursor(str(cycles[limit - 1][0].id)) if len(cycles) > limit else None
-    status = HTTPStatus.OK if problem is None else problem.status
-    return show(
-        "clearing.html", status, problem=problem, cycles=cycles[:limit], count=count, total=total,
-        next_cursor=following, **shown,
-    )  # fmt: skip
+    return shown("clearing.html", _listing().page(), problem, states=CYCLE_STATES, usual_set=DEFAULT_SET)
 
 
-def _query(given: dict[str, str]) -> dict[str, Any]:
-    found: dict[str, Any] = load(CycleQuerySchema(), dict(given))
-    return found
+def _listing() -> Listing[Listed, UUID]:
+    tenants = principal().tenants
+    return Listing(
+        name="cycles",
+        schema=CycleQuerySchema,
+        read=lambda work, query, after, limit: _with_sums(
+            work, list_cycles(work.connection, dict(query), after, limit), tenants
+        ),
+        totals=lambda work, query, most: cycle_totals(work.connection, dict(query), tenants, most),
+        key=lambda listed: listed[0].id,
+        columns=_columns,
+        figures=lambda: (Figure(_("合计（元）"), lambda listed: listed[2]),),
+    )
 
 
 def _with_sums(work: Work, cycles: list[Cycle], tenants: tuple[str, ...]) -> list[Listed]:
     sums = gross_of(work.connection, cycles, tenants)
     return [(cycle, *sums.get(cycle.id, (0, ZERO))) for cycle in cycles]
-
-
-def _all(query: dict[str, Any]) -> Iterator[Listed]:
-    tenants = principal().tenants
-
-    def read(after: UUID | None, limit: int) -> list[Listed]:
-        return within(lambda work: _with_sums(work, list_cycles(work.connection, query, after, limit), tenants))
-
-    return every(read, lambda listed: listed[0].id)
 
 
 def _columns() -> tuple[Column[Listed], ...]:

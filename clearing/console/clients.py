@@ -1,7 +1,7 @@
 """Clients of the interface: what each may do, its public keys and their rotation, and its last requests."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
@@ -10,7 +10,7 @@ from flask_babel import gettext as _
 from werkzeug.wrappers import Response as AnyResponse
 
 from clearing.api.frame import principal
-from clearing.api.noun import load, read_cursor, write_cursor
+from clearing.api.noun import load, read_cursor
 from clearing.api.operations import (
     ClientQuerySchema,
     PublicKeySchema,
@@ -22,7 +22,7 @@ from clearing.api.operations import (
 from clearing.console.batch import prove
 from clearing.console.export import Column
 from clearing.console.filters import platform_name
-from clearing.console.lists import as_file, asked, every, filters, require_exportable
+from clearing.console.lists import Figure, Listing, shown
 from clearing.console.screen import act, as_api, screen, show, within
 from clearing.operating.clients import ClientRow, client_totals, find_client_of, keys_of, list_clients
 from tenants.kernel.canonical import plain
@@ -36,33 +36,31 @@ blueprint = screen("clients", "/connectors/clients")
 @as_api("operations.get_clients")
 def list_page() -> Response:
     """One page of the clients that act for the person's regions only."""
-    given, tenants = asked(), principal().tenants
-    query: dict[str, Any] = load(ClientQuerySchema(), dict(given))
-    limit, after, platform = query["limit"], read_cursor(query["cursor"]), query["platform"]
-
-    def use_case(work: Work) -> tuple[list[ClientRow], dict[str, Any], tuple[int, int]]:
-        rows = list_clients(work.connection, tenants, platform, after, limit + 1)
-        keys = keys_of(work.connection, [row.client_id for row in rows])
-        return rows, keys, client_totals(work.connection, tenants, platform)
-
-    rows, keys, (count, live) = within(use_case)
-    latest = request_log().latest([row.client_id for row in rows[:limit]])
-    return show(
-        "clients.html", asked=given, clients=rows[:limit], keys=keys, latest=latest, count=count, live=live,
-        next_cursor=write_cursor(rows[limit - 1].client_id) if len(rows) > limit else None,
-    )  # fmt: skip
+    listing = _listing().page()
+    names = [row.client_id for row in listing["items"] or ()]
+    keys = within(lambda work: keys_of(work.connection, names))
+    return shown("clients.html", listing, latest=request_log().latest(names), keys=keys)
 
 
 @blueprint.get("/export.<any(csv,xlsx):form>")
 @as_api("operations.get_clients")
 def export(form: str) -> Response:
     """The clients that the address asks for, all of them, as a file."""
-    platform = load(ClientQuerySchema(), dict(filters()))["platform"]
+    return _listing().export(form)
+
+
+def _listing() -> Listing[ClientRow, str]:
     tenants = principal().tenants
-    count, live = within(lambda work: client_totals(work.connection, tenants, platform))
-    require_exportable(count)
-    totals = ((_("客户端数"), str(count)), (_("其中有效"), str(live)))
-    return as_file(form, "clients", _columns(), _all(platform), totals)
+    return Listing(
+        name="clients",
+        schema=ClientQuerySchema,
+        read=lambda work, query, after, limit: list_clients(work.connection, tenants, query["platform"], after, limit),
+        totals=lambda work, query, most: client_totals(work.connection, tenants, query["platform"], most),
+        key=lambda row: row.client_id,
+        columns=_columns,
+        figures=lambda: (Figure(_("其中有效"), lambda row: int(row.revoked_at is None)),),
+        after=read_cursor,
+    )
 
 
 @blueprint.get("/<client_id>")
@@ -129,15 +127,6 @@ def _page(client_id: str, problem: Problem | None = None) -> Response:
         "client.html", status, client=row, keys=keys, log=requests_json(client_id), problem=problem,
         given=request.form if problem is not None else {},
     )  # fmt: skip
-
-
-def _all(platform: str | None) -> Iterator[ClientRow]:
-    tenants = principal().tenants
-
-    def read(after: str | None, limit: int) -> list[ClientRow]:
-        return within(lambda work: list_clients(work.connection, tenants, platform, after, limit))
-
-    return every(read, lambda row: row.client_id)
 
 
 def _columns() -> tuple[Column[ClientRow], ...]:

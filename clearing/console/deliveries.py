@@ -1,7 +1,6 @@
 """Webhooks of all platforms: what was delivered, what waits, what was given up; sent again from an event on."""
 
-from collections.abc import Iterator
-from http import HTTPStatus
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -10,7 +9,7 @@ from flask_babel import gettext as _
 from werkzeug.wrappers import Response as AnyResponse
 
 from clearing.api.frame import principal
-from clearing.api.noun import bad_query, cursor_id, load, write_cursor
+from clearing.api.noun import bad_query
 from clearing.api.operations import (
     LARGEST_SEQ,
     EndpointQuerySchema,
@@ -21,8 +20,9 @@ from clearing.api.operations import (
 from clearing.console.desk_words import MESSAGE_STATES
 from clearing.console.export import Column
 from clearing.console.filters import platform_name, tenant_name
-from clearing.console.lists import as_file, asked, every, filters, require_exportable
-from clearing.console.screen import act, as_api, screen, show, within
+from clearing.console.lists import Figure, Listing, shown
+from clearing.console.screen import act, as_api, screen, within
+from clearing.console.words import word
 from clearing.operating.deliveries import (
     Backlog,
     MessageRow,
@@ -31,6 +31,7 @@ from clearing.operating.deliveries import (
     find_endpoint,
     list_endpoints,
     list_messages,
+    message_totals,
 )
 from clearing.webhooks.endpoints import EndpointRow
 from tenants.kernel.canonical import plain
@@ -46,31 +47,35 @@ Listed = tuple[EndpointRow, Backlog]
 @as_api("operations.get_endpoints")
 def list_page() -> Response:
     """One page of the endpoints."""
-    given, tenants = asked(), principal().tenants
-    query: dict[str, Any] = load(EndpointQuerySchema(), dict(given))
-    limit, after, platform = query["limit"], cursor_id(query["cursor"]), query["platform"]
-
-    def use_case(work: Work) -> tuple[list[Listed], tuple[int, Backlog]]:
-        return _read(work, tenants, platform, after, limit + 1), endpoint_totals(work.connection, tenants, platform)
-
-    endpoints, (count, behind) = within(use_case)
-    return show(
-        "deliveries.html", asked=given, endpoints=endpoints[:limit], count=count, behind=behind,
-        next_cursor=write_cursor(str(endpoints[limit - 1][0].id)) if len(endpoints) > limit else None,
-    )  # fmt: skip
+    return shown("deliveries.html", _endpoints().page())
 
 
 @blueprint.get("/export.<any(csv,xlsx):form>")
 @as_api("operations.get_endpoints")
 def export(form: str) -> Response:
     """The endpoints that the address asks for, all of them, as a file."""
-    platform, tenants = load(EndpointQuerySchema(), dict(filters()))["platform"], principal().tenants
-    count, behind = within(lambda work: endpoint_totals(work.connection, tenants, platform))
-    require_exportable(count)
-    totals = (
-        (_("地址数"), str(count)), (_("待推送"), str(behind.waiting)), (_("已放弃"), str(behind.given_up)),
-    )  # fmt: skip
-    return as_file(form, "webhooks", _columns(), _all(tenants, platform), totals)
+    return _endpoints().export(form)
+
+
+def _endpoints() -> Listing[Listed, UUID]:
+    tenants = principal().tenants
+
+    def totals(work: Work, query: Mapping[str, Any], most: int | None) -> tuple[int, int, int]:
+        count, behind = endpoint_totals(work.connection, tenants, query["platform"], most)
+        return count, behind.waiting, behind.given_up
+
+    return Listing(
+        name="webhooks",
+        schema=EndpointQuerySchema,
+        read=lambda work, query, after, limit: _read(work, tenants, query["platform"], after, limit),
+        totals=totals,
+        key=lambda one: one[0].id,
+        columns=_columns,
+        figures=lambda: (
+            Figure(_("待推送"), lambda one: one[1].waiting),
+            Figure(_("已放弃"), lambda one: one[1].given_up),
+        ),
+    )
 
 
 @blueprint.get("/<uuid:endpoint_id>")
@@ -78,6 +83,14 @@ def export(form: str) -> Response:
 def endpoint_page(endpoint_id: UUID) -> Response:
     """One endpoint with a page of its messages, the newest first."""
     return _page(endpoint_id)
+
+
+@blueprint.get("/<uuid:endpoint_id>/export.<any(csv,xlsx):form>")
+@as_api("operations.get_messages")
+def export_messages(endpoint_id: UUID, form: str) -> Response:
+    """The endpoint's messages that the address asks for, all of them, as a file."""
+    row = within(lambda work: find_endpoint(work.connection, principal().tenants, endpoint_id))
+    return _messages(row).export(form)
 
 
 @blueprint.post("/<uuid:endpoint_id>/resend")
@@ -104,34 +117,33 @@ def _first() -> int:
 
 
 def _page(endpoint_id: UUID, problem: Problem | None = None) -> Response:
-    given = asked()
-    query: dict[str, Any] = load(MessageQuerySchema(), dict(given))
-    limit, before = query["limit"], seq_of(query["cursor"])
-
-    def use_case(work: Work) -> tuple[EndpointRow, Backlog, list[MessageRow]]:
+    def use_case(work: Work) -> tuple[EndpointRow, Backlog]:
         row = find_endpoint(work.connection, principal().tenants, endpoint_id)
-        messages = list_messages(work.connection, row, query["state"], before, limit + 1)
-        return row, backlogs(work.connection, [row.id])[row.id], messages
+        return row, backlogs(work.connection, [row.id])[row.id]
 
-    row, behind, messages = within(use_case)
-    status = HTTPStatus.OK if problem is None else problem.status
-    return show(
-        "endpoint.html", status, endpoint=row, behind=behind, messages=messages[:limit], asked=given, problem=problem,
-        states=MESSAGE_STATES, given=request.form,
-        next_cursor=write_cursor(str(messages[limit - 1].seq)) if len(messages) > limit else None,
+    row, behind = within(use_case)
+    return shown(
+        "endpoint.html", _messages(row).page(), problem, endpoint=row, behind=behind, states=MESSAGE_STATES,
+        given=request.form,
     )  # fmt: skip
+
+
+def _messages(row: EndpointRow) -> Listing[MessageRow, int]:
+    return Listing(
+        name=f"webhook-{row.platform}",
+        schema=MessageQuerySchema,
+        read=lambda work, query, before, limit: list_messages(work.connection, row, query["state"], before, limit),
+        totals=lambda work, query, most: message_totals(work.connection, row, query["state"], most),
+        key=lambda message: message.seq,
+        columns=_message_columns,
+        after=seq_of,
+    )
 
 
 def _read(work: Work, tenants: tuple[str, ...], platform: str | None, after: UUID | None, limit: int) -> list[Listed]:
     rows = list_endpoints(work.connection, tenants, platform, after, limit)
     behind = backlogs(work.connection, [row.id for row in rows])
     return [(row, behind[row.id]) for row in rows]
-
-
-def _all(tenants: tuple[str, ...], platform: str | None) -> Iterator[Listed]:
-    return every(
-        lambda after, limit: within(lambda work: _read(work, tenants, platform, after, limit)), lambda one: one[0].id
-    )
 
 
 def _columns() -> tuple[Column[Listed], ...]:
@@ -143,4 +155,17 @@ def _columns() -> tuple[Column[Listed], ...]:
         Column(_("停用时间"), lambda one: str(plain(one[0].disabled_at) or "")),
         Column(_("待推送"), lambda one: str(one[1].waiting)),
         Column(_("已放弃"), lambda one: str(one[1].given_up)),
+    )
+
+
+def _message_columns() -> tuple[Column[MessageRow], ...]:
+    return (
+        Column(_("序号"), lambda message: str(message.seq)),
+        Column(_("事件"), lambda message: message.type),
+        Column(_("对象"), lambda message: str(message.subject_id)),
+        Column(_("状态"), lambda message: word("message", message.state)),
+        Column(_("产生时间"), lambda message: str(plain(message.queued_at))),
+        Column(_("已尝试次数"), lambda message: str(message.attempts)),
+        Column(_("最近答复"), lambda message: str(message.last_answer or "")),
+        Column(_("完成时间"), lambda message: str(plain(message.done_at) or "")),
     )

@@ -146,6 +146,7 @@ LETTER_STATES: Final[Words] = {
 }
 OUTLET_KINDS: Final[Words] = {
     "claims": _l("兑付申请"),
+    "reservations": _l("额度申请"),
     "support_records": _l("他处支持记录"),
 }
 BATCH_KINDS: Final[Words] = {

@@ -12,7 +12,8 @@ from flask import Response, stream_with_context
 from xlsxwriter import Workbook  # type: ignore[import-untyped]
 
 Row = TypeVar("Row")
-Totals = tuple[tuple[str, str], ...]
+Totals = Callable[[], tuple[tuple[str, str], ...]]
+"""Names and values of what all rows come to, asked for when the last row has gone by."""
 
 _BOM: Final = "\ufeff"
 _RUNS: Final = ("=", "+", "-", "@", "\t", "\r")
@@ -47,7 +48,7 @@ def as_csv(name: str, columns: tuple[Column[Row], ...], rows: Iterable[Row], tot
                 yield buffer.getvalue()
                 buffer.seek(0)
                 buffer.truncate()
-        for pair in totals:
+        for pair in totals():
             writer.writerow(pair)
         yield buffer.getvalue()
 
@@ -79,7 +80,7 @@ def as_xlsx(name: str, columns: tuple[Column[Row], ...], rows: Iterable[Row], to
                     sheet.write_string(number, index, column.value(row), plain)
         sums = book.add_worksheet("2")
         sums.set_column(0, 1, _WIDTH)
-        for number, (label, value) in enumerate(totals):
+        for number, (label, value) in enumerate(totals()):
             sums.write_string(number, 0, label, bold)
             sums.write_string(number, 1, value, plain)
     size = file.seek(0, io.SEEK_END)

@@ -14,3 +14,9 @@ def plain_form(*names: str, required: Sequence[str] = ()) -> dict[str, Json]:
     """
     given = {name: " ".join(request.form.get(name, "").split()) for name in names}
     return {name: value for name, value in given.items() if value or name in required}
+
+
+def decision_form() -> dict[str, Json]:
+    """What becomes of a proposed version: its number, outcome and reason."""
+    version = request.form.get("version", "")
+    return plain_form("outcome", "reason") | {"version": int(version) if version.isdecimal() else version}

@@ -95,6 +95,11 @@ def _tiles(work: Work, me: Principal, today: date) -> list[Tile]:
         tiles.append(Tile(submitted, _("个政策版本待您批准"), "/console/policies"))
         lists = waiting.trust_lists_waiting(work.connection, me.subject)
         tiles.append(Tile(lists, _("份免审名单待您批准"), "/console/registers/trust-list/" + me.tenants[0]))
+        regions = waiting.linked_regions_waiting(work.connection, me.subject)
+        tiles.append(Tile(regions, _("份联动地区名单待您批准"), "/console/settings/" + me.tenants[0]))
+        linked = waiting.linkages_waiting(work.connection, me.subject)
+        place = f"/console/settings/{me.tenants[0]}/linkages?state=proposed"
+        tiles.append(Tile(linked, _("份联动承诺待您核准"), place))
     if may("policies.post_policy"):
         tiles.append(Tile(drafts, _("份政策草稿尚未提交"), "/console/policies"))
     if may("standings.decide_qualification"):

@@ -1,8 +1,5 @@
 """The queue: what the workers have still to do and what is stuck, tried again by clicking."""
 
-from collections.abc import Iterator
-from http import HTTPStatus
-from typing import Any
 from uuid import UUID
 
 from flask import Response
@@ -10,15 +7,13 @@ from flask_babel import gettext as _
 from werkzeug.wrappers import Response as AnyResponse
 
 from clearing.api.frame import principal
-from clearing.api.noun import cursor_id, load, write_cursor
 from clearing.api.operations import JobQuerySchema
 from clearing.console.export import Column
 from clearing.console.filters import platform_name, tenant_name
-from clearing.console.lists import as_file, asked, every, filters, require_exportable
-from clearing.console.screen import act, as_api, screen, show, within
+from clearing.console.lists import Figure, Listing, shown
+from clearing.console.screen import act, as_api, screen, within
 from clearing.operating.jobs import JobRow, job_totals, list_jobs, retry
 from tenants.kernel.canonical import plain
-from tenants.kernel.database import Work
 from tenants.kernel.errors import Problem
 
 blueprint = screen("jobs", "/connectors/jobs")
@@ -47,40 +42,24 @@ def try_again(job_id: UUID) -> AnyResponse:
 @as_api("operations.get_jobs")
 def export(form: str) -> Response:
     """The jobs that the address asks for, all of them, as a file."""
-    query: dict[str, Any] = load(JobQuerySchema(), dict(filters()))
-    tenants = principal().tenants
-    count, stuck = within(lambda work: job_totals(work.connection, tenants, query))
-    require_exportable(count)
-    return as_file(form, "jobs", _columns(), _all(query), ((_("任务数"), str(count)), (_("其中停滞"), str(stuck))))
+    return _listing().export(form)
 
 
 def _page(problem: Problem | None = None) -> Response:
-    given, tenants = asked(), principal().tenants
-    try:
-        query: dict[str, Any] = load(JobQuerySchema(), dict(given))
-        limit, after = query["limit"], cursor_id(query["cursor"])
-    except Problem as found:
-        return show("jobs.html", found.status, problem=found, asked=given, tenants=tenants, jobs=None)
-
-    def use_case(work: Work) -> tuple[list[JobRow], tuple[int, int]]:
-        rows = list_jobs(work.connection, tenants, query, after, limit + 1)
-        return rows, job_totals(work.connection, tenants, query)
-
-    jobs, (count, stuck) = within(use_case)
-    status = HTTPStatus.OK if problem is None else problem.status
-    return show(
-        "jobs.html", status, problem=problem, asked=given, tenants=tenants, jobs=jobs[:limit], count=count,
-        stuck=stuck, next_cursor=write_cursor(str(jobs[limit - 1].id)) if len(jobs) > limit else None,
-    )  # fmt: skip
+    return shown("jobs.html", _listing().page(), problem, tenants=principal().tenants)
 
 
-def _all(query: dict[str, Any]) -> Iterator[JobRow]:
+def _listing() -> Listing[JobRow, UUID]:
     tenants = principal().tenants
-
-    def read(after: UUID | None, limit: int) -> list[JobRow]:
-        return within(lambda work: list_jobs(work.connection, tenants, query, after, limit))
-
-    return every(read, lambda job: job.id)
+    return Listing(
+        name="jobs",
+        schema=JobQuerySchema,
+        read=lambda work, query, after, limit: list_jobs(work.connection, tenants, query, after, limit),
+        totals=lambda work, query, most: job_totals(work.connection, tenants, query, most),
+        key=lambda job: job.id,
+        columns=_columns,
+        figures=lambda: (Figure(_("其中停滞"), lambda job: int(job.stuck)),),
+    )
 
 
 def _columns() -> tuple[Column[JobRow], ...]:

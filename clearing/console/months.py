@@ -5,15 +5,19 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from flask import Response, redirect, request
+from flask_babel import gettext as _
 from werkzeug.wrappers import Response as AnyResponse
 
 from clearing.api.frame import principal
 from clearing.api.months import month_before, month_file
-from clearing.api.noun import DEFAULT_LIMIT, write_cursor
+from clearing.api.noun import DEFAULT_LIMIT, PageSchema
+from clearing.console.export import Column
+from clearing.console.lists import Listing, shown
 from clearing.console.screen import act, as_api, screen, show, within
 from settlement.months.month import Month
-from settlement.months.month_end import ClosedMonth, close_month, list_closed, preview, require_begun
+from settlement.months.month_end import ClosedMonth, close_month, closed_totals, list_closed, preview, require_begun
 from settlement.months.tables import NAMES
+from tenants.kernel.canonical import plain
 from tenants.kernel.clock import shanghai_day
 from tenants.kernel.database import Work
 from tenants.kernel.errors import Problem, not_found
@@ -35,19 +39,45 @@ def choose() -> AnyResponse:
 @as_api("months.get_months")
 def list_page(tenant: str) -> Response:
     """The closed months, the latest first, and those that are not closed yet."""
-    before = month_before(request.args.get("cursor"))
+    listing = _listing(tenant).page()
 
-    def use_case(work: Work) -> tuple[list[ClosedMonth], list[Month]]:
-        closed = list_closed(work.connection, tenant, before, DEFAULT_LIMIT + 1)
-        return closed, _open_months(closed, shanghai_day(work.at)) if before is None else []
+    def still_open(work: Work) -> list[Month]:
+        latest = list_closed(work.connection, tenant, None, 1)
+        return _open_months(latest, shanghai_day(work.at))
 
-    closed, still_open = within(use_case, (tenant,))
-    last = closed[DEFAULT_LIMIT - 1] if len(closed) > DEFAULT_LIMIT else None
-    return show(
-        "months.html", tenant=tenant, tenants=principal().tenants, closed=closed[:DEFAULT_LIMIT], still_open=still_open,
-        asked={"cursor": request.args.get("cursor")},
-        next_cursor=None if last is None else write_cursor(str(last.month_on)),
+    return shown(
+        "months.html", listing, tenant=tenant, tenants=principal().tenants,
+        still_open=[] if "cursor" in listing["asked"] else within(still_open, (tenant,)),
     )  # fmt: skip
+
+
+@blueprint.get("/<tenant>/export.<any(csv,xlsx):form>")
+@as_api("months.get_months")
+def export_list(tenant: str, form: str) -> Response:
+    """The closed months, all of them, as a file."""
+    return _listing(tenant).export(form)
+
+
+def _listing(tenant: str) -> Listing[ClosedMonth, date]:
+    return Listing(
+        name=f"months-{tenant}",
+        schema=PageSchema,
+        read=lambda work, _query, before, limit: list_closed(work.connection, tenant, before, limit),
+        totals=lambda work, _query, most: closed_totals(work.connection, tenant, most),
+        key=lambda month: month.month_on,
+        columns=_columns,
+        tenants=(tenant,),
+        after=month_before,
+    )
+
+
+def _columns() -> tuple[Column[ClosedMonth], ...]:
+    return (
+        Column(_("月份"), lambda month: month.month_on.isoformat()[:7]),
+        Column(_("月结人"), lambda month: month.closed_by),
+        Column(_("月结时间"), lambda month: str(plain(month.closed_at))),
+        Column("SHA-256", lambda month: month.report_sha256),
+    )
 
 
 @blueprint.get("/<tenant>/<month>")

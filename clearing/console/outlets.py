@@ -1,6 +1,6 @@
 """Outlets that this service pulls from: how each stands, asked at once, and the records that could not be taken in."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any, Final
 from uuid import UUID
@@ -11,19 +11,19 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from clearing.api.dead_letters import LetterDismissalSchema, LetterQuerySchema
 from clearing.api.frame import current, principal
-from clearing.api.noun import DEFAULT_LIMIT, cursor_id, load, write_cursor
+from clearing.api.noun import PageSchema, load
 from clearing.api.pull_sources import REPLAYED_AT_ONCE
 from clearing.console.desk_words import LETTER_STATES
 from clearing.console.export import Column
 from clearing.console.filters import platform_name, tenant_name
 from clearing.console.forms import plain_form
-from clearing.console.lists import as_file, asked, every, filters, require_exportable
-from clearing.console.screen import act, as_api, screen, show, within
+from clearing.console.language import speaks_english
+from clearing.console.lists import Figure, Listing, shown
+from clearing.console.screen import act, as_api, screen, within
 from clearing.console.words import word
 from clearing.pulling import letters, sources
 from clearing.pulling.pace import Pace
 from clearing.pulling.replaying import replay_all, replay_one
-from tenants.kernel.canonical import Json
 from tenants.kernel.database import Work
 from tenants.kernel.errors import Problem
 
@@ -33,7 +33,7 @@ PLACE: Final = "/console/connectors/outlets"
 LETTERS: Final = f"{PLACE}/letters"
 _PACE: Final = Pace()
 
-Letter = dict[str, Json]
+Outlet = dict[str, Any]
 
 
 @blueprint.get("")
@@ -41,6 +41,13 @@ Letter = dict[str, Json]
 def list_page() -> Response:
     """The outlets of the person's regions."""
     return _page()
+
+
+@blueprint.get("/export.<any(csv,xlsx):form>")
+@as_api("pull-sources.list_sources")
+def export_outlets(form: str) -> Response:
+    """The outlets of the person's regions, all of them, as a file."""
+    return _outlets().export(form)
 
 
 @blueprint.post("/<uuid:source_id>/poll")
@@ -78,13 +85,9 @@ def letters_page() -> Response:
 
 @blueprint.get("/letters/export.<any(csv,xlsx):form>")
 @as_api("dead-letters.list_letters")
-def export(form: str) -> Response:
+def export_letters(form: str) -> Response:
     """The dead letters that the address asks for, all of them, as a file."""
-    wanted = _wanted(filters())
-    count, still_open = within(lambda work: letters.letter_totals(work.connection, wanted))
-    require_exportable(count)
-    totals = ((_("记录数"), str(count)), (_("其中待处理"), str(still_open)))
-    return as_file(form, "dead-letters", _columns(), _all(wanted), totals)
+    return _letter_list().export(form)
 
 
 @blueprint.post("/letters/<uuid:letter_id>/replay")
@@ -113,42 +116,56 @@ def _acted(use_case: Callable[[Work], object], done: str) -> AnyResponse:
 
 
 def _page(problem: Problem | None = None) -> Response:
-    given = asked()
-    after = cursor_id(given.get("cursor"))
-    rows = within(lambda work: sources.listed(work.connection, None, after, DEFAULT_LIMIT + 1))
-    shown = [sources.source_json(row, _PACE) for row in rows[:DEFAULT_LIMIT]]
-    following = write_cursor(str(rows[DEFAULT_LIMIT - 1].id)) if len(rows) > DEFAULT_LIMIT else None
-    status = HTTPStatus.OK if problem is None else problem.status
-    return show("outlets.html", status, problem=problem, outlets=shown, asked=given, next_cursor=following)
+    return shown("outlets.html", _outlets().page(), problem)
+
+
+def _outlets() -> Listing[Outlet, UUID]:
+    return Listing(
+        name="outlets",
+        schema=PageSchema,
+        read=lambda work, _query, after, limit: [
+            dict(sources.source_json(row, _PACE)) for row in sources.listed(work.connection, None, after, limit)
+        ],
+        totals=lambda work, _query, most: sources.source_totals(work.connection, None, most),
+        key=lambda one: UUID(str(one["id"])),
+        columns=_outlet_columns,
+    )
 
 
 def _letters(problem: Problem | None = None) -> Response:
-    given = asked()
-    query: dict[str, Any] = load(LetterQuerySchema(), dict(given))
-    limit, after, wanted = query["limit"], cursor_id(query["cursor"]), _wanted(given)
-
-    def use_case(work: Work) -> tuple[list[letters.LetterRow], tuple[int, int]]:
-        rows = letters.listed(work.connection, wanted, after, limit + 1)
-        return rows, letters.letter_totals(work.connection, wanted)
-
-    rows, (count, still_open) = within(use_case)
-    status = HTTPStatus.OK if problem is None else problem.status
-    return show(
-        "letters.html", status, problem=problem, letters=[letters.letter_json(row) for row in rows[:limit]],
-        asked=given, states=LETTER_STATES, count=count, still_open=still_open,
-        next_cursor=write_cursor(str(rows[limit - 1].id)) if len(rows) > limit else None,
-    )  # fmt: skip
+    listing = _letter_list().page()
+    rows = listing["items"]
+    listing["items"] = None if rows is None else [letters.letter_json(row) for row in rows]
+    return shown("letters.html", listing, problem, states=LETTER_STATES)
 
 
-def _wanted(given: dict[str, str]) -> letters.Filter:
-    query: dict[str, Any] = load(LetterQuerySchema(), dict(given))
-    return letters.Filter(None, query["source"], query["state"])
+def _letter_list() -> Listing[letters.LetterRow, UUID]:
+    def wanted(query: Mapping[str, Any]) -> letters.Filter:
+        return letters.Filter(None, query["source"], query["state"])
+
+    return Listing(
+        name="dead-letters",
+        schema=LetterQuerySchema,
+        read=lambda work, query, after, limit: letters.listed(work.connection, wanted(query), after, limit),
+        totals=lambda work, query, most: letters.letter_totals(work.connection, wanted(query), most),
+        key=lambda row: row.id,
+        columns=_columns,
+        figures=lambda: (Figure(_("其中待处理"), lambda row: int(row.state == "open")),),
+    )
 
 
-def _all(wanted: letters.Filter) -> Iterator[letters.LetterRow]:
-    return every(
-        lambda after, limit: within(lambda work: letters.listed(work.connection, wanted, after, limit)),
-        lambda row: row.id,
+def _outlet_columns() -> tuple[Column[Outlet], ...]:
+    return (
+        Column(_("平台"), lambda one: platform_name(str(one["platform"]))),
+        Column(_("区域"), lambda one: tenant_name(str(one["tenant"]))),
+        Column(_("种类"), lambda one: word("outlet_kind", str(one["what"]))),
+        Column(_("地址"), lambda one: str(one["url"])),
+        Column(_("状况"), lambda one: word("outlet", str(one["state"]))),
+        Column(_("最近答复"), lambda one: str(one["answered_at"] or "")),
+        Column(_("下次拉取"), lambda one: str(one["next_poll_at"] or "")),
+        Column(_("记录数"), lambda one: str(one["records"])),
+        Column(_("新收"), lambda one: str(one["stored"])),
+        Column(_("未接收"), lambda one: str(one["dead_letters_open"])),
     )
 
 
@@ -156,13 +173,20 @@ def _columns() -> tuple[Column[letters.LetterRow], ...]:
     def said(row: letters.LetterRow, name: str) -> str:
         return str(letters.letter_json(row)[name] or "")
 
+    def problem(row: letters.LetterRow) -> str:
+        told: Any = letters.letter_json(row)["problem"]
+        language = "en" if speaks_english() else "zh"
+        errors = [f"{error['pointer']} {error[language]}" for error in told["errors"]]
+        return "; ".join((str(told[language]), *errors))
+
     return (
+        Column(_("编号"), lambda row: str(row.id)),
         Column(_("到达时间"), lambda row: said(row, "came_at")),
         Column(_("平台"), lambda row: platform_name(row.platform)),
         Column(_("区域"), lambda row: tenant_name(row.tenant)),
         Column(_("页、位置"), lambda row: f"{row.page_seq}/{row.position}"),
         Column(_("代码"), lambda row: row.code),
-        Column(_("问题"), lambda row: row.problem),
+        Column(_("问题"), problem),
         Column(_("状态"), lambda row: word("letter", row.state)),
         Column(_("处理人"), lambda row: row.decided_by or ""),
         Column(_("理由"), lambda row: row.reason or ""),

@@ -1,8 +1,7 @@
 """Near duplicates: pairs of claims that look like one spending, next to each other, dismissed or confirmed."""
 
-from collections.abc import Iterator
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from flask import Response, request
@@ -11,13 +10,13 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from clearing.api.claims import reviewer
 from clearing.api.frame import principal
-from clearing.api.noun import cursor_id, load, write_cursor
+from clearing.api.noun import load
 from clearing.api.similar_pairs import PairDecisionSchema, PairQuerySchema
 from clearing.console.desk_words import PAIR_STATES
 from clearing.console.export import Column
 from clearing.console.filters import platform_name, tenant_name
 from clearing.console.forms import plain_form
-from clearing.console.lists import as_file, asked, every, filters, require_exportable
+from clearing.console.lists import Figure, Listing, shown
 from clearing.console.screen import act, as_api, screen, show, within
 from clearing.console.words import word
 from clearing.likeness.comparison import compared_json, pair_json
@@ -25,7 +24,6 @@ from clearing.likeness.holding import decide_pair
 from clearing.likeness.pairs import PairView, list_pairs, pair_totals, view_pair
 from tenants.kernel.database import Work
 from tenants.kernel.errors import Problem
-from tenants.kernel.money import Money
 
 blueprint = screen("pairs", "/pairs")
 
@@ -33,38 +31,34 @@ DONE: Final = {"dismiss": "pair-dismissed", "confirm": "pair-confirmed"}
 
 
 @blueprint.get("")
-@as_api("similar-pairs.list_all")
+@as_api("similar-pairs.list_similar_pairs")
 def list_page() -> Response:
     """One page of the pairs that the address asks for, the first found first."""
-    given = asked()
-    shown: dict[str, Any] = {"asked": given, "states": PAIR_STATES, "tenants": principal().tenants}
-    try:
-        query: dict[str, Any] = load(PairQuerySchema(), dict(given))
-        limit, after = query["limit"], cursor_id(query["cursor"])
-    except Problem as problem:
-        return show("pairs.html", problem.status, problem=problem, items=[], **shown)
-    tenant, state = query.get("tenant"), query.get("state")
-
-    def use_case(work: Work) -> tuple[list[PairView], tuple[int, Money]]:
-        pairs = list_pairs(work.connection, tenant, state, after, limit + 1)
-        return pairs, pair_totals(work.connection, tenant, state)
-
-    pairs, (count, total) = within(use_case)
-    following = write_cursor(str(pairs[limit - 1].row.id)) if len(pairs) > limit else None
-    items = [pair_json(pair) for pair in pairs[:limit]]
-    return show("pairs.html", problem=None, items=items, count=count, total=total, next_cursor=following, **shown)
+    listing = _listing().page()
+    rows = listing["items"]
+    listing["items"] = None if rows is None else [pair_json(pair) for pair in rows]
+    return shown("pairs.html", listing, states=PAIR_STATES, tenants=principal().tenants)
 
 
 @blueprint.get("/export.<any(csv,xlsx):form>")
-@as_api("similar-pairs.list_all")
+@as_api("similar-pairs.list_similar_pairs")
 def export(form: str) -> Response:
     """The pairs that the address asks for, all of them, as a file."""
-    query: dict[str, Any] = load(PairQuerySchema(), dict(filters()))
-    tenant, state = query.get("tenant"), query.get("state")
-    count, total = within(lambda work: pair_totals(work.connection, tenant, state))
-    require_exportable(count)
-    totals = ((_("对数"), str(count)), (_("后到申请核定合计（元）"), str(total)))
-    return as_file(form, "pairs", _columns(), _all(tenant, state), totals)
+    return _listing().export(form)
+
+
+def _listing() -> Listing[PairView, UUID]:
+    return Listing(
+        name="pairs",
+        schema=PairQuerySchema,
+        read=lambda work, query, after, limit: list_pairs(
+            work.connection, query.get("tenant"), query.get("state"), after, limit
+        ),
+        totals=lambda work, query, most: pair_totals(work.connection, query.get("tenant"), query.get("state"), most),
+        key=lambda pair: pair.row.id,
+        columns=_columns,
+        figures=lambda: (Figure(_("后到申请核定合计（元）"), None),),
+    )
 
 
 @blueprint.get("/<uuid:pair_id>")
@@ -96,13 +90,6 @@ def _page(pair_id: UUID, problem: Problem | None = None) -> Response:
     status = HTTPStatus.OK if problem is None else problem.status
     given = request.form if problem is not None else {}
     return show("pair.html", status, pair=pair, problem=problem, given=given)
-
-
-def _all(tenant: str | None, state: str | None) -> Iterator[PairView]:
-    def read(after: UUID | None, limit: int) -> list[PairView]:
-        return within(lambda work: list_pairs(work.connection, tenant, state, after, limit))
-
-    return every(read, lambda pair: pair.row.id)
 
 
 def _columns() -> tuple[Column[PairView], ...]:

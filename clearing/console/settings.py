@@ -9,10 +9,11 @@ from werkzeug.wrappers import Response as AnyResponse
 from clearing.api.frame import principal
 from clearing.api.noun import load
 from clearing.api.payout_account import set_account
+from clearing.api.standing_form import TrustDecisionSchema
 from clearing.api.tenants import BudgetSchema, set_budget
 from clearing.console.batch import prove
 from clearing.console.batches import schemes_of
-from clearing.console.forms import plain_form
+from clearing.console.forms import decision_form, plain_form
 from clearing.console.screen import as_api, may, screen, show, within
 from clearing.tenancy import budgets, linked_regions
 from connectors.claim_schema import PayeeSchema
@@ -58,6 +59,23 @@ def put_budget(tenant: str, scheme: str, year: int) -> AnyResponse:
     return redirect(f"/console/settings/{tenant}?done=budget", HTTPStatus.SEE_OTHER)
 
 
+@blueprint.post("/<tenant>/linked-regions/<int(min=2000, max=2100):year>/decision")
+@as_api("tenants.decide_linked_regions")
+def decide_regions(tenant: str, year: int) -> AnyResponse:
+    """Approve or reject the year's linked regions that another person proposed."""
+
+    def use_case(work: Work) -> None:
+        given: dict[str, Any] = load(TrustDecisionSchema(), decision_form())
+        actor = principal().subject
+        linked_regions.decide(work, actor, tenant, year, given["version"], given["outcome"], given["reason"])
+
+    try:
+        within(use_case, (tenant,))
+    except Problem as problem:
+        return _page(tenant, problem)
+    return redirect(f"/console/settings/{tenant}?done=trust-decided", HTTPStatus.SEE_OTHER)
+
+
 @blueprint.post("/<tenant>/payout-account")
 @as_api("payout_account.put_payout_account")
 def put_account(tenant: str) -> AnyResponse:
@@ -101,6 +119,7 @@ def _read(work: Work, tenant: str) -> dict[str, Any]:
     return {
         "year": year,
         "budgets": [budgets.read_budget(work.connection, tenant, s, y) for s in schemes_of(tenant) for y in years],
+        "me": principal().subject,
         "regions": [linked_regions.read(work.connection, tenant, y) for y in years],
         "calendars": [read_year(work.connection, tenant, y) for y in years],
         "account": account,

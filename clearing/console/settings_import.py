@@ -11,7 +11,7 @@ from clearing.api.calendars import CalendarSchema
 from clearing.api.frame import principal
 from clearing.api.noun import load
 from clearing.api.standing_form import YearQuerySchema
-from clearing.api.tenants import set_budget, set_linked_regions
+from clearing.api.tenants import set_budget
 from clearing.console.batches import schemes_of
 from clearing.console.screen import as_api, screen
 from clearing.console.table_upload import MAX_FORM_BYTES, Import, form_page, take
@@ -43,7 +43,7 @@ def regions_page(tenant: str) -> Response:
 @blueprint.post("/linked-regions")
 @as_api("tenants.put_linked_regions")
 def import_regions(tenant: str) -> AnyResponse:
-    """Look at the table, or make it the year's linked regions."""
+    """Look at the table, or propose it as the year's linked regions."""
     return take(_regions(tenant, request.form), tenant)
 
 
@@ -81,7 +81,7 @@ def _regions(tenant: str, given: Mapping[str, str]) -> Import:
     def store(work: Work, content: bytes) -> list[str]:
         regions = linked_regions.parse({"regions": read_regions(content)})  # type: ignore[dict-item]  # lists of texts
         before = linked_regions.read(work.connection, tenant, year)["regions"]
-        set_linked_regions(work, tenant, year, regions)
+        linked_regions.propose(work, principal().subject, tenant, year, regions)
         known = set(before) if isinstance(before, dict) else set()
         return [
             str(_("共 %(count)s 个地区", count=len(regions))),
@@ -94,8 +94,8 @@ def _regions(tenant: str, given: Mapping[str, str]) -> Import:
             ),
         ]
 
-    title = str(_("导入联动地区（%(year)s 年度）", year=year))
-    return _import(tenant, "linked-regions", title, REGION_COLUMNS, store, {"year": str(year)})
+    title = str(_("提出联动地区（%(year)s 年度）", year=year))
+    return _import(tenant, "linked-regions", title, REGION_COLUMNS, store, {"year": str(year)}, "trust-proposed")
 
 
 def _calendar(tenant: str, given: Mapping[str, str]) -> Import:
@@ -151,7 +151,8 @@ def _import(
     columns: tuple[Column, ...],
     store: Callable[[Work, bytes], list[str]],
     fields: dict[str, str],
+    done: str = "imported",
 ) -> Import:
     back = f"/console/settings/{tenant}"
     headings = [column.headings[0] for column in columns]
-    return Import(title, f"{back}/import/{name}", back, "imported", headings, store, fields)
+    return Import(title, f"{back}/import/{name}", back, done, headings, store, fields)

@@ -2,6 +2,7 @@
 
 import hmac
 import secrets
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Final
 
@@ -46,28 +47,21 @@ def sign_in_page() -> AnyResponse:
     way = own_address(request.args.get("to", HOME))
     if visitor() is not None:
         return redirect(way, HTTPStatus.SEE_OTHER)
-    return _form(way, expired="to" in request.args)
+    return door_page(way, expired="to" in request.args)
 
 
 @blueprint.post("/sign-in")
 def sign_in() -> AnyResponse:
     """Open a session where everything is right; nothing tells what was wrong."""
-    window: Window = current_app.extensions["console-door"]
     way = own_address(request.form.get("to", HOME))
     try:
-        if not window.takes(request.remote_addr or ""):
-            raise TooManyRequests(
-                "rate.exceeded",
-                "尝试过于频繁，请稍后再试。",
-                "Too many tries; please wait.",
-                retry_after_seconds=WAIT_SECONDS,
-            )
-        _require_own_form()
+        knock()
+        require_own_form()
         token = _opened()
     except Problem as problem:
-        return _form(way, problem=problem)
+        return door_page(way, problem=problem)
     response = make_response(redirect(way, HTTPStatus.SEE_OTHER))
-    response.delete_cookie(FORM_COOKIE, path=HOME)
+    forget_form(response)
     open_visit(response, token)
     return response
 
@@ -84,7 +78,9 @@ def sign_out() -> AnyResponse:
         end_session(work, here.session, service.machine.now())
 
     run(service.engine, Scope(here.principal.tenants), service.machine, use_case)
-    response = make_response(redirect(f"{SIGN_IN}?done=signed-out", HTTPStatus.SEE_OTHER))
+    issuer = here.session.method.issuer
+    by = next((f"&by={name}" for name, one in service.providers.items() if one.issuer == issuer), "")
+    response = make_response(redirect(f"{SIGN_IN}?done=signed-out{by}", HTTPStatus.SEE_OTHER))
     response.delete_cookie(COOKIE, path=HOME)
     return response
 
@@ -119,22 +115,60 @@ def _opened() -> str:
     return found[1]
 
 
-def _require_own_form() -> None:
-    """Nobody is signed in by another site's form: the form and the cookie hold the same chance value."""
+def knock() -> None:
+    """Count one try of this address at the door.
+
+    Raises:
+        TooManyRequests: there were too many within a minute.
+    """
+    window: Window = current_app.extensions["console-door"]
+    if not window.takes(request.remote_addr or ""):
+        raise TooManyRequests(
+            "rate.exceeded",
+            "尝试过于频繁，请稍后再试。",
+            "Too many tries; please wait.",
+            retry_after_seconds=WAIT_SECONDS,
+        )
+
+
+def require_own_form() -> None:
+    """Nobody is signed in by another site's form: the form and the cookie hold the same chance value.
+
+    Raises:
+        Forbidden: ``form.foreign``.
+    """
     given, kept = request.form.get("form_token", ""), request.cookies.get(FORM_COOKIE, "")
     if not kept or not hmac.compare_digest(given.encode(), kept.encode()):
         raise foreign_form()
 
 
-def _form(way: str, *, problem: Problem | None = None, expired: bool = False) -> Response:
+def with_form_cookie(page: Callable[[str], Response], problem: Problem | None) -> Response:
+    """A page with a form for somebody who is not signed in yet; ``page`` is given what its form holds."""
     kept = request.cookies.get(FORM_COOKIE) or secrets.token_urlsafe()
-    response = show(
-        "sign_in.html",
-        HTTPStatus.OK if problem is None else problem.status,
-        way=way, form_token=kept, problem=problem, expired=expired, login=request.form.get("login", ""),
-    )  # fmt: skip
+    response = page(kept)
     if problem is not None and problem.retry_after_seconds is not None:
         response.headers["Retry-After"] = str(problem.retry_after_seconds)
     keep_cookie(response, FORM_COOKIE, kept)
+    return response
+
+
+def forget_form(response: AnyResponse) -> None:
+    """The door is open: its form's chance value is used up."""
+    response.delete_cookie(FORM_COOKIE, path=HOME)
+
+
+def door_page(way: str, *, problem: Problem | None = None, expired: bool = False, again: str | None = None) -> Response:
+    """The door's form, with the providers that vouch for people; ``again`` is where to see it in another language."""
+    providers = current().providers
+    by = providers.get(request.args.get("by", ""))
+    response = with_form_cookie(
+        lambda form_token: show(
+            "sign_in.html",
+            HTTPStatus.OK if problem is None else problem.status,
+            way=way, form_token=form_token, problem=problem, expired=expired, login=request.form.get("login", ""),
+            providers=providers.values(), by=by, again=again,
+        ),
+        problem,
+    )  # fmt: skip
     g.pop("visit", None)
     return response

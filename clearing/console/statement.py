@@ -1,23 +1,23 @@
 """One of the bank's answers: what differs from what was ordered, line by line, counted, summed and exported."""
 
-from collections.abc import Iterator
+from collections.abc import Mapping
 from typing import Any, Final
 from uuid import UUID
 
-from flask import Response, request
+from flask import Response
 from flask_babel import gettext as _
+from marshmallow import fields, validate
 
 from clearing.api.batches import line_of
-from clearing.api.noun import DEFAULT_LIMIT, bad_query, read_cursor, write_cursor
+from clearing.api.noun import PageSchema, read_cursor
 from clearing.console.desk_words import LINE_CLASSES
 from clearing.console.export import Column
-from clearing.console.lists import as_file, asked, every, require_exportable
-from clearing.console.screen import as_api, screen, show, within
+from clearing.console.lists import Figure, Listing, shown
+from clearing.console.screen import as_api, screen, within
 from clearing.console.words import word
-from settlement.batches.batch import find_batch
+from settlement.batches.batch import Batch, find_batch
 from settlement.statements.matching import CLASSES
 from settlement.statements.statement_records import (
-    BankLine,
     BankStatement,
     class_totals,
     find_statement,
@@ -43,63 +43,57 @@ Line = dict[str, Json]
 @as_api("batches.get_statement", "batches.get_lines")
 def statement_page(tenant: str, batch_id: UUID, statement_id: UUID) -> Response:
     """One page of the lines that the address asks for."""
-    classes, after = _classes(), line_of(read_cursor(request.args.get("cursor")))
 
-    def use_case(work: Work) -> dict[str, Any]:
+    def use_case(work: Work) -> tuple[Batch, BankStatement, dict[str, Json]]:
         statement = find_statement(work.connection, tenant, batch_id, statement_id)
-        lines = list_lines(work.connection, statement, classes, after, DEFAULT_LIMIT + 1)
-        last = lines[DEFAULT_LIMIT - 1] if len(lines) > DEFAULT_LIMIT else None
-        count, total = line_totals(work.connection, statement, classes)
-        return {
-            "batch": find_batch(work.connection, tenant, batch_id),
-            "statement": statement_json(statement, class_totals(work.connection, statement)),
-            "lines": [line_json(line) for line in lines[:DEFAULT_LIMIT]],
-            "next_cursor": None if last is None else write_cursor(str(last.line)),
-            "count": count,
-            "total": total,
-        }
+        told = statement_json(statement, class_totals(work.connection, statement))
+        return find_batch(work.connection, tenant, batch_id), statement, told
 
-    return show("statement.html", tenant=tenant, asked=asked(), classes=LINE_CLASSES, **within(use_case, (tenant,)))
+    batch, statement, told = within(use_case, (tenant,))
+    return shown(
+        "statement.html", _listing(batch, statement).page(), tenant=tenant, classes=LINE_CLASSES, batch=batch,
+        statement=told,
+    )  # fmt: skip
 
 
 @blueprint.get("/export.<any(csv,xlsx):form>")
 @as_api("batches.get_statement", "batches.get_lines")
 def export(tenant: str, batch_id: UUID, statement_id: UUID, form: str) -> Response:
     """The lines that the address asks for, all of them, as a file."""
-    classes = _classes()
 
-    def use_case(work: Work) -> tuple[BankStatement, str, tuple[int, Money]]:
+    def use_case(work: Work) -> tuple[Batch, BankStatement]:
         statement = find_statement(work.connection, tenant, batch_id, statement_id)
-        batch_no = find_batch(work.connection, tenant, batch_id).batch_no
-        return statement, batch_no, line_totals(work.connection, statement, classes)
+        return find_batch(work.connection, tenant, batch_id), statement
 
-    statement, batch_no, (count, total) = within(use_case, (tenant,))
-    require_exportable(count)
-    totals = ((_("行数"), str(count)), (_("合计（元）"), str(total)))
-    return as_file(form, f"{batch_no}-differences", _columns(), _all(statement, classes), totals)
+    return _listing(*within(use_case, (tenant,))).export(form)
 
 
-def _classes() -> list[str] | None:
-    """The classes that the address asks for; ``None`` for all lines.
+class LinesSchema(PageSchema):
+    """What the page's address asks for: the differences, where it names no class."""
 
-    Raises:
-        Invalid: there is no such class.
-    """
-    wanted = request.args.get("class", "").strip()
-    if wanted == ALL:
-        return None
-    if wanted and wanted not in CLASSES:
-        raise bad_query("class", "没有这个分类。", "There is no such class.")
-    return [wanted] if wanted else DIFFERENCES
+    class_ = fields.String(data_key="class", load_default="", validate=validate.OneOf(("", ALL, *CLASSES)))
 
 
-def _all(statement: BankStatement, classes: list[str] | None) -> Iterator[Line]:
-    def read(after: int | None, limit: int) -> list[BankLine]:
-        return within(
-            lambda work: list_lines(work.connection, statement, classes, after or 0, limit), (statement.tenant,)
-        )
+def _listing(batch: Batch, statement: BankStatement) -> Listing[Line, int]:
+    return Listing(
+        name=f"{batch.batch_no}-differences",
+        schema=LinesSchema,
+        read=lambda work, query, after, limit: [
+            line_json(line) for line in list_lines(work.connection, statement, _classes(query), after or 0, limit)
+        ],
+        totals=lambda work, query, most: line_totals(work.connection, statement, _classes(query), most),
+        key=lambda line: int(str(line["line"])),
+        columns=_columns,
+        figures=lambda: (Figure(_("合计（元）"), lambda line: Money.parse(str(line["amount"] or "0.00"))),),
+        tenants=(statement.tenant,),
+        after=lambda cursor: line_of(read_cursor(cursor)),
+    )
 
-    return map(line_json, every(read, lambda line: line.line))
+
+def _classes(query: Mapping[str, Any]) -> list[str] | None:
+    """The classes that the address asks for; ``None`` for all lines."""
+    wanted = query["class_"]
+    return None if wanted == ALL else [wanted] if wanted else DIFFERENCES
 
 
 def differences_said(line: Line) -> str:

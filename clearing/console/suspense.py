@@ -1,6 +1,6 @@
 """Suspense: movements at the bank that nobody has explained; explained by one person, booked by another."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, Final
 from uuid import UUID
@@ -10,7 +10,7 @@ from flask_babel import gettext as _
 from werkzeug.wrappers import Response as AnyResponse
 
 from clearing.api.frame import principal
-from clearing.api.noun import DEFAULT_LIMIT, load, write_cursor
+from clearing.api.noun import PageSchema, load
 from clearing.api.suspense import (
     SuspenseDecisionSchema,
     SuspenseExplanationSchema,
@@ -21,8 +21,8 @@ from clearing.api.suspense import (
 from clearing.console.desk_words import EXPLANATIONS
 from clearing.console.export import Column
 from clearing.console.forms import plain_form
-from clearing.console.lists import as_file, every, require_exportable
-from clearing.console.screen import as_api, screen, show, within
+from clearing.console.lists import Figure, Listing, shown
+from clearing.console.screen import as_api, screen, within
 from clearing.console.words import word
 from settlement.statements.suspense_records import (
     SuspenseLine,
@@ -58,10 +58,7 @@ def list_page(tenant: str) -> Response:
 @as_api("suspense.get_suspense")
 def export(tenant: str, form: str) -> Response:
     """Every movement that is not explained, as a file."""
-    count, left = within(lambda work: suspense_totals(work.connection, tenant), (tenant,))
-    require_exportable(count)
-    totals = ((_("笔数"), str(count)), (_("尚未说明合计（元）"), str(left)))
-    return as_file(form, f"suspense-{tenant}", _columns(), _all(tenant), totals)
+    return _listing(tenant).export(form)
 
 
 @blueprint.post("/<tenant>/resolutions")
@@ -104,36 +101,34 @@ def _acted(tenant: str, use_case: Callable[[Work], object], done: str) -> AnyRes
 
 
 def _page(tenant: str, problem: Problem | None = None) -> Response:
-    after = suspense_place(request.args.get("cursor"))
-
     def use_case(work: Work) -> dict[str, Any]:
-        lines = list_suspense(work.connection, tenant, after, DEFAULT_LIMIT + 1)
-        last = lines[DEFAULT_LIMIT - 1] if len(lines) > DEFAULT_LIMIT else None
-        count, left = suspense_totals(work.connection, tenant)
         waiting_count, waiting_total = resolution_totals(work.connection, tenant, waiting=True)
         return {
-            "lines": lines[:DEFAULT_LIMIT],
-            "next_cursor": None if last is None else write_cursor(f"{last.statement_id}/{last.line}"),
-            "count": count,
-            "left": left,
             "waiting": list_resolutions(work.connection, tenant, None, WAITING_SHOWN, waiting=True),
             "waiting_count": waiting_count,
             "waiting_total": waiting_total,
         }
 
-    status = HTTPStatus.OK if problem is None else problem.status
-    return show(
-        "suspense.html", status, tenant=tenant, tenants=principal().tenants, problem=problem, kinds=EXPLANATIONS,
-        given=request.form if problem is not None else {}, chosen=request.form.getlist("line"),
-        me=principal().subject, asked={"cursor": request.args.get("cursor")}, **within(use_case, (tenant,)),
+    return shown(
+        "suspense.html", _listing(tenant).page(), problem, tenant=tenant, tenants=principal().tenants,
+        kinds=EXPLANATIONS, given=request.form if problem is not None else {}, me=principal().subject,
+        chosen=request.form.getlist("line"), **within(use_case, (tenant,)),
     )  # fmt: skip
 
 
-def _all(tenant: str) -> Iterator[SuspenseLine]:
-    def read(after: tuple[UUID, int] | None, limit: int) -> list[SuspenseLine]:
-        return within(lambda work: list_suspense(work.connection, tenant, after, limit), (tenant,))
-
-    return every(read, lambda line: (line.statement_id, line.line))
+def _listing(tenant: str) -> Listing[SuspenseLine, tuple[UUID, int]]:
+    return Listing(
+        name=f"suspense-{tenant}",
+        schema=PageSchema,
+        read=lambda work, _query, after, limit: list_suspense(work.connection, tenant, after, limit),
+        totals=lambda work, _query, most: suspense_totals(work.connection, tenant, most),
+        key=lambda line: (line.statement_id, line.line),
+        columns=_columns,
+        figures=lambda: (Figure(_("尚未说明合计（元）"), lambda line: line.left),),
+        tenants=(tenant,),
+        after=suspense_place,
+        written=lambda key: f"{key[0]}/{key[1]}",
+    )
 
 
 def _columns() -> tuple[Column[SuspenseLine], ...]:

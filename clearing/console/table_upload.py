@@ -43,6 +43,8 @@ class Import:
     store: Callable[[Work, bytes], list[str]]
     fields: dict[str, str]
     raced: frozenset[str] = frozenset()
+    tenants: tuple[str, ...] = ()
+    """Where it writes to the chain of more than the tenant: all of them."""
 
 
 class _Looked(Exception):  # noqa: N818 - nothing is wrong: it only undoes what was tried
@@ -86,7 +88,7 @@ def _looked_at(kind: Import, tenant: str, content: bytes) -> list[str]:
 
 def _run(kind: Import, tenant: str, use_case: Callable[[Work], Result]) -> Result:
     service = current()
-    return run(service.engine, Scope((tenant,)), service.machine, use_case, kind.raced)
+    return run(service.engine, Scope(kind.tenants or (tenant,)), service.machine, use_case, kind.raced)
 
 
 def _uploaded() -> bytes:

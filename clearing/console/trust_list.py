@@ -12,7 +12,9 @@ from clearing.api.frame import principal
 from clearing.api.noun import load
 from clearing.api.standing_form import TrustDecisionSchema
 from clearing.console.batches import schemes_of
-from clearing.console.forms import plain_form
+from clearing.console.forms import decision_form
+from clearing.console.lists import as_file
+from clearing.console.registers import columns_of
 from clearing.console.screen import as_api, screen, show, within
 from clearing.console.table_upload import MAX_FORM_BYTES, Import, form_page, take
 from clearing.tenancy import trust_lists
@@ -30,15 +32,25 @@ def list_page(tenant: str) -> Response:
     return _page(tenant)
 
 
+@blueprint.get("/export.<any(csv,xlsx):form>")
+@as_api("standings.get_trust_list")
+def export(tenant: str, form: str) -> Response:
+    """The list in force, or with ``which=proposed`` the one proposed, as a file."""
+    which = "proposed" if request.args.get("which") == "proposed" else "in_force"
+    found = within(lambda work: trust_lists.read(work.connection, tenant), (tenant,))[which]
+    listed = found["providers"] if isinstance(found, dict) and isinstance(found["providers"], dict) else {}
+    rows = [{"uscc": uscc, **one} for uscc, one in listed.items() if isinstance(one, dict)]
+    names = {"uscc": _("信用代码"), "name": _("服务机构"), "from_on": _("起始日"), "through_on": _("截止日")}
+    return as_file(form, f"trust-list-{tenant}", columns_of(names, {}), rows)
+
+
 @blueprint.post("/decision")
 @as_api("standings.decide_trust_list")
 def decide(tenant: str) -> AnyResponse:
     """Approve or reject the version that was proposed."""
 
     def use_case(work: Work) -> None:
-        version = request.form.get("version", "")
-        body = plain_form("outcome", "reason") | {"version": int(version) if version.isdecimal() else version}
-        given: dict[str, Any] = load(TrustDecisionSchema(), body)
+        given: dict[str, Any] = load(TrustDecisionSchema(), decision_form())
         trust_lists.decide(work, principal().subject, tenant, given["version"], given["outcome"], given["reason"])
 
     try:

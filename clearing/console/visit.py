@@ -7,11 +7,12 @@ from http import HTTPStatus
 from typing import Final, cast
 from urllib.parse import urlsplit
 
-from flask import Response, g, redirect, request
+from flask import g, redirect, request
 from sqlalchemy.exc import DBAPIError
 from werkzeug.wrappers import Response as AnyResponse
 
 from clearing.api.frame import current
+from tenants.instance import is_own
 from tenants.kernel.database import database_away, is_away
 from tenants.kernel.errors import Forbidden
 from tenants.principal import Principal, scopes_of
@@ -98,14 +99,14 @@ def own_address(given: str) -> str:
     return given if fits and inside and given.isascii() and given.isprintable() else HOME
 
 
-def keep_cookie(response: Response, name: str, value: str, *, seconds: int | None = None) -> None:
+def keep_cookie(response: AnyResponse, name: str, value: str, *, seconds: int | None = None, path: str = HOME) -> None:
     """Set a cookie that no script reads and no other site sends."""
     response.set_cookie(
-        name, value, max_age=seconds, path=HOME, httponly=True, secure=request.is_secure, samesite="Lax"
+        name, value, max_age=seconds, path=path, httponly=True, secure=request.is_secure, samesite="Lax"
     )
 
 
-def open_visit(response: Response, token: str) -> None:
+def open_visit(response: AnyResponse, token: str) -> None:
     """Give the browser the session's token."""
     keep_cookie(response, COOKIE, token, seconds=int(SESSION_LIFE.total_seconds()))
 
@@ -115,6 +116,8 @@ def _find() -> Visit | None:
     if not token:
         return None
     service = current()
+    if not is_own(token, sandbox=service.settings.sandbox):
+        return None
     at = service.machine.now()
     try:
         with service.engine.begin() as connection:

@@ -112,6 +112,15 @@ QUALIFICATION_STATES: Final[Words] = {
 }
 ADMISSION_STATES: Final[Words] = {code: STANDING_STATES[code] for code in ("applied", "admitted", "refused", "exited")}
 """The states as they are stored: what is announced or expired is admitted."""
+LINKAGE_STATES: Final[Words] = {
+    "proposed": _l("待核准"),
+    "approved": _l("已核准"),
+    "rejected": _l("已退回"),
+}
+DISTRICT_STATES: Final[Words] = {
+    "bound": _l("有效"),
+    "ended": _l("已解除"),
+}
 GROUNDS: Final[Words] = {
     "fraud": _l("弄虚作假"),
     "complaints": _l("投诉较多"),
@@ -201,6 +210,10 @@ ACTIONS: Final[Words] = {
     "batch.closed": _l("关闭批次"),
     "budget.set": _l("设置预算"),
     "linked_regions.set": _l("设置联动地区"),
+    "linked_regions.proposed": _l("提出联动地区"),
+    "linked_regions.approved": _l("批准联动地区"),
+    "linked_regions.rejected": _l("退回联动地区"),
+    "linked_regions.superseded": _l("以新的联动地区代替"),
     "district.bound": _l("设定属地"),
     "district.ended": _l("解除属地"),
     "linkage.proposed": _l("提出联动承诺"),
@@ -221,6 +234,7 @@ ACTIONS: Final[Words] = {
     "account.revoked": _l("吊销账号"),
     "session.started": _l("登录"),
     "session.ended": _l("退出登录"),
+    "sign_in.refused": _l("统一身份认证登录被拒"),
     "case.opened": _l("发现疑似重复"),
     "case.assigned": _l("分派疑似重复"),
     "case.resolved": _l("处理疑似重复"),
@@ -236,6 +250,7 @@ ACTIONS: Final[Words] = {
     "webhook.registered": _l("登记回调地址"),
     "webhook.disabled": _l("停用回调地址"),
     "support_record.registered": _l("登记他处支持"),
+    "support_records.registered": _l("登记一批他处支持"),
 }
 DONE: Final[Words] = {
     "approve": _l("已通过，进入下一环节。"),
@@ -265,6 +280,11 @@ DONE: Final[Words] = {
     "policy-submitted": _l("已提交审批，由另一人批准或退回。"),
     "policy-approved": _l("已批准，自施行日起用于核定。"),
     "policy-rejected": _l("已退回起草人。"),
+    "linkage-proposed": _l("联动承诺已提出，由省级另一人核准。"),
+    "linkage-approved": _l("联动承诺已核准，自起始日起用于核定。"),
+    "linkage-rejected": _l("联动承诺已退回。"),
+    "district-bound": _l("属地已设定，该审核人此后只看到该区划的申请。"),
+    "district-ended": _l("属地已解除。"),
     "signed-out": _l("您已退出登录。"),
     **DESK_DONE,
 }
@@ -284,6 +304,8 @@ KINDS: Final[Mapping[str, Words]] = {
     "policy_state": POLICY_STATES,
     "change": CHANGES,
     "standing": STANDING_STATES,
+    "linkage": LINKAGE_STATES,
+    "district": DISTRICT_STATES,
     "ground": GROUNDS,
     "provider_kind": PROVIDER_KINDS,
     "document": DOCUMENTS,

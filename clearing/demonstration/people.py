@@ -15,7 +15,7 @@ PLATFORMS: Final = {
     "shanxi-inno": ("shanxi-hainan",),
     "wujiang-local": ("wujiang",),
 }
-_SUBMIT: Final = ("claims:write", "claims:read", "claims:import", "support:write")
+SUBMIT: Final = ("claims:write", "claims:read", "claims:import", "support:write")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,7 @@ class People:
 
     platforms: dict[str, Caller]
     administrator: Caller
+    approver: Caller
     center: Caller
     authority: Caller
     maker: Caller
@@ -32,8 +33,9 @@ class People:
     auditor: Caller
 
 
-_STAFF: Final = {
+STAFF: Final = {
     "administrator": ("policies:write", "claims:read"),
+    "approver": ("policies:approve", "claims:read"),
     "center": ("reviews:write", "claims:read"),
     "authority": ("reviews:write", "claims:read"),
     "maker": ("batches:write", "claims:read"),
@@ -41,8 +43,9 @@ _STAFF: Final = {
     "operator": ("clearing:operate", "audit:read"),
     "auditor": ("audit:read", "claims:read"),
 }
-_PERSONS: Final = {
+PERSONS: Final = {
     "administrator": "admin-gu",
+    "approver": "policy-he",
     "center": "reviewer-zhang",
     "authority": "approver-li",
     "maker": "maker-wang",
@@ -58,8 +61,8 @@ def invite(address: str, tenants: tuple[str, ...], create: Create) -> People:
     def caller(platform: str | None, served: tuple[str, ...], scopes: tuple[str, ...], person: str | None) -> Caller:
         return Caller(address, ClientSecret(*create(platform, served, scopes, person)))
 
-    staff = {role: caller(None, tenants, scopes, _PERSONS[role]) for role, scopes in _STAFF.items()}
+    staff = {role: caller(None, tenants, scopes, PERSONS[role]) for role, scopes in STAFF.items()}
     return People(
-        platforms={platform: caller(platform, served, _SUBMIT, None) for platform, served in PLATFORMS.items()},
+        platforms={platform: caller(platform, served, SUBMIT, None) for platform, served in PLATFORMS.items()},
         **{field.name: staff[field.name] for field in fields(People) if field.name in staff},
     )

@@ -60,10 +60,12 @@ class Told:
 
 
 def set_the_stage(people: People) -> None:
-    """The administrators set budgets and the province's linked regions of the year."""
+    """The administrator sets budgets and proposes the province's linked regions of the year; another approves them."""
     for (tenant, scheme), amount in BUDGETS.items():
         people.administrator.put(f"/v1/tenants/{tenant}/schemes/{scheme}/budgets/2024", {"amount": amount})
-    people.administrator.put("/v1/tenants/jiangsu/linked-regions/2024", {"regions": LINKED_REGIONS})
+    path = "/v1/tenants/jiangsu/linked-regions/2024"
+    proposed = people.administrator.put(path, {"regions": LINKED_REGIONS}).json["proposed"]
+    people.approver.post(f"{path}/decision", {"version": proposed["version"], "outcome": "approve"})
 
 
 def worked_cases() -> Iterator[tuple[str, Body]]:

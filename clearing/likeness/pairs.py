@@ -90,14 +90,19 @@ def list_pairs(
     return [_view(row) for row in rows]
 
 
-def pair_totals(connection: Connection, tenant: str | None, state: str | None) -> tuple[int, Money]:
-    """How many pairs there are of these, and the sum of the awards of their later claims, each once."""
+def pair_totals(
+    connection: Connection, tenant: str | None, state: str | None, most: int | None = None
+) -> tuple[int, Money]:
+    """How many pairs there are of these, and the sum of the awards of their later claims, each once.
+
+    Of ``most`` of them, where that is given.
+    """
     count, fen = connection.exec_driver_sql(
         f"with wanted as (select p.tenant, p.claim_id {_TABLES} "  # noqa: S608 - our own columns
-        f"where (%s::text is null or p.tenant = %s) and (%s::text is null or {_NOW} = %s)) "
+        f"where (%s::text is null or p.tenant = %s) and (%s::text is null or {_NOW} = %s) limit %s) "
         "select (select count(*) from wanted), coalesce((select sum(c.award_fen) from claim c "
         "where (c.tenant, c.id) in (select tenant, claim_id from wanted)), 0)::bigint",
-        (tenant, tenant, state, state),
+        (tenant, tenant, state, state, most),
     ).one()
     return count, Money(fen)
 

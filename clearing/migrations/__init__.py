@@ -9,22 +9,41 @@ from typing import Final
 
 from sqlalchemy import Connection, Engine, inspect
 
+from tenants.instance import REAL, put_mark
+
 _HERE: Final = Path(__file__).parent
 
 
-def migrate(owner: Engine) -> None:
-    """Bring the database to the newest revision; nothing happens when it is there already."""
-    with owner.connect() as connection:
+def migrate(owner: Engine, mark: str = REAL) -> None:
+    """Bring the database to the newest revision; nothing happens when it is there already.
+
+    A database without a mark gets this one, for ever.
+
+    Raises:
+        MixedInstancesError: the database is that of the other kind of instance; nothing was changed.
+    """
+    with owner.begin() as connection:
         if current_revision(connection) == newest_revision():
+            put_mark(connection, mark)
             return
+    with owner.begin() as connection:
+        migrate_within(connection, mark)
+
+
+def migrate_within(connection: Connection, mark: str) -> None:
+    """Bring the database to the newest revision within the owner's running transaction, and give it its mark.
+
+    Raises:
+        MixedInstancesError: as for :func:`migrate`.
+    """
     from alembic import command  # noqa: PLC0415 - see above
     from alembic.config import Config  # noqa: PLC0415 - see above
 
     config = Config()
     config.set_main_option("script_location", str(_HERE))
-    with owner.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+    put_mark(connection, mark)
 
 
 def newest_revision() -> str:

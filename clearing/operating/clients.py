@@ -84,12 +84,14 @@ def list_clients(
     return [_client(row) for row in rows]
 
 
-def client_totals(connection: Connection, tenants: Sequence[str], platform: str | None) -> tuple[int, int]:
-    """How many clients there are of these, and how many of them hold."""
+def client_totals(
+    connection: Connection, tenants: Sequence[str], platform: str | None, most: int | None = None
+) -> tuple[int, int]:
+    """How many clients there are of these, and how many of them hold; of ``most``, where that is given."""
     count, live = connection.exec_driver_sql(
-        "select count(*), count(*) filter (where revoked_at is null) from client "
-        "where tenants <@ %s::text[] and (%s::text is null or platform = %s)",
-        (list(tenants), platform, platform),
+        "select count(*), count(*) filter (where revoked_at is null) from (select revoked_at from client "
+        "where tenants <@ %s::text[] and (%s::text is null or platform = %s) limit %s) found",
+        (list(tenants), platform, platform, most),
     ).one()
     return count, live
 

@@ -66,7 +66,7 @@ _ENDPOINT: Final = ", ".join(field.name for field in fields(EndpointRow))
 
 
 def list_endpoints(
-    connection: Connection, tenants: Sequence[str], platform: str | None, after: UUID | None, limit: int
+    connection: Connection, tenants: Sequence[str], platform: str | None, after: UUID | None, limit: int | None
 ) -> list[EndpointRow]:
     """At most ``limit`` endpoints of the tenants behind ``after``, the oldest first."""
     rows = connection.exec_driver_sql(
@@ -92,15 +92,16 @@ def find_endpoint(connection: Connection, tenants: Sequence[str], endpoint_id: U
     return EndpointRow(*row)
 
 
-def endpoint_totals(connection: Connection, tenants: Sequence[str], platform: str | None) -> tuple[int, Backlog]:
-    """How many endpoints there are of these, and what of all their messages is not delivered."""
-    count: int = connection.exec_driver_sql(
-        "select count(*) from webhook_endpoint where tenant = any(%s) and (%s::text is null or platform = %s)",
-        (list(tenants), platform, platform),
-    ).scalar_one()
-    found = backlogs(connection, [row.id for row in list_endpoints(connection, tenants, platform, None, count)])
-    each = found.values()
-    return count, Backlog(sum(one.waiting for one in each), sum(one.given_up for one in each))
+def endpoint_totals(
+    connection: Connection, tenants: Sequence[str], platform: str | None, most: int | None = None
+) -> tuple[int, Backlog]:
+    """How many endpoints there are of these, and what of all their messages is not delivered.
+
+    Of ``most`` of them, where that is given.
+    """
+    rows = list_endpoints(connection, tenants, platform, None, most)
+    each = backlogs(connection, [row.id for row in rows]).values()
+    return len(rows), Backlog(sum(one.waiting for one in each), sum(one.given_up for one in each))
 
 
 def backlogs(connection: Connection, endpoint_ids: Sequence[UUID]) -> dict[UUID, Backlog]:
@@ -112,6 +113,16 @@ def backlogs(connection: Connection, endpoint_ids: Sequence[UUID]) -> dict[UUID,
         (list(endpoint_ids),),
     )
     return {endpoint_id: Backlog(waiting, given_up) for endpoint_id, waiting, given_up in rows}
+
+
+def message_totals(connection: Connection, endpoint: EndpointRow, state: str | None, most: int | None) -> tuple[int]:
+    """How many messages :func:`list_messages` lists, counted up to ``most``."""
+    count: int = connection.exec_driver_sql(
+        "select count(*) from (select 1 from webhook_message m where m.tenant = %s and m.endpoint_id = %s "  # noqa: S608
+        f"and {_STATE.get(state or '', 'true')} limit %s) found",
+        (endpoint.tenant, endpoint.id, most),
+    ).scalar_one()
+    return (count,)
 
 
 def list_messages(

@@ -70,12 +70,15 @@ def list_jobs(
     return [JobRow(*row) for row in rows]
 
 
-def job_totals(connection: Connection, tenants: Sequence[str], filters: Mapping[str, str]) -> tuple[int, int]:
-    """How many open jobs there are of these, and how many of them are stuck."""
+def job_totals(
+    connection: Connection, tenants: Sequence[str], filters: Mapping[str, str], most: int | None = None
+) -> tuple[int, int]:
+    """How many open jobs there are of these, and how many of them are stuck; of ``most``, where that is given."""
     where, values = _wanted(tenants, filters)
     count, stuck = connection.exec_driver_sql(
-        f"select count(*), count(*) filter (where attempts >= %s) from outbox where {where}",  # noqa: S608 - ours
-        (STUCK_ATTEMPTS, *values),
+        "select count(*), count(*) filter (where attempts >= %s) from ("  # noqa: S608 - our own conditions
+        f"select attempts from outbox where {where} limit %s) found",
+        (STUCK_ATTEMPTS, *values, most),
     ).one()
     return count, stuck
 

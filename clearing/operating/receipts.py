@@ -59,14 +59,14 @@ def list_receipts(
 
 
 def receipt_totals(
-    connection: Connection, tenants: Sequence[str], filters: Mapping[str, Any]
+    connection: Connection, tenants: Sequence[str], filters: Mapping[str, Any], most: int | None = None
 ) -> tuple[int, int, Money]:
-    """How many receipts there are of these, their submissions and what these claim."""
+    """How many receipts there are of these, their submissions and what these claim; of ``most``, where it is given."""
     where, values = _wanted(tenants, filters)
     count, submissions, fen = connection.exec_driver_sql(
-        "select count(*), coalesce(sum(submissions), 0)::bigint, coalesce(sum(claimed_fen), 0)::bigint from receipt "  # noqa: S608
-        f"where {where}",
-        tuple(values),
+        "select count(*), coalesce(sum(submissions), 0)::bigint, coalesce(sum(claimed_fen), 0)::bigint from ("  # noqa: S608
+        f"select submissions, claimed_fen from receipt where {where} limit %s) found",
+        (*values, most),
     ).one()
     return count, submissions, Money(fen)
 

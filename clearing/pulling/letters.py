@@ -72,14 +72,17 @@ def listed(connection: Connection, wanted: Filter, after: UUID | None, limit: in
     return [LetterRow(*row) for row in rows]
 
 
-def letter_totals(connection: Connection, wanted: Filter) -> tuple[int, int]:
-    """How many letters there are of these in the caller's tenants, and how many of them are open."""
+def letter_totals(connection: Connection, wanted: Filter, most: int | None = None) -> tuple[int, int]:
+    """How many letters there are of these in the caller's tenants, and how many of them are open.
+
+    Of ``most`` of them, where that is given.
+    """
     count, still_open = connection.exec_driver_sql(
-        "select count(*), count(*) filter (where d.state = 'open') from dead_letter d "
+        "select count(*), count(*) filter (where state = 'open') from (select d.state from dead_letter d "
         "join pull_source s on s.tenant = d.tenant and s.id = d.source_id "
         "where (%s::text is null or s.platform = %s) and (%s::uuid is null or d.source_id = %s) "
-        "and (%s::text is null or d.state = %s)",
-        (wanted.platform, wanted.platform, wanted.source_id, wanted.source_id, wanted.state, wanted.state),
+        "and (%s::text is null or d.state = %s) limit %s) found",
+        (wanted.platform, wanted.platform, wanted.source_id, wanted.source_id, wanted.state, wanted.state, most),
     ).one()
     return count, still_open
 

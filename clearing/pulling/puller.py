@@ -26,6 +26,7 @@ from clearing.pulling.taking import RACED, Asked, Counter, Taken, take_page
 from clearing.service import Service
 from clearing.webhooks.targets import Heard, TargetError, get, target_of
 from connectors.pages import JSON, MAX_PAGE_BYTES, MAX_RECORDS, NDJSON, Page, PageError, moved_on, read_page
+from connectors.record import SUPPORT_RECORDS
 from tenants.credentials import principal_named
 from tenants.kernel.database import Scope, Work, run
 from tenants.kernel.errors import Problem, Text
@@ -116,7 +117,7 @@ class Puller:
         token = self._service.vault.sealer.unseal(bytes(due.token_sealed), token_place(due.tenant, due.id))
         headers = {"Authorization": f"Bearer {token}", "Accept": f"{NDJSON}, {JSON}", "Accept-Encoding": "identity"}
         try:
-            target = target_of(self._address(due), demonstration=self._service.settings.demonstration)
+            target = target_of(self._address(due), demonstration=self._service.settings.calls_loopback)
             heard = get(target, headers, MAX_PAGE_BYTES, self._pace.deadline_seconds)
         except Problem as problem:
             raise AskingError(problem.code, problem.text, hopeless=True) from problem
@@ -219,7 +220,7 @@ def counter_for(service: Service, caller: Principal | None, tenant: str, platfor
     Raises:
         AskingError: the client is revoked, or may not submit this.
     """
-    scope = "claims:write" if what == "claims" else "support:write"
+    scope = "support:write" if what == SUPPORT_RECORDS else "claims:write"
     if caller is None or not caller.may(scope) or tenant not in caller.tenants:
         said = Text(
             f"登记此来源的客户端已吊销，或没有 {scope} 权限。",

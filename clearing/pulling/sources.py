@@ -140,6 +140,15 @@ def listed(connection: Connection, platform: str | None, after: UUID | None, lim
     return [SourceRow(*row) for row in rows]
 
 
+def source_totals(connection: Connection, platform: str | None, most: int | None) -> tuple[int]:
+    """How many sources :func:`listed` lists, counted up to ``most``."""
+    count: int = connection.exec_driver_sql(
+        "select count(*) from (select 1 from pull_source s where %s::text is null or s.platform = %s limit %s) found",
+        (platform, platform, most),
+    ).scalar_one()
+    return (count,)
+
+
 def view(connection: Connection, source_id: UUID, platform: str | None) -> SourceRow:
     """The source.
 

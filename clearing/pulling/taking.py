@@ -13,17 +13,22 @@ from uuid import UUID
 
 from sqlalchemy.exc import IntegrityError
 
+from clearing.api.reservations import RACED as RESERVATION_RACED
+from clearing.api.reservations import own_platform
+from clearing.api.reservations import taken_id as taken_request
 from clearing.api.support_records import checked
 from clearing.api.taking import desk_of, other_tenants_id
 from clearing.claims.case import Outcome
 from clearing.claims.intake import RACED as CLAIM_RACED
 from clearing.claims.intake import submit
+from clearing.claims.reservations import reserve
 from clearing.claims.support import RACED as SUPPORT_RACED
 from clearing.claims.support import Registered, register_support, taken_id
 from clearing.claims.vault import Vault
+from connectors.connector import Read as Record
 from connectors.pages import Page, PageError
-from connectors.record import CLAIMS, read_record
-from connectors.submission import Submission, SupportRecord
+from connectors.record import CLAIMS, RESERVATIONS, read_record
+from connectors.submission import ReservationRequest, Submission, SupportRecord
 from tenants.kernel.canonical import Json, sha256
 from tenants.kernel.change import Change, change_writes
 from tenants.kernel.database import Work, broken_constraint
@@ -33,14 +38,23 @@ from tenants.kernel.sealing import Place
 from tenants.kernel.statements import Write, write_all
 from tenants.principal import Principal
 
-RACED: Final = CLAIM_RACED | SUPPORT_RACED
+RACED: Final = CLAIM_RACED | RESERVATION_RACED | SUPPORT_RACED
 STORED: Final = 201
 _PASSING: Final = 429
 """A refusal with this status, or of the 500s, is not the record's: the same page is asked for again later."""
 _ACTOR: Final = "service"
 
-Answer = Outcome | Registered | Problem
-Read = Submission | SupportRecord | Problem
+
+@dataclass(frozen=True, slots=True)
+class Reserved:
+    """A request for quota that is stored: now (201) or before (200)."""
+
+    status: int
+    reservation_id: UUID
+
+
+Answer = Outcome | Registered | Reserved | Problem
+Read = Record | Problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +120,7 @@ def take_records(
 ) -> list[Answer]:
     """What became of each record; one that stands among them twice is known, or refused where it says otherwise."""
     placed = [_placed(counter, one) for one in reads]
-    first: dict[str, Submission | SupportRecord] = {}
+    first: dict[str, Record] = {}
     for one in placed:
         if not isinstance(one, Problem):
             first.setdefault(one.external_id, one)
@@ -149,6 +163,8 @@ def _again(answer: Answer, *, same: bool) -> Answer:
         )
     if isinstance(answer, Outcome) and answer.view is not None:
         return Outcome(200, answer.view)
+    if isinstance(answer, Reserved):
+        return Reserved(200, answer.reservation_id)
     return Registered(200, answer.record_id, answer.keys, ()) if isinstance(answer, Registered) else answer
 
 
@@ -157,6 +173,8 @@ def _placed(counter: Counter, one: Read) -> Read:
     try:
         if isinstance(one, Submission):
             desk_of(counter.caller, one, demonstration=counter.demonstration)
+        elif isinstance(one, ReservationRequest):
+            own_platform(counter.caller, one)
         elif isinstance(one, SupportRecord):
             return checked(counter.caller, one)
     except Problem as problem:
@@ -164,9 +182,7 @@ def _placed(counter: Counter, one: Read) -> Read:
     return one
 
 
-def _go_in(
-    work: Work, vault: Vault, counter: Counter, some: Sequence[Submission | SupportRecord], *, alone: bool
-) -> Sequence[Answer]:
+def _go_in(work: Work, vault: Vault, counter: Counter, some: Sequence[Record], *, alone: bool) -> Sequence[Answer]:
     if not some:
         return ()
     if not alone:
@@ -177,19 +193,30 @@ def _go_in(
     except IntegrityError as error:
         if counter.what == CLAIMS and broken_constraint(error) == "claim_external_id":
             return [other_tenants_id()]
-        return [taken_id(error)]
+        return [taken_request(error) if counter.what == RESERVATIONS else taken_id(error)]
 
 
-def _submitted(
-    work: Work, vault: Vault, counter: Counter, some: Sequence[Submission | SupportRecord]
-) -> Sequence[Answer]:
+def _submitted(work: Work, vault: Vault, counter: Counter, some: Sequence[Record]) -> Sequence[Answer]:
     caller = counter.caller
     claims = [one for one in some if isinstance(one, Submission)]
     if counter.what == CLAIMS:
         desk = desk_of(caller, claims[0], demonstration=counter.demonstration, looks_per_hour=counter.looks_per_hour)
         return submit(work, vault, desk, claims)
+    if counter.what == RESERVATIONS:
+        return [_reserved(work, counter, one) for one in some if isinstance(one, ReservationRequest)]
     records = [one for one in some if isinstance(one, SupportRecord)]
     return register_support(work, vault, caller.client_id, caller.subject, records)
+
+
+def _reserved(work: Work, counter: Counter, request: ReservationRequest) -> Answer:
+    """A request is refused before anything of it is written."""
+    try:
+        row, is_new = reserve(
+            work, counter.platform, counter.caller.subject, request, demonstration=counter.demonstration
+        )
+    except Problem as problem:
+        return problem
+    return Reserved(STORED if is_new else 200, row.id)
 
 
 def _passes(problem: Problem) -> bool:

@@ -228,6 +228,17 @@ def listed(
     return [AdmissionRow(*row) for row in rows]
 
 
+def admission_totals(connection: Connection, tenant: str, wanted: Mapping[str, Any], most: int | None) -> tuple[int]:
+    """How many admissions :func:`listed` lists, counted up to ``most``."""
+    given = tuple(wanted.get(name) for name in ("scheme", "state"))
+    count: int = connection.exec_driver_sql(
+        "select count(*) from (select 1 from admission where tenant = %s and (%s::text is null or scheme = %s)"
+        " and (%s::text is null or state = %s) limit %s) found",
+        (tenant, *(value for value in given for _ in range(2)), most),
+    ).scalar_one()
+    return (count,)
+
+
 def admission_json(row: AdmissionRow, today: date) -> dict[str, Json]:
     """The admission as it is answered: ``announced`` while its notice runs, ``expired`` after its last day."""
     state = row.state

@@ -8,6 +8,8 @@ from sqlalchemy import Connection
 
 from settlement import ledger
 from tenants.kernel.canonical import Json
+from tenants.kernel.change import Change, record
+from tenants.kernel.database import Work
 from tenants.kernel.errors import Conflict
 from tenants.kernel.money import ZERO, Money
 from tenants.kernel.statements import read
@@ -61,6 +63,23 @@ def appropriate(connection: Connection, tenant: str, scheme: str, year: int, amo
         taken_back = ledger.posted(account, ledger.TREASURY, before - amount, "appropriation lowered", subject)
         ledger.append(connection, tenant, [taken_back], at)
     ledger.set_limits(connection, tenant, {account: ZERO})
+
+
+def set_budget(
+    work: Work, actor: str, tenant: str, scheme: str, year: int, amount: Money, reason: str | None
+) -> dict[str, Json]:
+    """Make the amount the year's appropriation, as an act of the ``actor``; the budget as it then is.
+
+    Raises:
+        Conflict: as for :func:`appropriate`.
+    """
+    before = read_budget(work.connection, tenant, scheme, year)
+    appropriate(work.connection, tenant, scheme, year, amount, work.at)
+    after = read_budget(work.connection, tenant, scheme, year)
+    details: dict[str, Json] = {"before": before, "after": after}
+    change = Change(tenant, actor, "budget.set", budget_id(tenant, scheme, year), reason=reason, details=details)
+    record(work.connection, [change], work.at)
+    return after
 
 
 def _appropriated(connection: Connection, tenant: str, scheme: str, year: int) -> Money:

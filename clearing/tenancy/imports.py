@@ -7,7 +7,8 @@ from typing import Any, Final, TypeVar
 
 from clearing.tenancy.admissions import AdmissionRow, Entry, Proof, enter_all
 from clearing.tenancy.governing import Year
-from clearing.tenancy.qualifications import Application, ProofDocument, QualificationRow, apply_for_all
+from clearing.tenancy.proofs import Application, ProofDocument
+from clearing.tenancy.qualifications import QualificationRow, apply_for_all
 from connectors.claim_schema import DOCUMENT_KINDS, NAME_CHARACTERS, PROVIDER_KINDS
 from connectors.faults import Fault, explain
 from connectors.fields import FOUNDED_FROM_YEAR, DayField, DivisionField, Sha256Field, UsccField
@@ -28,6 +29,7 @@ QUALIFICATION_COLUMNS: Final = (
     Column("issued_on", ("发证日期",)),
     Column("documents", ("证明文件",)),
     Column("resident_of", ("入驻地",)),
+    Column("division", ("注册地区划代码", "注册地")),
     Column("from_on", ("起始日",)),
 )
 ADMISSION_COLUMNS: Final = (
@@ -168,9 +170,10 @@ def _application(line: Line, names: Mapping[str, str]) -> Application | list[Fie
     issued_on, from_on = row.take("issued_on", lenient_day(_day)), row.take("from_on", lenient_day(_day))
     documents = row.take("documents", lambda text: tuple(_documents(text)))
     resident_of = row.take("resident_of", lambda text: tuple(map(_code, words_of(text))))
+    division = row.take("division", _division)
     if row.faults or uscc is None or name is None or kind is None:
         return row.faults
-    return Application(uscc, name, kind, number, issued_on, documents or (), resident_of or (), from_on)
+    return Application(uscc, name, kind, number, issued_on, documents or (), resident_of or (), from_on, division)
 
 
 def _entry(line: Line) -> Entry | list[FieldError]:

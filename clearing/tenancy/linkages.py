@@ -13,20 +13,20 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from clearing.tenancy.governing import governing_policy
+from clearing.tenancy.two_people import BECOMES, require_another, require_reason
 from tenants.kernel.canonical import Json, plain
 from tenants.kernel.change import Change, record
 from tenants.kernel.clock import shanghai_day
 from tenants.kernel.database import Work
-from tenants.kernel.errors import Conflict, FieldError, Forbidden, Invalid, Text, not_found
+from tenants.kernel.errors import Conflict, FieldError, Invalid, Text, not_found
 from tenants.kernel.ids import new_id
 from tenants.kernel.money import Money
 from tenants.kernel.rate import RateError, parse_rate
 from tenants.kernel.statements import insert_rows
-from tenants.policy import Policy, Zone, lies_in
+from tenants.policy import EnterpriseType, Policy, Zone, lies_in
+from tenants.policy_store import approved_policies
 
-OUTCOMES: Final = ("approve", "reject")
 STATES: Final = ("proposed", "approved", "rejected")
-_BECOMES: Final = {"approve": "approved", "reject": "rejected"}
 RACED: Final = frozenset({"linkage_in_force"})
 """The constraint that only a race can break here: two commitments of one day."""
 
@@ -127,16 +127,13 @@ def decide(work: Work, actor: str, province: str, linkage_id: UUID, outcome: str
     known = _find(work.connection, province, linkage_id, " for no key update")
     if known.tenant != province:
         raise not_found("联动承诺", "linkage")
-    becomes = _BECOMES[outcome]
+    becomes = BECOMES[outcome]
     if (known.state, known.decided_by) == (becomes, actor):
         return known
     if known.state != "proposed":
         raise Conflict("linkage.state", "该联动承诺已有决定。", "The commitment was decided.")
-    if outcome == "reject" and not reason:
-        said = Text("请填写理由。", "A reason is needed.")
-        raise Invalid("decision.invalid", said.zh, said.en, errors=(FieldError("/reason", "reason.missing", said),))
-    if known.proposed_by == actor:
-        raise Forbidden("linkage.four_eyes", "提出人不能自行核准。", "Who proposed it may not decide it: four eyes.")
+    require_reason(outcome, reason)
+    require_another("linkage", known.proposed_by, actor)
     if outcome == "approve":
         _require_in_time(work, known)
     work.connection.exec_driver_sql(
@@ -162,12 +159,52 @@ def listed(
 ) -> list[Linkage]:
     """At most ``limit`` linkages of which the tenant is a side, behind the id, the oldest first."""
     rows = connection.exec_driver_sql(
-        f"select {_LIST} from linkage where (tenant = %s or linked = %s) "  # noqa: S608 - our own columns
-        "and (%s::int is null or year = %s) and (%s::text is null or state = %s) "
+        f"select {_LIST} from linkage where {_FOUND} "  # noqa: S608 - our own columns
         "and (%s::uuid is null or id > %s) order by id limit %s",
         (tenant, tenant, year, year, state, state, after, after, limit),
     )
     return [_row(row) for row in rows]
+
+
+def linkage_totals(
+    connection: Connection, tenant: str, year: int | None, state: str | None, most: int | None
+) -> tuple[int]:
+    """How many linkages the filter finds, counted up to ``most``."""
+    count: int = connection.exec_driver_sql(
+        f"select count(*) from (select 1 from linkage where {_FOUND} limit %s) found",  # noqa: S608 - our own words
+        (tenant, tenant, year, year, state, state, most),
+    ).scalar_one()
+    return (count,)
+
+
+_FOUND: Final = "(tenant = %s or linked = %s) and (%s::int is null or year = %s) and (%s::text is null or state = %s)"
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A scheme whose awards are matched: its types, and what it asks of each zone as its version of today says."""
+
+    province: str
+    scheme: str
+    types: tuple[EnterpriseType, ...]
+    zones: tuple[Zone, ...]
+
+
+def offers(work: Work, *, demonstration: bool) -> list[Offer]:
+    """Of the bound tenants' schemes those that ask regions to match their awards."""
+    schemes = work.connection.exec_driver_sql(
+        "select distinct tenant, scheme from policy_version where state = 'approved' and (%s or not demonstration) "
+        "order by tenant, scheme",
+        (demonstration,),
+    ).all()
+    found = []
+    for tenant, scheme in schemes:
+        policies = approved_policies(work.connection, tenant, [scheme], demonstration=demonstration)
+        policy = policies.in_force(scheme, shanghai_day(work.at))
+        zones = () if policy is None else tuple(zone for zone in policy.zones if zone.matching_cap is not None)
+        if policy is not None and zones:
+            found.append(Offer(tenant, scheme, policy.enterprise.types, zones))
+    return found
 
 
 def _governing(connection: Connection, province: str, division: str) -> str | None:

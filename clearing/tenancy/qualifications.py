@@ -13,17 +13,19 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
+from clearing.claims.districts import refuse_outside
 from clearing.claims.interests import refuse_interested
-from clearing.claims.rules.parties import REGISTRY_NUMBER_LENGTH, years_later
 from clearing.tenancy.governing import Year
-from tenants.kernel.canonical import Json, canonical_bytes, plain
+from clearing.tenancy.proofs import Application, last_day, proof_faults
+from clearing.tenancy.two_people import require_another, require_reason
+from tenants.kernel.canonical import Json, plain
 from tenants.kernel.change import Change, record
 from tenants.kernel.clock import shanghai_day
 from tenants.kernel.database import Work
-from tenants.kernel.errors import Conflict, FieldError, Forbidden, Invalid, Text, not_found
+from tenants.kernel.errors import Conflict, FieldError, Invalid, Text, not_found
 from tenants.kernel.ids import new_id
 from tenants.kernel.statements import insert_rows
-from tenants.policy import EnterpriseType
+from tenants.policy import lies_in
 
 DECISIONS: Final[Mapping[str, tuple[str, str]]] = {
     "admit": ("applied", "admitted"),
@@ -32,33 +34,6 @@ DECISIONS: Final[Mapping[str, tuple[str, str]]] = {
 }
 """What a decision leads from and to."""
 _ONE_DAY: Final = timedelta(days=1)
-
-
-@dataclass(frozen=True, slots=True)
-class ProofDocument:
-    """A document that proves a type: its kind and digest."""
-
-    kind: str
-    sha256: str
-
-
-@dataclass(frozen=True, slots=True)
-class Application:
-    """What an enterprise, its platform or the administrator states; ``from_on`` is by default the day of entry."""
-
-    uscc: str
-    name: str
-    enterprise_type: str
-    number: str | None = None
-    issued_on: date | None = None
-    documents: tuple[ProofDocument, ...] = ()
-    resident_of: tuple[str, ...] = ()
-    from_on: date | None = None
-
-    def proof_text(self) -> str:
-        """The proof as it is stored."""
-        named = {"number": self.number, "issued_on": self.issued_on}
-        return canonical_bytes({**named, "documents": self.documents, "resident_of": self.resident_of}).decode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +46,7 @@ class QualificationRow:
     year: int
     uscc: str
     name: str
+    division: str
     enterprise_type: str
     proof: str
     policy_version: str
@@ -100,7 +76,12 @@ def apply_for_all(
 
     Nothing is stored unless all are right. The same application again changes nothing; while nobody has decided it,
     another takes its place.
+
+    Raises:
+        Forbidden: ``decision.district``: the actor answers for other divisions than an enterprise's.
     """
+    for division in {one.registered_in for one in applications}:
+        refuse_outside(work, year.policy.tenant, actor, division)
     known = _locked(work.connection, year, [one.uscc for one in applications])
     outcomes: list[QualificationRow | tuple[FieldError, ...]] = []
     new: list[tuple[QualificationRow | None, QualificationRow]] = []
@@ -150,7 +131,7 @@ def decide(work: Work, actor: str, year: Year, uscc: str, outcome: str, reason: 
         NotFound: the enterprise has no qualification of the year.
         Conflict: none of its qualifications is in the state that the decision needs.
         Invalid: a refusal or withdrawal without a reason.
-        Forbidden: the same person entered it, or has an interest in the party.
+        Forbidden: the same person entered it, has an interest in the party, or answers for other divisions.
     """
     rows = _locked(work.connection, year, [uscc]).get(uscc, [])
     if not rows:
@@ -163,14 +144,10 @@ def decide(work: Work, actor: str, year: Year, uscc: str, outcome: str, reason: 
             f"该资格当前状态为 {rows[-1].state}，不能执行此决定。",
             f"The qualification is {rows[-1].state}; this decision is not possible.",
         )
-    if outcome != "admit" and not reason:
-        said = Text("请填写理由。", "A reason is needed.")
-        raise Invalid("decision.invalid", said.zh, said.en, errors=(FieldError("/reason", "reason.missing", said),))
-    if row.entered_by == actor:
-        raise Forbidden(
-            "qualification.four_eyes", "录入人不能自行决定。", "Who entered it may not decide it: four eyes."
-        )
+    require_reason(outcome, reason, without="admit")
+    require_another("qualification", row.entered_by, actor)
     refuse_interested(work, year.policy.tenant, actor, [uscc])
+    refuse_outside(work, year.policy.tenant, actor, row.division)
     through_on = row.through_on
     if outcome == "withdraw":
         yesterday = shanghai_day(work.at) - _ONE_DAY
@@ -213,6 +190,19 @@ def listed(
     return [QualificationRow(*row) for row in rows]
 
 
+def qualification_totals(
+    connection: Connection, tenant: str, wanted: Mapping[str, Any], most: int | None
+) -> tuple[int]:
+    """How many qualifications :func:`listed` lists, counted up to ``most``."""
+    given = tuple(wanted.get(name) for name in ("scheme", "year", "state"))
+    count: int = connection.exec_driver_sql(
+        "select count(*) from (select 1 from qualification where tenant = %s and (%s::text is null or scheme = %s)"
+        " and (%s::int is null or year = %s) and (%s::text is null or state = %s) limit %s) found",
+        (tenant, *(value for value in given for _ in range(2)), most),
+    ).scalar_one()
+    return (count,)
+
+
 def qualification_json(row: QualificationRow, today: date) -> dict[str, Json]:
     """The qualification as it is answered; one whose last day has passed is ``expired``."""
     data = {name: plain(getattr(row, name)) for name in COLUMNS}
@@ -239,12 +229,15 @@ def _entered(work: Work, actor: str, year: Year, one: Application) -> Qualificat
         said = Text(f"本券种不支持该类型；可选：{known}。", f"The scheme does not support this type, only: {known}.")
         return (FieldError("/enterprise_type", "type.unknown", said),)
     from_on = one.from_on or min(max(today, year.first_on), year.last_on)
-    faults = _proof_faults(kind, one, year.number, min(today, year.last_on))
+    faults = proof_faults(kind, one, year.number, min(today, year.last_on))
     if not year.first_on <= from_on <= year.last_on:
         span = f"{year.first_on}—{year.last_on}"
         said = Text(f"起始日须在额度年度 {span} 之内。", f"It must lie in the quota year {span}.")
         faults = (*faults, FieldError("/from_on", "from_on.outside_year", said))
-    through_on = _last_day(kind, one, year.last_on)
+    if one.division is not None and not lies_in(one.division, policy.enterprise.divisions.value):
+        said = Text("不在本券种支持的区划内。", "The scheme does not support it.")
+        faults = (*faults, FieldError("/division", "division.elsewhere", said))
+    through_on = last_day(kind, one, year.last_on)
     if not faults and through_on < from_on:
         said = Text(
             f"证书于 {through_on} 到期，早于起始日。", f"The certificate ends on {through_on}, before that day."
@@ -259,6 +252,7 @@ def _entered(work: Work, actor: str, year: Year, one: Application) -> Qualificat
         year=year.number,
         uscc=one.uscc,
         name=one.name,
+        division=one.registered_in,
         enterprise_type=kind.code,
         proof=one.proof_text(),
         policy_version=policy.version,
@@ -271,67 +265,9 @@ def _entered(work: Work, actor: str, year: Year, one: Application) -> Qualificat
     )
 
 
-def _last_day(kind: EnterpriseType, one: Application, last_on: date) -> date:
-    """The year's last day, or the last on which the certificate proves its type."""
-    if one.issued_on is None or not kind.certificate_years:
-        return last_on
-    return min(last_on, years_later(one.issued_on, kind.certificate_years) - _ONE_DAY)
-
-
-def _proof_faults(kind: EnterpriseType, one: Application, year: int, on: date) -> tuple[FieldError, ...]:
-    """What the type's proof lacks on the day, each at its place."""
-    match kind.proof:
-        case "registry_number_of_year":
-            number = one.number or ""
-            right = len(number) == REGISTRY_NUMBER_LENGTH and number.isascii() and number.startswith(str(year))
-            return () if right else (_number_of_year(year),)
-        case "registry_number":
-            return () if one.number else (_NUMBER,)
-        case "certificate" | "certificate_or_number":
-            if one.issued_on is None:
-                return () if kind.proof == "certificate_or_number" and one.number else (_CERTIFICATE,)
-            valid = one.issued_on <= on < years_later(one.issued_on, kind.certificate_years or 0)
-            return () if valid else (_lapsed(kind.certificate_years or 0, on),)
-        case "documents":
-            missing = [name for name in kind.documents if name not in {each.kind for each in one.documents}]
-            return (_documents(missing),) if missing else ()
-        case "residence":
-            return () if one.resident_of else (_RESIDENCE,)
-
-
-def _number_of_year(year: int) -> FieldError:
-    said = Text(
-        f"须为 {year} 年度的 {REGISTRY_NUMBER_LENGTH} 位入库登记编号（前四位为年度）。",
-        f"The registration number of {year} is needed: {REGISTRY_NUMBER_LENGTH} characters, the year first.",
-    )
-    return FieldError("/number", "proof.number_of_year", said)
-
-
-def _lapsed(years: int, on: date) -> FieldError:
-    said = Text(
-        f"证书须在 {on} 前发证且未满 {years} 年。",
-        f"The certificate must be issued by {on} and under {years} years old.",
-    )
-    return FieldError("/issued_on", "proof.certificate_lapsed", said)
-
-
-def _documents(missing: Sequence[str]) -> FieldError:
-    named = "、".join(missing)
-    return FieldError("/documents", "proof.documents", Text(f"缺少证明文件：{named}。", f"Missing documents: {named}."))
-
-
-_NUMBER: Final = FieldError("/number", "proof.number", Text("须填登记编号或文件编号。", "A number is needed."))
-_CERTIFICATE: Final = FieldError(
-    "/issued_on", "proof.certificate", Text("须填证书发证日期。", "The day of the certificate is needed.")
-)
-_RESIDENCE: Final = FieldError(
-    "/resident_of", "proof.residence", Text("须注明入驻地。", "Where the enterprise resides is needed.")
-)
-
-
 def _same(known: QualificationRow, row: QualificationRow) -> bool:
     """Whether the application says what stands there already, and was not refused or withdrawn."""
-    stated = ("name", "enterprise_type", "proof")
+    stated = ("name", "division", "enterprise_type", "proof")
     return known.state in {"applied", "admitted"} and all(getattr(known, n) == getattr(row, n) for n in stated)
 
 

@@ -6,6 +6,7 @@ from datetime import date
 from typing import Any, Final, TypeVar
 
 from clearing.tenancy.imports import lenient_day, words_of
+from clearing.tenancy.linkages import Commitment
 from clearing.tenancy.trust_lists import Listing
 from connectors.claim_schema import NAME_CHARACTERS
 from connectors.faults import Fault, explain
@@ -37,6 +38,21 @@ BUDGET_COLUMNS: Final = (
     Column("amount", ("预算（元）", "预算"), required=True),
     Column("reason", ("理由",)),
 )
+LINKAGE_COLUMNS: Final = (
+    Column("scheme", ("券种",), required=True),
+    Column("year", ("年度",), required=True),
+    Column("division", ("区划代码",), required=True),
+    Column("types", ("企业类型",), required=True),
+    Column("provincial_to_local", ("省地比例",), required=True),
+    Column("cap", ("企业年度上限（元）", "企业年度上限"), required=True),
+    Column("from_on", ("起始日",), required=True),
+    Column("cite", ("承诺文号",), required=True),
+)
+DISTRICT_COLUMNS: Final = (
+    Column("person", ("人员",), required=True),
+    Column("division", ("区划代码",), required=True),
+    Column("ground", ("依据",), required=True),
+)
 DAY_KINDS: Final = {"放假": "holidays", "上班": "workdays", "holiday": "holidays", "workday": "workdays"}
 
 _uscc, _name = UsccField().read, TextField(NAME_CHARACTERS).read
@@ -44,6 +60,8 @@ _day, _money = lenient_day(DayField().read), MoneyField(zero=True).read
 _division, _year = CodeField("[1-9][0-9]{5}").read, CodeField("20[0-9]{2}").read
 _code = CodeField("[a-z][a-z0-9_]{0,47}").read
 _scheme, _reason = CodeField("[a-z][a-z0-9-]{1,30}").read, TextField(200).read
+_ratio, _cap = CodeField("[1-9][0-9]{0,5}:[1-9][0-9]{0,5}").read, MoneyField().read
+_person = TextField(NAME_CHARACTERS).read
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +99,37 @@ def read_trust_list(content: bytes, cite: str) -> list[Listing]:
     return [Listing(row["uscc"], row["name"], row["from_on"], row["through_on"]) for row in rows]
 
 
+def read_linkages(content: bytes) -> list[tuple[Line, Commitment]]:
+    """What regions commit themselves to, each with the row that says it.
+
+    Raises:
+        Malformed: it is no table.
+        Invalid: with each faulty cell.
+    """
+    lines = read_table(content, LINKAGE_COLUMNS)
+    reads: dict[str, Callable[[str], Any]] = {
+        "scheme": _scheme, "year": _year, "division": _division, "types": _types, "provincial_to_local": _ratio,
+        "cap": _cap, "from_on": _day, "cite": _reason,
+    }  # fmt: skip
+    rows = _read(lines, reads, ("scheme", "year", "division", "from_on"))
+    return [
+        (line, Commitment(**{**row, "year": int(row["year"]), "types": tuple(row["types"])}))
+        for line, row in zip(lines, rows, strict=True)
+    ]
+
+
+def read_districts(content: bytes) -> list[tuple[Line, dict[str, str]]]:
+    """Whom which division binds and on what ground, each with the row that says it.
+
+    Raises:
+        Malformed: it is no table.
+        Invalid: with each faulty cell.
+    """
+    lines = read_table(content, DISTRICT_COLUMNS)
+    rows = _read(lines, {"person": _person, "division": _division, "ground": _reason}, ("person", "division"))
+    return list(zip(lines, rows, strict=True))
+
+
 def read_regions(content: bytes) -> dict[str, list[str]]:
     """A year's linked regions: the types that each division matches.
 
@@ -89,11 +138,9 @@ def read_regions(content: bytes) -> dict[str, list[str]]:
         Invalid: with each faulty cell.
     """
     lines = read_table(content, REGION_COLUMNS)
-    reads: dict[str, Callable[[str], Any]] = {
-        "division": _division,
-        "types": lambda text: [_code(word) for word in words_of(text.replace(",", "、").replace("，", "、"))],
+    return {
+        row["division"]: row["types"] for row in _read(lines, {"division": _division, "types": _types}, ("division",))
     }
-    return {row["division"]: row["types"] for row in _read(lines, reads, ("division",))}
 
 
 def read_calendar(content: bytes) -> dict[str, list[date]]:
@@ -155,6 +202,10 @@ def _taken(read: Callable[[str], T], text: str | None, *, may_lack: bool) -> T |
     if text is None and not may_lack:
         raise Fault("text.blank")
     return None if text is None else read(text)
+
+
+def _types(text: str) -> list[str]:
+    return [_code(word) for word in words_of(text.replace(",", "、").replace("，", "、"))]
 
 
 def _day_kind(text: str) -> str:

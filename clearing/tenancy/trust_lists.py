@@ -8,15 +8,14 @@ from uuid import UUID, uuid5
 
 from sqlalchemy import Connection
 
+from clearing.tenancy.two_people import BECOMES, require_another, require_reason
 from tenants.kernel.canonical import Json, plain
 from tenants.kernel.change import Change, record
 from tenants.kernel.database import Work
-from tenants.kernel.errors import Conflict, FieldError, Forbidden, Invalid, Text
+from tenants.kernel.errors import Conflict, FieldError, Invalid, Text
 from tenants.kernel.statements import insert_rows
 
 _IDS: Final = UUID("d3b0a0b7-3f54-4a39-9d6e-0f0d8e0a6c55")
-OUTCOMES: Final = ("approve", "reject")
-_STATES: Final = {"approve": "approved", "reject": "rejected"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,12 +125,9 @@ def decide(work: Work, actor: str, tenant: str, version: int, outcome: str, reas
     known = next((each for each in _newest(work.connection, tenant) if each.state == "proposed"), None)
     if known is None or known.version != version:
         raise Conflict("trust_list.state", "该版本不在待决定状态。", "That version is not waiting to be decided.")
-    if outcome == "reject" and not reason:
-        said = Text("请填写理由。", "A reason is needed.")
-        raise Invalid("decision.invalid", said.zh, said.en, errors=(FieldError("/reason", "reason.missing", said),))
-    if known.proposed_by == actor:
-        raise Forbidden("trust_list.four_eyes", "提出人不能自行决定。", "Who proposed it may not decide it: four eyes.")
-    after = replace(known, state=_STATES[outcome], decided_by=actor, decided_at=work.at, reason=reason)
+    require_reason(outcome, reason)
+    require_another("trust_list", known.proposed_by, actor)
+    after = replace(known, state=BECOMES[outcome], decided_by=actor, decided_at=work.at, reason=reason)
     _move(work.connection, after)
     record(work.connection, [_change(actor, known, after)], work.at)
     return after

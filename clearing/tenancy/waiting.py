@@ -34,9 +34,23 @@ def policies_waiting(connection: Connection, actor: str) -> tuple[int, int]:
 
 
 def trust_lists_waiting(connection: Connection, actor: str) -> int:
-    """Proposed lists that wait for a decision of this person."""
+    """Proposed trust lists that wait for a decision of this person."""
+    return _proposed(connection, "trust_list", actor)
+
+
+def linked_regions_waiting(connection: Connection, actor: str) -> int:
+    """Proposed lists of linked regions that wait for a decision of this person."""
+    return _proposed(connection, "linked_region_list", actor)
+
+
+def linkages_waiting(connection: Connection, actor: str) -> int:
+    """Proposed commitments of linked regions that wait for a decision of this person."""
+    return _proposed(connection, "linkage", actor)
+
+
+def _proposed(connection: Connection, table: str, actor: str) -> int:
     found: int = connection.exec_driver_sql(
-        "select count(*) from trust_list where tenant = any((select bound_tenants())::text[]) "
+        f"select count(*) from {table} where tenant = any((select bound_tenants())::text[]) "  # noqa: S608 - ours
         "and state = 'proposed' and proposed_by <> %s",
         (actor,),
     ).scalar_one()

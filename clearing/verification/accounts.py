@@ -18,7 +18,7 @@ ROLES: Final = frozenset(
 )  # fmt: skip
 _ACCOUNTS: Final = (
     "select id, login, person, display_name, tenants, roles, password_hash, totp_sealed, created_at, changed_at, "
-    "revoked_at from console_account order by login"
+    "credentials_at, revoked_at from console_account order by login"
 )
 _ATTEMPTS: Final = (
     "select coalesce(a.id, t.account_id) as account_id, a.id is null as stray, t.account_id is null as absent "
@@ -26,8 +26,9 @@ _ATTEMPTS: Final = (
     "where a.id is null or t.account_id is null"
 )
 _SESSIONS: Final = (
-    "select s.id, s.token_sha256, s.account_id, s.started_at, s.seen_at, s.expires_at, s.ended_at, a.login, a.tenants "
-    "from console_session s left join console_account a on a.id = s.account_id order by s.id"
+    "select s.id, s.token_sha256, s.account_id, s.started_at, s.seen_at, s.expires_at, s.ended_at, s.method, s.issuer, "
+    "s.subject, a.login, a.tenants from console_session s left join console_account a on a.id = s.account_id "
+    "order by s.id"
 )
 
 
@@ -68,6 +69,9 @@ def _account(row: Row, settings: Settings) -> Iterator[Difference]:
         expected = {
             **{name: said.get(name) for name in ("login", "person", "display_name", "tenants", "roles")},
             **{name: _instant(said.get(name)) for name in ("created_at", "changed_at", "revoked_at")},
+            "credentials_at": _instant(
+                said.get("credentials_at", said.get("changed_at"))
+            ),  # once there was one instant
         }
         yield from compared("account.witness", place, expected, row)
         if said.get("credentials_sha256") != secrets:
@@ -99,6 +103,8 @@ def _times(place: str, row: Row, begun: Entry, ended: list[Entry]) -> Iterator[D
         "token_sha256": (said.get("token_sha256"), bytes(row.token_sha256).hex()),
         "started_at": (_instant(said.get("started_at")), row.started_at),
         "expires_at": (_instant(said.get("expires_at")), row.expires_at),
+        **{name: (said.get(name), getattr(row, name)) for name in ("issuer", "subject")},
+        "method": (said.get("method", "password"), row.method),  # once there was no other
         "ended_at": (_instant(ended[-1].details.get("ended_at")) if ended else None, row.ended_at),
     }
     for column, (expected, found) in stored.items():

@@ -23,6 +23,7 @@ PREFIX: Final = b"clearing-audit-v1\n"
 GENESIS: Final = bytes(32)
 MEMBERS: Final = frozenset({"seq", "tenant", "at", "actor", "action", "subject", "from", "to", "reason", "details"})
 KEPT: Final = (
+    "instance.",
     "policy.", "key.", "payout_account.", "budget.", "linked_regions.", "standing.", "calendar.", "tenant.",
     "trust_list.", "interest.", "sample.", "linkage.", "district.",
     "agreement.", "cycle.", "exposure.", "obligations.",
@@ -34,7 +35,7 @@ KEPT: Final = (
     "policy.", "key.", "registry_key.", "payout_account.", "budget.", "linked_regions.", "standing.", "calendar.",
     "tenant.", "similarity.trained",
     "policy.", "key.", "payout_account.", "budget.", "linked_regions.", "standing.", "calendar.", "tenant.", "account.",
-    "session.",
+    "session.", "sign_in.",
 )  # fmt: skip
 """Beginnings of the actions that set things up: these entries are few, and are kept for the checks that follow."""
 

@@ -1,4 +1,4 @@
-"""Districts of reviewers: as the audit chain tells them, set by others, and no review of a claim outside them."""
+"""Districts of reviewers: as the audit chain tells them, set by others, and nothing outside them decided."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -12,9 +12,15 @@ _DISTRICTS: Final = """
 select tenant, id, person, division, ground, set_by, set_at, ended_by, ended_at, end_reason from reviewer_district
 """
 _DECIDED_OUTSIDE: Final = """
-select r.tenant, r.id, r.person, c.division from review r join claim c on c.tenant = r.tenant and c.id = r.claim_id
+with decided as (
+    select 'review' as what, 'person' as who, r.tenant, r.id, r.person, r.at, c.division
+      from review r join claim c on c.tenant = r.tenant and c.id = r.claim_id
+     union all
+    select 'qualification', 'decided_by', tenant, id, decided_by, decided_at, division from qualification
+     where decided_by is not null)
+select r.what, r.who, r.tenant, r.id, r.person, r.division from decided r
   join lateral (
-      select bool_or(starts_with(c.division, case when d.division like '%%0000' then left(d.division, 2)
+      select bool_or(starts_with(r.division, case when d.division like '%%0000' then left(d.division, 2)
                                                   when d.division like '%%00' then left(d.division, 4)
                                                   else d.division end)) as inside
         from reviewer_district d where d.tenant = r.tenant and d.person = r.person and d.set_at < r.at
@@ -23,7 +29,7 @@ select r.tenant, r.id, r.person, c.division from review r join claim c on c.tena
 
 
 def district_differences(snapshot: Snapshot, settings: Settings) -> Iterator[Difference]:
-    """What is wrong with any binding, and reviews that one should have prevented."""
+    """What is wrong with any binding, and decisions that one should have prevented."""
     rows = {(row.tenant, row.id): row for row in snapshot.counted("districts", snapshot.stream(_DISTRICTS))}
     told = {key: entries for key, entries in settings.items() if entries[0].action.startswith("district.")}
     for key in sorted(rows.keys() | told.keys(), key=str):
@@ -33,7 +39,9 @@ def district_differences(snapshot: Snapshot, settings: Settings) -> Iterator[Dif
             continue
         yield from _district(place, rows[key], told[key])
     for row in snapshot.rows(_DECIDED_OUTSIDE):
-        yield differs("district.decision", f"review/{row.tenant}/{row.id}/person", f"not of {row.division}", row.person)
+        yield differs(
+            "district.decision", f"{row.what}/{row.tenant}/{row.id}/{row.who}", f"not of {row.division}", row.person
+        )
 
 
 def _district(place: str, row: Row, entries: list[Entry]) -> Iterator[Difference]:

@@ -93,7 +93,8 @@ select tenant, claim_id, id, batch_id, made_by, made_at, reason, contact_sealed,
 """
 _NOTICES: Final = """
 select tenant, subject_id, id, kind, platform, payload, created_at
-  from outbox order by tenant, subject_id, created_at, id
+  from outbox where kind not in ('payout.paid', 'payout.returned', 'payout.rejected', 'payout.reissued')
+ order by tenant, subject_id, created_at, id
 """
 _RESERVATIONS: Final = """
 select tenant, id, reservation_no, platform, external_id, scheme, mode, state, enterprise_uscc, enterprise_name,
@@ -102,7 +103,8 @@ select tenant, id, reservation_no, platform, external_id, scheme, mode, state, e
   from reservation order by tenant, id
 """
 _SUPPORT: Final = """
-select tenant, id, platform, external_id, content_mac, supported_on, keys, client_id, received_at
+select tenant, id, platform, external_id, content_mac, supported_on, keys, client_id, received_at, chunk_id, red_letter,
+       seen
   from support_record order by tenant, id
 """
 _RECEIPTS: Final = """
@@ -119,7 +121,7 @@ select tenant, c.id, which, kind, code, opened_at, due_on, later_tenant, later_k
  order by tenant, c.id
 """
 _QUALIFICATIONS: Final = """
-select tenant, id, scheme, year, uscc, name, enterprise_type, proof, policy_version, at_once, state, from_on,
+select tenant, id, scheme, year, uscc, name, division, enterprise_type, proof, policy_version, at_once, state, from_on,
        through_on, entered_by, entered_at, decided_by, decided_at, reason
   from qualification order by tenant, id
 """

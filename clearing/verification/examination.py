@@ -19,6 +19,7 @@ from clearing.verification.debts import debt_differences
 from clearing.verification.difference import Difference, differs, guarded
 from clearing.verification.districts import district_differences
 from clearing.verification.files import file_differences
+from clearing.verification.instance import instance_differences
 from clearing.verification.key_versions import key_version_differences, key_versions
 from clearing.verification.keys import KeyCheck
 from clearing.verification.ledger import ledger_differences
@@ -29,6 +30,7 @@ from clearing.verification.months import month_differences
 from clearing.verification.numbers import number_differences
 from clearing.verification.outbox import idempotency_differences, outbox_differences
 from clearing.verification.oversight import oversight_differences
+from clearing.verification.payout_notices import payout_notice_differences
 from clearing.verification.payouts import payout_differences
 from clearing.verification.policies import PolicyCheck
 from clearing.verification.probes import probe_table_differences
@@ -49,6 +51,7 @@ from clearing.verification.snapshot import Snapshot, open_snapshot
 from clearing.verification.standings import trust_list_differences
 from clearing.verification.structure import is_migrated, structure_differences
 from clearing.verification.subjects import subject_differences
+from clearing.verification.support_chunks import chunk_differences
 from clearing.verification.suspense import suspense_bound_differences
 from clearing.verification.unsealing import OpenedSecrets, SecretsError
 from clearing.verification.webhooks import webhook_differences
@@ -104,6 +107,7 @@ def row_differences(
         snapshot.tally["checkpoints"] += sum(map(len, checkpoints.values()))
     chains = Chains(snapshot, checkpoints)
     yield from guarded("audit_entry", chains.differences())
+    yield from guarded("instance", instance_differences(snapshot, chains.settings, secrets_folder))
     keys = KeyCheck(snapshot, chains.settings, secrets)
     yield from guarded("signing_key", keys.differences())
     policies = PolicyCheck(snapshot, chains.settings)
@@ -169,6 +173,7 @@ def _by_table(snapshot: Snapshot, context: Context) -> Iterator[Difference]:
     yield from guarded("ledger_transfer", ledger_differences(snapshot))
     yield from guarded("ledger_account", quota_differences(snapshot, context.policies, context.linkages))
     yield from guarded("registry_key", registry_differences(snapshot))
+    yield from guarded("support_record", chunk_differences(snapshot, context.clients))
     yield from guarded("registry_probe", probe_table_differences(snapshot))
     yield from guarded("similar_pair", other_side_differences(snapshot))
     yield from guarded("number_series", number_differences(snapshot))
@@ -176,6 +181,7 @@ def _by_table(snapshot: Snapshot, context: Context) -> Iterator[Difference]:
     yield from guarded("bank_line", bank_line_differences(snapshot))
     yield from guarded("bank_statement_part", bank_file_differences(snapshot, context.secrets))
     yield from guarded("instruction_outcome", outcome_differences(snapshot))
+    yield from guarded("outbox", payout_notice_differences(snapshot))
     yield from guarded("suspense_part", suspense_bound_differences(snapshot))
     yield from guarded("reissue", link_differences(snapshot))
     yield from guarded("clawback", clawback_bound_differences(snapshot))

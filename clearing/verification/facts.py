@@ -37,6 +37,9 @@ DIVIDED: Final = "award.pro_rata"
 _LINKED_YEARS: Final = UUID("3f9a2b1c-7d54-4d0e-8b43-52f0b7a4c6d1")
 """The name space of a year's linked regions in the audit chain."""
 
+IN_FORCE: Final = frozenset({"linked_regions.approved", "linked_regions.set"})
+"""What makes a year's linked regions count: the approval; before two people were asked for, the setting."""
+
 Json = dict[str, Any]
 
 
@@ -122,7 +125,7 @@ def _linked_region(submission: Json, year: int, entry: Entry, context: Context) 
     """The linked region by what had been set when the claim came, as the chain tells it."""
     tenant, division = submission["tenant"], submission["enterprise"]["division"]
     entries = context.settings.get((tenant, _linked_year(tenant, year)), ())
-    set_before = [each for each in entries if each.seq < entry.seq]
+    set_before = [each for each in entries if each.seq < entry.seq and each.action in IN_FORCE]
     regions = set_before[-1].details["after"]["regions"] if set_before else {}
     possible = [(len(_prefix(each)), "", {"division": each, "types": regions[each], "terms": None}) for each in regions]
     on = datetime.fromisoformat(submission["submitted_at"]).astimezone(SHANGHAI).date().isoformat()

@@ -6,6 +6,12 @@ from typing import Final
 from tenants.kernel.errors import Text
 
 MEANINGS: Final[Mapping[str, Text]] = {
+    "instance.absent": Text("没有环境标记", "there is no mark of the instance"),
+    "instance.client": Text("客户端属于另一类环境", "the client is one of the other kind of instance"),
+    "instance.mark": Text(
+        "环境标记与审计链或密钥所说不符", "the instance's mark is not what the chains or the secrets say"
+    ),
+    "instance.payment": Text("拨付文件的发送方式不属于本类环境", "a payment was sent a way that this instance has not"),
     "agreement.absent": Text("审计链中的协议不在库中", "an agreement of the audit chain is not there"),
     "agreement.people": Text("协议的三个环节不是三位不同的人", "an agreement did not take three people of both sides"),
     "agreement.sealed": Text("结算机构的加密账号与显示的不符", "the agent's sealed account is not the one shown"),
@@ -212,6 +218,7 @@ MEANINGS: Final[Mapping[str, Text]] = {
     "outbox.count": Text("待发消息缺少或多余", "notices are missing or too many"),
     "outbox.form": Text("待发消息的记录不合规定", "the row is not well-formed"),
     "outbox.notice": Text("待发消息与审计链不一致", "the notice tells something else than the audit chain"),
+    "outbox.payout": Text("拨付事件与银行所告不一致", "an event of a payment is not what the bank told"),
     "outbox.stuck": Text("待发消息超过期限未完成", "the job is past its deadline"),
     "oversight.drawn": Text("抽查的申请不是所存种子抽取的", "the sample is not what its seed draws"),
     "oversight.own": Text("本人解除了自己的回避", "the person concerned ended the declaration"),
@@ -301,7 +308,7 @@ MEANINGS: Final[Mapping[str, Text]] = {
     "session.absent": Text("审计链所记的登录会话不存在", "a session that the audit chain tells of is not there"),
     "session.unwitnessed": Text("审计链中没有该登录会话", "the audit chain knows nothing of the session"),
     "session.witness": Text("登录会话与审计链不一致", "the session is not as the audit chain tells"),
-    "district.decision": Text("审核人审核了不属于其属地的申请", "a reviewer decided a claim outside the own district"),
+    "district.decision": Text("审核人决定了不属于其属地的申请或资格", "a reviewer decided outside the own district"),
     "district.own": Text("属地由本人设定或解除", "a person set or ended the own district"),
     "district.witness": Text("属地与审计链不一致", "the district is not as the audit chain tells"),
     "oversight.consequence": Text("抽查不实的后果与审计链不一致", "what followed from a sample is not as told"),
@@ -310,6 +317,7 @@ MEANINGS: Final[Mapping[str, Text]] = {
     "linkage.sides": Text("双方审计链对联动承诺的记载不一致", "both sides' chains tell different linkages"),
     "linkage.witness": Text("联动承诺与审计链不一致", "the linkage is not as the audit chain tells"),
     "setting.absent": Text("审计链中的设置不在库中", "a setting of the audit chain is not there"),
+    "setting.four_eyes": Text("由提出人自行批准", "who proposed it approved it"),
     "setting.sealed": Text("加密保存的账号与显示的不符", "the sealed account number is not the one shown"),
     "setting.unwitnessed": Text("审计链中没有该设置", "the audit chain knows nothing of the setting"),
     "setting.witness": Text("设置与审计链不一致", "the setting is not as the audit chain tells"),
@@ -342,7 +350,13 @@ MEANINGS: Final[Mapping[str, Text]] = {
     "standing.publicity": Text("入库早于公示结束", "the admission counts before its notice has ended"),
     "standing.step": Text("资格或入库记录的状态变化不合规定", "the record went a step that there is not"),
     "standing.witness": Text("资格、入库或免审名单与审计链不一致", "the record is not as the audit chain tells"),
+    "support.changed": Text(
+        "支持记录与所在批量的审计记录不符", "the record is not the one that its chunk's entry digests"
+    ),
+    "support.chunk": Text("批量支持记录的审计记录与其各行不符", "the entry of the chunk is not that of its records"),
+    "support.foreign": Text("支持记录不属于审计链所记的任何批量", "the record is in no chunk that the chain tells of"),
     "support.keys": Text("支持记录的查重占用不全或多余", "the record's holdings are missing or too many"),
+    "support.missing": Text("批量中缺少支持记录", "a record of the chunk is not there"),
     "support.witness": Text("支持记录与审计链不一致", "the support record is not as the audit chain tells"),
     "suspense.booked": Text("已复核的归属没有记账", "what two people assigned was not booked"),
     "suspense.bound": Text("待查说明超过该笔金额", "more is explained than moved"),

@@ -11,10 +11,10 @@ from clearing.verification.claim_keys import GROUP_WITHOUT_POLICY, version_diffe
 from clearing.verification.context import Context
 from clearing.verification.difference import Difference, compared, differs
 from clearing.verification.dossiers import Dossier
-from clearing.verification.entries import SHANGHAI
+from clearing.verification.entries import SHANGHAI, Entry
 from clearing.verification.identities import project_number
 from clearing.verification.notices import notice_differences, reservation_notices
-from clearing.verification.probes import probe_differences
+from clearing.verification.probes import SEEN, probe_differences
 from clearing.verification.snapshot import Row
 from clearing.verification.terms import Terms
 from tenants.kernel.money import Money
@@ -158,7 +158,9 @@ def _set_aside(dossier: Dossier, row: Row, context: Context) -> Iterator[Differe
             yield differs("transfer.witness", f"{where}/at", "the time of one of its acts", each.at)
 
 
-_SUPPORTED: Final = (("support_record.registered",), ("support_record.registered", "support_record.set_aside"))
+_REGISTERED: Final = "support_record.registered"
+"""The entry of a record from before there were chunks, which had one of its own."""
+_SET_ASIDE: Final = "support_record.set_aside"
 """A record blocks from its registration on, until a case decides that it does not stand."""
 
 
@@ -175,21 +177,19 @@ def _caps(row: Row, context: Context) -> frozenset[str]:
 def support_differences(dossier: Dossier, row: Row, context: Context) -> Iterator[Difference]:
     """What is wrong with one support record and its holdings."""
     place = f"support_record/{row.tenant}/{row.id}"
-    actions = tuple(each.action for each in dossier.entries)
-    if actions not in _SUPPORTED:
-        yield differs("support.witness", place, "one entry of the audit chain", actions)
+    actions = [each.action for each in dossier.entries]
+    stands = _SET_ASIDE not in actions
+    if actions != [_REGISTERED][: row.chunk_id is None] + [_SET_ASIDE][: not stands]:
+        yield differs("support.witness", place, "one entry of the audit chain, or a chunk", actions)
         return
-    entry = dossier.entries[0]
-    expected = {name: entry.details.get(name) for name in ("platform", "external_id", "keys")}
-    yield from compared("support.witness", place, expected, row)
-    if not entry.witnesses(row.received_at):
-        yield differs("support.witness", f"{place}/received_at", entry.at, row.received_at)
-    client = context.clients.get(row.client_id)
-    if client is None or (client.person or client.client_id) != entry.actor:
-        yield differs("support.witness", f"{place}/client_id", f"a client: {entry.actor}", row.client_id)
+    if row.chunk_id is None:
+        entry = dossier.entries[0]
+        yield from _own_entry(place, row, entry, context)
+    else:
+        entry = _in_chunk(row)
     holdings = dossier["registry_holding"]
     red_letter = entry.details.get("red_letter") is True
-    keys = row.keys if len(actions) == 1 else 0
+    keys = row.keys if stands else 0
     for version, state in context.key_versions.items():
         held_now = sum(held.key_version == version for held in holdings)
         if (state == "current" and held_now != keys) or held_now > keys:
@@ -208,3 +208,19 @@ def support_differences(dossier: Dossier, row: Row, context: Context) -> Iterato
         yield from compared("registry.holding", where, columns, held)
         if (held.stated_fen is not None) if red_letter else held.claimed_fen != (held.stated_fen or 0):
             yield differs("registry.holding", f"{where}/claimed_fen", held.stated_fen, held.claimed_fen)
+
+
+def _own_entry(place: str, row: Row, entry: Entry, context: Context) -> Iterator[Difference]:
+    expected = {name: entry.details.get(name) for name in ("platform", "external_id", "keys")}
+    yield from compared("support.witness", place, {**expected, "red_letter": None, "seen": None}, row)
+    if not entry.witnesses(row.received_at):
+        yield differs("support.witness", f"{place}/received_at", entry.at, row.received_at)
+    client = context.clients.get(row.client_id)
+    if client is None or (client.person or client.client_id) != entry.actor:
+        yield differs("support.witness", f"{place}/client_id", f"a client: {entry.actor}", row.client_id)
+
+
+def _in_chunk(row: Row) -> Entry:
+    """What its chunk's entry says of the record, as the row repeats it: that both agree is checked by the chunk."""
+    said: dict[str, Any] = {"red_letter": row.red_letter, **({} if row.seen is None else {SEEN: row.seen})}
+    return Entry(0, row.received_at, False, "", _REGISTERED, None, "live", None, said)  # noqa: FBT003 - not raised

@@ -75,6 +75,8 @@ def _standing(dossier: Dossier, table: str, row: Row) -> Iterator[Difference]:
 def _row(place: str, said: Mapping[str, Any], row: Row) -> Iterator[Difference]:
     for column in row._fields:
         wanted, found = said.get(column), plain(getattr(row, column))
+        if column == "division" and column not in said:
+            wanted = row.uscc[2:8]  # entered before applications named it: the registering authority's
         if column in {"entered_at", "decided_at"}:
             continue  # an entry's own instant witnesses these
         if wanted != found:

@@ -33,6 +33,7 @@ from clearing.verification.signed_requests import SIGNED
 from clearing.verification.similar_pairs import is_sweep, pair_differences
 from clearing.verification.snapshot import Row, Snapshot
 from clearing.verification.standings import admission_differences, qualification_differences
+from clearing.verification.support_chunks import CHUNK
 from clearing.verification.suspense import resolution_differences
 
 Check = Callable[[Dossier, Row, Context], Iterator[Difference]]
@@ -157,7 +158,7 @@ def _stray(dossier: Dossier) -> Iterator[Difference]:
         for row in rows:
             name = getattr(row, "id", None) or getattr(row, "revision", None) or getattr(row, "seq", None) or ""
             yield differs("stray.row", f"{table}/{dossier.tenant}/{dossier.subject_id}/{name}", "a subject", table)
-    others = (*KEPT, SIGNED)  # which are checked by themselves
+    others = (*KEPT, SIGNED, CHUNK)  # which are checked by themselves
     entry = next((each for each in dossier.entries if not each.action.startswith(others)), None)
     if entry is not None:
         table = next((name for word, name in _SUBJECTS.items() if entry.action.startswith(word)), "audit_entry")

@@ -19,6 +19,7 @@ from clearing.service import Service
 from clearing.webhooks.endpoints import secret_place
 from clearing.webhooks.targets import DEADLINE_SECONDS, TargetError, post, target_of
 from connectors.webhook_signature import signed_headers
+from tenants.instance import HEADER
 from tenants.kernel.canonical import canonical_bytes
 from tenants.kernel.clock import print_instant
 from tenants.kernel.database import Scope, Work, run
@@ -106,8 +107,10 @@ class Courier:
 
     def _send(self, message: Message) -> int | str:
         """The status of the answer, or why there is none."""
+        settings = self._service.settings
         body = canonical_bytes(
             {
+                **({"environment": settings.mark} if settings.sandbox else {}),
                 "type": message.type,
                 "timestamp": print_instant(message.at),
                 "id": str(message.event_id),
@@ -120,9 +123,10 @@ class Courier:
         place = secret_place(message.tenant, message.endpoint_id)
         secret = self._service.vault.sealer.unseal(bytes(message.secret_sealed), place)
         now = self._service.machine.now()
-        headers = signed_headers(secret, str(message.event_id), body, now) | {"Content-Type": "application/json"}
+        headers = signed_headers(secret, str(message.event_id), body, now)
+        headers |= {"Content-Type": "application/json", HEADER: settings.mark}
         try:
-            target = target_of(message.url, demonstration=self._service.settings.demonstration)
+            target = target_of(message.url, demonstration=settings.calls_loopback)
             return post(target, body, headers)
         except (TargetError, Invalid) as error:
             return str(error)

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
@@ -38,7 +39,9 @@ class Target:
     host: str
     port: int
     local: bool
-    """Whether it may be this machine: in a demonstration, where simulators listen."""
+    """Whether it may be this machine, in a demonstration, where simulators listen, or within a network of our own."""
+    ca_file: Path | None = None
+    """Who certifies it, where that is no authority that the machine knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +112,7 @@ def post(target: Target, body: bytes, headers: Mapping[str, str]) -> int:
     Raises:
         TargetError: it could not be sent, or was not answered in time.
     """
-    return _exchange(target, "POST", body, headers, 0, DEADLINE_SECONDS).status
+    return exchange(target, "POST", body, headers, 0, DEADLINE_SECONDS).status
 
 
 def get(target: Target, headers: Mapping[str, str], max_bytes: int, seconds: float = DEADLINE_SECONDS) -> Heard:
@@ -118,25 +121,31 @@ def get(target: Target, headers: Mapping[str, str], max_bytes: int, seconds: flo
     Raises:
         TargetError: it was not answered in time, broke off, or is longer.
     """
-    return _exchange(target, "GET", None, headers, max_bytes, seconds)
+    return exchange(target, "GET", None, headers, max_bytes, seconds)
 
 
-def _exchange(
+def exchange(
     target: Target, method: str, body: bytes | None, headers: Mapping[str, str], max_bytes: int, seconds: float
 ) -> Heard:
+    """Send once; the whole answer, ``max_bytes`` at most, or nothing of its body where that is nought.
+
+    Raises:
+        TargetError: as :func:`get`.
+    """
     address = address_of(target)
     try:
         plain = socket.create_connection((address, target.port), min(CONNECT_SECONDS, seconds))
     except OSError as error:
         raise TargetError(f"no connection to {target.host}: {error.strerror or error}") from error
-    too_late = threading.Event()
-    deadline = threading.Timer(seconds, _hang_up, (plain, too_late))
+    too_late, held = threading.Event(), [plain]
+    deadline = threading.Timer(seconds, _hang_up, (held, too_late))
     deadline.daemon = True
     deadline.start()
     try:
         plain.settimeout(seconds)
-        tls = target.url.scheme == "https"
-        stream = _trusting().wrap_socket(plain, server_hostname=target.host) if tls else plain
+        stream = held[0] = _wrapped(target, plain)
+        if isinstance(stream, ssl.SSLSocket):
+            stream.do_handshake()
         connection = http.client.HTTPConnection(target.host, target.port)
         connection.sock = stream
         connection.request(method, _path(target.url), body, {**headers, "User-Agent": _USER_AGENT})
@@ -149,7 +158,7 @@ def _exchange(
         raise TargetError(late[:MAX_URL_CHARACTERS]) from error
     finally:
         deadline.cancel()
-        plain.close()
+        held[0].close()
     if too_late.is_set():  # an answer that was cut off may look like a whole one
         raise TargetError(f"no answer within {seconds} seconds")
     _require_whole(heard, max_bytes)
@@ -169,17 +178,25 @@ def _require_whole(heard: Heard, max_bytes: int) -> None:
         raise TargetError("the answer broke off")
 
 
-def _hang_up(connection: socket.socket, too_late: threading.Event) -> None:
+def _wrapped(target: Target, plain: socket.socket) -> socket.socket:
+    """The connection, under TLS where the target asks for it; wrapping takes the plain one's descriptor away."""
+    if target.url.scheme != "https":
+        return plain
+    trusting = _trusting(target.ca_file)
+    return trusting.wrap_socket(plain, server_hostname=target.host, do_handshake_on_connect=False)
+
+
+def _hang_up(held: list[socket.socket], too_late: threading.Event) -> None:
     too_late.set()
     try:
-        connection.shutdown(socket.SHUT_RDWR)
+        socket.socket.shutdown(held[0], socket.SHUT_RDWR)  # not TLS's own, which takes the reader its state away
     except OSError:
         return  # it has ended already
 
 
 @cache
-def _trusting() -> ssl.SSLContext:
-    context = ssl.create_default_context()
+def _trusting(ca_file: Path | None) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=ca_file)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context
 

@@ -110,6 +110,12 @@ FOREIGN: Final = _check(
     "takes_unknown_claims", "不认识的申请的消息答复 2xx。", "It answers 2xx about a claim that it does not know.",
     "记录后答复 2xx；否则重试会堵住后面的消息。", "Note it and answer 2xx: tries would hold up what follows.",
 )  # fmt: skip
+PAYOUTS: Final = _check(
+    "takes_payouts", "接受拨付事件（payout.*），只凭 claim_id 对应申请。",
+    "It takes events of payment (payout.*), which name the claim by its id alone.",
+    "拨付事件没有 external_id 与 state：按 claim_id 查申请，按 payment 区分各次拨付。",
+    "They hold no external_id and no state: find the claim by claim_id, tell payments apart by payment.",
+)  # fmt: skip
 CHINESE: Final = _check(
     "takes_chinese", "接受 UTF-8 中文内容。", "It takes Chinese in UTF-8.",
     "按 UTF-8 读取请求体，不经本地编码。", "Read the body as UTF-8, through no local encoding.",
@@ -124,7 +130,7 @@ MANY: Final = _check(
 )  # fmt: skip
 CHECKS: Final = (
     THERE, MOVED, KEPT, WORKS, ACCEPTS, SWIFT, UNSIGNED, FORGED, CHANGED, RENAMED, OLD, EARLY, ROTATES, TWICE, ORDER,
-    UNKNOWN, MORE, FOREIGN, CHINESE, BIG, MANY,
+    UNKNOWN, MORE, FOREIGN, PAYOUTS, CHINESE, BIG, MANY,
 )  # fmt: skip
 _FIRST: Final = (THERE, MOVED, KEPT, WORKS, ACCEPTS)
 _GONE: Final = 410
@@ -257,6 +263,16 @@ def _of_stranger(teller: _Teller) -> Reply:
     return teller.send(body | {"subject_id": stranger})
 
 
+def _of_payment(teller: _Teller) -> Reply:
+    data = {
+        "amount": "5000.00", "batch_id": str(new_id()), "batch_no": "B-JS-2024-0001", "claim_id": str(teller.claim),
+        "claim_no": "JS2024-000001", "instruction_id": str(new_id()), "kind": "common_use", "payment": 1,
+        "tenant": "jiangsu",
+    }  # fmt: skip
+    told = [teller.tell(type=kind, data=data) for kind in ("payout.paid", "payout.returned")]
+    return next((reply for reply in told if not reply.good), told[-1])
+
+
 def _with_more(teller: _Teller) -> Reply:
     body = teller.body(added_later={"deep": [1, None]})
     body["data"] |= {"added_later": "x"}
@@ -277,6 +293,7 @@ _ACTS: Final[tuple[tuple[Check, bool, Callable[[_Teller], Reply]], ...]] = (
     (UNKNOWN, True, lambda teller: teller.tell(type="claim.something_new")),
     (MORE, True, _with_more),
     (FOREIGN, True, _of_stranger),
+    (PAYOUTS, True, _of_payment),
     (CHINESE, True, _in_chinese),
     (BIG, True, lambda teller: teller.tell(padding="x" * LARGE)),
 )

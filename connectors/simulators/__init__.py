@@ -10,5 +10,14 @@ from connectors.simulators.local import LocalSimulator
 from connectors.simulators.serving import serving
 from connectors.simulators.shanxi import ShanxiSimulator
 from connectors.simulators.simulator import Simulator
+from connectors.simulators.worksheet import WorksheetOffice
 
-__all__ = ["DeltaSimulator", "JssicSimulator", "LocalSimulator", "ShanxiSimulator", "Simulator", "serving"]
+__all__ = [
+    "DeltaSimulator",
+    "JssicSimulator",
+    "LocalSimulator",
+    "ShanxiSimulator",
+    "Simulator",
+    "WorksheetOffice",
+    "serving",
+]

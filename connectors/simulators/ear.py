@@ -17,7 +17,9 @@ from connectors.client.patience import sleep
 from connectors.webhook_signature import ID_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, TOLERANCE
 from tenants.kernel.clock import Clock
 
-KNOWN_TYPES: Final = frozenset({"claim.in_review", "claim.approved", "batch.instructed"})
+KNOWN_TYPES: Final = frozenset(
+    {"claim.in_review", "claim.approved", "batch.instructed", "payout.paid", "payout.returned"}
+)
 KNOWN_MEMBERS: Final = frozenset({"type", "timestamp", "id", "seq", "tenant", "subject_id", "data", "test", "padding"})
 SMALL: Final = 65_536
 _LOOK: Final = timedelta(milliseconds=20)
@@ -47,6 +49,8 @@ class Fault(StrEnum):
     KNOWN_TYPES_ONLY = "known_types_only"
     KNOWN_MEMBERS_ONLY = "known_members_only"
     OWN_CLAIMS_ONLY = "own_claims_only"
+    CLAIMS_ONLY = "claims_only"
+    """It takes every event for one of a claim's state."""
     ASCII_ONLY = "ascii_only"
     SMALL_ONLY = "small_only"
     ONE_AT_A_TIME = "one_at_a_time"
@@ -113,6 +117,7 @@ class Ear:
             Fault.REFUSES_LATE: seq < self.latest.get(subject, 0) and told["id"] not in self.seen,
             Fault.KNOWN_TYPES_ONLY: told["type"] not in KNOWN_TYPES,
             Fault.KNOWN_MEMBERS_ONLY: not KNOWN_MEMBERS.issuperset(told),
+            Fault.CLAIMS_ONLY: not {"external_id", "state"} <= told["data"].keys(),
             Fault.OWN_CLAIMS_ONLY: bool(self.latest) and subject not in self.latest,
         }.get(self.fault, False)
         if wrong:

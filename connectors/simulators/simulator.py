@@ -135,9 +135,13 @@ class Simulator:
         }
 
     def reconciled(self) -> Json:
-        """Each nightly receipt beside the platform's own accounts, and what was paid of what it sent."""
+        """Each nightly receipt beside the platform's own accounts, and what was paid of what it sent.
+
+        ``paid`` is what the claims say now, ``paid_out`` what the events of payment added up to.
+        """
         claims = [case.claim for case in self.cases.values() if case.claim is not None]
-        return {"receipts": self.accounts.compared(), "paid": paid_by_tenant(claims)}
+        paid = {"paid": paid_by_tenant(claims), "paid_out": self.accounts.paid_out()}
+        return {"receipts": self.accounts.compared(), **paid}
 
     def submit(self, case: Case) -> Case:
         """Send the case's form to the clearing service, as the simulator behaves now."""
@@ -153,12 +157,16 @@ class Simulator:
         except CallError as error:
             case.status, case.problem = WRONG, json.loads(error.body)
             return case
+        self.enter(case, answer)
+        return case
+
+    def enter(self, case: Case, answer: ClaimAnswer) -> None:
+        """The service has the case's form as this claim: it stands in the accounts from now on."""
         with self._lock:
             case.problem = None
             self.accounts.enter(answer, case.form, shanghai_day(self.business.now()))
             # what was told meanwhile is newer than this answer
             self._know(case, answer if not case.told else self.platform.claim(answer.id))
-        return case
 
     def _flush(self) -> int:
         kept, self._kept = self._kept, []
@@ -190,7 +198,7 @@ class Simulator:
         return OK, None
 
     def take(self, told: Mapping[str, Any]) -> None:
-        """Take over what an event says: a claim's own, or that a batch of some claims went on."""
+        """Take over what an event says: a claim's own or of its payment, or that a batch of some claims went on."""
         external_id = told["data"].get("external_id")
         if told["type"] == "receipt.issued":
             self.accounts.take(told["tenant"], told["data"])
@@ -200,12 +208,22 @@ class Simulator:
                     self._know(case, self.platform.claim(case.claim.id))
                     if case.claim.state in IN_A_BATCH:
                         case.told.append(told["type"])
+        elif told["type"].startswith("payout."):
+            self._take_payout(told)
         elif external_id in self.cases and told["type"].startswith("claim."):
             case = self.cases[external_id]
             case.told.append(told["type"])
             if told["seq"] > case.latest_seq:
                 case.latest_seq = told["seq"]
                 self._know(case, self.platform.claim(UUID(told["data"]["claim_id"])))
+
+    def _take_payout(self, told: Mapping[str, Any]) -> None:
+        """A payment is told of by the claim's id alone."""
+        self.accounts.settle(told)
+        for case in self.cases.values():
+            if case.claim is not None and str(case.claim.id) == told["data"]["claim_id"]:
+                self._know(case, self.platform.claim(case.claim.id))
+                case.told.append(told["type"])
 
 
 def _concerns(told: Mapping[str, Any], claim: ClaimAnswer) -> bool:

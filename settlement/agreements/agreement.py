@@ -165,13 +165,15 @@ def all_in_force(connection: Connection, tenants: Sequence[str], on: date) -> li
     return [Agreement(*row) for row in rows]
 
 
-def agreement_totals(connection: Connection, tenant: str, filters: Mapping[str, str]) -> tuple[int, Money]:
-    """How many agreements there are of these, and the sum of their exposure limits."""
+def agreement_totals(
+    connection: Connection, tenant: str, filters: Mapping[str, str], most: int | None = None
+) -> tuple[int, Money]:
+    """How many agreements there are of these, and the sum of their exposure limits; of ``most``, where it is given."""
     where, values = _wanted(tenant, filters)
     count, fen = connection.exec_driver_sql(
-        "select count(*), coalesce(sum(exposure_limit_fen), 0)::bigint from agreement "  # noqa: S608 - our own columns
-        f"where {' and '.join(where)}",
-        tuple(values),
+        "select count(*), coalesce(sum(exposure_limit_fen), 0)::bigint from ("  # noqa: S608 - our own columns
+        f"select exposure_limit_fen from agreement where {' and '.join(where)} limit %s) found",
+        (*values, most),
     ).one()
     return count, Money(fen)
 

@@ -14,6 +14,9 @@ It stands beside the secrets and not in the database, so that nobody who writes 
     folder = "/mnt/bank/wujiang"
     table = "treasury"
     encoding = "utf-8-sig"
+
+A sandbox reaches no bank: there the methods are ``folder``, below the sandbox's own folder, and ``simulator``, the
+simulated bank on this machine, which says of itself what it is before anything is sent to it.
 """
 
 import tomllib
@@ -29,6 +32,7 @@ from settlement.formats.pain001 import VERSIONS
 
 FOLDER: Final = "folder"
 HTTP: Final = "http"
+SIMULATOR: Final = "simulator"
 MEMBERS: Final = frozenset({"method", "address", "token_file", "folder", "automatic", "pain", "table", "encoding"})
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
@@ -39,7 +43,7 @@ class ConnectionsError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class BankConnection:
-    """How one tenant reaches its bank. ``method`` is ``folder`` (``place`` a path) or ``http`` (an address).
+    """How one tenant reaches its bank: ``folder`` (``place`` a path), ``http`` or ``simulator`` (an address).
 
     ``automatic``: an instructed batch is sent without being asked for.
     """
@@ -68,18 +72,20 @@ class BankConnection:
             token = None if self.token_file is None else self.token_file.read_text(encoding="ascii").strip()
         except (OSError, ValueError) as error:
             raise ConnectionsError(f"token_file: {self.token_file} cannot be read") from error
-        return HttpBank(self.place, token)
+        return HttpBank(self.place, token, simulated=self.method == SIMULATOR)
 
 
 Connections = Mapping[str, BankConnection]
 """By tenant; a tenant that is not here downloads its files and sends them itself."""
 
 
-def read_connections(path: Path) -> Connections:
+def read_connections(path: Path, sandbox: Path | None = None) -> Connections:
     """The connections of the file; none where there is no such file.
 
+    ``sandbox``: the folder that a sandbox's payment files do not leave; ``None`` for a real instance.
+
     Raises:
-        ConnectionsError: it is not TOML, or a member is wrong.
+        ConnectionsError: it is not TOML, or a member is wrong; in a sandbox, a connection leads out of it.
     """
     if not path.exists():
         return {}
@@ -87,7 +93,27 @@ def read_connections(path: Path) -> Connections:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ConnectionsError(f"{path}: {error}") from error
-    return {tenant: _connection(tenant, given, path.parent) for tenant, given in content.items()}
+    made = {tenant: _connection(tenant, given, path.parent) for tenant, given in content.items()}
+    for tenant, connection in made.items():
+        _require_within(tenant, connection, sandbox)
+    return made
+
+
+def _require_within(tenant: str, connection: BankConnection, sandbox: Path | None) -> None:
+    """A sandbox's connection stays in the sandbox, and a real instance has none to the simulated bank."""
+    if sandbox is None:
+        if connection.method == SIMULATOR:
+            raise ConnectionsError(f"{tenant}.method: {SIMULATOR} 仅用于沙箱 / the simulated bank is a sandbox's")
+        return
+    if connection.method == HTTP:
+        raise ConnectionsError(
+            f"{tenant}.method: 沙箱不得连接银行，请用 {FOLDER} 或 {SIMULATOR} / "
+            f"a sandbox reaches no bank: {FOLDER} or {SIMULATOR}"
+        )
+    if connection.method == FOLDER and not Path(connection.place).resolve().is_relative_to(sandbox.resolve()):
+        raise ConnectionsError(
+            f"{tenant}.folder: 沙箱的拨付文件须在 {sandbox} 之下 / a sandbox's payment files stay below {sandbox}"
+        )
 
 
 def _connection(tenant: str, given: Any, beside: Path) -> BankConnection:  # noqa: ANN401 - of a TOML file
@@ -98,12 +124,14 @@ def _connection(tenant: str, given: Any, beside: Path) -> BankConnection:  # noq
         place = given.get("folder")
         if not isinstance(place, str) or not Path(place).is_absolute():
             raise ConnectionsError(f"{tenant}.folder: an absolute path")
-    elif method == HTTP:
+    elif method in {HTTP, SIMULATOR}:
         place = given.get("address")
         if not isinstance(place, str) or not _is_safe(place):
             raise ConnectionsError(f"{tenant}.address: an https address (http on this machine only)")
+        if method == SIMULATOR and urlsplit(place).hostname not in _LOOPBACK:
+            raise ConnectionsError(f"{tenant}.address: 模拟银行须在本机 / the simulated bank is on this machine")
     else:
-        raise ConnectionsError(f"{tenant}.method: {FOLDER} or {HTTP}")
+        raise ConnectionsError(f"{tenant}.method: {FOLDER}, {HTTP} or {SIMULATOR}")
     token = given.get("token_file")
     return BankConnection(
         method=method,

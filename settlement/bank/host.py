@@ -19,6 +19,8 @@ CONNECT_SECONDS: Final = 10
 READ_SECONDS: Final = 60
 MAX_ANSWER_BYTES: Final = 65_536
 IDS_AT_ONCE: Final = 1_000
+SIMULATOR_PATH: Final = "simulator"
+"""Where the simulated bank answers ``{"simulator": true}``; no bank does."""
 
 _SUBMITTED: Final = frozenset({ACCEPTED, REJECTED})
 _FOUND: Final = frozenset({ACCEPTED, REJECTED, PENDING})
@@ -27,7 +29,11 @@ _FOUND: Final = frozenset({ACCEPTED, REJECTED, PENDING})
 class HttpBank:
     """A bank's server. ``address`` is the folder of its paths; ``token`` is the bearer token that it gave us."""
 
-    def __init__(self, address: str, token: str | None, read_seconds: int = READ_SECONDS) -> None:
+    def __init__(
+        self, address: str, token: str | None, read_seconds: int = READ_SECONDS, *, simulated: bool = False
+    ) -> None:
+        """``simulated``: nothing is said to a server that does not say of itself that it is the simulated bank."""
+        self._simulated = simulated
         self._address = address.rstrip("/")
         self._token = token
         timeout = urllib3.Timeout(connect=CONNECT_SECONDS, read=read_seconds)
@@ -40,6 +46,7 @@ class HttpBank:
         Raises:
             BankSilentError: no answer that can be believed.
         """
+        self._require_simulated()
         headers = {
             "Content-Type": "application/xml",
             "Content-Length": str(message.size_bytes),
@@ -56,6 +63,7 @@ class HttpBank:
         Raises:
             BankSilentError: no answer that can be believed.
         """
+        self._require_simulated()
         ids = message.end_to_end_ids()
         while page := list(islice(ids, IDS_AT_ONCE)):
             body = json.dumps({"message_id": message.message_id, "end_to_end_ids": page}).encode()
@@ -68,6 +76,10 @@ class HttpBank:
             if status != ABSENT:
                 return Answer(status, _reason(said))
         return Answer(ABSENT, "no end-to-end id is known")
+
+    def _require_simulated(self) -> None:
+        if self._simulated and self._call("GET", SIMULATOR_PATH, b"", {}).get(SIMULATOR_PATH) is not True:
+            raise BankSilentError("a sandbox sends to the simulated bank only, and this is none")
 
     def _call(self, method: str, path: str, body: bytes | Iterator[bytes], headers: dict[str, str]) -> dict[str, Any]:
         given = headers if self._token is None else {**headers, "Authorization": f"Bearer {self._token}"}

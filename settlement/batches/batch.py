@@ -178,6 +178,16 @@ def list_items(
     ]
 
 
+def item_totals(connection: Connection, batch: Batch, most: int | None) -> tuple[int, Money]:
+    """How many items :func:`list_items` lists, and the sum of those that no objection took out; of ``most``."""
+    count, fen = connection.exec_driver_sql(
+        "select count(*), coalesce(sum(amount_fen) filter (where removed_at is null), 0)::bigint from ("
+        "select amount_fen, removed_at from batch_item where tenant = %s and batch_id = %s limit %s) found",
+        (batch.tenant, batch.id, most),
+    ).one()
+    return count, Money(fen)
+
+
 def control_totals(connection: Connection, batch: Batch) -> tuple[int, int]:
     """Count and sum in fen of the items that are in the batch."""
     count, fen = connection.exec_driver_sql(

@@ -95,7 +95,7 @@ def instruct(
     drafts = find_drafts(connection, batch, at)
     made_at = drafts[0].made_at if drafts else at
     signing = Signing(root, paying_account(connection, batch, office), made_at, key.kid)
-    totals = payout_batch(connection, batch, signing)
+    totals = payout_batch(connection, batch, signing, office)
     _require_released(connection, batch, totals)
     kept = keep or (lambda use: use(connection))
     with _own_folder(batch) as folder:

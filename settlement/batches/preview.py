@@ -1,5 +1,6 @@
 """What a cut would take, before it is made; and the sums of a list of batches."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -93,15 +94,22 @@ def open_amounts(connection: Connection) -> list[OpenAmount]:
     return [OpenAmount(tenant, scheme, mode, count, Money(fen)) for tenant, scheme, mode, count, fen in rows]
 
 
-def batch_totals(connection: Connection, tenant: str, filters: dict[str, str]) -> tuple[int, Money]:
-    """How many batches the filters of ``settlement.batches.batch.list_batches`` find, and the sum of totals."""
-    where, values = ["tenant = %s"], [tenant]
+def batch_totals(
+    connection: Connection, tenant: str, filters: Mapping[str, str], most: int | None = None
+) -> tuple[int, Money]:
+    """How many batches the filters of ``settlement.batches.batch.list_batches`` find, and the sum of totals.
+
+    Of ``most`` of them, where that is given.
+    """
+    where: list[str] = ["tenant = %s"]
+    values: list[str | int | None] = [tenant]
     for column in ("state", "scheme", "mode"):
         if column in filters:
             where.append(f"{column} = %s")
             values.append(filters[column])
     count, fen = connection.exec_driver_sql(
-        f"select count(*), coalesce(sum(total_fen), 0)::bigint from batch where {' and '.join(where)}",  # noqa: S608
-        tuple(values),
+        "select count(*), coalesce(sum(total_fen), 0)::bigint from ("  # noqa: S608 - our own columns
+        f"select total_fen from batch where {' and '.join(where)} limit %s) found",
+        (*values, most),
     ).one()
     return count, Money(fen)

@@ -20,6 +20,7 @@ from settlement.payouts.instruction import CURRENCY, Account
 from settlement.payouts.payout_account import debtor_account
 from settlement.signatures.keys import ensure_payout_key, public_keys, refuse_revoked
 from settlement.signatures.signing import ORDER, compact_signer, verify_compact
+from tenants.instance import SANDBOX
 from tenants.kernel.canonical import Json, canonical_bytes, plain
 from tenants.kernel.errors import not_found
 from tenants.kernel.ids import new_id
@@ -111,6 +112,7 @@ def _make(
             "created_at": at,
             "kid": key.kid,
         }
+        | ({"environment": SANDBOX} if office.sandbox else {})
     )
     token = compact_signer(key, ORDER)(payload)
     verified, public = verify_compact(token, ORDER, public_keys(connection, tenant))

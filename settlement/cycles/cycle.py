@@ -127,20 +127,24 @@ def list_cycles(connection: Connection, filters: dict[str, str], after: UUID | N
     return [Cycle(*row) for row in rows]
 
 
-def cycle_totals(connection: Connection, filters: dict[str, str], tenants: Sequence[str]) -> tuple[int, Money]:
+def cycle_totals(
+    connection: Connection, filters: dict[str, str], tenants: Sequence[str], most: int | None = None
+) -> tuple[int, Money]:
     """How many cycles there are of these, and what is owed in them as far as it concerns the tenants.
+
+    Of ``most`` of them, where that is given.
 
     Of closed windows the matrices are added up, of the open ones their debts.
     """
     where, values = _wanted(filters)
     mine = "(m.tenant = any(%s) or m.creditor = any(%s))"
     count, fen = connection.exec_driver_sql(
-        f"with wanted as (select id, state from clearing_cycle where {' and '.join(where)}) "  # noqa: S608 - our own
+        f"with wanted as (select id, state from clearing_cycle where {' and '.join(where)} limit %s) "  # noqa: S608
         "select (select count(*) from wanted), "
         f"coalesce((select sum(m.gross_fen) from clearing_cell m join wanted w on w.id = m.cycle_id where {mine}), 0)"
         "::bigint + coalesce((select sum(m.amount_fen) from clearing_debt m join wanted w on w.id = m.cycle_id "
         f"and w.state = 'open' where {mine}), 0)::bigint",
-        (*values, list(tenants), list(tenants), list(tenants), list(tenants)),
+        (*values, most, list(tenants), list(tenants), list(tenants), list(tenants)),
     ).one()
     return count, Money(fen)
 

@@ -73,13 +73,19 @@ def list_debts(
 
 
 def debt_totals(
-    connection: Connection, cycle_id: UUID, tenants: Sequence[str], debtor: str | None, creditor: str | None
+    connection: Connection,
+    cycle_id: UUID,
+    tenants: Sequence[str],
+    debtor: str | None,
+    creditor: str | None,
+    most: int | None = None,
 ) -> tuple[int, Money]:
-    """How many debts :func:`list_debts` lists, and their sum."""
+    """How many debts :func:`list_debts` lists, and their sum; of ``most``, where that is given."""
     count, fen = connection.exec_driver_sql(
-        "select count(*), coalesce(sum(amount_fen), 0)::bigint from clearing_debt where cycle_id = %s "
+        "select count(*), coalesce(sum(amount_fen), 0)::bigint from ("
+        "select amount_fen from clearing_debt where cycle_id = %s "
         "and (tenant = any(%s) or creditor = any(%s)) and (%s::text is null or tenant = %s) "
-        "and (%s::text is null or creditor = %s)",
-        (cycle_id, list(tenants), list(tenants), debtor, debtor, creditor, creditor),
+        "and (%s::text is null or creditor = %s) limit %s) found",
+        (cycle_id, list(tenants), list(tenants), debtor, debtor, creditor, creditor, most),
     ).one()
     return count, Money(fen)

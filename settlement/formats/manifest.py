@@ -18,6 +18,7 @@ from settlement.formats.amount_in_words import amount_in_words
 from settlement.formats.payout_batch import PayoutBatch
 from settlement.payouts.instruction import CURRENCY
 from settlement.signatures.signing import MANIFEST, SigningKey, signature_entry
+from tenants.instance import SANDBOX
 from tenants.kernel.canonical import Json, canonical_bytes
 from tenants.kernel.clock import print_instant
 
@@ -98,6 +99,8 @@ def manifest(batch: PayoutBatch, files: Sequence[ListedFile], chain: Chain, *key
         "seal": _general(chain.seal),
         "releases": [_general(token) for token in chain.releases],
     }
+    if batch.sandbox:
+        payload["environment"] = SANDBOX
     signed = canonical_bytes(payload)
     return canonical_bytes({**payload, "signatures": [signature_entry(key, MANIFEST, signed) for key in keys]})
 

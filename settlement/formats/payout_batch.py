@@ -38,6 +38,8 @@ class PayoutBatch:
     total: Money
     created_at: datetime
     execution_on: date
+    sandbox: bool = False
+    """Whether nothing of it is to be paid: a sandbox made it."""
 
     def __post_init__(self) -> None:
         require_batch(self.batch, self.batch_root, self.created_at)

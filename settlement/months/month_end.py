@@ -111,6 +111,14 @@ def list_closed(connection: Connection, tenant: str, before: date | None, limit:
     return [ClosedMonth(*row) for row in rows]
 
 
+def closed_totals(connection: Connection, tenant: str, most: int | None) -> tuple[int]:
+    """How many months are closed, counted up to ``most``."""
+    count: int = connection.exec_driver_sql(
+        "select count(*) from (select 1 from month_close where tenant = %s limit %s) found", (tenant, most)
+    ).scalar_one()
+    return (count,)
+
+
 def require_begun(month: Month, at: datetime) -> None:
     """Refuse a month that has not begun.
 

@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from settlement import ledger
 from settlement.matching_back import Back, of_instructions, take_back
+from settlement.payouts.telling import tell_outcomes
 from settlement.statements.line import REJECTED
 from settlement.statements.matching import PAID, RETURNED
 from tenants.kernel.money import Money
@@ -58,7 +59,7 @@ def book(
 ) -> None:
     """Store the outcomes, told by a statement or found in suspense by two people, and move the money of their claims.
 
-    What came back takes its matching with it.
+    Each claim's platform is told of its own. What came back takes its matching with it.
 
     Paid: from what is in transit to what is paid. Returned: that is reversed, and the money waits to be issued again.
     Rejected: it waits likewise.
@@ -71,6 +72,7 @@ def book(
         for one in outcomes
     ]
     insert_rows(connection, "instruction_outcome", _COLUMNS, rows)
+    tell_outcomes(connection, tenant, [(one.instruction_id, one.outcome) for one in outcomes], at)
     moved = {one.instruction_id: one.outcome for one in outcomes if one.outcome in {PAID, REJECTED}}
     _move(connection, tenant, moved, at)
     _give_back(connection, tenant, [one.instruction_id for one in outcomes if one.outcome == RETURNED], at)
@@ -106,6 +108,7 @@ def reject_message(
         (statement_id, call_id, at, tenant, batch_id),
     ).scalars()
     ids = list(rows)
+    tell_outcomes(connection, tenant, [(each, REJECTED) for each in ids], at)
     for begin in range(0, len(ids), IDS_AT_ONCE):
         some = ids[begin : begin + IDS_AT_ONCE]
         _move(connection, tenant, dict.fromkeys(some, REJECTED), at)

@@ -18,6 +18,7 @@ from settlement.batches.obligation import account_place
 from settlement.formats.payout_batch import PayoutBatch
 from settlement.office import Office
 from settlement.payouts.instruction import Account, Instruction, Item
+from tenants.instance import PURPOSE
 from tenants.kernel.clock import shanghai_day
 from tenants.kernel.ids import new_id
 from tenants.kernel.money import Money
@@ -83,7 +84,7 @@ def instructions(
         yield _instruction(batch, signing, list(group), office)
 
 
-def payout_batch(connection: Connection, batch: Batch, signing: Signing) -> PayoutBatch:
+def payout_batch(connection: Connection, batch: Batch, signing: Signing, office: Office) -> PayoutBatch:
     """The control totals that every file carries, counted from the items."""
     tenant_name = connection.exec_driver_sql(
         "select name_zh from tenant where tenant = %s", (batch.tenant,)
@@ -96,7 +97,7 @@ def payout_batch(connection: Connection, batch: Batch, signing: Signing) -> Payo
     return PayoutBatch(
         tenant=batch.tenant,
         tenant_name=tenant_name,
-        title=f"{tenant_name}科技创新券兑付",
+        title=f"{_mark(office)}{tenant_name}科技创新券兑付",
         batch=batch.batch_no,
         batch_id=batch.id,
         batch_root=signing.root,
@@ -106,6 +107,7 @@ def payout_batch(connection: Connection, batch: Batch, signing: Signing) -> Payo
         total=Money(fen),
         created_at=signing.created_at,
         execution_on=signing.created_on,
+        sandbox=office.sandbox,
     )
 
 
@@ -116,9 +118,9 @@ def stream(connection: Connection, statement: str, values: tuple[object, ...]) -
     )
 
 
-def purpose_of(batch_no: str) -> str:
+def purpose_of(batch: Batch, office: Office) -> str:
     """What every payment of the batch says it is for."""
-    return f"科技创新券兑付 {batch_no}"
+    return f"{_mark(office)}科技创新券兑付 {batch.batch_no}"
 
 
 def _instruction(batch: Batch, signing: Signing, rows: list[Any], office: Office) -> Instruction:
@@ -132,12 +134,17 @@ def _instruction(batch: Batch, signing: Signing, rows: list[Any], office: Office
         debtor=signing.debtor,
         creditor=_payee(batch.tenant, rows[0].claim_id, rows[0], office),
         amount=Money(sum(row.amount_fen for row in rows)),
-        purpose=purpose_of(batch.batch_no),
+        purpose=purpose_of(batch, office),
         items=items,
         created_at=signing.created_at,
         valid_through_on=signing.created_on + VALID_FOR,
         key_id=signing.key_id,
     )
+
+
+def _mark(office: Office) -> str:
+    """What a sandbox's payments begin with, on every list and in every file."""
+    return PURPOSE if office.sandbox else ""
 
 
 def _item(row: Any) -> Item:  # noqa: ANN401 - a row of LIVE_ITEMS

@@ -54,7 +54,11 @@ def set_payout_account(
     *,
     demonstration: bool = False,
 ) -> ShownAccount:
-    """Set the account that the tenant's next batches are paid from; sealed batches keep nothing of the one before."""
+    """Set the account that the tenant's next batches are paid from; sealed batches keep nothing of the one before.
+
+    In a sandbox every account is a demonstration account, so that it pays nowhere else.
+    """
+    demonstration = demonstration or office.sandbox
     sealed = office.sealer.seal(account.account_number, _place(tenant))
     shown = mask_account(account.account_number)
     connection.exec_driver_sql(

@@ -18,6 +18,7 @@ from settlement.batches.settling import hold_batches
 from settlement.office import Office
 from settlement.payouts.instruction import Account
 from settlement.payouts.outcomes import SURPLUS
+from settlement.payouts.telling import tell_reissued
 from tenants.kernel.canonical import Json, plain
 from tenants.kernel.change import Change, record
 from tenants.kernel.clock import shanghai_day
@@ -205,6 +206,7 @@ def reissue(connection: Connection, tenant: str, claim_id: UUID, office: Office,
         [(tenant, made, back.obligation_id, approved.id, approved.cooling_through_on, actor, at)],
     )
     _move(connection, tenant, back, made, at)
+    tell_reissued(connection, tenant, made, at)
     details: dict[str, Json] = {
         "claim_no": back.claim_no, "of": str(back.obligation_id), "correction": str(approved.id),
         "amount": str(Money(back.amount_fen)), "kind": REISSUE,

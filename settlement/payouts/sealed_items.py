@@ -18,7 +18,7 @@ from settlement.formats.pain001 import MESSAGE_TAIL, message_head, schema_check,
 from settlement.formats.payout_batch import PayoutBatch
 from settlement.office import Office
 from settlement.payouts.instruction import Account, Item, item_leaf
-from settlement.payouts.payments import LIVE_ITEMS, purpose_of, stream
+from settlement.payouts.payments import LIVE_ITEMS, stream
 from settlement.signatures.merkle import MerkleTree
 from tenants.kernel.crew import in_order, members
 from tenants.kernel.money import Money
@@ -37,10 +37,11 @@ _ITEMS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Rehearsal:
-    """What a bank's message made of the items would begin with, and the version of its schema."""
+    """What a bank's message of the items begins with, the version of its schema, and the purpose of each payment."""
 
     batch: PayoutBatch
     pain_version: str
+    purpose: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,7 @@ def _runs(connection: Connection, batch: Batch) -> Iterator[list[tuple[Any, ...]
 
 def _judging(setting: _Setting) -> Callable[[Iterable[tuple[Any, ...]]], _Judged]:
     tenant, number, sealer = setting.tenant, setting.batch_no, setting.sealer
-    rehearse = None if setting.rehearsal is None else _rehearsing(number, setting.rehearsal)
+    rehearse = None if setting.rehearsal is None else _rehearsing(setting.rehearsal)
 
     def judge(rows: Iterable[tuple[Any, ...]]) -> _Judged:
         tree, items = MerkleTree(), []
@@ -107,8 +108,8 @@ def _judging(setting: _Setting) -> Callable[[Iterable[tuple[Any, ...]]], _Judged
     return judge
 
 
-def _rehearsing(batch_no: str, rehearsal: Rehearsal) -> Callable[[list[tuple[Item, Account]]], list[str]]:
-    head, purpose = message_head(rehearsal.batch, rehearsal.pain_version), purpose_of(batch_no)
+def _rehearsing(rehearsal: Rehearsal) -> Callable[[list[tuple[Item, Account]]], list[str]]:
+    head, purpose = message_head(rehearsal.batch, rehearsal.pain_version), rehearsal.purpose
     faults, reference = schema_check(rehearsal.pain_version), rehearsal.batch.batch_id
 
     def rehearse(items: list[tuple[Item, Account]]) -> list[str]:

@@ -1,7 +1,7 @@
 """Merkle tree hash of RFC 6962 section 2.1 (RFC 9162 keeps it), streamed: log2(n) digests in memory."""
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 EMPTY_ROOT: Final = hashlib.sha256(b"").digest()
@@ -74,6 +74,21 @@ def merkle_root(leaves: Iterable[bytes]) -> bytes:
     for leaf in leaves:
         tree.add(leaf)
     return tree.root()
+
+
+def root_over(digests: Sequence[bytes]) -> bytes:
+    """The root over leaves whose digests are known, level by level: for as many as fit in memory.
+
+    A digest without a neighbour goes up as it is; that is the tree of RFC 6962, whose left side is always full.
+    """
+    level = list(digests)
+    sha256 = hashlib.sha256
+    while len(level) > 1:
+        pairs = zip(level[::2], level[1::2], strict=False)
+        alone = level[-1:] if len(level) & 1 else []
+        level = [sha256(_NODE + left + right).digest() for left, right in pairs]
+        level += alone
+    return level[0] if level else EMPTY_ROOT
 
 
 def inclusion_proof(leaves: Iterable[bytes], index: int) -> tuple[bytes, ...]:

@@ -100,6 +100,16 @@ def list_statements(
     return [BankStatement(*row) for row in rows]
 
 
+def statement_totals(connection: Connection, tenant: str, batch_id: UUID, most: int | None) -> tuple[int, int]:
+    """How many statements :func:`list_statements` lists, and how many lines they have; of ``most``."""
+    count, lines = connection.exec_driver_sql(
+        "select count(*), coalesce(sum(line_count), 0)::bigint from ("
+        "select line_count from bank_statement where tenant = %s and batch_id = %s limit %s) found",
+        (tenant, batch_id, most),
+    ).one()
+    return count, lines
+
+
 def list_lines(
     connection: Connection, statement: BankStatement, classes: list[str] | None, after: int, limit: int
 ) -> list[BankLine]:
@@ -112,12 +122,15 @@ def list_lines(
     return [BankLine(*row) for row in rows]
 
 
-def line_totals(connection: Connection, statement: BankStatement, classes: list[str] | None) -> tuple[int, Money]:
-    """How many lines :func:`list_lines` lists, and their sum."""
+def line_totals(
+    connection: Connection, statement: BankStatement, classes: list[str] | None, most: int | None = None
+) -> tuple[int, Money]:
+    """How many lines :func:`list_lines` lists, and their sum; of ``most``, where that is given."""
     count, fen = connection.exec_driver_sql(
-        "select count(*), coalesce(sum(amount_fen), 0)::bigint from bank_line where tenant = %s and statement_id = %s "
-        "and (%s::text[] is null or line_class = any(%s::text[]))",
-        (statement.tenant, statement.id, classes, classes),
+        "select count(*), coalesce(sum(amount_fen), 0)::bigint from ("
+        "select amount_fen from bank_line where tenant = %s and statement_id = %s "
+        "and (%s::text[] is null or line_class = any(%s::text[])) limit %s) found",
+        (statement.tenant, statement.id, classes, classes, most),
     ).one()
     return count, Money(fen)
 

@@ -143,11 +143,12 @@ def list_suspense(
     return [_line(row) for row in rows]
 
 
-def suspense_totals(connection: Connection, tenant: str) -> tuple[int, Money]:
-    """How many movements :func:`list_suspense` lists, and what of them nobody has explained."""
+def suspense_totals(connection: Connection, tenant: str, most: int | None = None) -> tuple[int, Money]:
+    """How many movements :func:`list_suspense` lists, and what of them nobody has explained; of ``most``, if given."""
     count, fen = connection.exec_driver_sql(
-        f"select count(*), coalesce(sum(s.left_fen), 0)::bigint from ({_LINES}) s where s.left_fen > 0",  # noqa: S608
-        (tenant,),
+        "select count(*), coalesce(sum(f.left_fen), 0)::bigint from ("  # noqa: S608 - our own columns
+        f"select s.left_fen from ({_LINES}) s where s.left_fen > 0 limit %s) f",
+        (tenant, most),
     ).one()
     return count, Money(int(fen))
 

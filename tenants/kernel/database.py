@@ -4,15 +4,18 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from select import POLLIN, poll
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
+import psycopg
 from psycopg import errors as pg
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError, InvalidatePoolError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from tenants.kernel.arrays import register_columns
 from tenants.kernel.clock import Clock, OffsetClock
 from tenants.kernel.errors import RETRY_AFTER_SECONDS, Unavailable
 from tenants.kernel.statements import Query, read
@@ -59,22 +62,40 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """One running transaction: its connection, the business time at which it began, and what it may touch."""
+    """One running transaction: its connection, the business time at which it began, and what it may touch.
+
+    ``done``: what was done before it because it asked for that, see :func:`have_done`.
+    """
 
     connection: Connection
     at: datetime
     scope: Scope
+    done: frozenset[str] = frozenset()
+
+
+Transact = Callable[[Callable[[Work], Any]], Any]
+"""Runs a use case in a transaction of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """What a use case wants to be done before it: its name, what that may touch, and how it is done."""
+
+    name: str
+    scope: Scope
+    do: Callable[[Transact], object]
 
 
 class StartAgainError(Exception):
     """The use case found more to be concerned than it may touch, or has locked: it is run again from the start.
 
-    ``tenants``: whose things it has to touch as well.
+    ``tenants``: whose things it has to touch as well; ``before``: what has to be done first.
     """
 
-    def __init__(self, tenants: frozenset[str] = frozenset()) -> None:
-        super().__init__(", ".join(sorted(tenants)))
+    def __init__(self, tenants: frozenset[str] = frozenset(), before: Before | None = None) -> None:
+        super().__init__(", ".join(sorted(tenants)) if before is None else before.name)
         self.tenants = tenants
+        self.before = before
 
 
 def reach(work: Work, tenants: Iterable[str], *, every_platform: bool = False) -> None:
@@ -92,8 +113,22 @@ def reach(work: Work, tenants: Iterable[str], *, every_platform: bool = False) -
         raise StartAgainError(wanted)
 
 
+def have_done(work: Work, before: Before) -> None:
+    """Make sure that this was done, and committed, before the transaction began.
+
+    A use case calls it before it changes or locks anything. What it asks for is done at most once a :func:`run`; should
+    the process die after it, it stays done.
+
+    Raises:
+        StartAgainError: it was not; :func:`run` then does it and runs the use case again.
+    """
+    if before.name not in work.done:
+        raise StartAgainError(before=before)
+
+
 def open_engine(url: str) -> Engine:
     """An engine whose every statement is prepared, so that the server refuses stacked statements."""
+    register_columns(psycopg.adapters)  # SQLAlchemy's connections begin with these
     engine = create_engine(
         url,
         pool_size=POOL_SIZE,
@@ -120,7 +155,7 @@ def _refuse_dead(driver: DBAPIConnection, _record: object, _proxy: object) -> No
 
 
 @contextmanager
-def transaction(engine: Engine, scope: Scope, machine: Clock) -> Iterator[Work]:
+def transaction(engine: Engine, scope: Scope, machine: Clock, done: frozenset[str] = frozenset()) -> Iterator[Work]:
     """Begin, bind the scope, hand out the work, and commit; roll back on any exception.
 
     The business time is the machine's, or the demonstration clock's where one is stored.
@@ -130,13 +165,18 @@ def transaction(engine: Engine, scope: Scope, machine: Clock) -> Iterator[Work]:
     """
     try:
         with engine.begin() as connection:
-            anchor = read(connection, _bind(scope))
-            clock = machine if anchor is None else OffsetClock(lambda: anchor, machine)
-            yield Work(connection, clock.now(), scope)
+            yield begin(connection, scope, machine, done)
     except (DBAPIError, PoolTimeout) as error:
         if is_away(error):
             raise database_away() from error
         raise
+
+
+def begin(connection: Connection, scope: Scope, machine: Clock, done: frozenset[str] = frozenset()) -> Work:
+    """Bind the scope in a transaction that has begun elsewhere; a transaction is bound once."""
+    anchor = read(connection, _bind(scope))
+    clock = machine if anchor is None else OffsetClock(lambda: anchor, machine)
+    return Work(connection, clock.now(), scope, done)
 
 
 def _bind(scope: Scope) -> Query[tuple[datetime, datetime] | None]:
@@ -159,24 +199,29 @@ def run(
     """Run a use case in one transaction, again from the start after a deadlock, at most ``ATTEMPTS`` times.
 
     ``raced`` names constraints that only a race can break: the use case looked before another transaction committed.
-    A use case that finds other tenants concerned (:func:`reach`) starts again in the wider scope.
+    A use case that finds other tenants concerned (:func:`reach`) starts again in the wider scope; one that needs
+    something done first (:func:`have_done`), after that.
 
     Raises:
         Unavailable: the database is away or the conflict did not clear.
         sqlalchemy.exc.IntegrityError: a constraint is broken, each time anew if it is one of ``raced``.
     """
     attempt = again = 0
+    done: frozenset[str] = frozenset()
     while attempt < ATTEMPTS and again < STARTS:
         try:
-            with transaction(engine, scope, machine) as work:
+            with transaction(engine, scope, machine, done) as work:
                 return use_case(work)
         except StartAgainError as found:
             again += 1
+            if found.before is not None:
+                found.before.do(partial(run, engine, found.before.scope, machine))
+                done |= {found.before.name}
             if found.tenants:
                 scope = Scope(tuple(sorted(found.tenants.union(scope.tenants))))
         except DBAPIError as error:
             attempt += 1
-            transient = isinstance(error.orig, _TRANSIENT)
+            transient = isinstance(error.orig, _TRANSIENT) or _made_anew(error)
             if not transient and (attempt == ATTEMPTS or broken_constraint(error) not in raced):
                 raise
     raise database_away()
@@ -194,6 +239,11 @@ def is_away(error: Exception) -> bool:
 def broken_constraint(error: DBAPIError) -> str | None:
     """The name of the constraint that the error says is broken."""
     return error.orig.diag.constraint_name if isinstance(error.orig, pg.IntegrityError) else None
+
+
+def _made_anew(error: DBAPIError) -> bool:
+    """Whether a sandbox's reset made the schema anew while the statement waited for it within one of its functions."""
+    return isinstance(error.orig, pg.InternalError_) and str(error.orig).startswith("cache lookup failed for function")
 
 
 def _lost(error: DBAPIError) -> bool:

@@ -8,18 +8,40 @@ from uuid import UUID
 
 _MILLISECOND_NS: Final = 1_000_000
 _RANDOM_BITS: Final = 74
+_LOW: Final = (1 << 62) - 1
+"""The random bits behind the variant."""
 _lock = threading.Lock()
 _latest = [0]
 
 
 def new_id() -> UUID:
     """A UUIDv7 that is greater than every one made before it in this process."""
+    return _as_id(_next(1))
+
+
+def new_ids(count: int) -> range:
+    """So many UUIDv7 one behind the other, as the numbers that they are: who knows the first knows them all.
+
+    They are greater than every identifier made before them in this process.
+    """
+    first = _as_id(_next(count)).int
+    return range(first, first + count)
+
+
+def _next(count: int) -> int:
+    """The time and the random bits of the first of so many, whose random bits are counted up without a carry."""
     with _lock:
         value = (time.time_ns() // _MILLISECOND_NS << _RANDOM_BITS) | int.from_bytes(os.urandom(9))
         value = max(value, _latest[0] + 1)
-        _latest[0] = value
+        if (value & _LOW) + count > _LOW:
+            value = (value | _LOW) + 1
+        _latest[0] = value + count - 1
+    return value
+
+
+def _as_id(value: int) -> UUID:
     milliseconds, random = value >> _RANDOM_BITS, value & ((1 << _RANDOM_BITS) - 1)
-    high, low = random >> 62, random & ((1 << 62) - 1)
+    high, low = random >> 62, random & _LOW
     return UUID(int=(milliseconds << 80) | (7 << 76) | (high << 64) | (2 << 62) | low)
 
 

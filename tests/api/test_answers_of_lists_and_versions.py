@@ -199,13 +199,36 @@ def test_faulty_linked_regions_are_refused_each_with_its_place(door: Door, body:
 
 
 def test_linked_regions_are_replaced_whole_and_may_be_none(door: Door) -> None:
-    caller, path = door.hire("policies:write"), "/v1/tenants/wujiang/linked-regions/2041"
+    caller, other = door.hire("policies:write"), door.hire("policies:approve", "claims:read")
+    path = "/v1/tenants/wujiang/linked-regions/2041"
     bodies: list[Any] = [{"320300": ["b", "a", "a"]}, {"regions": {"320400": ["x"]}}, {"regions": {}}]
-    for body in bodies:
-        shown = caller.put(path, json=body).get_json()["regions"]
-        wanted = body.get("regions", body)
-        assert shown == {division: sorted(set(types)) for division, types in wanted.items()}
-        assert caller.get(path).get_json()["regions"] == shown
+    stands: Any = {}
+    for number, body in enumerate(bodies, 1):
+        shown = caller.put(path, json=body).get_json()
+        wanted = {division: sorted(set(types)) for division, types in body.get("regions", body).items()}
+        assert (shown["regions"], shown["proposed"]["regions"]) == (stands, wanted)
+        decided = other.post(f"{path}/decision", json={"version": number, "outcome": "approve"}).get_json()
+        assert (decided["version"], decided["regions"], decided["proposed"]) == (number, wanted, None)
+        assert other.get(path).get_json() == decided
+        stands = wanted
+
+
+def test_who_proposed_linked_regions_does_not_approve_them(door: Door) -> None:
+    both, other = door.hire("policies:write", "policies:approve"), door.hire("policies:approve", "policies:write")
+    path = "/v1/tenants/wujiang/linked-regions/2042"
+    both.put(path, json={"320300": ["a"]})
+    own = both.post(f"{path}/decision", json={"version": 1, "outcome": "approve"})
+    assert (own.status_code, own.get_json()["code"]) == (403, "linked_regions.four_eyes")
+    other.put(path, json={"320300": ["b"]})
+    for version in (1, 3):  # superseded, and not there
+        stale = both.post(f"{path}/decision", json={"version": version, "outcome": "approve"})
+        assert (stale.status_code, stale.get_json()["code"]) == (409, "linked_regions.state")
+    unsaid = both.post(f"{path}/decision", json={"version": 2, "outcome": "reject"})
+    assert [error["pointer"] for error in unsaid.get_json()["errors"]] == ["/reason"]
+    rejected = both.post(f"{path}/decision", json={"version": 2, "outcome": "reject", "reason": "文号不符"}).get_json()
+    assert (rejected["version"], rejected["regions"], rejected["proposed"]) == (None, {}, None)
+    again = both.post(f"{path}/decision", json={"version": 2, "outcome": "approve"})
+    assert again.status_code == 409
 
 
 @pytest.mark.parametrize("version", ["2024-01-01", "jiangsu/provincial/2024-01-01"])

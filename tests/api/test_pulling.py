@@ -17,6 +17,8 @@ from sqlalchemy.exc import DBAPIError
 from clearing.embedded import Addresses
 from clearing.pulling.pace import WHOLE, Pace, State
 from clearing.pulling.puller import Due, Puller
+from connectors.all_connectors import connector_of
+from connectors.form_writing import write_form
 from connectors.pages import JSON, NDJSON
 from connectors.simulators.outlet import Manner, Outlet, outlet_serving
 from tenants.kernel.database import run
@@ -292,6 +294,80 @@ def test_local_platforms_give_what_they_paid(desks: Desks) -> None:
     assert (state["stored"], state["known"], state["refused"]) == (1, 1, 1)
     told = desks.door.platform("delta", ("wujiang",)).post("/v1/claims", json=body).get_json()
     assert told["state"] == "rejected"
+
+
+def intended(**members: Any) -> Any:
+    """A request for quota for an intended contract, in the service's own form."""
+    draft = claim(WUJIANG, on=ON)
+    names = ("uscc", "name", "division", "types", "type_proofs", "prior_year_revenue", "established_on", "resident_of")
+    return {
+        "external_id": f"YX-{next(_NUMBERS)}-{draft['external_id']}", "tenant": "wujiang", "scheme": "delta",
+        "mode": "cross_redemption", "requested_at": "2024-08-29T12:00:00+08:00",
+        "enterprise": {name: draft["enterprise"][name] for name in names},
+        "provider": draft["provider"], "contract": draft["contract"], "amount": "3000.00",
+    } | members  # fmt: skip
+
+
+def reserved(desk: Desk, *requests: Any) -> list[str]:
+    """The states of what the platform has asked for so, each as often as it is there."""
+    found = [one for page in pages(desk.platform, "/v1/reservations?limit=50") for one in page]
+    wanted = {one["external_id"] for one in requests}
+    return [one["state"] for one in found if one["external_id"] in wanted]
+
+
+def test_requests_for_quota_are_pulled_from_a_platforms_form_and_from_ours_each_once(desks: Desks) -> None:
+    desk, canonical = desks.open("delta", "wujiang", "reservations", page_size=2), intended()
+    form = write_form(connector_of("delta", "reservation").document, intended())  # type: ignore[union-attr]
+    desk.outlet.put(canonical, form, canonical)
+    due = desk.due()
+    page = desk.puller.fetch(due)
+    assert desk.puller.take(due, page) is not None  # and it dies
+    assert desk.puller.take(due, page) is None
+    state = desk.ask()
+    assert (state["what"], state["pages"], state["cursor"]) == ("reservations", 2, "3")
+    assert (state["stored"], state["known"], state["refused"]) == (2, 1, 0), desk.letters()
+    assert reserved(desk, canonical, {"external_id": form["意向编号"]}) == ["requested", "requested"]
+    [first, *_] = [one for page in pages(desk.platform, "/v1/reservations?limit=50") for one in page]
+    assert desks.door.hire("reviews:write", tenants=("wujiang",)).post(
+        f"/v1/reservations/{first['id']}/confirm"
+    ).get_json()["state"] == "confirmed"  # fmt: skip
+
+
+def test_a_request_that_cannot_be_taken_is_a_dead_letter_and_stops_nothing_else(desks: Desks) -> None:
+    desk, good, again = desks.open("delta", "wujiang", "reservations"), intended(), intended()
+    related = intended()
+    related["provider"] |= {"uscc": related["enterprise"]["uscc"]}
+    foreign = intended(tenant="qingpu")
+    no_mode = intended(mode="barter")
+    desk.outlet.put(good, foreign, no_mode, {"意向编号": ""}, good | {"amount": "1.00"}, again)
+    state = desk.ask()
+    assert (state["stored"], state["refused"], state["dead_letters_open"]) == (2, 4, 4)
+    assert [one["position"] for one in desk.letters()] == [2, 3, 4, 5]
+    codes = [one["code"] for one in desk.letters()]
+    assert (codes[0], codes[3]) == ("reservation.invalid", "record.repeated")
+    assert reserved(desk, good, foreign, no_mode, again) == ["requested", "requested"]
+    letter = next(one for one in desk.letters() if one["position"] == 3)
+    refused = desk.platform.post(f"/v1/dead-letters/{letter['id']}/replay")
+    assert (refused.status_code, len(desk.letters(state="open"))) == (422, 4)
+    right = {"record": no_mode | {"mode": "cross_redemption"}}
+    taken = desk.platform.post(f"/v1/dead-letters/{letter['id']}/replay", json=right)
+    assert (taken.status_code, taken.get_json()["state"]) == (200, "taken")
+    stored = desk.platform.get(f"/v1/reservations/{taken.get_json()['reservation_id']}").get_json()
+    assert (stored["external_id"], stored["state"]) == (no_mode["external_id"], "requested")
+
+
+def test_another_tenants_external_id_is_a_dead_letter_and_the_others_go_in(desks: Desks) -> None:
+    elsewhere = desks.open("delta", "jiashan", "reservations")
+    there = intended(tenant="jiashan")
+    there["enterprise"] |= {"division": "330421"}
+    elsewhere.outlet.put(there)
+    assert elsewhere.ask()["stored"] == 1, elsewhere.letters()
+    desk, good = desks.open("delta", "wujiang", "reservations"), intended()
+    desk.outlet.put(intended(external_id=there["external_id"]), good)
+    state = desk.ask()
+    assert (state["stored"], state["refused"]) == (1, 1)
+    assert [one["code"] for one in desk.letters()] == ["reservation.content_differs"]
+    assert reserved(desk, good) == ["requested"]
 
 
 def test_an_outlet_speaks_for_no_other_tenant(desks: Desks) -> None:

@@ -11,7 +11,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final, NoReturn
@@ -86,6 +86,39 @@ def pace(seconds: float, latencies_ms: Sequence[float]) -> Pace:
     """The pace of so many things in so many seconds."""
     cuts = statistics.quantiles(latencies_ms, n=100)
     return Pace(len(latencies_ms) / seconds, cuts[49], cuts[98], len(latencies_ms))
+
+
+@dataclass(frozen=True)
+class Cpu:
+    """Seconds of processor that this process and the database's have used: the load of others does not move them."""
+
+    client: float
+    server: float
+
+    @classmethod
+    def now(cls, server: "Server") -> "Cpu":
+        """Until now: of the server's processes those that live, and those that its first one has seen end."""
+        first = Path(server.host, "data", "postmaster.pid")
+        first = first if first.exists() else next(Path(server.host).parent.glob("**/postmaster.pid"))
+        pid = first.read_text(encoding="utf-8").split()[0]
+        stats = [_stat(one) for one in _family(pid)]
+        ticks = sum(int(one[11]) + int(one[12]) for one in stats) + int(stats[0][13]) + int(stats[0][14])
+        return cls(time.process_time(), ticks / os.sysconf("SC_CLK_TCK"))
+
+    def since(self, before: "Cpu", done: int) -> str:
+        """Microseconds for each that was done."""
+        client, server = ((now - then) / done * 1e6 for now, then in zip(astuple(self), astuple(before), strict=True))
+        return f"{client:.1f} µs client + {server:.1f} µs server"
+
+
+def _stat(pid: str) -> list[str]:
+    """The fields of proc(5) behind the name, which may hold anything."""
+    return Path("/proc", pid, "stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+
+
+def _family(pid: str) -> list[str]:
+    children = Path("/proc", pid, "task", pid, "children").read_text(encoding="utf-8").split()
+    return [pid, *children]
 
 
 def no_figure(why: str) -> NoReturn:

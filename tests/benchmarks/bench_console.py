@@ -26,7 +26,7 @@ TENANT: Final = "jiangsu"
 PAGES: Final = (
     "/console/", "/console/claims", "/console/claims?state=in_review", "/console/claims?quota_year=2024",
     "/console/queue", "/console/policies", "/console/registers/qualifications/jiangsu", "/console/settings/jiangsu",
-    "/console/account",
+    "/console/account", "/console/claims?provider=P7", "/console/claims?state=paid", "/console/claims?totals=all",
 )  # fmt: skip
 CLAIM: Final = (
     "insert into claim (tenant, id, claim_no, platform, external_id, scheme, mode, state, next_stage, revision, "

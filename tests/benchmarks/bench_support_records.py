@@ -21,7 +21,7 @@ from clearing.service import Service
 from clearing.transfers.importing import Importer, Summary
 from clearing.transfers.sources import open_source
 from tenants.principal import Principal
-from tests.benchmarks.baselines import Server, copy_and_keys, machine, no_figure
+from tests.benchmarks.baselines import Cpu, Server, copy_and_keys, machine, no_figure
 from tests.benchmarks.prepared_service import prepared_service
 
 RECORDS: Final = 50_000
@@ -80,19 +80,25 @@ def measured(service: Service, server: Server, path: Path, records: int) -> None
     """Measure, prove, print."""
     idle = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     write_file(path, records)
+    before = Cpu.now(server)
     seconds, tally = imported(service, path)
+    spent = Cpu.now(server).since(before, records)
     if (tally.stored, tally.refused, tally.colliding) != (records, 0, 0):
         no_figure(f"{tally.stored} of {records} stored, {tally.refused} refused, {tally.colliding} collide")
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - idle) / 1024
+    before = Cpu.now(server)
     again, known = imported(service, path)
+    spent_again = Cpu.now(server).since(before, records)
     if (known.stored, known.stored_before) != (0, records):
         no_figure(f"the second time {known.stored} were new")
+    before = Cpu.now(server)
     bare = baseline(server, records)
+    spent_bare = Cpu.now(server).since(before, records)
     lines = [
         f"P3  support records, {records} from a file ({machine()})",
-        f"    import              {records / seconds:10.0f} records/s",
-        f"    the same file again {records / again:10.0f} records/s, nothing new",
-        f"    COPY + sorted keys  {records / bare:10.0f} records/s",
+        f"    import              {records / seconds:10.0f} records/s, {spent} a record",
+        f"    the same file again {records / again:10.0f} records/s, {spent_again}, nothing new",
+        f"    COPY + sorted keys  {records / bare:10.0f} records/s, {spent_bare}, with reading the rows",
         f"    rate {bare / seconds:.1%} of the baseline's (goal {GOAL:.0%})",
         f"    memory grew by {grown:.0f} MiB (goal P9: {GOAL_MEBIBYTES} at most)",
         f"    registry: {', '.join(sizes(server))}",

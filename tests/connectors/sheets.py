@@ -7,6 +7,7 @@ from typing import Any
 from openpyxl import Workbook
 
 from connectors.form_writing import write_form
+from connectors.simulators.worksheet import rows_of
 from connectors.worksheet.claims import CLAIMS, Entry, read_claims
 from connectors.worksheet.heading import Heading, title_of
 from tenants.tables.cells import Row
@@ -17,28 +18,10 @@ TITLES = [title_of(field) for field in CLAIMS.document.fields]
 Grid = list[list[Any]]
 
 
-def rows_of(body: dict[str, Any]) -> list[dict[str, str]]:
-    """The rows of one claim: the first holds everything that stands once, each list goes on below."""
-    form = write_form(CLAIMS.document, body)
-    rows: list[dict[str, str]] = [{"申请编号": form["申请编号"]}]
-    for name, value in form.items():
-        if not isinstance(value, list):
-            rows[0][name] = value
-        elif name.endswith("文件"):
-            rows[0][name] = ";".join(f"{one['文件名']}|{one['字节数']}|{one['SHA-256']}" for one in value)
-        elif name in ("企业类型", "入驻园区"):
-            rows[0][name] = "、".join(value)
-        else:
-            for number, item in enumerate(value):
-                if number >= len(rows):
-                    rows.append({"申请编号": form["申请编号"]})
-                rows[number] |= item
-    return rows
-
-
 def grid_of(*bodies: dict[str, Any]) -> Grid:
     """The heading and the rows of the claims."""
-    return [TITLES, *([row.get(title, "") for title in TITLES] for body in bodies for row in rows_of(body))]
+    rows = [row for body in bodies for row in rows_of(write_form(CLAIMS.document, body))]
+    return [TITLES, *([row.get(title, "") for title in TITLES] for row in rows)]
 
 
 def write_csv(path: Path, grid: Grid, encoding: str = "utf-8-sig") -> Path:

@@ -73,6 +73,7 @@ RECEIVER_FAULTS = {
     Fault.KNOWN_TYPES_ONLY: "ignores_unknown_types",
     Fault.KNOWN_MEMBERS_ONLY: "ignores_unknown_members",
     Fault.OWN_CLAIMS_ONLY: "takes_unknown_claims",
+    Fault.CLAIMS_ONLY: "takes_payouts",
     Fault.ASCII_ONLY: "takes_chinese",
     Fault.SMALL_ONLY: "takes_large",
     Fault.ONE_AT_A_TIME: "takes_several_at_once",

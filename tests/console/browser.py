@@ -11,6 +11,7 @@ from typing import Any, Final
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 from axe_playwright_python.sync_playwright import Axe
+from flask import Flask
 from playwright.sync_api import Browser, Page, Playwright
 from werkzeug.serving import make_server
 
@@ -25,14 +26,15 @@ WAIT_MILLISECONDS: Final = 20_000
 
 
 @contextmanager
-def served(world: World) -> Iterator[str]:
-    """The application at an address of this machine."""
+def served(world: World, app: Flask | None = None) -> Iterator[str]:
+    """The world's application, or another one over it, at an address of this machine."""
+    application = app or world.app
 
     def from_anywhere(environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
         """Each try at the door comes from an address of its own: so many people sign in here."""
         if (environ["REQUEST_METHOD"], environ["PATH_INFO"]) == ("POST", "/console/sign-in"):
             environ["REMOTE_ADDR"] = world.new_address()
-        return world.app(environ, start)
+        return application(environ, start)
 
     server = make_server("127.0.0.1", 0, from_anywhere, threaded=True)
     thread = threading.Thread(target=server.serve_forever, daemon=True)

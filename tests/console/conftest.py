@@ -8,10 +8,13 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from flask import Flask
 from playwright.sync_api import Browser, sync_playwright
 
 from clearing.embedded import EmbeddedServers
 from tests.console.browser import Open, launched, served, tab
+from tests.console.provider import Provider, running
+from tests.console.sign_on import application
 from tests.console.world import World, world_of
 
 
@@ -39,3 +42,20 @@ def opened(world: World, browser: Browser) -> Iterator[Open]:
     pictures = Path(wanted) if wanted else None
     with served(world) as address:
         yield partial(tab, world, browser, address, pictures)
+
+
+@pytest.fixture(scope="session")
+def _running(world: World) -> Iterator[Provider]:
+    with running(world.clock) as provider:
+        yield provider
+
+
+@pytest.fixture
+def provider(_running: Provider) -> Provider:
+    _running.honest()
+    return _running
+
+
+@pytest.fixture
+def app(world: World, provider: Provider, tmp_path: Path) -> Flask:
+    return application(world, provider, tmp_path)

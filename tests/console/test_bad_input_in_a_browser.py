@@ -77,7 +77,7 @@ def test_a_file_of_the_wrong_kind_is_refused_with_words(
         at.sign_in("finance-maker")
         at.go(paid.place)
         at.page.set_input_files("[name=file]", wrong)
-        at.page.get_by_role("button", name="导入").click()
+        at.page.get_by_role("button", name="导入", exact=True).click()
         expect(at.page.get_by_role("alert")).to_be_visible()
         expect(at.page.locator("[name=file]")).to_be_visible()
         assert "a script ran" not in "".join(at.complaints)

@@ -15,7 +15,7 @@ from settlement.bank.simulator.answers import camt053, entries_of
 from settlement.payouts.payout_account import debtor_account
 from tenants.kernel.clock import shanghai_day
 from tenants.kernel.money import Money
-from tests.console.world import Visitor, World, approved, plain
+from tests.console.world import Visitor, World, approved, form_token, plain
 from tests.verification.story import Body
 
 
@@ -101,7 +101,7 @@ def test_the_bank_s_answer_is_a_list_of_differences(world: World, answered: tupl
     page = plain(visitor.see(place))
     assert "应为" in page
     shown = visitor.see(f"{place}?class=differs")
-    assert re.search(r"共 1 行", plain(shown))
+    assert re.search(r"共 1 条", plain(shown))
     again = hand_in(visitor, paid, content)
     assert again.headers["Location"] == f"{place}?done=statement-known"
     for query, wanted in (("", {"不符", "不认识", "退回"}), ("?class=all", {"相符", "不符", "不认识", "退回"})):
@@ -150,3 +150,21 @@ def test_a_region_without_a_bank_connection_is_told_what_to_do(world: World, ans
     assert "没有银行通道" in visitor.see(paid.place)
     token = {"form_token": re.findall(r'name="form_token" value="([^"]+)"', visitor.see(paid.place))[0]}
     assert visitor.browser.post(f"{paid.place}/sending", data=token).status_code == 409
+
+
+def test_the_demonstrations_bank_pays_what_was_ordered_and_only_once_there_are_orders(world: World) -> None:
+    paid = instructed_batch(world, 2)
+    maker, auditor = world.visitor("finance-maker"), world.visitor("auditor")
+    answer = f"{paid.place}/demonstration/answer"
+    told = maker.browser.get(f"{answer}.xml")
+    assert told.status_code == 200
+    assert told.get_data().count(b"<EndToEndId>") == 2
+    assert auditor.browser.post(answer, data={"form_token": form_token(auditor.see("/console"))}).status_code == 403
+    assert "演示银行付款并导入回单" not in auditor.see(paid.place)
+    assert maker.send(paid.place, answer).status_code == 303
+    assert "已结算" in maker.see(paid.place)
+    assert "演示银行付款并导入回单" not in maker.see(paid.place), "it paid"
+    open_batch = world.story.cut("jiangsu", "provincial")
+    place = f"/console/batches/jiangsu/{open_batch['id']}/bank"
+    token = form_token(maker.see(place))
+    assert maker.browser.post(f"{place}/demonstration/answer", data={"form_token": token}).status_code == 404

@@ -118,7 +118,7 @@ def test_the_register_is_counted_filtered_and_exported_as_filtered(world: World)
     query = f"tenant=jiangsu&state=open&subject={claim['id']}"
     page = visitor.see(f"/console/cases?{query}")
     award = claim["assessment"]["award"]
-    said = re.search(r"共 (\d+) 件，涉及本方申请核定合计 ([\d,.]+) 元", plain(page))
+    said = re.search(r"共 (\d+) 条 · 本方申请核定合计（元） ([\d,.]+)", plain(page))
     assert said is not None
     assert (said[1], said[2].replace(",", "")) == ("1", award)
     text = visitor.browser.get(f"/console/cases/export.csv?{query}").get_data().decode("utf-8-sig")

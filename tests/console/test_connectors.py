@@ -221,7 +221,7 @@ def test_an_outlet_is_asked_and_its_dead_letters_are_tried_again_or_laid_aside(w
         assert f"source={source['id']}" in operator.see(path)
         assert operator.send(path, f"{path}/{source['id']}/replay").headers["Location"].endswith("done=letters-left")
         page = operator.see(f"{letters}?source={source['id']}&state=open")
-        assert re.search(r"共 2 条记录，其中待处理 2 条", plain(page))
+        assert re.search(r"共 2 条 · 其中待处理 2", plain(page))
         ids = re.findall(rf'action="{letters}/([0-9a-f-]{{36}})/dismiss"', page)
         assert operator.send(letters, f"{letters}/{ids[0]}/replay").status_code == 422, "it is as it was"
         assert operator.send(letters, f"{letters}/{ids[0]}/dismiss", reason="").status_code == 422

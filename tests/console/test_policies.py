@@ -1,13 +1,16 @@
 """A policy version's way through the console: drafted by one person, rehearsed, submitted, decided by another."""
 
+import csv
 import io
 import json
 import re
 from html import unescape
 from typing import Any, Final
 
+import openpyxl
 import pytest
 
+from clearing.console import rehearsal
 from tests.console.world import Visitor, World, hidden_fields, plain
 
 SCHEME: Final = "/console/policies/jiangsu/provincial"
@@ -168,6 +171,32 @@ def test_a_rehearsal_says_how_far_it_is_and_ends_in_the_same_page(world: World) 
     )
     assert wrong.status_code == 422
     assert visitor.send(page, page, submitted_from="2090-01-01").get_data(as_text=True).count("没有可以预演的申请") == 1
+
+
+def test_every_changed_claim_of_a_rehearsal_is_in_the_file_in_the_order_of_the_page(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rehearsal, "CHANGED_SHOWN", 2)
+    monkeypatch.setattr(rehearsal, "AT_ONCE", 1)
+    visitor = world.visitor("tenant-admin")
+    page = f"{drafted(visitor, '2037-01-01')}/rehearsal"
+    shown = visitor.send(page, page).get_data(as_text=True)
+    [count] = re.findall(r"共 (\d+) 笔 · 下面是最早的 2 笔", plain(shown))
+    assert int(count) > 2
+    version = "/v1/tenants/jiangsu/schemes/provincial/policies/2037-01-01"
+    whole = world.story.call("administrator", "POST", f"{version}/simulate", {"limit": 500}).get_json()
+    [address] = re.findall(r'href="([^"]+export\.csv[^"]*)"', shown)
+    answer = visitor.browser.get(unescape(address))
+    rows = list(csv.reader(io.StringIO(answer.get_data().decode("utf-8-sig"))))[1:]
+    assert [row[0] for row in rows[: int(count)]] == [one["claim_no"] for one in whole["changed_claims"]]
+    assert re.findall(r">(CL-JS-[0-9-]+)<", shown) == [row[0] for row in rows[:2]]
+    assert rows[int(count)] == ["条数", count]
+    assert rows[-1][1] == whole["award"]["difference"]
+    with visitor.browser.get(unescape(address).replace(".csv", ".xlsx")) as file:
+        sheet = openpyxl.load_workbook(io.BytesIO(file.get_data())).worksheets[0]
+    assert sheet.max_row == int(count) + 1
+    assert visitor.browser.get(f"{page}/export.csv?submitted_from=soon").status_code == 422
+    assert visitor.browser.get(page.replace("2037", "2099") + "/export.csv").status_code == 404
 
 
 def test_a_stranger_sees_no_draft_and_a_reader_only_what_is_approved(world: World) -> None:

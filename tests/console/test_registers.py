@@ -9,6 +9,7 @@ from openpyxl import Workbook
 from werkzeug.datastructures import FileStorage
 from werkzeug.test import encode_multipart
 
+from tenants.kernel.clock import shanghai_day
 from tests.console.world import Visitor, World, hidden_fields, plain
 
 QUALIFICATIONS: Final = "/console/registers/qualifications/jiangsu"
@@ -163,12 +164,13 @@ def test_settings_come_from_tables(world: World, name: str, query: str, good: st
     status, seen = looked(visitor, page, bad.encode())
     assert (status, f"单元格 {cell}" in seen) == (422, True), plain(seen)
     answer = stored(visitor, page, good.encode())
-    assert (answer.status_code, answer.headers["Location"]) == (303, f"{SETTINGS}?done=imported")
+    done = "trust-proposed" if name == "linked-regions" else "imported"
+    assert (answer.status_code, answer.headers["Location"]) == (303, f"{SETTINGS}?done={done}")
     call = world.story.call
     got = {
         "linked-regions": lambda: call("auditor", "GET", "/v1/tenants/jiangsu/linked-regions/2050").get_json()[
-            "regions"
-        ],
+            "proposed"
+        ]["regions"],
         "calendar": lambda: call("auditor", "GET", "/v1/tenants/jiangsu/calendar/2050").get_json()["workdays"],
         "budgets": lambda: call("auditor", "GET", "/v1/tenants/jiangsu/schemes/provincial/budgets/2050").get_json()[
             "amount"
@@ -178,6 +180,23 @@ def test_settings_come_from_tables(world: World, name: str, query: str, good: st
         "linked-regions": {"320300": ["high_tech", "tech_sme"]}, "calendar": ["2050-10-08"], "budgets": "1000000.00",
     }[name]  # fmt: skip
     assert world.visitor("finance-maker").browser.get(page).status_code == 403
+
+
+def test_linked_regions_that_one_person_proposed_are_approved_by_another_on_the_page(world: World) -> None:
+    administrator, approver = world.visitor("tenant-admin"), world.visitor("policy-approver")
+    year = shanghai_day(world.story.do(lambda work: work.at)).year + 1
+    table = "区划代码,企业类型\n320300,high_tech\n"
+    assert stored(administrator, f"{SETTINGS}/import/linked-regions?year={year}", table.encode()).status_code == 303
+    assert "须由另一人决定" in administrator.see(SETTINGS)
+    assert "份联动地区名单待您批准" in approver.see("/console/")
+    path = f"{SETTINGS}/linked-regions/{year}/decision"
+    form = hidden_fields(approver.see(SETTINGS), path)
+    assert approver.browser.post(path, data=form | {"outcome": "reject"}).status_code == 422
+    assert administrator.browser.post(path, data=form | {"outcome": "approve"}).status_code == 403
+    assert approver.browser.post(path, data=form | {"outcome": "approve"}).status_code == 303
+    assert approver.browser.post(path, data=form | {"outcome": "approve"}).status_code == 409
+    kept = world.story.call("auditor", "GET", f"/v1/tenants/jiangsu/linked-regions/{year}").get_json()
+    assert (kept["regions"], kept["proposed"]) == ({"320300": ["high_tech"]}, None)
 
 
 def test_the_settings_page_shows_calendars_and_regions(world: World) -> None:

@@ -96,7 +96,7 @@ def test_a_list_counts_sums_and_exports_what_is_filtered(world: World) -> None:
     page = visitor.see("/console/claims?tenant=jiangsu&state=in_review")
     stored = world.story.in_state("jiangsu", "in_review")
     total = sum(Money.parse(claim["assessment"]["award"]).fen for claim in stored)
-    said = re.search(r"共 (\d+) 笔，核定合计 ([\d,.]+) 元", plain(page))
+    said = re.search(r"共 ([\d,]+) 条 · 核定合计（元） ([\d,.]+)", plain(page))
     assert said is not None
     assert (int(said[1]), said[2].replace(",", "")) == (len(stored), str(Money(total)))
     answer = visitor.browser.get("/console/claims/export.csv?tenant=jiangsu&state=in_review")

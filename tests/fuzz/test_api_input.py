@@ -40,7 +40,8 @@ SHORT: Final = settings(max_examples=120, deadline=None, suppress_health_check=l
 LONG: Final = settings(max_examples=6000, deadline=None, suppress_health_check=list(HealthCheck))
 STORES: Final = (
     "claim", "claim_revision", "assessment", "hold", "review", "registry_key", "registry_holding", "ledger_transfer",
-    "audit_entry", "outbox", "support_record", "reservation", "number_series", "linked_region", "batch", "objection",
+    "audit_entry", "outbox", "support_record", "reservation", "number_series", "linked_region_list",
+    "linked_region", "batch", "objection",
 )  # fmt: skip
 """Tables in which a refused request leaves nothing."""
 
@@ -81,7 +82,7 @@ def interface(servers: Addresses, data_dir: Path) -> Iterator[Interface]:
     with engine.begin() as connection:
         for platform, person in (("jssic", None), (None, "全权")):
             client = create_client(connection, platform, ("jiangsu", "wujiang"), SCOPES, person, NOW)
-            tokens.append(new_token())
+            tokens.append(new_token(sandbox=False))
             store_token(connection, tokens[-1], client.client_id, SCOPES, NOW)
     yield Interface(create_app(service), auditor, *tokens)
     engine.dispose()
@@ -322,6 +323,9 @@ def bodies() -> dict[tuple[str, str], Body]:
         ("POST", f"/v1/claims/{someone}/holds/{someone}/resolution"): {"outcome": "clear", "reason": "x"},
         ("PUT", "/v1/tenants/jiangsu/schemes/none/budgets/2099"): {"amount": "1.00", "reason": "x"},
         ("PUT", "/v1/tenants/jiangsu/linked-regions/2099"): {"regions": {"320300": ["tech_sme"]}},
+        ("POST", "/v1/tenants/jiangsu/linked-regions/2099/decision"): {
+            "version": 1, "outcome": "reject", "reason": "x",
+        },
         ("PUT", "/v1/tenants/jiangsu/payout-account"): {
             "account_name": "试", "account_number": "62220000111122", "bank_name": "行", "cnaps": "102100099996",
         },

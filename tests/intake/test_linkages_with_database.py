@@ -17,7 +17,8 @@ from tenants.kernel.database import Scope, Work, run
 from tenants.kernel.errors import Conflict, Forbidden, Invalid, NotFound, Problem
 from tenants.kernel.money import Money
 from tests.intake.counter import Counter, assessed, traces
-from tests.intake.test_matching_and_reservations_with_database import link, xuzhou_claim
+from tests.intake.linking import link
+from tests.intake.test_matching_and_reservations_with_database import xuzhou_claim
 
 YEARS = iter(range(2041, 2060))
 OWN = Commitment(

@@ -11,7 +11,6 @@ from sqlalchemy.exc import IntegrityError
 from clearing.claims import reservations
 from clearing.claims.reservations import Lower, ReservationRow
 from clearing.demonstration.parties import Region, enterprise_in
-from clearing.tenancy import linked_regions
 from settlement import ledger
 from settlement.ledger import Sums
 from tenants.kernel.clock import FixedClock
@@ -21,15 +20,11 @@ from tenants.kernel.money import Money
 from tenants.policy import Policy, Term
 from tests.intake.bodies import JIANGSU, WUJIANG, Body, buyer, claim, invoice, noon, receipt, seller
 from tests.intake.counter import Counter, assessed, award, codes
+from tests.intake.linking import link
 from tests.intake.own_tenant import own_programme
 
 YEARS = iter(range(2061, 2080))
 """Linked regions are set for a whole year, so each test has a year of its own."""
-
-
-def link(counter: Counter, year: int, regions: dict[str, list[str]]) -> None:
-    at = datetime(year, 1, 2, tzinfo=UTC)
-    counter.do(lambda work: linked_regions.replace(work.connection, "jiangsu", year, regions, "admin", at), "jiangsu")
 
 
 def xuzhou_claim(year: int, amount: str, uscc_of: Body | None = None) -> Body:

@@ -13,7 +13,8 @@ from sqlalchemy.exc import DBAPIError
 from clearing.tenancy import admissions, qualifications, trust_lists
 from clearing.tenancy.admissions import AdmissionRow, Decision, Entry, Proof
 from clearing.tenancy.governing import governed_year, governing_policy
-from clearing.tenancy.qualifications import Application, ProofDocument, QualificationRow
+from clearing.tenancy.proofs import Application, ProofDocument
+from clearing.tenancy.qualifications import QualificationRow
 from clearing.tenancy.trust_lists import Listing
 from tenants.kernel.clock import SHANGHAI, FixedClock, shanghai_day
 from tenants.kernel.database import Scope, Work, run

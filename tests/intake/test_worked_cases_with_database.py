@@ -1,13 +1,12 @@
 """The worked cases of the specification through intake on the real database, to the fen."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from clearing.tenancy import linked_regions
 from tests.claims.claims_of_cases import CASES, read_case
 from tests.intake.counter import PLATFORMS, Counter, assessed, codes
+from tests.intake.linking import link
 
 INTAKE_CASES = sorted(path.stem for path in CASES.glob("*.json") if "claim" in read_case(path.stem)["steps"][0])
 
@@ -20,7 +19,7 @@ def test_the_specification_has_worked_cases_for_intake() -> None:
 def test_a_worked_case_gives_its_figures_to_the_fen(counter: Counter, name: str) -> None:
     case = read_case(name)
     for year, regions in case["facts"].get("linked_regions", {}).items():
-        _link(counter, int(year), regions)
+        link(counter, int(year), regions)
     for step in case["steps"]:
         claim = step["claim"]
         stored = counter.submit(claim, step.get("platform", PLATFORMS[claim["tenant"]]))
@@ -35,10 +34,3 @@ def test_a_worked_case_gives_its_figures_to_the_fen(counter: Counter, name: str)
 
 def _fen(seen: dict[str, Any]) -> int:
     return int(seen["award"].replace(".", ""))
-
-
-def _link(counter: Counter, year: int, regions: dict[str, list[str]]) -> None:
-    at = datetime(2024, 1, 2, tzinfo=UTC)
-    counter.do(
-        lambda work: linked_regions.replace(work.connection, "jiangsu", year, regions, "test-admin", at), "jiangsu"
-    )

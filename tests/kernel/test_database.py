@@ -18,7 +18,19 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from clearing.embedded import EmbeddedServers
 from clearing.migrations import migrate
 from tenants.kernel.clock import FixedClock
-from tenants.kernel.database import ATTEMPTS, POOL_SIZE, Scope, Work, is_away, open_engine, run, transaction
+from tenants.kernel.database import (
+    ATTEMPTS,
+    POOL_SIZE,
+    Before,
+    Scope,
+    Transact,
+    Work,
+    have_done,
+    is_away,
+    open_engine,
+    run,
+    transaction,
+)
 from tenants.kernel.errors import Unavailable
 from tenants.kernel.statements import Query, read_all
 from tests.settlement_service.bench import new_tenant
@@ -173,6 +185,32 @@ def test_a_lost_race_is_run_again_and_sees_the_winner(app: Engine, tenant: str) 
 
 def latest_in(work: Work, tenant: str) -> list[Any]:
     return list(work.connection.exec_driver_sql("select 1 from number_series where tenant = %s", (tenant,)))
+
+
+def test_what_a_use_case_wants_done_before_it_is_done_once_committed_and_in_its_own_scope(
+    app: Engine, tenant: str
+) -> None:
+    starts: list[frozenset[str]] = []
+    scopes: list[Scope] = []
+
+    def first(transact: Transact) -> None:
+        def use_case(work: Work) -> None:
+            scopes.append(work.scope)
+            add(work.connection, tenant, "before")
+
+        transact(use_case)
+
+    def use_case(work: Work) -> None:
+        starts.append(work.done)
+        have_done(work, Before("first", Scope((tenant,)), first))
+        have_done(work, Before("second", Scope((tenant,)), first))
+        raise KeyError
+
+    with pytest.raises(KeyError):
+        run(app, Scope((tenant,), "jssic"), CLOCK, use_case)
+    assert starts == [frozenset(), frozenset({"first"}), frozenset({"first", "second"})]
+    assert scopes == [Scope((tenant,))] * 2
+    assert latest(app, tenant) == {"before": 2}
 
 
 @pytest.mark.parametrize("piped", [False, True])

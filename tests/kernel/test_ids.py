@@ -1,12 +1,13 @@
 """Identifiers: UUIDv7 in order, also when the machine's clock goes back."""
 
+import os
 import threading
 import time
 from uuid import RFC_4122, UUID
 
 import pytest
 
-from tenants.kernel.ids import claim_number, new_id
+from tenants.kernel.ids import claim_number, new_id, new_ids
 
 
 def _milliseconds(value: UUID) -> int:
@@ -52,3 +53,20 @@ def test_text_and_bytes_of_identifiers_sort_as_they_were_made() -> None:
 @pytest.mark.parametrize(("sequence", "number"), [(1, "CL-JS-2024-000001"), (1_234_567, "CL-JS-2024-1234567")])
 def test_a_claim_number_has_at_least_six_digits(sequence: int, number: str) -> None:
     assert claim_number("JS", 2024, sequence) == number
+
+
+def test_identifiers_made_together_follow_one_another_and_nothing_comes_between() -> None:
+    before, block, after = new_id(), new_ids(1_000), new_id()
+    made = [UUID(int=number) for number in block]
+    assert len(block) == 1_000
+    assert block[-1] == block[0] + 999
+    assert before < made[0] < made[-1] < after
+    assert {(one.version, one.variant, _milliseconds(one)) for one in made} == {(7, RFC_4122, _milliseconds(made[0]))}
+
+
+def test_identifiers_made_together_never_carry_into_the_variant(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "urandom", lambda count: b"\xff" * count)
+    block = new_ids(10)
+    assert block[-1] == block[0] + 9
+    assert all(UUID(int=number).variant == RFC_4122 for number in block)
+    assert UUID(int=block[-1]) < new_id()

@@ -18,14 +18,7 @@ SHARED = {
 TWO_SIDED = {"duplicate_case"}
 """Tables whose rows concern two tenants: each of them sees the row, and no other."""
 
-MAY_DELETE = {
-    "linked_region",
-    "access_token",
-    "registry_holding",
-    "client_assertion",
-    "batch_draft",
-    "batch_draft_part",
-}
+MAY_DELETE = {"access_token", "registry_holding", "client_assertion", "batch_draft", "batch_draft_part"}
 MAY_UPDATE = {
     "service_clock": None,
     "policy_version": {
@@ -41,7 +34,7 @@ MAY_UPDATE = {
         "reason",
     },
     "payout_account": None,
-    "linked_region": None,
+    "linked_region_list": {"state", "decided_by", "decided_at", "reason"},
     "client": {"revoked_at"},
     "client_key": {"revoked_by", "revoked_at"},
     "client_terms": {"signature_required", "networks", "ceiling_fen", "set_by", "set_at"},
@@ -73,7 +66,7 @@ MAY_UPDATE = {
     },
     "qualification": {
         "name",
-        "enterprise_type",
+        "division", "enterprise_type",
         "proof",
         "policy_version",
         "at_once",
@@ -132,7 +125,7 @@ MAY_UPDATE = {
         "paid_on", "paid_document", "paid_by", "paid_at", "due_on", "obligation_id", "waiting_fen", "freed_fen",
         "recover_fen", "changed_by", "changed_at",
     },
-    "console_account": {"password_hash", "totp_sealed", "changed_at", "revoked_at"},
+    "console_account": {"password_hash", "totp_sealed", "changed_at", "credentials_at", "revoked_at"},
     "console_attempt": {"sign_in_step", "confirm_step", "failures", "last_failed_at"},
     "console_session": {"seen_at", "ended_at"},
 }  # fmt: skip
@@ -147,17 +140,17 @@ NEVER_CHANGED = {
     "clearing_cell", "clearing_order", "bank_submission", "bank_call", "bank_answer", "bank_statement",
     "bank_statement_part", "bank_line", "instruction_outcome", "account_correction", "account_correction_decision",
     "reissue", "first_release", "release_signature", "provider_reward", "receipt", "clawback", "clawback_recovery",
-    "registry_probe", "similarity_model", "trust_listing", "sample", "calendar_year",
+    "registry_probe", "similarity_model", "trust_listing", "sample", "calendar_year", "linked_region",
     "pull_page",
     "batch_settlement", "suspense_resolution",
     "suspense_part", "suspense_decision", "month_close",
-    "signed_request",
+    "signed_request", "instance",
 }  # fmt: skip
 
 OF_A_CITY = {
-    "claim", "claim_revision", "assessment", "hold", "review", "objection", "clawback", "sample_item",
+    "claim", "claim_revision", "assessment", "hold", "review", "objection", "clawback", "sample_item", "qualification",
 }  # fmt: skip
-"""What a reviewer who is bound to a city sees only of its claims."""
+"""What a reviewer who is bound to a city sees only of its claims and enterprises."""
 
 BETWEEN_TENANTS = {
     "clearing_debt_mirrored": "the creditor's side of a debt is a transfer in the creditor's books",
@@ -256,7 +249,7 @@ def test_nothing_is_left_to_the_public(catalogue: Connection) -> None:
     ).scalars()
     assert set(callable_by_app) == {
         "bind_scope", "bound_tenants", "bound_platform", "bound_districts", "in_district", "payout_state",
-        "fill_registry", "drop_registry_version", "claimed_fen_of",
+        "fill_registry", "drop_registry_version", "claimed_fen_of", "take_free_keys",
     }  # fmt: skip
     for right in ("CREATE", "TEMPORARY"):
         kind = "schema" if right == "CREATE" else "database"

@@ -64,5 +64,10 @@ def authority(callers: Callers) -> Api:
 
 
 @pytest.fixture(scope="session")
+def approver(callers: Callers) -> Api:
+    return callers.person("钱准", "policies:approve", "claims:read")
+
+
+@pytest.fixture(scope="session")
 def admin(callers: Callers) -> Api:
     return callers.person("赵管", "policies:write", "claims:read")

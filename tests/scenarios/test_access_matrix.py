@@ -87,6 +87,7 @@ MATRIX: dict[tuple[str, str], set[str]] = {
     ("post", f"{SCHEME}/budgets/{{year}}/division"): {"policies:approve"},
     ("get", f"{TENANT}/linked-regions/{{year}}"): TENANT_READERS,
     ("put", f"{TENANT}/linked-regions/{{year}}"): {"policies:write"},
+    ("post", f"{TENANT}/linked-regions/{{year}}/decision"): {"policies:approve"},
     ("get", f"{TENANT}/linkages"): TENANT_READERS,
     ("post", f"{TENANT}/linkages"): {"policies:write"},
     ("get", f"{TENANT}/linkages/{{linkage_id}}"): TENANT_READERS,
@@ -370,6 +371,7 @@ BODIES: dict[str, Any] = {
     "/v1/claims/{claim_id}/clawbacks/{clawback_id}/recoveries": {"amount": "1.00", "bank_reference": "试探"},
     f"{SCHEME}/budgets/{{year}}": {"amount": "0.00"},
     f"{TENANT}/linked-regions/{{year}}": {"regions": {}},
+    f"{TENANT}/linked-regions/{{year}}/decision": {"version": 1, "outcome": "approve"},
     f"{TENANT}/payout-account": {
         "account_name": "试探", "account_number": "6222000011112222", "bank_name": "试探", "cnaps": "102100099996",
     },

@@ -43,11 +43,14 @@ def findings(claim_: dict[str, Any]) -> set[str]:
 
 @pytest.mark.parametrize("name", INTAKE_CASES)
 def test_a_worked_case_gives_its_figures_through_the_interface(
-    importers: dict[str, Api], admin: Api, name: str
+    importers: dict[str, Api], admin: Api, approver: Api, name: str
 ) -> None:
     case = read_case(name)
     for year, regions in case["facts"].get("linked_regions", {}).items():
-        assert admin.put(f"/v1/tenants/jiangsu/linked-regions/{year}", {"regions": regions}).status == 200
+        path = f"/v1/tenants/jiangsu/linked-regions/{year}"
+        proposed = admin.put(path, {"regions": regions}).json["proposed"]
+        decision = {"version": proposed["version"], "outcome": "approve"}
+        assert approver.post(f"{path}/decision", decision).json["regions"] == regions
     for step in case["steps"]:
         body = step["claim"]
         answered = stored(importers[step.get("platform", PLATFORMS[body["tenant"]])], body)

@@ -9,7 +9,7 @@ from tests.service.running import Api, RunningService, running
 
 def test_the_service_is_live_and_ready(service: RunningService) -> None:
     assert service.api.get("/healthz").json == {"status": "ok"}
-    assert service.api.get("/readyz").json == {"status": "ready"}
+    assert service.api.get("/readyz").json == {"status": "ready", "environment": "real"}
 
 
 def test_the_figures_count_requests_of_all_processes_by_route(service: RunningService) -> None:

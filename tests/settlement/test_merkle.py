@@ -7,7 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from settlement.signatures.merkle import EMPTY_ROOT, MerkleTree, inclusion_proof, merkle_root, proves_inclusion
+from settlement.signatures.merkle import (
+    EMPTY_ROOT,
+    MerkleTree,
+    inclusion_proof,
+    leaf_hash,
+    merkle_root,
+    proves_inclusion,
+    root_over,
+)
 
 LEAVES = st.lists(st.binary(max_size=8), max_size=70)
 
@@ -109,3 +117,8 @@ def test_memory_does_not_grow_with_the_leaves() -> None:
     finally:
         tracemalloc.stop()
     assert peak < 64 * 1024
+
+
+@given(LEAVES)
+def test_a_root_over_digests_at_hand_is_the_root(leaves: list[bytes]) -> None:
+    assert root_over([leaf_hash(leaf) for leaf in leaves]) == merkle_root(leaves)

@@ -46,7 +46,7 @@ def client_in(connection: Connection, person: str | None = None) -> NewClient:
 
 
 def token_of(connection: Connection, client: NewClient, at: datetime = AT) -> str:
-    token = new_token()
+    token = new_token(sandbox=False)
     store_token(connection, token, client.client_id, ("claims:read",), at)
     return token
 

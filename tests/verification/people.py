@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from clearing.service import Service
 from tenants.accounts import NewAccount, create_account, revoke_account, set_password
 from tenants.kernel.database import Work
-from tenants.sessions import end_session, find_session, start_session
+from tenants.sessions import Method, end_session, find_session, start_session
 
 
 class Told(Protocol):
@@ -31,7 +31,7 @@ def _person(story: Told, login: str, work: Work) -> None:
     new = NewAccount(login, login, login.title(), story.tenants, ("auditor",), "correct horse battery 9")
     account, _ = create_account(work, story.service.vault.sealer, new, "operator", at)
     token = start_session(work, account, at)
-    start_session(work, account, at)
+    start_session(work, account, at, Method("provider", "https://id.example", f"subject of {login}"))
     if login == "sun":
         account = set_password(work, account, "other horse battery 8", at)
         session = find_session(work.connection, token, at)

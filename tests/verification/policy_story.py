@@ -49,6 +49,21 @@ def _local(on: str, rate: str) -> str:
     return text.replace('rate = { value = "unset"', f'rate = {{ value = "{rate}"')
 
 
+def link_regions(story: "Story") -> None:
+    """The year's linked regions: rejected, approved, superseded, and proposed once more without anybody's decision."""
+    path = "/v1/tenants/jiangsu/linked-regions/2024"
+    regions = {
+        "320509": ["tech_sme", "high_tech", "incubated", "talent"], "320300": ["tech_sme"],
+        "320700": ["tech_sme", "high_tech"], "320900": ["tech_sme"],
+    }  # fmt: skip
+    lists = ({"320300": ["high_tech"]}, regions, {"320300": ["talent"]}, {"320900": ["talent"]})
+    for number, (given, outcome) in enumerate(zip(lists, ("reject", "approve", None, None), strict=True), 1):
+        story.call("administrator", "PUT", path, {"regions": given})
+        if outcome is not None:
+            decision = {"version": number, "outcome": outcome, "reason": "经核"}
+            story.call("second administrator", "POST", f"{path}/decision", decision)
+
+
 def commit_regions(story: "Story") -> None:
     """Wujiang, a tenant, and Xuzhou, which is none, match more than the policy asks for; one proposal is rejected."""
     for of, division, ratio, cap, outcome in (

@@ -1,5 +1,6 @@
 """Parts of the story: the registry's key is rotated, and spending is typed again with slips."""
 
+import json
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import replace
@@ -25,6 +26,24 @@ def rotate_registry_key(service: Service) -> None:
     rotation = Rotation(service.engine, service.machine, service.vault.keyring, "operator")
     for progress in rotation.fill(rotation.begin()):
         assert progress.heads >= 0
+
+
+IN_BULK = 25
+"""As many as are taken by the chunk, in columns."""
+
+
+def support_in_bulk(send: Callable[[str], str]) -> None:
+    """A local platform states what it has paid; of one invoice it says that it was cancelled (红字)."""
+    lines = []
+    for number in range(IN_BULK):
+        key = {"kind": "invoice" if number else "red_letter", "value": f"2441200000{number:010d}", "amount": "120.50"}
+        record = {
+            "platform": "wujiang-local", "external_id": f'支持"{number}"', "tenant": "wujiang",
+            "enterprise_uscc": "91320115MA1LYJ6P8N", "keys": [key], "supported_on": f"2024-06-{number + 1:02d}",
+        }  # fmt: skip
+        lines.append(json.dumps(record, ensure_ascii=False))
+    answers = [json.loads(line) for line in send("\n".join(lines)).splitlines()]
+    assert [answer["status"] for answer in answers] == [201] * IN_BULK, answers[:1]
 
 
 def retype(service: Service, tenants: tuple[str, ...], submit: Callable[[GeneratedClaim], Body], seed: int) -> None:

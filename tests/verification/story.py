@@ -43,8 +43,8 @@ from tests.verification.platform_story import (
     register_webhooks,
     send_webhooks,
 )
-from tests.verification.policy_story import commit_regions, divide_a_budget, draft_policies, set_the_rate
-from tests.verification.registry_story import retype, rotate_registry_key
+from tests.verification.policy_story import commit_regions, divide_a_budget, draft_policies, link_regions, set_the_rate
+from tests.verification.registry_story import retype, rotate_registry_key, support_in_bulk
 from tests.verification.reserving import reservation, reserve
 from tests.verification.suspicions import cancel, cancel_what_was_paid, collide
 
@@ -101,6 +101,13 @@ class Story:
         expected = {ok} if ok else {200, 201, 202, 204}
         assert answer.status_code in expected, f"{method} {path}: {answer.status_code} {answer.get_data(as_text=True)}"
         return answer
+
+    def send_lines(self, who: str, path: str, lines: str) -> str:
+        """One call in bulk: its lines, one answer each."""
+        headers = {"Authorization": f"Bearer {self.tokens[who]}", "Content-Type": "application/x-ndjson"}
+        answer = self.app.test_client().post(path, data=lines.encode(), headers=headers)
+        assert answer.status_code == 200, answer.get_data(as_text=True)
+        return answer.get_data(as_text=True)
 
     def do(self, use_case: Callable[[Work], Any]) -> Any:
         """One use case in its own transaction."""
@@ -256,11 +263,7 @@ def _set_up(story: Story) -> None:
             "administrator", "PUT", "/v1/tenants/jiangsu/schemes/provincial/budgets/2024",
             {"amount": amount, "reason": "年度预算"}, key=f"budget-{amount}",
         )  # fmt: skip
-    story.call(
-        "administrator", "PUT", "/v1/tenants/jiangsu/linked-regions/2024",
-        {"regions": {"320509": ["tech_sme", "high_tech", "incubated", "talent"], "320300": ["tech_sme"], "320700": ["tech_sme", "high_tech"], "320900": ["tech_sme"]}},
-    )  # fmt: skip
-
+    link_regions(story)
     commit_regions(story)
 
 
@@ -270,6 +273,7 @@ def _submit(story: Story) -> None:
     spare = generate(SEED + 1, 3)[0].body
     record = support_record(spare, "wujiang-local", "wujiang", "support-1")
     story.call("wujiang-local", "POST", "/v1/support-records", record)
+    support_in_bulk(lambda lines: story.send_lines("wujiang-local", "/v1/support-records/bulk", lines))
 
 
 def _bodies(seed: int, count: int) -> list[Body]:

@@ -20,10 +20,11 @@ APPEND_ONLY = (
     "batch_settlement", "month_close", "suspense_decision", "suspense_part", "suspense_resolution",
     "calendar_year", "claim_revision", "clawback", "clawback_recovery", "clearing_cell", "clearing_debt",
     "clearing_order", "first_release", "instruction", "instruction_claim", "instruction_outcome", "ledger_transfer",
+    "linked_region",
     "objection", "platform_feed", "provider_reward", "receipt", "registry_probe", "release_signature", "reissue", "review", "sample",
     "similarity_model", "support_record", "trust_listing",
     "objection", "platform_feed", "provider_reward", "receipt", "registry_probe", "reissue", "review", "sample",
-    "signed_request", "similarity_model", "support_record", "trust_listing",
+    "signed_request", "similarity_model", "support_record", "trust_listing", "instance",
 )  # fmt: skip
 NO_TENANT_OF_ITS_OWN = {
     "access_token": "found by its digest before anybody is known",
@@ -38,6 +39,7 @@ NO_TENANT_OF_ITS_OWN = {
     "client_key": "found by its client before anybody is known",
     "client_terms": "found by its client before anybody is known, of all its tenants at once",
     "idempotency_key": "one client's own",
+    "instance": "what the whole database is",
     "outbox": "the relay's and the workers', who serve every tenant",
     "platform_feed": "a platform's, over all tenants it may ask for",
     "registry_holding": "the blind registry is one for all tenants",

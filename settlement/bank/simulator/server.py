@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 from urllib.parse import unquote
 
+from settlement.bank.host import SIMULATOR_PATH
 from settlement.bank.simulator.books import Books
 
 MAX_BODY_BYTES: Final = 2**30
@@ -45,6 +46,13 @@ class _Server(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     server: _Server
+
+    def do_GET(self) -> None:
+        """What this is: a sandbox sends to nothing else."""
+        if self.path == f"/{SIMULATOR_PATH}":
+            self._answer(200, {SIMULATOR_PATH: True})
+        else:
+            self._answer(404, {})
 
     def do_PUT(self) -> None:
         """A payment file under its message id."""

@@ -1,0 +1,63 @@
+"""A chunk: the support records that one transaction stores, and the one audit entry that commits to all of them (I14).
+
+The entry holds how many they are, the first and the last of their ids, which follow one another, and the Merkle root
+(RFC 6962) over their leaves in that order. A leaf is the canonical bytes of what the row says. Of each leaf's digest
+the entry repeats the first four bytes, its *mark*: the root alone would tell that something is changed, the marks tell
+what. A record that comes alone is a chunk of one.
+"""
+
+from base64 import b64encode
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Final
+from uuid import UUID
+
+import orjson
+
+from settlement.signatures.merkle import leaf_hash, root_over
+from tenants.kernel.canonical import Json
+from tenants.kernel.change import Change
+
+REGISTERED: Final = "support_records.registered"
+"""The action of a chunk's entry."""
+MARK_BYTES: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """What a chunk's records have in common; ``client_id`` stated them, ``actor`` is who that client is."""
+
+    id: UUID
+    tenant: str
+    platform: str
+    client_id: str
+    actor: str
+
+    def change(self, ids: Sequence[int], keys: int, leaves: Sequence[bytes]) -> Change:
+        """The chunk's entry: ``ids`` are the records' in their order, ``keys`` how many they hold together."""
+        digests = [leaf_hash(leaf) for leaf in leaves]
+        marks = b64encode(b"".join([digest[:MARK_BYTES] for digest in digests]))
+        details: dict[str, Json] = {
+            "platform": self.platform,
+            "client": self.client_id,
+            "records": len(leaves),
+            "keys": keys,
+            "first": str(UUID(int=ids[0])),
+            "last": str(UUID(int=ids[-1])),
+            "root": root_over(digests).hex(),
+            "marks": marks.decode(),
+        }
+        return Change(
+            tenant=self.tenant,
+            actor=self.actor,
+            action=REGISTERED,
+            subject_id=self.id,
+            to_state="live",
+            details=details,
+        )
+
+
+def leaf(external_id: str, mac: bytes, supported_on: date, keys: int, red_letter: bool, seen: Json) -> bytes:  # noqa: FBT001 - the columns of a row
+    """What a record's row says, as canonical bytes (RFC 8785); its id follows from its place."""
+    return orjson.dumps((external_id, mac.hex(), supported_on, keys, red_letter, seen))
