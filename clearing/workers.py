@@ -11,6 +11,7 @@ from uuid import UUID
 
 import structlog
 from dramatiq import Worker
+from sqlalchemy import Connection
 
 from clearing.broker import Queue, open_queue
 from clearing.metrics import observe_job
@@ -48,7 +49,10 @@ def _instruct(service: Service, work: Work, row: OutboxRow) -> None:
     # The formats of payment files are the worker's alone: a start waits for none of them.
     from settlement.batches.delivery import WORKER, instruct  # noqa: PLC0415 - see above
 
-    instruct(work.connection, row.tenant, row.subject_id, service.office, work.at)
+    def keep(use: Callable[[Connection], None]) -> None:
+        run(service.engine, Scope((row.tenant,)), service.machine, lambda own: use(own.connection))
+
+    instruct(work.connection, row.tenant, row.subject_id, service.office, work.at, keep)
     bank = service.banks.get(row.tenant)
     if bank is not None and bank.automatic:
         order_sending(work.connection, row.tenant, row.subject_id, bank.method, WORKER, work.at)

@@ -91,7 +91,9 @@ class BatchSchema(Schema):
         "清单哈希（不含签名），下一清单引用它 / hash of the manifest without its signatures, which the next one names"
     )
     exposure_hold = fields.Dict(metadata={"description": "敞口超限暂停 / the hold at the exposure limit, if any"})
-    progress = fields.Dict(metadata={"description": "正在生成文件的进度 / how far the worker is: {doing, done, of}"})
+    progress = fields.Dict(
+        metadata={"description": "封存、放行、签发的进度 / how far a seal, release or its files are: {doing, done, of}"}
+    )
     first_release = fields.Dict(metadata={"description": "双人放行的第一次放行 / the first of two releases"})
     files = fields.List(fields.Nested(FileSchema))
 
@@ -127,6 +129,7 @@ class BatchPageSchema(_PageSchema):
     """A page of batches."""
 
     items = fields.List(fields.Nested(BatchLineSchema))
+    cutting = fields.Boolean(metadata={"description": "正在切出新批次 / whether a new batch is being cut now"})
 
 
 class ItemPageSchema(_PageSchema):

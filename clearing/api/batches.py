@@ -39,7 +39,7 @@ from settlement.batches.batch_states import STATES
 from settlement.batches.batch_steps import cancel
 from settlement.batches.home_region import HOME_REGION
 from settlement.batches.obligation import KINDS
-from settlement.batches.progress import progress_of
+from settlement.batches.progress import AT_WORK, cut_progress, progress_of
 from settlement.batches.two_releasers import first_release
 from settlement.cycles.exposure import find_hold
 from tenants.kernel.clock import SHANGHAI
@@ -137,7 +137,9 @@ def get_batches(query: dict[str, Any], tenant: str) -> Response:
 
     def use_case(work: Work) -> Answer:
         batches = list_batches(work.connection, tenant, query, after, limit + 1)
-        return Answer(page(batches, limit, lambda batch: batch_json(batch, None), lambda batch: str(batch.id)))
+        shown = page(batches, limit, lambda batch: batch_json(batch, None), lambda batch: str(batch.id))
+        cutting = cut_progress(work.connection, tenant)
+        return Answer(shown | {"cutting": cutting is not None})
 
     return in_transaction(use_case, (tenant,))
 
@@ -289,7 +291,7 @@ def _shown(work: Work, batch: Batch) -> Answer:
     files = list_files(work.connection, batch.tenant, batch.id)
     hold = find_hold(work.connection, batch.tenant, batch.id) if batch.form == HOME_REGION else None
     first = first_release(work.connection, batch)
-    progress = progress_of(work.connection, batch.id) if batch.state == "released" else None
+    progress = progress_of(work.connection, batch.id) if batch.state in AT_WORK else None
     shown = batch_json(batch, files) | {
         "progress": None if progress is None else progress.json(batch.item_count),
         "exposure_hold": None if hold is None else hold.json(),

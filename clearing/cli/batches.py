@@ -10,6 +10,7 @@ from clearing.cli.banks import AS_JSON, BATCH, PERSON, TENANT, within
 
 if TYPE_CHECKING:
     from clearing.service import Service
+    from settlement.batches.batch import Batch
     from tenants.kernel.database import Work
 
 REASON = click.option("--reason", help="Why what came back of it is not issued again, where it is not.")
@@ -32,21 +33,28 @@ def list_of_batches(data_dir: Path, tenant: str, state: str | None, as_json: boo
     """列出批次，最新在前 / List the batches, newest first."""
     from clearing.cli.printing import show_json, show_rows
     from settlement.batches.batch import list_batches
+    from settlement.batches.progress import AT_WORK, cut_progress, progress_of
 
-    def use_case(work: "Work", _service: "Service") -> list[dict[str, Any]]:
+    def use_case(work: "Work", _service: "Service") -> tuple[list[dict[str, Any]], bool]:
         filters = {} if state is None else {"state": state}
         found = list_batches(work.connection, tenant, filters, None, PAGE)
         return [
             {"batch_no": each.batch_no, "scheme": each.scheme, "kind": each.kind, "state": each.state,
-             "count": each.item_count, "total": str(each.total)}
+             "count": each.item_count, "total": str(each.total), "progress": doing(work, each)}
             for each in found
-        ]  # fmt: skip
+        ], cut_progress(work.connection, tenant) is not None  # fmt: skip
 
-    rows = within(data_dir, tenant, use_case)
+    def doing(work: "Work", each: "Batch") -> str:
+        progress = progress_of(work.connection, each.id) if each.state in AT_WORK else None
+        return "" if progress is None else f"{progress.doing} {progress.done}/{each.item_count}"
+
+    rows, cutting = within(data_dir, tenant, use_case)
     if as_json:
-        show_json({"items": rows})
+        show_json({"items": rows, "cutting": cutting})
     else:
-        show_rows(rows, BATCHES[:6])
+        show_rows(rows, (*BATCHES[:6], "progress"))
+        if cutting:
+            click.echo("正在切出新批次。 A new batch is being cut.", err=True)
 
 
 @batch.command()

@@ -38,6 +38,7 @@ from settlement.batches.batch import (
 from settlement.batches.batch_files import list_files
 from settlement.batches.batch_states import possible_steps
 from settlement.batches.batch_steps import cancel
+from settlement.batches.progress import AT_WORK, progress_of
 from settlement.batches.two_releasers import first_release
 from settlement.cycles.exposure import find_hold, lift_hold
 from tenants.accounts import confirms
@@ -78,6 +79,7 @@ def _shown(tenant: str, batch_id: UUID, problem: Problem | None = None) -> Respo
             "today": shanghai_day(work.at),
             "steps": _open_to_me(batch),
             "first": first_release(work.connection, batch),
+            "progress": progress_of(work.connection, batch_id) if batch.state in AT_WORK else None,
             "hold": find_hold(work.connection, tenant, batch_id),
             "me": principal().subject,
         }

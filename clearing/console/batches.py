@@ -21,6 +21,7 @@ from clearing.console.screen import as_api, screen, show, within
 from clearing.console.words import BATCH_STATES, MODES, word
 from settlement.batches.batch import Batch, list_batches
 from settlement.batches.preview import Preview, batch_totals, preview_cut
+from settlement.batches.progress import cut_progress
 from tenants.kernel.canonical import plain
 from tenants.kernel.database import Work
 from tenants.kernel.errors import Problem, not_found
@@ -43,9 +44,10 @@ def choose() -> AnyResponse:
 @as_api("batches.get_batches")
 def list_page(tenant: str) -> Response:
     """The region's batches, newest first, counted and summed as filtered."""
+    cutting = within(lambda work: cut_progress(work.connection, tenant) is not None, (tenant,))
     return shown(
-        "batches.html", _listing(tenant).page(), tenant=tenant, tenants=principal().tenants, states=BATCH_STATES,
-        modes=MODES, schemes=schemes_of(tenant),
+        "batches.html", _listing(tenant).page(), tenant=tenant, tenants=principal().tenants, cutting=cutting,
+        states=BATCH_STATES, modes=MODES, schemes=schemes_of(tenant),
     )  # fmt: skip
 
 

@@ -44,6 +44,16 @@ BATCH_STEPS: Final[Words] = {
     "cancel": _l("撤销"),
     "close": _l("关闭批次"),
 }
+DOING: Final[Words] = {
+    "seal": _l("逐笔核对并封存"),
+    "release": _l("生成拨付指令"),
+    "ledger": _l("记账"),
+    "root": _l("核对封存的明细"),
+    "files": _l("签名并写入文件"),
+    "verify": _l("核验文件"),
+    "store": _l("保存文件"),
+}
+"""What a long step over a batch is doing; see ``settlement.batches.progress``."""
 MODES: Final[Words] = {
     "common_use": _l("通用（兑付给企业）"),
     "cross_redemption": _l("通兑（兑付给服务机构）"),
@@ -289,6 +299,7 @@ DONE: Final[Words] = {
 KINDS: Final[Mapping[str, Words]] = {
     "state": STATES,
     "batch_state": BATCH_STATES,
+    "doing": DOING,
     "step": BATCH_STEPS,
     "mode": MODES,
     "role": ROLES,

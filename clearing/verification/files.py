@@ -43,6 +43,10 @@ union all
 select 'batch_file_part', p.tenant, p.batch_id, p.name from batch_file_part p
  where not exists (
        select 1 from batch_file f where f.tenant = p.tenant and f.batch_id = p.batch_id and f.name = p.name)
+union all
+select 'batch_draft', d.tenant, d.batch_id, d.section::text from batch_draft d
+ where not exists (
+       select 1 from batch b where b.tenant = d.tenant and b.id = d.batch_id and b.state = 'released')
 """
 
 

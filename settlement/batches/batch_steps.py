@@ -23,6 +23,7 @@ from settlement.batches.batch import (
     record_step,
 )
 from settlement.batches.batch_states import CANCEL, CLOSE, OBJECT, PUBLISH, Step, already_done, require_start
+from settlement.batches.progress import cut_teller
 from settlement.batches.publicity import PublicityTerms
 from settlement.payouts.payments import prepare_for_whole_batch
 from tenants.kernel.clock import shanghai_day
@@ -59,6 +60,7 @@ def cut(connection: Connection, order: CutOrder, actor: str, at: datetime) -> Ba
         Conflict: ``agreement.none``: the counterparty's providers are paid directly.
     """
     prepare_for_whole_batch(connection)
+    cut_teller(connection, order.tenant)("cut", 0)
     cut_off_at = min(order.cut_off_at, at)
     code = connection.exec_driver_sql("select code from tenant where tenant = %s", (order.tenant,)).scalar_one()
     year = shanghai_day(at).year

@@ -10,6 +10,7 @@ from settlement.batches.batch import Batch, change_batch, lock_batch, record_ste
 from settlement.batches.batch_states import CLOSE, RELEASE, already_done, require_start
 from settlement.batches.batch_steps import close
 from settlement.batches.home_region import release_to_home_region
+from settlement.batches.progress import teller
 from settlement.batches.seal import require_totals
 from settlement.batches.transit import pay_in, put_in_transit
 from settlement.batches.two_releasers import sign_as_last, waits_for_second
@@ -66,7 +67,10 @@ def release(connection: Connection, tenant: str, batch_id: UUID, office: Office,
     require_totals(connection, batch)
     if batch.form == "home_region":
         return release_to_home_region(connection, batch, office, actor, at)
+    tell = teller(connection, batch)
+    tell("release", 0)
     connection.exec_driver_sql(_MAKE, (tenant, batch_id, tenant, batch_id, at, tenant))
+    tell("ledger", batch.item_count)
     if batch.form == "agent":
         pay_in(connection, batch, at)
     else:

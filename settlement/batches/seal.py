@@ -1,6 +1,5 @@
 """The seal of a batch (封存): its items can never change again; root, totals and the seal before it are signed."""
 
-import tempfile
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
@@ -10,13 +9,16 @@ from sqlalchemy import Connection
 
 from settlement.batches.batch import Batch, change_batch, control_totals, lock_batch, next_number, record_step
 from settlement.batches.batch_states import SEAL, already_done, require_start
+from settlement.batches.progress import teller
 from settlement.batches.publicity import calendar_of, require_publicity_over
-from settlement.formats.pain001 import VERSIONS, schema_faults, write_pain001
+from settlement.formats.pain001 import VERSIONS
 from settlement.office import Office
 from settlement.payouts.instruction import InstructionError
 from settlement.payouts.paying_account import paying_account
-from settlement.payouts.payments import Signing, instructions, payout_batch, prepare_for_whole_batch, root_of
+from settlement.payouts.payments import Signing, payout_batch, prepare_for_whole_batch, purpose_of
+from settlement.payouts.sealed_items import Rehearsal, root_of
 from settlement.signatures.keys import ensure_payout_key, public_keys, refuse_revoked
+from settlement.signatures.merkle import EMPTY_ROOT
 from settlement.signatures.signing import SEAL as SEAL_TYPE
 from settlement.signatures.signing import SigningKey, compact_signer, verify_compact
 from tenants.kernel.canonical import canonical_bytes, sha256
@@ -108,24 +110,21 @@ def _count_again(connection: Connection, batch: Batch) -> Batch:
 def _payable_root(connection: Connection, batch: Batch, key: SigningKey, office: Office, at: datetime) -> str:
     """The Merkle root over the items, once the payment message they would make is valid by the official schema."""
     try:
-        root = root_of(connection, batch, office)
-        if batch.item_count:
-            signing = Signing(root, paying_account(connection, batch, office), at, key.kid)
-            _rehearse(connection, batch, signing, office)
+        rehearsal = _rehearsal(connection, batch, key, office, at) if batch.item_count else None
+        root, faults = root_of(connection, batch, office, teller(connection, batch), rehearsal)
     except InstructionError as error:
         raise _unpayable(batch, str(error)) from error
+    if faults:
+        raise _unpayable(batch, faults[0])
     return root
 
 
-def _rehearse(connection: Connection, batch: Batch, signing: Signing, office: Office) -> None:
+def _rehearsal(connection: Connection, batch: Batch, key: SigningKey, office: Office, at: datetime) -> Rehearsal:
     chosen = office.banks.get(batch.tenant)
+    no_root_yet = EMPTY_ROOT.hex()  # no message shows it
+    signing = Signing(no_root_yet, paying_account(connection, batch, office), at, key.kid)
     version = VERSIONS[0] if chosen is None else chosen.pain_version
-    with tempfile.TemporaryFile() as file:
-        payments = instructions(connection, batch, signing, office)
-        write_pain001(file, payout_batch(connection, batch, signing, office), payments, version)
-        file.seek(0)
-        if faults := schema_faults(file, version):
-            raise _unpayable(batch, faults[0])
+    return Rehearsal(payout_batch(connection, batch, signing, office), version, purpose_of(batch, office))
 
 
 def _previous(connection: Connection, tenant: str) -> tuple[str, int]:

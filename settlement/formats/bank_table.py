@@ -166,26 +166,54 @@ def write_csv(
         ValueError: an encoding that is not in ``ENCODINGS``.
         TotalsError: the instructions are not those of the batch; what was written is then to be thrown away.
     """
+    out.write(table_head(mapping, encoding))
+    values, lines = row_values(mapping), table_lines(mapping, encoding)
+    out.writelines(lines([values(number, each)]) for number, each in counted(batch, instructions))
+
+
+def table_head(mapping: ColumnMapping, encoding: str) -> bytes:
+    """The line of headings, with the byte order mark before it where the encoding has one.
+
+    Raises:
+        ValueError: an encoding that is not in ``ENCODINGS``.
+    """
     if encoding not in ENCODINGS:
         raise ValueError(f"a bank table is not written in {encoding}")
-    text = io.TextIOWrapper(out, encoding=encoding, newline="")
-    table = csv.writer(text, quoting=csv.QUOTE_ALL)
-    table.writerow([column.heading for column in mapping.columns])
-    values = [(field in NUMERIC, FIELDS[field]) for field in mapping.fields]
-    for number, each in counted(batch, instructions):
-        table.writerow(
-            [
-                value(number, each) if numeric else _guarded(value(number, each), mapping.keeps_digits)
-                for numeric, value in values
-            ]
-        )
-    text.flush()
-    text.detach()
+    text = io.StringIO()
+    csv.writer(text, quoting=csv.QUOTE_ALL).writerow([column.heading for column in mapping.columns])
+    return text.getvalue().encode(encoding)
+
+
+Row = list[str]
+"""The values of one instruction, one for each column, as text."""
+
+
+def row_values(mapping: ColumnMapping) -> Callable[[int, Instruction], Row]:
+    """What makes the values of a numbered instruction."""
+    values = [FIELDS[field] for field in mapping.fields]
+    return lambda number, each: [value(number, each) for value in values]
+
+
+def table_lines(mapping: ColumnMapping, encoding: str) -> Callable[[Iterable[Row]], bytes]:
+    """What makes the lines of rows, as they follow each other in the table."""
+    plain = "utf-8" if encoding == UTF8 else encoding  # the mark stands before the headings alone
+    texts = [place for place, field in enumerate(mapping.fields) if field not in NUMERIC]
+
+    def line(row: Row) -> str:
+        cells = row.copy()
+        for place in texts:
+            if not _HARMLESS_START.match(cells[place]):
+                cells[place] = _guarded(cells[place], mapping.keeps_digits)
+        joined = '","'.join(cells)
+        if joined.count('"') != 2 * len(cells) - 2:
+            joined = '","'.join([cell.replace('"', '""') for cell in cells])
+        return f'"{joined}"\r\n'
+
+    return lambda rows: "".join([line(row) for row in rows]).encode(plain)
 
 
 def _guarded(text: str, keeps_digits: bool) -> str:  # noqa: FBT001 - the mapping's own flag
-    if _HARMLESS_START.match(text):
-        return text
+    """A text whose start is not harmless, as a spreadsheet may read it."""
     if text.lstrip()[:1] in _RUN_BY_SPREADSHEETS or text[0] == "'":
         return f"'{text}"
     if keeps_digits and _LIKE_A_NUMBER.fullmatch(text):

@@ -1,12 +1,13 @@
 """The printable payment list (兑付清单): title, lines, totals in capital numerals, room for stamps and signatures."""
 
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from itertools import islice
 from typing import BinaryIO, Final, NamedTuple
 
 from settlement.formats.amount_in_words import amount_in_words
 from settlement.formats.payout_batch import PayoutBatch, claims_text, counted
-from settlement.formats.pdf_pages import PdfPages, fitting, printable, set_point, shown, shown_here, text_width
+from settlement.formats.pdf_pages import PdfPages, fitting, packed, printable, set_point, shown, shown_here, text_width
 from settlement.payouts.instruction import Instruction
 from tenants.kernel.clock import print_instant
 
@@ -73,20 +74,33 @@ def write_payment_list(out: BinaryIO, batch: PayoutBatch, instructions: Iterable
     Raises:
         TotalsError: the instructions are not those of the batch; what was written is then to be thrown away.
     """
-    document = PdfPages(out, _WIDTH, _HEIGHT, batch.title, batch.tenant_name, batch.created_at)
+    document = payment_list(out, batch)
     lines = counted(batch, instructions)
-    pages = -(-batch.count // LINES_PER_PAGE)
-    for page in range(1, pages + 1):
-        operators = [*_head(batch, page, pages), *_rows(islice(lines, LINES_PER_PAGE))]
-        if page == pages:
-            operators += _foot(batch)
-        rules = [
-            f"{_MARGIN} {height} m {_WIDTH - _MARGIN} {height} l S" for height in (_TABLE_TOP + 14, _TABLE_TOP - 4)
-        ]
-        document.add("\n".join([*rules, "BT /F 1 Tf", *operators, "ET"]))
+    for page in range(1, pages_of(batch) + 1):
+        document.add(page_content(batch, page, islice(lines, LINES_PER_PAGE)))
     for _ in lines:  # a line more than the batch has, or too few, is what ``counted`` raises for
         pass
     document.close()
+
+
+def payment_list(out: BinaryIO, batch: PayoutBatch) -> PdfPages:
+    """The document, open for its pages."""
+    return PdfPages(out, _WIDTH, _HEIGHT, batch.title, batch.tenant_name, batch.created_at)
+
+
+def pages_of(batch: PayoutBatch) -> int:
+    """How many pages the list has."""
+    return -(-batch.count // LINES_PER_PAGE)
+
+
+def page_content(batch: PayoutBatch, page: int, lines: Iterable[tuple[int, Instruction]]) -> bytes:
+    """What stands on the page (from 1) that shows these lines, packed as the document takes it."""
+    pages = pages_of(batch)
+    operators = [*_head(batch, page, pages), *_rows(lines)]
+    if page == pages:
+        operators += _foot(batch)
+    rules = [f"{_MARGIN} {height} m {_WIDTH - _MARGIN} {height} l S" for height in (_TABLE_TOP + 14, _TABLE_TOP - 4)]
+    return packed("\n".join([*rules, "BT /F 1 Tf", *operators, "ET"]))
 
 
 def _head(batch: PayoutBatch, page: int, pages: int) -> Iterator[str]:
@@ -110,11 +124,16 @@ def _rows(lines: Iterable[tuple[int, Instruction]]) -> Iterator[str]:
         if whole < len(name):
             yield at_name_below + shown_here(_cut(name[whole:], _PAYEE.width))
         yield at_account + shown_here(payee.account_number)
-        yield at_bank + shown_here(_cut(printable(payee.bank_name), _BANK.width))
+        yield at_bank + _bank(payee.bank_name)
         yield at_cnaps + shown_here(payee.cnaps)
         yield shown(_AMOUNT.left + _AMOUNT.width - text_width(amount, _TEXT_SIZE), _top(row), _TEXT_SIZE, amount)
         yield at_reference + shown_here(each.end_to_end_id)
         yield at_claims + shown_here(_cut(claims_text(each.claims, MAX_CLAIMS_CHARS), _REFERENCE.width))
+
+
+@lru_cache(maxsize=1024)  # many payees, few banks
+def _bank(name: str) -> str:
+    return shown_here(_cut(printable(name), _BANK.width))
 
 
 def _foot(batch: PayoutBatch) -> Iterator[str]:

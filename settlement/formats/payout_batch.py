@@ -1,6 +1,6 @@
 """What every file of a batch carries alike: who pays, the control totals, the order of the lines."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
@@ -59,17 +59,39 @@ class TotalsError(InstructionError):
     """The instructions do not add up to the batch's control totals, or one belongs to another batch."""
 
 
-def counted(batch: PayoutBatch, instructions: Iterable[Instruction]) -> Iterator[tuple[int, Instruction]]:
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What a number of a batch's first instructions come to: how many, their items and sum, the last first item."""
+
+    number: int = 0
+    items: int = 0
+    fen: int = 0
+    position: int = 0
+
+    def with_more(self, instructions: Sequence[Instruction]) -> "Tally":
+        """The tally with the instructions that follow."""
+        return Tally(
+            self.number + len(instructions),
+            self.items + sum([len(each.items) for each in instructions]),
+            self.fen + sum([each.amount.fen for each in instructions]),
+            instructions[-1].items[0].position,
+        )
+
+
+def counted(
+    batch: PayoutBatch, instructions: Iterable[Instruction], tally: Tally | None = None
+) -> Iterator[tuple[int, Instruction]]:
     """The instructions with their number from 1, passed on one by one while they are counted and summed.
 
-    Every file is written through this, so that no file can carry other totals than the batch.
+    Every file is written through this, so that no file can carry other totals than the batch. ``tally``: what those
+    before these came to, where these are not the first.
 
     Raises:
         TotalsError: an instruction of another batch or out of order; at the end, another count or sum.
     """
-    shared = batch.shared
-    number, items, fen, position = 0, 0, 0, 0
-    for number, each in enumerate(instructions, start=1):
+    shared, before = batch.shared, tally or Tally()
+    number, items, fen, position = before.number, before.items, before.fen, before.position
+    for number, each in enumerate(instructions, start=before.number + 1):
         same = (each.tenant, each.batch, each.batch_id, each.batch_root, each.debtor, each.created_at)
         if same != shared:
             raise TotalsError(f"instruction {each.instruction_id} belongs to another batch than {batch.batch}")

@@ -8,6 +8,7 @@ no font file is needed or embedded. The same content gives the same bytes.
 import re
 import zlib
 from array import array
+from collections.abc import Iterable
 from datetime import datetime
 from typing import BinaryIO, Final
 
@@ -24,6 +25,7 @@ _ASCII_WIDTHS: Final = (
 )  # fmt: skip
 """Widths of U+0020 to U+007E in the font, which are its glyphs 1 to 95; every other glyph is as wide as high."""
 _FIRST_ASCII: Final = 0x20
+_WIDTHS: Final = {chr(place): width for place, width in enumerate(_ASCII_WIDTHS, start=_FIRST_ASCII)}
 _BEYOND_BASIC_PLANE = re.compile("[\U00010000-\U0010ffff]")
 
 _CATALOGUE, _PAGES, _FONT, _INFO = 1, 2, 3, 4
@@ -52,14 +54,22 @@ class PdfPages:
         printed = created_at.astimezone(SHANGHAI).strftime("D:%Y%m%d%H%M%S+08'00'")
         self._object(_INFO, f"<< /Title {_text(title)} /Author {_text(author)} /CreationDate ({printed}) >>")
 
-    def add(self, operators: str) -> None:
-        """Append a page of the given content operators; its font is ``/F``."""
-        content = zlib.compress(operators.encode("ascii"))
+    def add(self, content: bytes) -> None:
+        """Append a page of content that is :func:`packed`; its font is ``/F``."""
         page = len(self._offsets)
         self._offsets.extend((0, 0))
-        self._object(page, f"<< /Type /Page /Parent {_PAGES} 0 R /Contents {page + 1} 0 R >>")
-        head = f"<< /Length {len(content)} /Filter /FlateDecode >>\nstream\n"
-        self._object_bytes(page + 1, head.encode() + content + b"\nendstream")
+        self._object(page, _page(page))
+        head, tail = _around(len(content))
+        self._object_bytes(page + 1, head + content + tail)
+
+    def go_on(self, sizes: Iterable[int]) -> None:
+        """Go on behind pages that stand in the file already, given by the sizes of their contents."""
+        for size in sizes:
+            page, around = len(self._offsets), sum(map(len, _around(size)))
+            self._offsets.append(self._written)
+            self._written += len(_object(page, _page(page).encode()))
+            self._offsets.append(self._written)
+            self._written += len(_object(page + 1, b"")) + around + size
 
     def close(self) -> None:
         """Write the page tree and the table of objects."""
@@ -83,11 +93,29 @@ class PdfPages:
 
     def _object_bytes(self, number: int, body: bytes) -> None:
         self._offsets[number] = self._written
-        self._write(b"%d 0 obj\n%b\nendobj\n" % (number, body))
+        self._write(_object(number, body))
 
     def _write(self, data: bytes) -> None:
         self._out.write(data)
         self._written += len(data)
+
+
+def _object(number: int, body: bytes) -> bytes:
+    return b"%d 0 obj\n%b\nendobj\n" % (number, body)
+
+
+def _page(number: int) -> str:
+    return f"<< /Type /Page /Parent {_PAGES} 0 R /Contents {number + 1} 0 R >>"
+
+
+def _around(size: int) -> tuple[bytes, bytes]:
+    """What stands before and behind a page's content of this size."""
+    return b"<< /Length %d /Filter /FlateDecode >>\nstream\n" % size, b"\nendstream"
+
+
+def packed(operators: str) -> bytes:
+    """A page's content operators as they stand in the file."""
+    return zlib.compress(operators.encode("ascii"))
 
 
 def printable(text: str) -> str:
@@ -112,11 +140,7 @@ def shown_here(text: str) -> str:
 
 def text_width(text: str, size: int) -> float:
     """The width of a printable text in points."""
-    units = 0
-    for character in text:
-        place = ord(character) - _FIRST_ASCII
-        units += _ASCII_WIDTHS[place] if 0 <= place < len(_ASCII_WIDTHS) else FONT_UNITS
-    return units * size / FONT_UNITS
+    return sum([_WIDTHS.get(character, FONT_UNITS) for character in text]) * size / FONT_UNITS
 
 
 def fitting(text: str, size: int, width: float) -> int:
@@ -125,7 +149,7 @@ def fitting(text: str, size: int, width: float) -> int:
         return len(text)
     left = width
     for index, character in enumerate(text):
-        left -= text_width(character, size)
+        left -= _WIDTHS.get(character, FONT_UNITS) * size / FONT_UNITS
         if left < 0:
             return index
     return len(text)

@@ -10,13 +10,14 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC
 from typing import BinaryIO, Final
-from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
+from zipfile import ZipFile
 
 from xlsxwriter import Workbook  # type: ignore[import-untyped]
 from xlsxwriter.utility import xl_col_to_name  # type: ignore[import-untyped]
 
 from settlement.formats.amount_in_words import amount_in_words
-from settlement.formats.bank_table import FIELDS, NUMERIC, ColumnMapping
+from settlement.formats.bank_table import NUMERIC, ColumnMapping, Row, row_values
+from settlement.formats.long_archive import LongArchive, Packed
 from settlement.formats.payout_batch import PayoutBatch, counted
 from settlement.payouts.instruction import Instruction
 from tenants.kernel.clock import print_instant
@@ -27,14 +28,15 @@ LINES_SHEET: Final = "明细 lines"
 TOTALS_SHEET: Final = "合计 totals"
 
 _LINES_PART: Final = "xl/worksheets/sheet1.xml"
-_EPOCH: Final = (1980, 1, 1, 0, 0, 0)
 _COLUMN_CHARS: Final = 24
 _NARROW_CHARS: Final = 14
 _CHARACTER_CODE = re.compile(r"_(x[0-9A-Fa-f]{4}_)")
 """Spreadsheets read ``_x0041_`` as one character, so that a text which says just that needs its ``_`` spelt out."""
 
-_PLAIN = re.compile(r"[^\s&<>_](?:[^&<>_]*[^\s&<>_])?")
-"""Texts in which there is nothing to escape or preserve."""
+_SPECIAL = re.compile(r"[&<>_]|(?:\A|\n)\s|\s(?:\n|\Z)|\n\n")
+"""What, anywhere in a row's values with line breaks between them, has to be escaped or preserved."""
+_TEXT_CELL: Final = ' t="inlineStr"><is><t%s</t></is></c>'
+_PLAIN_TEXT_CELL: Final = ' t="inlineStr"><is><t>%s</t></is></c>'
 
 
 def write_xlsx(out: BinaryIO, batch: PayoutBatch, instructions: Iterable[Instruction], mapping: ColumnMapping) -> None:
@@ -44,18 +46,86 @@ def write_xlsx(out: BinaryIO, batch: PayoutBatch, instructions: Iterable[Instruc
         ValueError: more than ``MAX_LINES`` instructions.
         TotalsError: the instructions are not those of the batch; what was written is then to be thrown away.
     """
-    if batch.count > MAX_LINES:
-        raise ValueError(f"a sheet holds at most {MAX_LINES} lines")
-    frame = ZipFile(io.BytesIO(_frame(batch, mapping)))
-    with ZipFile(out, "w", ZIP_DEFLATED) as workbook:
-        for name in frame.namelist():
-            part = ZipInfo(name, _EPOCH)
-            part.compress_type = ZIP_DEFLATED
-            with workbook.open(part, "w") as target:
-                if name == _LINES_PART:
-                    target.writelines(_lines_sheet(frame.read(name).decode(), batch, instructions, mapping))
-                else:
-                    target.write(frame.read(name))
+    book = OpenWorkbook(out, batch, mapping)
+    values, rows = row_values(mapping), sheet_rows(batch, mapping)
+    for number, each in counted(batch, instructions):
+        book.add(rows(number, [values(number, each)]))
+    book.close()
+
+
+class OpenWorkbook:
+    """A workbook that is open for its lines; ``close`` ends it and leaves the file open. The file has to be seekable.
+
+    Raises:
+        ValueError: the batch has more than ``MAX_LINES`` instructions.
+    """
+
+    def __init__(self, out: BinaryIO, batch: PayoutBatch, mapping: ColumnMapping) -> None:
+        if batch.count > MAX_LINES:
+            raise ValueError(f"a sheet holds at most {MAX_LINES} lines")
+        self._frame = ZipFile(io.BytesIO(_frame(batch, mapping)))
+        self._before, _, self._after = _sheet_frame(self._frame, batch, mapping)
+        self._archive = LongArchive(out)
+        names = self._frame.namelist()
+        at = names.index(_LINES_PART)
+        self._rest = names[at + 1 :]
+        for name in names[:at]:
+            self._archive.add(name, self._frame.read(name))
+        self.lines_begin = self._archive.begin_long(_LINES_PART)
+        """Where in the file the lines begin; all before it is known only at the end."""
+        self._begun = False
+
+    def go_on(self, packed: Packed) -> None:
+        """Go on behind sections of lines that stand in the file already."""
+        self._archive.go_on(packed)
+        self._begun = packed.packed > 0
+
+    def add(self, rows: bytes) -> None:
+        """Append rows of :func:`sheet_rows`."""
+        self._archive.write(rows if self._begun else self._before + rows)
+        self._begun = True
+
+    def end_section(self) -> Packed:
+        """End a section of lines that can be gone on behind."""
+        return self._archive.end_section()
+
+    def close(self) -> None:
+        """Write what follows the lines.
+
+        Raises:
+            ValueError: the workbook is larger than a spreadsheet reads.
+        """
+        self._archive.write(self._after)
+        self._archive.end_long()
+        for name in self._rest:
+            self._archive.add(name, self._frame.read(name))
+        self._archive.close()
+
+
+def sheet_rows(batch: PayoutBatch, mapping: ColumnMapping) -> Callable[[int, Iterable[Row]], bytes]:
+    """What makes the rows of lines, the first of which has a number, as they follow each other in the first sheet."""
+    _, styled, _ = _sheet_frame(ZipFile(io.BytesIO(_frame(batch, mapping))), batch, mapping)
+    styles = re.findall(r' s="(\d+)"', styled)
+    numeric = [field in NUMERIC for field in mapping.fields]
+    pattern = '<row r="%s">' + "".join(
+        [
+            f'<c r="{xl_col_to_name(index)}%s" s="{style}"' + ("><v>%s</v></c>" if number else _TEXT_CELL)
+            for index, (style, number) in enumerate(zip(styles, numeric, strict=True))
+        ]
+    )
+    pattern += "</row>"
+    plain = pattern.replace(_TEXT_CELL, _PLAIN_TEXT_CELL)
+    parts = 2 * len(numeric) + 1
+
+    def row(number: int, values: Row) -> str:
+        filled = [str(number + 1)] * parts
+        if _SPECIAL.search("\n".join(values)) is None:
+            filled[2::2] = values
+            return plain % tuple(filled)
+        filled[2::2] = [value if no else _content(value) for value, no in zip(values, numeric, strict=True)]
+        return pattern % tuple(filled)
+
+    return lambda first, lines: "".join([row(number, each) for number, each in enumerate(lines, start=first)]).encode()
 
 
 def _frame(batch: PayoutBatch, mapping: ColumnMapping) -> bytes:
@@ -97,39 +167,18 @@ def _totals(batch: PayoutBatch) -> Iterator[tuple[str, str]]:
     yield "生成时间 created at", print_instant(batch.created_at)
 
 
-def _lines_sheet(
-    frame: str, batch: PayoutBatch, instructions: Iterable[Instruction], mapping: ColumnMapping
-) -> Iterator[bytes]:
-    """The first sheet's XML: the frame's, with the lines in place of its row of styles."""
-    last = xl_col_to_name(len(mapping.columns) - 1)
-    frame = frame.replace(f'<dimension ref="A1:{last}2"/>', f'<dimension ref="A1:{last}{batch.count + 1}"/>')
-    before, styled, after = re.split(r'(<row r="2".*?</row>)', frame, maxsplit=1)
-    cells = [
-        _cell_writer(xl_col_to_name(index), style, field)
-        for index, (style, field) in enumerate(zip(re.findall(r' s="(\d+)"', styled), mapping.fields, strict=True))
-    ]
-    yield before.encode()
-    for number, each in counted(batch, instructions):
-        row = str(number + 1)
-        yield f'<row r="{row}">{"".join([cell(row, number, each) for cell in cells])}</row>'.encode()
-    yield after.encode()
-
-
-def _cell_writer(letters: str, style: str, field: str) -> Callable[[str, int, Instruction], str]:
-    """The function that writes one column's cell of a row."""
-    value = FIELDS[field]
-    if field in NUMERIC:
-        return lambda row, number, each: f'<c r="{letters}{row}" s="{style}"><v>{value(number, each)}</v></c>'
-    head, middle = f'<c r="{letters}', f'" s="{style}" t="inlineStr"><is><t'
-    return lambda row, number, each: f"{head}{row}{middle}{_content(value(number, each))}</t></is></c>"
+def _sheet_frame(frame: ZipFile, batch: PayoutBatch, mapping: ColumnMapping) -> tuple[bytes, str, bytes]:
+    """The first sheet's XML before its lines, the row of styles in their place, and after them."""
+    sheet, last = frame.read(_LINES_PART).decode(), xl_col_to_name(len(mapping.columns) - 1)
+    sheet = sheet.replace(f'<dimension ref="A1:{last}2"/>', f'<dimension ref="A1:{last}{batch.count + 1}"/>')
+    before, styled, after = re.split(r'(<row r="2".*?</row>)', sheet, maxsplit=1)
+    return before.encode(), styled, after.encode()
 
 
 def _content(text: str) -> str:
     """The end of the opening tag, and the text."""
-    if _PLAIN.fullmatch(text):
-        return f">{text}"
     escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     escaped = _CHARACTER_CODE.sub(r"_x005F_\1", escaped)
-    if text[0].isspace() or text[-1].isspace():
+    if text[:1].isspace() or text[-1:].isspace():
         return f' xml:space="preserve">{escaped}'
     return f">{escaped}"

@@ -48,8 +48,13 @@ def compare(reference: Source, others: Sequence[Source], findings: Findings) -> 
 def _same(other: Source, expected: Line | None, found: Line | None) -> bool:
     if expected is None or found is None or expected.record is None or found.record is None:
         return expected is found
-    shown = other.shows(expected.record)
-    return shown == found.record or all(found.record.get(name) == value for name, value in shown.items())
+    return same_record(other.fields, expected.record, found.record, in_pain=other.in_pain)
+
+
+def same_record(fields: Sequence[str], expected: Record, found: Record, *, in_pain: bool) -> bool:
+    """Whether a file with these fields shows in ``found`` what it has to show of ``expected``."""
+    shown = as_shown(expected, fields, in_pain=in_pain)
+    return shown == found or all(found.get(name) == value for name, value in shown.items())
 
 
 @dataclass(slots=True)

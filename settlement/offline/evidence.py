@@ -111,10 +111,29 @@ def checked(token: str, typ: str, keys: Keys) -> tuple[bytes, Key]:
     Raises:
         RefusedError: it is malformed, of another type, of no known key, or does not fit its payload.
     """
-    protected, payload, signature = _three(token)
-    key = _key_of(protected, typ, keys)
-    _fits(key, decoded(signature), f"{protected}.{payload}".encode("ascii"))
-    return decoded(payload), key
+    return Headers(keys, typ).checked(token)
+
+
+class Headers:
+    """Checks tokens of one type; a header that many of them have is read once."""
+
+    def __init__(self, keys: Keys, typ: str) -> None:
+        self._keys, self._typ = keys, typ
+        self._known: dict[str, Key] = {}
+
+    def checked(self, token: str) -> tuple[bytes, Key]:
+        """The payload of a compact JWS, and its key.
+
+        Raises:
+            RefusedError: see :func:`checked`.
+        """
+        protected, payload, signature = _three(token)
+        key = self._known.get(protected)
+        if key is None:
+            key = _key_of(protected, self._typ, self._keys)
+            self._known[protected] = key
+        _fits(key, decoded(signature), token[: len(protected) + 1 + len(payload)].encode("ascii"))
+        return decoded(payload), key
 
 
 def checked_file(token: str, typ: str, path: Path, keys: Keys) -> Key:

@@ -119,8 +119,13 @@ def _qualified_elements(namespace: str) -> list[str]:
     return [namespace + name for name in _ELEMENTS]
 
 
+def namespace_of(schema: str) -> str:
+    """The namespace of a message of this schema."""
+    return f"urn:iso:std:iso:20022:tech:xsd:{schema}"
+
+
 def _namespace(schema: str) -> str:
-    return f"{{urn:iso:std:iso:20022:tech:xsd:{schema}}}"
+    return f"{{{namespace_of(schema)}}}"
 
 
 def _qualified(path: str, namespace: str) -> str:

@@ -2,27 +2,21 @@
 
 import re
 from base64 import urlsafe_b64decode
-from collections import deque
 from collections.abc import Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import islice
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import orjson
 
-from settlement.offline.evidence import Keys, RefusedError, checked, instant
+from settlement.offline.evidence import Headers, Keys, RefusedError, instant
 from settlement.offline.records import Line, fen_in_words, record_of, reference_of
 from tenants.kernel.canonical import canonical_bytes
 from tenants.kernel.money import Money, total
 
 TYPE: Final = "clearing-instruction+jws"
-THREADS: Final = 2
 MAX_POSITION: Final = 10**9
 MAX_LINE_BYTES: Final = 8 * 2**20
 
-_CHUNK: Final = 128
-_CHUNKS_AHEAD: Final = 4
 _LINE = re.compile(rb'\{"instruction_id":"([0-9a-f-]{36})","jws":"([0-9A-Za-z_.-]+)"\}\n')
 _NOT_READABLE: Final = ("line.unreadable", "这一行无法读取。", "The line cannot be read.")
 
@@ -39,17 +33,16 @@ class Payout(NamedTuple):
     faults: tuple[Fault, ...]
 
 
-def checked_payouts(path: Path, keys: Keys, batch: Mapping[str, Any]) -> Iterator[Payout]:
-    """Every line with its signature checked and its payload held against the manifest's members ``batch``."""
-    waiting: deque[Future[list[Payout]]] = deque()
-    with path.open("rb") as file, ThreadPoolExecutor(THREADS) as threads:
-        lines = enumerate(iter(lambda: file.readline(MAX_LINE_BYTES), b""), start=1)
-        while chunk := list(islice(lines, _CHUNK)):
-            waiting.append(threads.submit(_check_all, chunk, keys, batch))
-            if len(waiting) > _CHUNKS_AHEAD:
-                yield from waiting.popleft().result()
-        while waiting:
-            yield from waiting.popleft().result()
+class Checking:
+    """Checks lines against keys and the manifest's members ``batch``; what headers say of keys is read once."""
+
+    def __init__(self, keys: Keys, batch: Mapping[str, Any]) -> None:
+        self._batch = batch
+        self._checked = Headers(keys, TYPE)
+
+    def check(self, number: int, raw: bytes) -> Payout:
+        """The line with its signature checked, and its payload held against the batch's."""
+        return _check(number, raw, self._checked, self._batch)
 
 
 def checked_instruction(text: str, keys: Keys) -> Payout:
@@ -64,11 +57,11 @@ def checked_instruction(text: str, keys: Keys) -> Payout:
             line = f'{{"instruction_id":"{payload["instruction_id"]}","jws":"{line}"}}'
         except (ValueError, KeyError, TypeError, IndexError):
             return Payout(1, None, None, (_NOT_READABLE,))
-    return _check(1, line.encode("utf-8", "replace") + b"\n", keys, {})
+    return _check(1, line.encode("utf-8", "replace") + b"\n", Headers(keys, TYPE), {})
 
 
 def payout_lines(path: Path) -> Iterator[Line]:
-    """The lines as records, their signatures left aside: :func:`checked_payouts` has judged them."""
+    """The lines as records, their signatures left aside: :class:`Checking` has judged them."""
     with path.open("rb") as file:
         for number, raw in enumerate(iter(lambda: file.readline(MAX_LINE_BYTES), b""), start=1):
             try:
@@ -80,18 +73,14 @@ def payout_lines(path: Path) -> Iterator[Line]:
             yield Line(number, record)
 
 
-def _check_all(chunk: list[tuple[int, bytes]], keys: Keys, batch: Mapping[str, Any]) -> list[Payout]:
-    return [_check(number, raw, keys, batch) for number, raw in chunk]
-
-
-def _check(number: int, raw: bytes, keys: Keys, batch: Mapping[str, Any]) -> Payout:
+def _check(number: int, raw: bytes, headers: Headers, batch: Mapping[str, Any]) -> Payout:
     try:
         instruction_id, token = _envelope(raw)
     except ValueError:
         return Payout(number, None, None, (_NOT_READABLE,))
     faults: list[Fault] = []
     try:
-        content, key = checked(token, TYPE, keys)
+        content, key = headers.checked(token)
         payload = _object(content)
         if payload.get("kid") != key.kid:
             faults.append(("instruction.kid", "kid 与签名密钥不符。", "kid is not the key that signed."))

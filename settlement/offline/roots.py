@@ -15,10 +15,10 @@ class Leaves:
         self._positions = array("Q")
         self._digests = bytearray()
 
-    def add(self, position: int, leaf: bytes) -> None:
-        """Note an item; its position is from 1 to ``MAX_POSITION``."""
-        self._positions.append(position)
-        self._digests += hashlib.sha256(b"\x00" + leaf).digest()
+    def extend(self, positions: bytes, digests: bytes) -> None:
+        """Note items: their positions (unsigned 64-bit numbers of this machine), and each one's :func:`leaf_digest`."""
+        self._positions.frombytes(positions)
+        self._digests += digests
 
     def __len__(self) -> int:
         return len(self._positions)
@@ -44,3 +44,8 @@ class Leaves:
                 above += hashlib.sha256(b"\x01" + pair).digest() if len(pair) > _DIGEST_BYTES else pair
             level = above
         return bytes(level)
+
+
+def leaf_digest(leaf: bytes) -> bytes:
+    """The digest of an item's canonical bytes."""
+    return hashlib.sha256(b"\x00" + leaf).digest()

@@ -23,13 +23,13 @@ _SHEET: Final = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 _FORMULA: Final = f"{_SHEET}f"
 _VALUE: Final = f"{_SHEET}v"
 _TEXT: Final = f"{_SHEET}t"
-_LINES_PART: Final = "xl/worksheets/sheet1.xml"
+LINES_PART: Final = "xl/worksheets/sheet1.xml"
 _TOTALS_PART: Final = "xl/worksheets/sheet2.xml"
 _SHARED_PART: Final = "xl/sharedStrings.xml"
 _ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
 _PRINTED = re.compile(r"(?:0|[1-9][0-9]{0,12})\.[0-9]{2}", re.ASCII)
 _BYTE_ORDER_MARK: Final = "\ufeff"
-_FAULTS: Final = (
+FAULTS: Final = (
     ArithmeticError,
     BadZipFile,
     EOFError,
@@ -58,16 +58,16 @@ def csv_lines(path: Path, columns: Columns, encoding: str) -> Iterator[Line]:
             except (UnicodeDecodeError, csv.Error, StopIteration):
                 yield _unreadable(number)
                 continue
-            yield _line(number, [_unguarded(cell) for cell in cells], columns)
+            yield _line(number, [unguarded(cell) for cell in cells], columns)
 
 
 def xlsx_lines(path: Path, columns: Columns) -> Iterator[Line]:
     """The lines of the first sheet; one line with a fault where the workbook cannot be read on."""
     number = 0
     try:
-        for number, cells in _rows(path, _LINES_PART):
+        for number, cells in _rows(path, LINES_PART):
             yield _line(number, cells, columns)
-    except _FAULTS:
+    except FAULTS:
         yield _unreadable(number + 1)
 
 
@@ -83,7 +83,7 @@ def xlsx_totals(path: Path) -> dict[str, str]:
             for _, cells in _rows(path, _TOTALS_PART)
             if len(cells) == 2  # noqa: PLR2004 - label, value
         }
-    except _FAULTS as fault:
+    except FAULTS as fault:
         raise ValueError(str(fault)) from fault
 
 
@@ -118,7 +118,7 @@ def _line(number: int, cells: Sequence[str], columns: Columns) -> Line:
     )
 
 
-def _unguarded(cell: str) -> str:
+def unguarded(cell: str) -> str:
     """The text without the apostrophe or tab that keeps a spreadsheet from running it or losing its digits."""
     return cell[1:] if cell.startswith("'") else cell.removesuffix("\t")
 
@@ -127,12 +127,21 @@ def _unreadable(number: int) -> Line:
     return Line(number, None, ("无法读取。", "It cannot be read."))
 
 
+def refuse_bomb(book: ZipFile) -> None:
+    """Refuse a workbook with a part that is far larger than packed.
+
+    Raises:
+        ValueError: it has one.
+    """
+    for entry in book.infolist():
+        if entry.file_size > MAX_RATIO * max(entry.compress_size, 1024):
+            raise ValueError("a part is packed too densely")
+
+
 def _rows(path: Path, part: str) -> Iterator[tuple[int, list[str]]]:
     """The rows of a sheet with their numbers, every cell as text."""
     with ZipFile(path) as book:
-        for entry in book.infolist():
-            if entry.file_size > MAX_RATIO * max(entry.compress_size, 1024):
-                raise ValueError("a part is packed too densely")
+        refuse_bomb(book)
         shared = _shared(book)
         with book.open(part) as sheet:
             rows = etree.iterparse(sheet, tag=f"{_SHEET}row", resolve_entities=False, no_network=True, load_dtd=False)
@@ -165,5 +174,9 @@ def _cell(cell: etree._Element, shared: Sequence[str]) -> str:
 
 
 def _text(element: etree._Element) -> str:
-    text = "".join([part.text or "" for part in element.iter(_TEXT)])
+    return unescaped("".join([part.text or "" for part in element.iter(_TEXT)]))
+
+
+def unescaped(text: str) -> str:
+    """The text with the characters that a workbook spells by their codes."""
     return _ESCAPED.sub(lambda code: chr(int(code[1], 16)), text) if "_x" in text else text

@@ -1,21 +1,23 @@
 """The whole verification of a folder, from its manifest down to each line."""
 
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, ExitStack, suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
 from settlement.offline.agreement import Source, compare
+from settlement.offline.as_written import Run, message_run, sheet_run, table_run
 from settlement.offline.difference import Difference, Findings, Place
 from settlement.offline.evidence import read_keys
 from settlement.offline.heads import check_heads
 from settlement.offline.listing import CSV, JSONL, PAIN, XLSX, Manifest, check_files, read_manifest
 from settlement.offline.pain import FIELDS as PAIN_FIELDS
-from settlement.offline.pain import pain_lines
+from settlement.offline.pain import namespace_of, pain_lines
 from settlement.offline.payouts import payout_lines
-from settlement.offline.signed_lines import check_payouts
-from settlement.offline.tables import csv_lines, xlsx_lines
+from settlement.offline.side_by_side import Cut, cut_message, cut_sheet, cut_table
+from settlement.offline.signed_lines import Beside, Form, check_payouts
+from settlement.offline.tables import FAULTS, csv_lines, xlsx_lines
 from tenants.kernel.money import Money, MoneyError
 
 _PAYOUT_FIELDS: Final = (
@@ -46,16 +48,38 @@ def verify_batch(
         return findings.closed()
     intact = check_files(directory, manifest, keys, findings)
     sources = _sources(directory, manifest)
-    if JSONL in sources:
-        check_payouts(directory / JSONL, manifest, keys, findings)
-    check_heads(directory, manifest, sources, findings)
     reference = _reference(sources, intact if manifest.genuine else set())
+    agreed: set[str] = set()
+    if JSONL in sources:
+        with ExitStack() as cuts:
+            beside = _beside(directory, manifest, sources, cuts) if reference is sources[JSONL] else []
+            agreed = check_payouts(directory / JSONL, manifest, jwks, beside, findings)
+    check_heads(directory, manifest, sources, findings)
     if reference is not None:
-        others = [source for source in sources.values() if source is not reference]
-        for source in compare(reference, others, findings):
+        others = [source for source in sources.values() if source is not reference and source.name not in agreed]
+        for source in compare(reference, others, findings) if others else ():
             if source.name != JSONL:
                 _check_sum(source, manifest, findings)
     return findings.closed()
+
+
+def _beside(directory: Path, manifest: Manifest, sources: Mapping[str, Source], cuts: ExitStack) -> list[Beside]:
+    """The files that are read side by side with the signed lines; one that cannot be opened so is read apart."""
+    files = manifest.files
+    table, sheet, schema = files[CSV]["columns"], files[XLSX]["columns"], files[PAIN]["schema"]
+    ways: dict[str, tuple[AbstractContextManager[Cut], Callable[..., Run], tuple[object, ...]]] = {
+        CSV: (cut_table(directory / CSV), table_run, (table, files[CSV]["encoding"])),
+        XLSX: (cut_sheet(directory / XLSX), sheet_run, (sheet,)),
+        PAIN: (cut_message(directory / PAIN, namespace_of(schema)), message_run, ()),
+    }
+    found = []
+    for name, (cut, reader, told) in ways.items():
+        source = sources.get(name)
+        if source is not None:
+            with suppress(*FAULTS):
+                form = Form(name, source.fields, source.in_pain, reader, told)
+                found.append(Beside(source, cuts.enter_context(cut), form))
+    return found
 
 
 def _sources(directory: Path, manifest: Manifest) -> dict[str, Source]:

@@ -1,4 +1,4 @@
-"""What a batch pays, read as a stream from its items: the leaves of its Merkle tree, and its instructions.
+"""What a batch pays, read as a stream from its items: its instructions and their totals.
 
 An item's position counts the items that are in the batch, from 1 in the order of their lines; it is fixed once the
 batch is sealed. Claims that are paid to the same account make one instruction.
@@ -17,8 +17,7 @@ from settlement.batches.batch import Batch
 from settlement.batches.obligation import account_place
 from settlement.formats.payout_batch import PayoutBatch
 from settlement.office import Office
-from settlement.payouts.instruction import Account, Instruction, Item, item_leaf
-from settlement.signatures.merkle import merkle_root
+from settlement.payouts.instruction import Account, Instruction, Item
 from tenants.instance import PURPOSE
 from tenants.kernel.clock import shanghai_day
 from tenants.kernel.ids import new_id
@@ -41,8 +40,9 @@ LIVE_ITEMS: Final = (
 _BY_PAYEE: Final = (
     "select l.*, min(l.position) over (partition by l.payee_digest) as first, c.instruction_id "  # noqa: S608 - our own
     f"from ({LIVE_ITEMS}) l "
-    "left join instruction_claim c on c.tenant = %s and c.claim_id = l.claim_id order by first, l.position"
+    "left join instruction_claim c on c.tenant = %s and c.claim_id = l.claim_id"
 )
+_IN_ORDER: Final = f"select * from ({_BY_PAYEE}) p where p.first > %s order by p.first, p.position"  # noqa: S608
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,17 +72,14 @@ def prepare_for_whole_batch(connection: Connection) -> None:
     connection.exec_driver_sql(f"set local idle_in_transaction_session_timeout = '{WORK_LIMIT}'")
 
 
-def root_of(connection: Connection, batch: Batch, office: Office) -> str:
-    """The Merkle root over the batch's items, in hexadecimal digits."""
-    return merkle_root(_leaves(connection, batch, office)).hex()
-
-
-def instructions(connection: Connection, batch: Batch, signing: Signing, office: Office) -> Iterator[Instruction]:
-    """The batch's instructions in the order of their first items.
+def instructions(
+    connection: Connection, batch: Batch, signing: Signing, office: Office, after: int = 0
+) -> Iterator[Instruction]:
+    """The batch's instructions in the order of their first items: those whose first item is behind ``after``.
 
     Before the release an instruction has no id yet: each then gets one that is never stored.
     """
-    rows = stream(connection, _BY_PAYEE, (batch.tenant, batch.id, batch.tenant))
+    rows = stream(connection, _IN_ORDER, (batch.tenant, batch.id, batch.tenant, after))
     for _, group in groupby(rows, key=lambda row: row.first):
         yield _instruction(batch, signing, list(group), office)
 
@@ -121,9 +118,9 @@ def stream(connection: Connection, statement: str, values: tuple[object, ...]) -
     )
 
 
-def _leaves(connection: Connection, batch: Batch, office: Office) -> Iterator[bytes]:
-    for row in stream(connection, f"{LIVE_ITEMS} order by position", (batch.tenant, batch.id)):
-        yield item_leaf(batch.tenant, batch.batch_no, _item(row), _payee(batch.tenant, row.claim_id, row, office))
+def purpose_of(batch: Batch, office: Office) -> str:
+    """What every payment of the batch says it is for."""
+    return f"{_mark(office)}科技创新券兑付 {batch.batch_no}"
 
 
 def _instruction(batch: Batch, signing: Signing, rows: list[Any], office: Office) -> Instruction:
@@ -137,7 +134,7 @@ def _instruction(batch: Batch, signing: Signing, rows: list[Any], office: Office
         debtor=signing.debtor,
         creditor=_payee(batch.tenant, rows[0].claim_id, rows[0], office),
         amount=Money(sum(row.amount_fen for row in rows)),
-        purpose=f"{_mark(office)}科技创新券兑付 {batch.batch_no}",
+        purpose=purpose_of(batch, office),
         items=items,
         created_at=signing.created_at,
         valid_through_on=signing.created_on + VALID_FOR,

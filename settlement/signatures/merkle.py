@@ -40,6 +40,24 @@ class MerkleTree:
         self._full.append(digest)
         self.size += 1
 
+    def append(self, other: "MerkleTree") -> None:
+        """Append all leaves of a tree that was made apart.
+
+        Raises:
+            ValueError: its full subtrees are none here, because of how many leaves stand before them.
+        """
+        left = other.size
+        for subtree in other._full:  # noqa: SLF001 - of its own kind
+            leaves = 1 << left.bit_length() - 1
+            if self.size % leaves:
+                raise ValueError("the tree does not fit behind so many leaves")
+            digest = subtree
+            for _ in range(_merges_at(self.size // leaves)):
+                digest = node_hash(self._full.pop(), digest)
+            self._full.append(digest)
+            self.size += leaves
+            left -= leaves
+
     def root(self) -> bytes:
         """The root over the leaves so far; ``EMPTY_ROOT`` for none."""
         if not self._full:

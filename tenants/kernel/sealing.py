@@ -12,6 +12,7 @@ import os
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
 from cryptography.exceptions import InvalidTag
@@ -48,8 +49,17 @@ class Place:
 
     def associated_data(self, header: bytes) -> bytes:
         """The authenticated bytes: each part with its length before it, so that no two places read alike."""
-        parts = (header, *(part.encode() for part in (self.table, self.column, self.tenant, self.row)))
-        return b"".join(len(part).to_bytes(4) + part for part in parts)
+        return _beginning(header, self.table, self.column, self.tenant) + _with_length(self.row.encode())
+
+
+@lru_cache(maxsize=256)  # the same for every row of a column
+def _beginning(header: bytes, table: str, column: str, tenant: str) -> bytes:
+    parts = (header, *(part.encode() for part in (table, column, tenant)))
+    return b"".join(map(_with_length, parts))
+
+
+def _with_length(part: bytes) -> bytes:
+    return len(part).to_bytes(4) + part
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,15 +86,31 @@ class Sealer:
         self._newest = max(self._keys)
         self._ciphers: dict[tuple[int, str], AESGCM] = {}
 
+    def __reduce__(self) -> tuple[type["Sealer"], tuple[list[KeyEncryptionKey]]]:
+        """Handed to a process of one's own, and nowhere else: it carries the keys."""
+        return Sealer, (list(self._keys.values()),)
+
     def seal(self, plaintext: str, place: Place) -> bytes:
         """The sealed form of ``plaintext``, different each time."""
+        return self.seal_bytes(plaintext.encode(), place)
+
+    def seal_bytes(self, content: bytes, place: Place) -> bytes:
+        """The sealed form of bytes that are no text."""
         header = bytes((_FORMAT, self._newest))
         nonce = os.urandom(_NONCE_BYTES)
         cipher = self._cipher(self._newest, place.tenant)
-        return header + nonce + cipher.encrypt(nonce, plaintext.encode(), place.associated_data(header))
+        return header + nonce + cipher.encrypt(nonce, content, place.associated_data(header))
 
     def unseal(self, sealed: bytes, place: Place) -> str:
-        """The value that was sealed at this place.
+        """The text that was sealed at this place.
+
+        Raises:
+            SealError: see :meth:`unseal_bytes`.
+        """
+        return self.unseal_bytes(sealed, place).decode()
+
+    def unseal_bytes(self, sealed: bytes, place: Place) -> bytes:
+        """What was sealed at this place.
 
         Raises:
             SealError: it was changed, sealed at another place or under another key, or is no sealed value at all.
@@ -94,10 +120,9 @@ class Sealer:
         header, nonce = sealed[:_HEADER_BYTES], sealed[_HEADER_BYTES : _HEADER_BYTES + _NONCE_BYTES]
         cipher = self._cipher(sealed[1], place.tenant)
         try:
-            plaintext = cipher.decrypt(nonce, sealed[_HEADER_BYTES + _NONCE_BYTES :], place.associated_data(header))
+            return cipher.decrypt(nonce, sealed[_HEADER_BYTES + _NONCE_BYTES :], place.associated_data(header))
         except InvalidTag:
             raise SealError(f"{place.table}.{place.column}: changed, moved or sealed under another key") from None
-        return plaintext.decode()
 
     def _cipher(self, version: int, tenant: str) -> AESGCM:
         cipher = self._ciphers.get((version, tenant))

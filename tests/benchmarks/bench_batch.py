@@ -5,8 +5,9 @@
 On servers of its own. The approved claims come into being by ``COPY`` and one statement, each with a payee and a sealed
 account number of its own. The baseline of P6 is the bare append-only SQL over the same rows: items with their unique
 claim, and one ledger row for each. What is instructed is the whole: signed line by line, every file written, verified
-offline and stored. Memory is that of this process, above what it held before the batch, at a tenth of the claims and at
-all of them: all that is resident, and of it what is its own, without the pages of the files that it maps to sign them.
+offline and stored, with its drafts on the way. Memory is that of this process and its crew, above what they held before
+the batch, at a tenth of the claims and at all of them: all that is resident, and of it what is its own, without the
+pages of the files that it maps to sign them.
 No figure is printed unless counts and totals are right at every step.
 """
 
@@ -16,7 +17,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -97,6 +98,10 @@ class Desk:
         with transaction(self.engine, Scope(("bench",)), FixedClock(at)) as work:
             return use_case(work.connection)
 
+    def keep(self, use: Callable[[Connection], None]) -> None:
+        """What a worker keeps on the way, in a transaction of its own."""
+        self.do(use, OVER)
+
     def timed(self, step: str, use_case: Callable[[Connection], T], at: datetime) -> T:
         """One use case, and how long it took."""
         begun = time.perf_counter()
@@ -112,8 +117,8 @@ def growing() -> Iterator[list[tuple[int, int]]]:
     process, ended, seen = psutil.Process(), threading.Event(), []
 
     def look() -> None:
-        now = process.memory_info()
-        seen.append((now.rss, now.rss - now.shared))
+        sizes = [process.memory_info(), *crew_memory(process)]
+        seen.append((sum(now.rss for now in sizes), sum(now.rss - now.shared for now in sizes)))
 
     def watch() -> None:
         while not ended.wait(LOOK_SECONDS):
@@ -127,6 +132,16 @@ def growing() -> Iterator[list[tuple[int, int]]]:
     finally:
         ended.set()
         watcher.join()
+
+
+def crew_memory(process: psutil.Process) -> list[Any]:
+    """What the processes that help this one hold; the servers are its children too."""
+    found = []
+    for child in process.children():
+        with suppress(psutil.Error):  # it may have ended
+            if "multiprocessing" in " ".join(child.cmdline()):
+                found.append(child.memory_info())
+    return found
 
 
 def rows(desk: Desk, count: int) -> Iterator[tuple[Any, ...]]:
@@ -199,7 +214,7 @@ def run_batch(desk: Desk, count: int, total: Money) -> None:
     desk.timed("publish", lambda c: batch_steps.publish(c, "bench", batch.id, terms, "maker", PUBLISHED), PUBLISHED)
     require(desk.timed("seal", lambda c: seal(c, "bench", batch.id, OFFICE, "maker", OVER), OVER), count, total)
     desk.timed("release", lambda c: release(c, "bench", batch.id, OFFICE, "releaser", OVER), OVER)
-    done = desk.timed("instruct", lambda c: instruct(c, "bench", batch.id, OFFICE, OVER), OVER)
+    done = desk.timed("instruct", lambda c: instruct(c, "bench", batch.id, OFFICE, OVER, desk.keep), OVER)
     require(done, count, total)
     sums = "select count(*), sum(amount_fen)::bigint from instruction where batch_id = %s"
     counted = desk.do(lambda c: c.exec_driver_sql(sums, (batch.id,)).one(), OVER)

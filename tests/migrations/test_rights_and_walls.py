@@ -18,7 +18,7 @@ SHARED = {
 TWO_SIDED = {"duplicate_case"}
 """Tables whose rows concern two tenants: each of them sees the row, and no other."""
 
-MAY_DELETE = {"access_token", "registry_holding", "client_assertion"}
+MAY_DELETE = {"access_token", "registry_holding", "client_assertion", "batch_draft", "batch_draft_part"}
 MAY_UPDATE = {
     "service_clock": None,
     "policy_version": {

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 from uuid import UUID
 
-from settlement.formats.folder import FileChoices, write_folder
+from settlement.formats.folder import write_folder
 from settlement.formats.manifest import Chain
 from settlement.formats.payout_batch import PayoutBatch
+from settlement.formats.rendering import FileChoices
 from settlement.payouts.instruction import Account, Instruction, Item, item_leaf
 from settlement.signatures.key_custody import NewKey, make_key, open_key
 from settlement.signatures.merkle import merkle_root

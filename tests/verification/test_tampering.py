@@ -27,6 +27,10 @@ TABLES: Final = tuple(dict.fromkeys(table for table, _, _ in COLUMNS))
 BY_STRUCTURE: Final = frozenset({"alembic_version"})
 """Part of the structure, see ``test_structure``."""
 
+WORKED_WITH: Final = frozenset({"batch_draft", "batch_draft_part"})
+"""What a worker keeps while it writes a batch's files. All that comes of it is verified before anybody sees it, and none
+of it is left afterwards: see the test of one that is."""
+
 UNWITNESSED: Final = {
     ("access_token", "token_sha256"): "a random value that nothing else is made from; tokens live for an hour",
     ("client_assertion", "expires_at"): "a used assertion, of which nothing else tells",
@@ -115,13 +119,13 @@ def test_nothing_is_found_before_anything_is_changed(tamperer: Tamperer) -> None
 def test_every_exception_is_a_column_that_there_is() -> None:
     known = {(table, column) for table, column, _ in COLUMNS}
     assert UNWITNESSED.keys() | NAMED_ELSEWHERE.keys() <= known
-    assert CHOSEN.keys() | NEVER_MISSED.keys() | BY_STRUCTURE <= set(TABLES)
+    assert CHOSEN.keys() | NEVER_MISSED.keys() | BY_STRUCTURE | WORKED_WITH <= set(TABLES)
 
 
 WITNESSED: Final = tuple(
     (table, column, kind)
     for table, column, kind in COLUMNS
-    if (table, column) not in UNWITNESSED and table not in BY_STRUCTURE
+    if (table, column) not in UNWITNESSED and table not in BY_STRUCTURE | WORKED_WITH
 )
 LAST_OF_EACH: Final = tuple({table: (table, column, kind) for table, column, kind in WITNESSED}.values())
 
@@ -134,7 +138,7 @@ def test_a_change_in_any_table_is_found_and_named(tamperer: Tamperer, table: str
 @pytest.mark.long
 @pytest.mark.parametrize(("table", "column", "kind"), COLUMNS, ids=[f"{t}.{c}" for t, c, _ in COLUMNS])
 def test_a_changed_column_is_found_and_named(tamperer: Tamperer, table: str, column: str, kind: str) -> None:
-    if table not in BY_STRUCTURE:
+    if table not in BY_STRUCTURE | WORKED_WITH:
         _change(tamperer, table, column, kind)
 
 
@@ -148,13 +152,13 @@ def _change(tamperer: Tamperer, table: str, column: str, kind: str) -> None:
             assert _names(found, NAMED_ELSEWHERE.get((table, column), table)), [each.place for each in found]
 
 
-@pytest.mark.parametrize("table", sorted(set(TABLES) - BY_STRUCTURE))
+@pytest.mark.parametrize("table", sorted(set(TABLES) - BY_STRUCTURE - WORKED_WITH))
 def test_a_deleted_row_is_found_and_named(tamperer: Tamperer, table: str) -> None:
     found = tamperer.found_after_delete(table, _first(tamperer, table))
     assert _names(found, table) or (table in NEVER_MISSED and found == [])
 
 
-@pytest.mark.parametrize("table", sorted(set(TABLES) - BY_STRUCTURE))
+@pytest.mark.parametrize("table", sorted(set(TABLES) - BY_STRUCTURE - WORKED_WITH))
 def test_an_added_row_is_found_and_named(tamperer: Tamperer, table: str) -> None:
     row = dict(_first(tamperer, table))
     key = tamperer.keys[table][-1]
@@ -166,7 +170,7 @@ def test_an_added_row_is_found_and_named(tamperer: Tamperer, table: str) -> None
     )
 
 
-@pytest.mark.parametrize("table", sorted(set(TABLES) - BY_STRUCTURE - COUNTED))
+@pytest.mark.parametrize("table", sorted(set(TABLES) - BY_STRUCTURE - WORKED_WITH - COUNTED))
 def test_two_rows_that_exchange_what_they_say_are_found(tamperer: Tamperer, table: str) -> None:
     pair = _different_pair(tamperer, table)
     if pair is None:
@@ -175,6 +179,13 @@ def test_two_rows_that_exchange_what_they_say_are_found(tamperer: Tamperer, tabl
         return
     found = tamperer.found_after_swap(table, *pair)
     assert found or table in NEVER_MISSED
+
+
+def test_a_draft_that_is_left_behind_is_found(tamperer: Tamperer) -> None:
+    [batch, *_] = tamperer.rows("batch", "state in ('instructed', 'settled')")
+    draft = {"tenant": batch["tenant"], "batch_id": batch["id"], "section": 1, "made_at": batch["instructed_at"]}
+    found = tamperer.found_after_insert("batch_draft", draft | {"terms": bytes(32), "mark": "{}"})
+    assert _names(found, "batch_draft")
 
 
 def _different_pair(tamperer: Tamperer, table: str) -> tuple[Row, Row] | None:

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from settlement.formats.bank_table import GB18030, PRESETS
-from settlement.formats.folder import MEDIA_TYPES, FileChoices, write_folder
+from settlement.formats.folder import MEDIA_TYPES, write_folder
 from settlement.formats.manifest import Chain, manifest_hash, with_signature
 from settlement.formats.payout_batch import TotalsError
+from settlement.formats.rendering import FileChoices
 from settlement.payouts.instruction import InstructionError
 from settlement.signatures.key_custody import make_key, open_key
 from settlement.signatures.signing import MANIFEST, Purpose, verify_entry

@@ -9,8 +9,9 @@ from zipfile import ZIP_DEFLATED, ZipFile
 import pytest
 
 from settlement.formats.bank_table import ENCODINGS, PRESETS
-from settlement.formats.folder import FileChoices, write_folder
+from settlement.formats.folder import write_folder
 from settlement.formats.manifest import Chain, with_signature
+from settlement.formats.rendering import FileChoices
 from settlement.signatures.key_custody import make_key, open_key
 from settlement.signatures.signing import Purpose
 from tests.settlement.making import CREATED_AT, KEK, Made, Make

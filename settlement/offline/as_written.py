@@ -1,0 +1,132 @@
+"""Runs of lines cut out of the files, read at a glance where they are spelt just as they are written.
+
+``None`` means that a run is spelt another way, not that it is wrong: whoever asked then reads the whole file with
+``tables`` and ``pain``, which read every spelling. What is read here reads the same there.
+"""
+
+import csv
+import re
+from collections.abc import Callable, Sequence
+from typing import Final
+from uuid import UUID
+
+from settlement.offline.records import CLEARING_SYSTEM, Record
+from settlement.offline.tables import Columns, amount_text, unescaped, unguarded
+
+Run = Callable[[bytes], Sequence[Record] | None]
+"""Reads a run of lines."""
+
+TRANSACTION_END: Final = b"</CdtTrfTxInf>\n"
+ROW_END: Final = b"</row>"
+
+_TRANSACTION = re.compile(
+    r"<CdtTrfTxInf><PmtId><InstrId>([0-9a-f]{32})</InstrId><EndToEndId>([^<&\r]*)</EndToEndId></PmtId>"
+    r'<Amt><InstdAmt Ccy="([A-Z]*)">([^<&\r]*)</InstdAmt></Amt><CdtrAgt><FinInstnId><ClrSysMmbId><ClrSysId>'
+    rf"<Cd>{CLEARING_SYSTEM}</Cd></ClrSysId><MmbId>([^<&\r]*)</MmbId></ClrSysMmbId><Nm>([^<\r]*)</Nm></FinInstnId>"
+    r"</CdtrAgt><Cdtr><Nm>([^<\r]*)</Nm></Cdtr><CdtrAcct><Id><Othr><Id>([^<&\r]*)</Id></Othr></Id></CdtrAcct>"
+    r"<RmtInf><Ustrd>([^<\r]*)</Ustrd></RmtInf></CdtTrfTxInf>"
+)
+_CELL: Final = (
+    r'<c r="[A-Z]{1,3}[0-9]{1,7}" s="[0-9]+"'
+    r'(?: t="inlineStr"><is><t(?: xml:space="preserve")?>([^<\r]*)</t></is>|><v>([^<&\r]*)</v>)</c>'
+)
+_OTHER_ENTITY = re.compile(r"&(?!amp;|lt;|gt;)")
+_NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]|\\]\\]>")
+"""What no XML 1.0 text holds."""
+
+
+def table_run(columns: Columns, encoding: str) -> Run:
+    """What reads lines of the CSV."""
+    names, count = [column["field"] for column in columns], len(columns)
+    plain = "utf-8" if encoding == "utf-8-sig" else encoding
+
+    def read(data: bytes) -> list[Record] | None:
+        try:
+            text = data.decode(plain)
+        except UnicodeDecodeError:
+            return None
+        lines = text.split("\r\n")
+        if lines.pop() or "\ufeff" in text or text.count("\n") != len(lines) or text.count("\r") != len(lines):
+            return None
+        records = []
+        for line in lines:
+            cells = line[1:-1].split('","')
+            if len(cells) != count or line.count('"') != 2 * count or line[:1] != '"' or line[-1:] != '"':
+                try:
+                    [cells] = csv.reader([line], strict=True)
+                except (csv.Error, ValueError):
+                    return None
+                if len(cells) != count:
+                    return None
+            records.append(_record(names, map(unguarded, cells)))
+        return records
+
+    return read
+
+
+def sheet_run(columns: Columns) -> Run:
+    """What reads rows of the workbook's first sheet."""
+    names = [column["field"] for column in columns]
+    row = re.compile(r'<row r="[0-9]{1,7}">' + _CELL * len(columns) + "</row>")
+
+    def read(data: bytes) -> list[Record] | None:
+        texts = _texts(data)
+        if texts is None:
+            return None
+        records = []
+        for text in texts.split("</row>")[:-1]:
+            found = row.fullmatch(text + "</row>")
+            if found is None:
+                return None
+            cells = found.groups()
+            values = [_text(cells[at] or cells[at + 1] or "") for at in range(0, len(cells), 2)]
+            records.append(_record(names, map(unescaped, values)))
+        return records
+
+    return read
+
+
+def message_run() -> Run:
+    """What reads transactions of the payment message."""
+    return _transactions
+
+
+def _transactions(data: bytes) -> list[Record] | None:
+    texts = _texts(data)
+    if texts is None:
+        return None
+    records: list[Record] = []
+    for line in texts.split("\n")[:-1]:
+        found = _TRANSACTION.fullmatch(line)
+        if found is None:
+            return None
+        number, reference, currency, amount, cnaps, bank, payee, account, remittance = found.groups()
+        records.append(
+            {
+                "instruction_id": str(UUID(hex=number)), "end_to_end_id": reference, "amount": amount,
+                "clearing_system": CLEARING_SYSTEM, "cnaps": cnaps, "bank_name": _text(bank), "payee": _text(payee),
+                "account_number": account, "remittance": _text(remittance), "currency": currency, "shape": "",
+            }
+        )  # fmt: skip
+    return records
+
+
+def _record(names: Sequence[str], cells: "map[str]") -> Record:
+    record = dict(zip(names, cells, strict=True))
+    record["amount"] = amount_text(record["amount"])
+    return record
+
+
+def _texts(data: bytes) -> str | None:
+    """The run as text, unless it holds what XML does not, or an entity that is never written."""
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+    return None if _OTHER_ENTITY.search(text) or _NOT_XML.search(text) else text
+
+
+def _text(content: str) -> str:
+    if "&" not in content:
+        return content
+    return content.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
