@@ -65,11 +65,11 @@ FILL = (
         "case when n %% 50 <> 0 then now() end from generate_series(1, %(n)s) n"
     ),
     (
-        "insert into qualification (tenant, id, scheme, year, uscc, name, enterprise_type, proof, policy_version, "
-        "at_once, state, from_on, through_on, entered_by, entered_at) "
-        "select %(t)s, gen_random_uuid(), 'provincial', 2024, 'U' || n, 'e', 'tech_sme', '{}', 'x', n %% 50 <> 0, "
-        "case when n %% 50 = 0 then 'applied' else 'admitted' end, '2024-01-01', '2024-12-31', 'p', now() "
-        "from generate_series(1, %(n)s) n"
+        "insert into qualification (tenant, id, scheme, year, uscc, name, division, enterprise_type, proof, "
+        "policy_version, at_once, state, from_on, through_on, entered_by, entered_at) "
+        "select %(t)s, gen_random_uuid(), 'provincial', 2024, 'U' || n, 'e', '320100', 'tech_sme', '{}', 'x', "
+        "n %% 50 <> 0, case when n %% 50 = 0 then 'applied' else 'admitted' end, '2024-01-01', '2024-12-31', "
+        "'p', now() from generate_series(1, %(n)s) n"
     ),
     (
         "insert into admission (tenant, id, scheme, uscc, name, division, kind, direct, proofs, policy_version, state, "
