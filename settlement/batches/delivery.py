@@ -78,9 +78,8 @@ def instruct(
         NotFound: the tenant has no such batch.
         Conflict: ``batch.state``, ``batch.root_differs``, ``batch.unsigned``, ``key.revoked``,
             ``payout_account.unset``, ``payout_account.demonstration``; nothing was stored but drafts.
-        settlement.payouts.instruction.InstructionError: the items do not make valid instructions any more.
-        tenants.kernel.crew.CrewError: the work ended half-way, and can be gone on with.
-        RuntimeError: the files do not verify.
+        InstructionError: the items do not make valid instructions any more.
+        RuntimeError: the files do not verify, or a helping process ended, and the work can be gone on with.
     """
     batch = lock_batch(connection, tenant, batch_id)
     if batch.instructed_at is not None:
@@ -98,28 +97,12 @@ def instruct(
     totals = payout_batch(connection, batch, signing, office)
     _require_released(connection, batch, totals)
     kept = keep or (lambda use: use(connection))
-    with _own_folder(batch) as folder:
-        writing = _Writing(connection, batch, signing, office, totals, key, section_lines, kept, tell)
-        try:
-            chain, listed = writing.into(folder, drafts)
-        except SealError:  # a draft was changed where it lay: nothing of it is used
-            chain, listed = writing.into(folder, [])
-        tell("verify", batch.item_count)
-        _verify(connection, batch, folder, chain.previous, kept)
-        manifest_sha256 = manifest_hash((folder / MANIFEST).read_bytes())
-        tell("store", batch.item_count)
-        store_files(connection, batch, folder, listed, office.sealer)
+    writing = _Writing(connection, batch, signing, office, totals, key, section_lines, kept, tell)
+    chain, manifest_sha256 = writing.stored(drafts)
     drop_drafts(connection, batch)
     _follow_up(connection, batch, signing, office)
-    instructed = change_batch(
-        connection,
-        batch,
-        state=INSTRUCT.ends,
-        state_by=WORKER,
-        instructed_at=made_at,
-        manifest_no=chain.number,
-        manifest_sha256=manifest_sha256,
-    )
+    told = {"instructed_at": made_at, "manifest_no": chain.number, "manifest_sha256": manifest_sha256}
+    instructed = change_batch(connection, batch, state=INSTRUCT.ends, state_by=WORKER, **told)
     record_step(connection, batch, instructed, "instructed", WORKER, at)
     refuse_revoked(connection, tenant, key.kid)
     return instructed
@@ -138,6 +121,21 @@ class _Writing:
     section_lines: int
     keep: Keep
     tell: Tell
+
+    def stored(self, drafts: Sequence[Draft]) -> tuple[Chain, str]:
+        """Write, verify and store all files; where the manifest stands in its chain, and its hash."""
+        batch, keep = self.batch, self.keep
+        with _own_folder(batch) as folder:
+            try:
+                chain, listed = self.into(folder, drafts)
+            except SealError:  # a draft was changed where it lay: nothing of it is used
+                chain, listed = self.into(folder, [])
+            self.tell("verify", batch.item_count)
+            _verify(self.connection, batch, folder, chain.previous, keep)
+            manifest_sha256 = manifest_hash((folder / MANIFEST).read_bytes())
+            self.tell("store", batch.item_count)
+            store_files(self.connection, batch, folder, listed, self.office.sealer)
+        return chain, manifest_sha256
 
     def into(self, folder: Path, drafts: Sequence[Draft]) -> tuple[Chain, list[ListedFile]]:
         """Write all files, behind what the drafts hold of them; each section is kept as soon as it is whole.
