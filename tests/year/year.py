@@ -59,6 +59,8 @@ class Year:
     open: list[Body] = field(default_factory=list)
     later: dict[str, list[tuple[Body, Entry]]] = field(default_factory=lambda: defaultdict(list))
     """Movements that the bank tells of next month, by tenant, with the batch at which they are handed in."""
+    reports: list[tuple[Body, list[Payment]]] = field(default_factory=list)
+    """Refusals of which the bank reported another account or amount than was ordered: put right next month."""
     moved: Counter[str] = field(default_factory=Counter)
     """What left the payers' accounts less what came back, in fen, by end-to-end id: the bank's own books."""
     did: Counter[str] = field(default_factory=Counter)
@@ -82,7 +84,8 @@ class Year:
             self.month(left)
         self.story.books.misbehaviour = Misbehaviour()
         for _ in range(8):
-            if not (self.open or self.owed or self.owing or self.announced or any(self.later.values())):
+            told = not (self.reports or any(self.later.values()))
+            if told and not (self.open or self.owed or self.owing or self.announced):
                 return
             self.month(1)
 
@@ -205,6 +208,9 @@ class Year:
             paid[payment.message_id].append(payment)
         told: dict[str, list[tuple[Body, Entry]]] = self.later
         self.later = defaultdict(list)
+        reports, self.reports = self.reports, []
+        for batch, refused in reports:
+            self._hand_in(batch, pain002(batch["batch_no"], refused))
         for batch in self.open:
             payments = paid.pop(batch["batch_no"], [])
             for entry in entries_of(payments):
@@ -240,8 +246,19 @@ class Year:
             self.did["files handed in twice"] += 1
 
     def _put_right(self, batch: Body, payments: list[Payment]) -> None:
-        """Next month the bank takes back what it paid twice, too much, or to somebody else, and pays the right one."""
+        """Next month the bank takes back what it paid twice, too much, or to somebody else, and pays the right one.
+
+        What it refused and reported wrongly, it reports once more.
+        """
         ordered = self._ordered(batch)
+        wrong = [
+            replace(each, amount=ordered[each.end_to_end_id][0], account_number=ordered[each.end_to_end_id][1])
+            for each in payments
+            if each.state == "rejected" and (each.amount, each.account_number) != ordered[each.end_to_end_id]
+        ]
+        if wrong:
+            self.did["refusals reported again"] += len(wrong)
+            self.reports.append((batch, wrong))
         for number, payment in enumerate(payments):
             if payment.state == "rejected":
                 continue
