@@ -6,6 +6,7 @@ Making them ready is pure and takes nearly all of the time: it can be done in an
 from array import array
 from collections.abc import Mapping, Sequence
 from datetime import date
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 import orjson
@@ -28,6 +29,7 @@ from tenants.kernel.statements import Query, read, read_all, write_all
 
 SCHEME: Final = "local"
 """The scheme of what a local platform paid outside this service."""
+DAYS_KEPT: Final = 1_024
 _EPOCH: Final = date(2000, 1, 1).toordinal()
 
 
@@ -47,12 +49,16 @@ class Stated(NamedTuple):
     @property
     def month(self) -> str:
         """The month of its support."""
-        day = self.record.supported_on
-        return f"{day.year}-{day.month:02d}"
+        return _month(self.record.supported_on)
 
     def leaf(self, seen: Json) -> bytes:
         """What its chunk's entry commits to, see :mod:`clearing.claims.support_chunk`."""
         return leaf(self.record.external_id, self.mac, self.record.supported_on, len(self.keys), self.red_letter, seen)
+
+
+@lru_cache(DAYS_KEPT)
+def _month(day: date) -> str:
+    return f"{day.year}-{day.month:02d}"
 
 
 class Ready(NamedTuple):
@@ -74,26 +80,25 @@ class Ready(NamedTuple):
 def content(one: SupportRecord) -> bytes:
     """The record's canonical bytes (RFC 8785): what "the same content" means.
 
-    Texts, amounts and a day under our own keys: there is no number for which sorted JSON would be another form.
+    Texts, amounts and a day under our own keys, which stand here in their order; there is no number in it.
     """
     return orjson.dumps(
         {
-            "platform": one.platform,
-            "external_id": one.external_id,
-            "tenant": one.tenant,
             "enterprise_uscc": one.enterprise_uscc,
-            "supported_on": one.supported_on,
+            "external_id": one.external_id,
             "keys": [
                 {
-                    "kind": k.kind,
-                    "value": k.value,
                     "amount": None if k.amount is None else str(k.amount),
                     "by": k.provider_uscc,
+                    "kind": k.kind,
+                    "value": k.value,
                 }
                 for k in one.keys
             ],
-        },
-        option=orjson.OPT_SORT_KEYS,
+            "platform": one.platform,
+            "supported_on": one.supported_on,
+            "tenant": one.tenant,
+        }
     )
 
 
