@@ -1,5 +1,6 @@
 """Import: the records of a file go in as if their platform's client had submitted them in bulk."""
 
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +21,7 @@ from clearing.transfers.preparing import Made, Piece, Setting, made_ready, piece
 from clearing.transfers.sources import NdjsonSource, Source
 from connectors.client import Patience
 from connectors.submission import Submission, SupportRecord
+from tenants.kernel.crew import members
 from tenants.kernel.database import Scope
 from tenants.kernel.errors import Problem, Unavailable
 from tenants.principal import Principal
@@ -60,13 +62,14 @@ class Importer:
         caller: Principal,
         patience: Patience | None = None,
         collided: Callable[[Item, Registered], None] = lambda _, __: None,
-        crew_from: int = CREW_FROM,
+        crew_from: int | None = None,
     ) -> None:
         """``collided`` hears of every support record that meets what is here already.
 
-        ``crew_from``: from how many bytes on a file of support records has a process beside this one.
+        ``crew_from``: from how many bytes on a file of support records has a process beside this one; by default
+        from as many as pay, where there is a second processor.
         """
-        self._crew_from = crew_from
+        self._crew_from = (CREW_FROM if members() > 1 else sys.maxsize) if crew_from is None else crew_from
         self._service = service
         self._collided = collided
         self._caller = caller
