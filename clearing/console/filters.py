@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 from flask import Flask
 
 from clearing.console.chart import SCRIPT, in_thousands, plotly_script
+from clearing.console.deed_words import CAUSES
 from clearing.console.language import LANGUAGES, said, speaks_english
 from clearing.console.screen import may
 from clearing.console.visit import visitor
@@ -27,10 +28,11 @@ STATIC: Final = Path(__file__).parent / "static"
 def furnish(app: Flask) -> None:
     """Give the pages their filters and names."""
     app.jinja_env.filters.update(yuan=yuan, day=day, instant=instant, percent=percent, capital=capital, fen=Money)
-    app.jinja_env.filters["likelihood"] = likelihood
+    app.jinja_env.filters.update(likelihood=likelihood, actor=actor, cause=cause, bank_reason=bank_reason)
     app.jinja_env.globals.update(
         asset=asset, languages=LANGUAGES, link=link, may=may, said=said, speaks_english=speaks_english,
         tenant_name=tenant_name, scheme_name=scheme_name, platform_name=platform_name, visitor=visitor, word=word,
+        account_name=account_name,
     )  # fmt: skip
 
 
@@ -80,6 +82,36 @@ def likelihood(text: str | None) -> str:
         return "—"
     hundredths = int(text.replace(".", ""))
     return f"{hundredths // 100}.{hundredths % 100:02d}%"
+
+
+def actor(name: str | None) -> str:
+    """Who acted: a person's name as it is, or a word where the service, the public or the shipment did."""
+    return word("actor", name)
+
+
+def cause(reason: str | None) -> str:
+    """Why something was done: a person's words as they are, or ours in the page's language with what they end in."""
+    if not reason:
+        return ""
+    for beginning, meaning in CAUSES.items():
+        if reason.startswith(beginning):
+            rest = reason.removeprefix(beginning).lstrip(": ")
+            return f"{meaning} {rest}" if rest else str(meaning)
+    return reason
+
+
+def bank_reason(code: str | None) -> str:
+    """Why a bank refused or returned, with its code: ``账户已销户（AC04）``; other words of the bank as they are."""
+    meaning = word("bank_reason", code)
+    if meaning == (code or ""):
+        return meaning
+    return f"{meaning} ({code})" if speaks_english() else f"{meaning}（{code}）"
+
+
+def account_name(tenant: str, account: str) -> str:
+    """A ledger account in words, such as ``预算 · 江苏省科技创新券 · 2024``; codes that it ends in stay."""
+    kind, *rest = account.split("/")
+    return " · ".join([word("account", kind), *(scheme_name(tenant, part) for part in rest)])
 
 
 def link(path: str, given: Mapping[str, Any], **changed: Any) -> str:  # noqa: ANN401 - values of a query
