@@ -129,9 +129,12 @@ def tenant_name(tenant: str) -> str:
 
 
 def scheme_name(tenant: str, scheme: str) -> str:
-    """The scheme's name."""
-    for profile in load_tenants():
-        for each in profile.schemes if profile.tenant == tenant else ():
+    """The scheme's name: the tenant's own, or of the province around it, whose awards it matches."""
+    own = [profile for profile in load_tenants() if profile.tenant == tenant]
+    divisions = tuple(division for profile in own for division in profile.divisions)
+    around = [one for one in load_tenants() if any(each.startswith(one.divisions) for each in divisions)]
+    for profile in (*own, *around):
+        for each in profile.schemes:
             if each.code == scheme:
                 return each.en if speaks_english() else each.zh
     return scheme
