@@ -16,6 +16,7 @@ from tenants.accounts import (
     PAUSE,
     Account,
     find_by_login,
+    find_by_logins,
     open_door,
     revoke_account,
     tell,
@@ -60,13 +61,22 @@ def accounts_of(connection: Connection, tenant: str, after: str, limit: int, at:
         "where a.tenants @> array[%s] and a.login > %s order by a.login limit %s",
         (at, tenant, after, limit),
     ).all()
+    accounts = find_by_logins(connection, [row.login for row in rows])
     found = []
     for row in rows:
-        account = find_by_login(connection, row.login)
         ends = None if row.failures < FAILURES_BEFORE_PAUSE else row.last_failed_at + PAUSE
-        if account is not None:
-            found.append(SeenAccount(account, ends if ends is not None and ends > at else None, row.sessions))
+        closed_until = ends if ends is not None and ends > at else None
+        found.append(SeenAccount(accounts[row.login], closed_until, row.sessions))
     return found
+
+
+def account_total(connection: Connection, tenant: str, most: int | None) -> int:
+    """How many accounts :func:`accounts_of` lists in all; of the first ``most``, where that is given."""
+    count: int = connection.exec_driver_sql(
+        "select count(*) from (select 1 from console_account a where a.tenants @> array[%s] limit %s) found",
+        (tenant, most),
+    ).scalar_one()
+    return count
 
 
 def set_roles(work: Work, actor: Actor, login: str, roles: Sequence[str], reason: str, at: datetime) -> Account:

@@ -104,6 +104,15 @@ def create_account(work: Work, sealer: Sealer, new: NewAccount, actor: str, at: 
     return account, secret
 
 
+def find_by_logins(connection: Connection, logins: Sequence[str]) -> dict[str, Account]:
+    """The accounts of these names, those that there are."""
+    rows = connection.exec_driver_sql(
+        f"select {_LIST} from console_account where login = any(%s)",  # noqa: S608 - our own columns
+        (list(logins),),
+    )
+    return {account.login: account for account in map(_account, rows)}
+
+
 def find_by_login(connection: Connection, login: str) -> Account | None:
     """The account with this name, revoked or not."""
     return _one(connection, "login = %s", login)

@@ -93,7 +93,7 @@ def post_payment(body: dict[str, Any], tenant: str, claim_id: UUID) -> Response:
 @blueprint.post("/<uuid:claim_id>/recovery")
 @needs("batches:write")
 @blueprint.arguments(MatchingRecoverySchema)
-def post_recovery(body: dict[str, Any], tenant: str, claim_id: UUID) -> Response:
+def recover_matching(body: dict[str, Any], tenant: str, claim_id: UUID) -> Response:
     """Record what came back of a matching that was paid on an award that was asked back."""
     recovery = Recovery(**body)
 

@@ -5,6 +5,7 @@ from http import HTTPStatus
 from typing import Any
 
 from flask import Response, redirect, request
+from flask_babel import gettext as _
 from werkzeug.wrappers import Response as AnyResponse
 
 from clearing.api.accounts import (
@@ -15,12 +16,14 @@ from clearing.api.accounts import (
     unlocked_by_caller,
 )
 from clearing.api.frame import current, principal
-from clearing.api.noun import PageSchema, load, read_cursor, write_cursor
+from clearing.api.noun import PageSchema, load, read_cursor
 from clearing.console.batch import prove
+from clearing.console.export import Column
 from clearing.console.forms import plain_form
-from clearing.console.lists import asked
-from clearing.console.screen import act, as_api, screen, show, within
-from tenants.account_acts import accounts_of
+from clearing.console.lists import Listing, shown
+from clearing.console.screen import act, as_api, screen, within
+from clearing.console.words import word
+from tenants.account_acts import SeenAccount, account_total, accounts_of
 from tenants.kernel.canonical import Json
 from tenants.kernel.database import Work
 from tenants.kernel.errors import Problem
@@ -40,6 +43,13 @@ def choose() -> AnyResponse:
 def accounts_page(tenant: str) -> Response:
     """The region's accounts by their logins."""
     return _page(tenant)
+
+
+@blueprint.get("/<tenant>/export.<any(csv,xlsx):form>")
+@as_api("accounts.list_accounts")
+def export(tenant: str, form: str) -> Response:
+    """The region's accounts, as a file."""
+    return _listing(tenant).export(form)
 
 
 @blueprint.post("/<tenant>/<login>/roles")
@@ -84,14 +94,32 @@ def _acted(tenant: str, use_case: Callable[[Work], Any], done: str) -> AnyRespon
 
 
 def _page(tenant: str, problem: Problem | None = None) -> Response:
-    given = asked()
-    query: dict[str, Any] = load(PageSchema(), dict(given))
-    limit, after = query["limit"], read_cursor(query["cursor"]) or ""
-    at, mine = current().machine.now(), principal()
-    rows = within(lambda work: accounts_of(work.connection, tenant, after, limit + 1, at), (tenant,))
-    return show(
-        "accounts.html", HTTPStatus.OK if problem is None else problem.status, tenant=tenant, tenants=mine.tenants,
-        accounts=rows[:limit], asked=given, problem=problem, person=mine.subject, given=request.form,
-        again=f"/console/accounts/{tenant}",
-        next_cursor=write_cursor(rows[limit - 1].account.login) if len(rows) > limit else None,
+    mine = principal()
+    return shown(
+        "accounts.html", _listing(tenant).page(), problem, tenant=tenant, tenants=mine.tenants, person=mine.subject,
+        given=request.form, again=f"/console/accounts/{tenant}",
     )  # fmt: skip
+
+
+def _listing(tenant: str) -> Listing[SeenAccount, str]:
+    at = current().machine.now()
+    return Listing(
+        name=f"accounts-{tenant}",
+        schema=PageSchema,
+        read=lambda work, _query, after, limit: accounts_of(work.connection, tenant, after or "", limit, at),
+        totals=lambda work, _query, most: (account_total(work.connection, tenant, most),),
+        key=lambda seen: seen.account.login,
+        columns=_columns,
+        tenants=(tenant,),
+        after=read_cursor,
+    )
+
+
+def _columns() -> tuple[Column[SeenAccount], ...]:
+    return (
+        Column(_("姓名"), lambda seen: seen.account.display_name),
+        Column(_("人员"), lambda seen: seen.account.person),
+        Column(_("登录名"), lambda seen: seen.account.login),
+        Column(_("角色"), lambda seen: _("、").join(str(word("role", role)) for role in seen.account.roles)),
+        Column(_("状态"), lambda seen: _("有效") if seen.account.revoked_at is None else _("已吊销")),
+    )

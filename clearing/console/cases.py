@@ -64,6 +64,7 @@ def _columns() -> tuple[Column[Shown], ...]:
         return str(told.get(name) or "") if isinstance(told, dict) else ""
 
     return (
+        Column(_("编号"), lambda item: str(item["id"])),
         Column(_("发现时间"), lambda item: str(item["opened_at"])),
         Column(_("期限"), lambda item: str(item["due_on"])),
         Column(_("状态"), lambda item: word("case_state", str(item["state"]))),

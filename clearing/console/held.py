@@ -2,19 +2,23 @@
 
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any
 from uuid import UUID
 
 from flask import Response, redirect, request
+from flask_babel import gettext as _
 from werkzeug.wrappers import Response as AnyResponse
 
 from clearing.api.frame import principal
 from clearing.api.held_items import ItemObjectionSchema, ResumeSchema, objected_by_caller, resumed_by_caller
-from clearing.api.noun import DEFAULT_LIMIT, cursor_id, load, write_cursor
+from clearing.api.noun import PageSchema, load
+from clearing.console.export import Column
 from clearing.console.forms import plain_form
-from clearing.console.screen import act, as_api, screen, show, within
+from clearing.console.lists import Figure, Listing, shown
+from clearing.console.screen import act, as_api, screen, within
+from clearing.console.words import word
 from settlement.batches.batch import find_batch_by_number
-from settlement.batches.held_items import list_held
+from settlement.batches.held_items import HeldItem, held_totals, list_held
+from tenants.kernel.canonical import plain
 from tenants.kernel.database import Work
 from tenants.kernel.errors import Problem
 
@@ -33,6 +37,13 @@ def choose() -> AnyResponse:
 def list_page(tenant: str) -> Response:
     """What is on hold."""
     return _page(tenant)
+
+
+@blueprint.get("/<tenant>/export.<any(csv,xlsx):form>")
+@as_api("held-items.get_held_items")
+def export(tenant: str, form: str) -> Response:
+    """Every item on hold, as a file."""
+    return _listing(tenant).export(form)
 
 
 @blueprint.post("/<tenant>/objections")
@@ -69,14 +80,32 @@ def _acted(tenant: str, use_case: Callable[[Work], None], done: str) -> AnyRespo
 
 
 def _page(tenant: str, problem: Problem | None = None) -> Response:
-    after = cursor_id(request.args.get("cursor"))
-
-    def use_case(work: Work) -> dict[str, Any]:
-        found = list_held(work.connection, tenant, after, DEFAULT_LIMIT + 1)
-        more = len(found) > DEFAULT_LIMIT
-        following = write_cursor(str(found[DEFAULT_LIMIT - 1].obligation_id)) if more else None
-        return {"items": found[:DEFAULT_LIMIT], "next_cursor": following}
-
-    status = HTTPStatus.OK if problem is None else problem.status
     given = request.form if problem is not None else {}
-    return show("held.html", status, tenant=tenant, problem=problem, given=given, **within(use_case, (tenant,)))
+    return shown("held.html", _listing(tenant).page(), problem, tenant=tenant, given=given)
+
+
+def _listing(tenant: str) -> Listing[HeldItem, UUID]:
+    return Listing(
+        name=f"held-{tenant}",
+        schema=PageSchema,
+        read=lambda work, _query, after, limit: list_held(work.connection, tenant, after, limit),
+        totals=lambda work, _query, most: held_totals(work.connection, tenant, most),
+        key=lambda item: item.obligation_id,
+        columns=_columns,
+        figures=lambda: (Figure(_("合计（元）"), lambda item: item.amount),),
+        tenants=(tenant,),
+    )
+
+
+def _columns() -> tuple[Column[HeldItem], ...]:
+    return (
+        Column(_("编号"), lambda item: item.claim_no),
+        Column(_("类别"), lambda item: word("batch_kind", item.kind)),
+        Column(_("企业"), lambda item: item.enterprise_name),
+        Column(_("服务机构"), lambda item: item.provider_name),
+        Column(_("金额（元）"), lambda item: str(item.amount)),
+        Column(_("批次"), lambda item: item.batch_no),
+        Column(_("异议"), lambda item: item.reason),
+        Column(_("异议人"), lambda item: item.made_by),
+        Column(_("暂停时间"), lambda item: str(plain(item.held_at))),
+    )

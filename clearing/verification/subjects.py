@@ -167,8 +167,11 @@ def _stray(dossier: Dossier) -> Iterator[Difference]:
         yield differs("stray.entry", f"{table}/{dossier.tenant}/{name}", f"one row: {entry.action}", None)
 
 
+_SETTINGS_ACCOUNTS: Final = (
+    "netted/", "settled/", "matching-paid/", "matching-waiting/", "matching-payable/", "matching-recoverable/",
+)  # fmt: skip
+
+
 def _is_settings(transfer: Row) -> bool:
     sides = {transfer.debit, transfer.credit}
-    beginnings = ("netted/", "matching-paid/", "matching-waiting/", "matching-payable/", "matching-recoverable/")
-    beginnings = ("netted/", "settled/", "matching-paid/", "matching-waiting/", "matching-payable/")
-    return "treasury" in sides or any(side.startswith(beginnings) for side in sides)
+    return "treasury" in sides or any(side.startswith(_SETTINGS_ACCOUNTS) for side in sides)

@@ -71,6 +71,15 @@ def list_held(connection: Connection, tenant: str, after: UUID | None, limit: in
     return [_item(tuple(row)) for row in rows]
 
 
+def held_totals(connection: Connection, tenant: str, most: int | None) -> tuple[int, Money]:
+    """How many items :func:`list_held` lists in all, and their sum; of the first ``most``, where that is given."""
+    count, fen = connection.exec_driver_sql(
+        f"select count(*), coalesce(sum(amount_fen), 0)::bigint from ({_HELD} limit %s) found",  # noqa: S608 - our own
+        (tenant, most),
+    ).one()
+    return count, Money(fen)
+
+
 def resume(connection: Connection, tenant: str, obligation_id: UUID, reason: str, actor: str, at: datetime) -> HeldItem:
     """Decide that the item may be paid: it goes into the next batch of its kind; the item as it was on hold.
 

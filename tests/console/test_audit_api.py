@@ -39,7 +39,8 @@ def test_pages_find_every_entry_once_however_little_each_looks_through(
     budgets = every(world, "action=budget.set")
     assert len(budgets) == 1
     assert every(world, "action=budget.") == budgets
-    assert every(world, "actor=administrator") == budgets
+    assert every(world, "actor=administrator&action=budget.set") == budgets
+    assert every(world, "actor=maker&action=budget.set") == []
     assert every(world, "on_from=2024-09-26&action=budget.set") == budgets
     assert every(world, "on_through=2024-09-25") == []
     assert every(world, "object=CL-JS-1900-1") == []

@@ -123,7 +123,7 @@ def test_the_register_is_counted_filtered_and_exported_as_filtered(world: World)
     assert (said[1], said[2].replace(",", "")) == ("1", award)
     text = visitor.browser.get(f"/console/cases/export.csv?{query}").get_data().decode("utf-8-sig")
     heading, line, count, total = csv.reader(io.StringIO(text))
-    assert (heading[0], line[9], count[1], total[1]) == ("发现时间", claim["id"], "1", award)
+    assert (heading[0], line[10], count[1], total[1]) == ("编号", claim["id"], "1", award)
     answer = visitor.browser.get("/console/cases?kind=nonsense&owner=李")
     assert answer.status_code == 422
     assert 'value="李"' in answer.get_data(as_text=True)
