@@ -99,7 +99,8 @@ def open_notices(query: dict[str, Any]) -> Response:
     batches = _read(tuple(tenants), use_case)
     if query["format"] == "json":
         return _json({"items": [_summary(batch) for batch in batches], "next_cursor": None})
-    return _html(render_template("notices.html", batches=batches, tenants=tenants, modes=MODES))
+    schemes = {(batch.tenant, batch.scheme): _scheme(batch.tenant, batch.scheme) for batch in batches}
+    return _html(render_template("notices.html", batches=batches, tenants=tenants, schemes=schemes, modes=MODES))
 
 
 @blueprint.get("/style.css")

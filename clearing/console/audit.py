@@ -15,10 +15,11 @@ from clearing.api.noun import load, write_cursor
 from clearing.auditing.proof import chain_head, prove
 from clearing.auditing.search import Page
 from clearing.checkpoints import Checkpoints
+from clearing.console.deed_words import ACTIONS
 from clearing.console.export import Column
 from clearing.console.lists import as_file
 from clearing.console.screen import as_api, screen, show, within
-from clearing.console.words import ACTIONS, word
+from clearing.console.words import word
 from tenants.kernel.canonical import Json
 from tenants.kernel.database import Work
 from tenants.kernel.errors import Problem

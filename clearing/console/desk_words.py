@@ -78,7 +78,7 @@ ORDER_STATES: Final[Words] = {
     "accepted": _l("银行已受理"),
     "rejected": _l("被拒"),
     "paid": _l("已付"),
-    "returned": _l("退回"),
+    "returned": _l("退汇"),
     "replaced": _l("已重新下达"),
     "cancelled": _l("已取消，转入下一窗口"),
 }
@@ -105,7 +105,7 @@ LINE_CLASSES: Final[Words] = {
     "differs": _l("不符"),
     "unknown": _l("不认识"),
     "duplicate": _l("重复"),
-    "returned": _l("退回"),
+    "returned": _l("退汇"),
 }
 LINE_KINDS: Final[Words] = {
     "status": _l("状态"),
@@ -120,7 +120,7 @@ LINE_FIELDS: Final[Words] = {
 }
 OUTCOMES_OF_PAYMENTS: Final[Words] = {
     "paid": _l("已到账"),
-    "returned": _l("退回"),
+    "returned": _l("退汇"),
     "rejected": _l("被拒"),
     "open": _l("未有结果"),
     "reissued": _l("已重新拨付"),

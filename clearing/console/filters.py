@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 from flask import Flask
 
 from clearing.console.chart import SCRIPT, in_thousands, plotly_script
+from clearing.console.deed_words import CAUSES
 from clearing.console.language import LANGUAGES, said, speaks_english
 from clearing.console.screen import may
 from clearing.console.visit import visitor
@@ -27,10 +28,11 @@ STATIC: Final = Path(__file__).parent / "static"
 def furnish(app: Flask) -> None:
     """Give the pages their filters and names."""
     app.jinja_env.filters.update(yuan=yuan, day=day, instant=instant, percent=percent, capital=capital, fen=Money)
-    app.jinja_env.filters["likelihood"] = likelihood
+    app.jinja_env.filters.update(likelihood=likelihood, actor=actor, cause=cause, bank_reason=bank_reason)
     app.jinja_env.globals.update(
         asset=asset, languages=LANGUAGES, link=link, may=may, said=said, speaks_english=speaks_english,
         tenant_name=tenant_name, scheme_name=scheme_name, platform_name=platform_name, visitor=visitor, word=word,
+        account_name=account_name,
     )  # fmt: skip
 
 
@@ -82,6 +84,36 @@ def likelihood(text: str | None) -> str:
     return f"{hundredths // 100}.{hundredths % 100:02d}%"
 
 
+def actor(name: str | None) -> str:
+    """Who acted: a person's name as it is, or a word where the service, the public or the shipment did."""
+    return word("actor", name)
+
+
+def cause(reason: str | None) -> str:
+    """Why something was done: a person's words as they are, or ours in the page's language with what they end in."""
+    if not reason:
+        return ""
+    for beginning, meaning in CAUSES.items():
+        if reason.startswith(beginning):
+            rest = reason.removeprefix(beginning).lstrip(": ")
+            return f"{meaning} {rest}" if rest else str(meaning)
+    return reason
+
+
+def bank_reason(code: str | None) -> str:
+    """Why a bank refused or returned, with its code: ``账户已销户（AC04）``; other words of the bank as they are."""
+    meaning = word("bank_reason", code)
+    if meaning == (code or ""):
+        return meaning
+    return f"{meaning} ({code})" if speaks_english() else f"{meaning}（{code}）"
+
+
+def account_name(tenant: str, account: str) -> str:
+    """A ledger account in words, such as ``预算 · 江苏省科技创新券 · 2024``; codes that it ends in stay."""
+    kind, *rest = account.split("/")
+    return " · ".join([word("account", kind), *(scheme_name(tenant, part) for part in rest)])
+
+
 def link(path: str, given: Mapping[str, Any], **changed: Any) -> str:  # noqa: ANN401 - values of a query
     """The address with these query parameters, less those that are empty."""
     values = {name: value for name, value in {**given, **changed}.items() if value not in {None, ""}}
@@ -97,9 +129,12 @@ def tenant_name(tenant: str) -> str:
 
 
 def scheme_name(tenant: str, scheme: str) -> str:
-    """The scheme's name."""
-    for profile in load_tenants():
-        for each in profile.schemes if profile.tenant == tenant else ():
+    """The scheme's name: the tenant's own, or of the province around it, whose awards it matches."""
+    own = [profile for profile in load_tenants() if profile.tenant == tenant]
+    divisions = tuple(division for profile in own for division in profile.divisions)
+    around = [one for one in load_tenants() if any(each.startswith(one.divisions) for each in divisions)]
+    for profile in (*own, *around):
+        for each in profile.schemes:
             if each.code == scheme:
                 return each.en if speaks_english() else each.zh
     return scheme

@@ -104,7 +104,7 @@ def test_the_bank_s_answer_is_a_list_of_differences(world: World, answered: tupl
     assert re.search(r"共 1 条", plain(shown))
     again = hand_in(visitor, paid, content)
     assert again.headers["Location"] == f"{place}?done=statement-known"
-    for query, wanted in (("", {"不符", "不认识", "退回"}), ("?class=all", {"相符", "不符", "不认识", "退回"})):
+    for query, wanted in (("", {"不符", "不认识", "退汇"}), ("?class=all", {"相符", "不符", "不认识", "退汇"})):
         text = visitor.browser.get(f"{place}/export.csv{query}").get_data().decode("utf-8-sig")
         heading, *lines, count, total = csv.reader(io.StringIO(text))
         column = heading.index("分类")

@@ -25,7 +25,8 @@ function draw() {
   const letters = { family: getComputedStyle(document.body).fontFamily, size: 13, color: "#1b2430" };
   for (const place of document.querySelectorAll("[data-figure]:not([data-drawn])")) {
     const figure = JSON.parse(place.dataset.figure);
-    const layout = { font: letters, ...figure.layout };
+    const narrow = place.clientWidth < 480; // a phone: names of two regions stand beside each other
+    const layout = { font: narrow ? { ...letters, size: 9 } : letters, ...figure.layout };
     place.dataset.drawn = "begun";
     Plotly.newPlot(place, figure.data, layout, { displayModeBar: false, responsive: true }).then(() => {
       place.on("plotly_click", follow);
