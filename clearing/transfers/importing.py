@@ -1,5 +1,6 @@
 """Import: the records of a file go in as if their platform's client had submitted them in bulk."""
 
+import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -21,7 +22,6 @@ from clearing.transfers.preparing import Made, Piece, Setting, made_ready, piece
 from clearing.transfers.sources import NdjsonSource, Source
 from connectors.client import Patience
 from connectors.submission import Submission, SupportRecord
-from tenants.kernel.crew import members
 from tenants.kernel.database import Scope
 from tenants.kernel.errors import Problem, Unavailable
 from tenants.principal import Principal
@@ -67,9 +67,9 @@ class Importer:
         """``collided`` hears of every support record that meets what is here already.
 
         ``crew_from``: from how many bytes on a file of support records has a process beside this one; by default
-        from as many as pay, where there is a second processor.
+        from as many as pay, where a second processor is free.
         """
-        self._crew_from = (CREW_FROM if members() > 1 else sys.maxsize) if crew_from is None else crew_from
+        self._crew_from = (CREW_FROM if _is_one_free() else sys.maxsize) if crew_from is None else crew_from
         self._service = service
         self._collided = collided
         self._caller = caller
@@ -205,6 +205,11 @@ class Importer:
             self._collided(item, answer)
         if isinstance(answer, Outcome) and answer.view is not None:
             summary.states[answer.view.state_now] += 1
+
+
+def _is_one_free() -> bool:
+    """Whether a second processor seems to be free: where all are busy, two processes are slower than one."""
+    return os.getloadavg()[0] < len(os.sched_getaffinity(0)) - 1
 
 
 def _read_ahead(source: Source) -> Iterator[list[Item]]:
