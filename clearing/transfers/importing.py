@@ -22,6 +22,7 @@ from clearing.transfers.preparing import Made, Piece, Setting, made_ready, piece
 from clearing.transfers.sources import NdjsonSource, Source
 from connectors.client import Patience
 from connectors.submission import Submission, SupportRecord
+from tenants.kernel.crew import processors
 from tenants.kernel.database import Scope
 from tenants.kernel.errors import Problem, Unavailable
 from tenants.principal import Principal
@@ -209,7 +210,7 @@ class Importer:
 
 def _is_one_free() -> bool:
     """Whether a second processor seems to be free: where all are busy, two processes are slower than one."""
-    return os.getloadavg()[0] < len(os.sched_getaffinity(0)) - 1
+    return os.getloadavg()[0] < processors() - 1
 
 
 def _read_ahead(source: Source) -> Iterator[list[Item]]:

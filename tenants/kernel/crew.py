@@ -34,9 +34,15 @@ class CrewError(RuntimeError):
     """A member ended by itself, for want of memory or by a signal; the work can be begun again."""
 
 
+def processors() -> int:
+    """How many processors this process may use; not every system says that, but each how many there are."""
+    allowed = getattr(os, "sched_getaffinity", None)
+    return (os.cpu_count() or 1) if allowed is None else len(allowed(0))
+
+
 def members() -> int:
     """How many members use all processors of this machine, within reason."""
-    return min(len(os.sched_getaffinity(0)), MAX_MEMBERS)
+    return min(processors(), MAX_MEMBERS)
 
 
 def in_order(
