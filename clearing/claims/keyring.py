@@ -30,6 +30,8 @@ RACED: Final = "registry_key_version_written"
 ENTERPRISE: Final = "enterprise"
 """The kind of the digest that stands for an enterprise."""
 _REKEYED: Final = b"clearing/registry/rekeyed/v1\x00"
+_FIRST: Final = (1,)
+"""The versions that are written until the key is rotated."""
 _CHECK: Final = "clearing/registry/check"
 
 _log = structlog.get_logger()
@@ -44,8 +46,10 @@ class Versions:
 
     def digests(self, kind: str, text: str) -> tuple[tuple[int, bytes], ...]:
         """The digests of one identity, each with its version."""
-        found = []
         latest = digest(self._keys[0], kind, text)
+        if self.versions == _FIRST:
+            return ((1, latest),)
+        found = []
         for key in self._keys:
             if key.version > 1:
                 latest = rekeyed(key, kind, latest)

@@ -1,27 +1,26 @@
 """Support records (支持记录): spending that a platform says was subsidised elsewhere takes its keys in the registry."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
 from typing import Final, NamedTuple
 from uuid import UUID
 
-import orjson
 from sqlalchemy.exc import IntegrityError
 
 from clearing.claims import registry
 from clearing.claims.collisions import Collisions, lock_claims_met
-from clearing.claims.free_keys import FEW, known_keys, shared, take_free_keys, taken_rows
+from clearing.claims.free_keys import FEW, known_keys, shared
 from clearing.claims.intake import DEFAULT_GROUP
 from clearing.claims.keyring import RACED as KEYS_CHANGED
 from clearing.claims.keyring import Versions, written_versions
 from clearing.claims.probes import SEEN, Looks
-from clearing.claims.registry import RED_LETTER, Holder, Key, Locked, lock_keys
-from clearing.claims.support_chunk import Chunk, leaf
+from clearing.claims.registry import Holder, Key, Locked, lock_keys
+from clearing.claims.support_chunk import Chunk, committed
+from clearing.claims.support_columns import Stated, content, enterprises, ready, store
 from clearing.claims.support_keys import is_red_letter, keys_stated
 from clearing.claims.vault import Vault
 from connectors.submission import SupportRecord
-from tenants.kernel.arrays import bigints, byteas, smallints, texts, uuids
+from tenants.kernel.arrays import texts
 from tenants.kernel.canonical import Json
 from tenants.kernel.change import change_writes
 from tenants.kernel.database import Work, broken_constraint
@@ -30,8 +29,6 @@ from tenants.kernel.ids import new_id, new_ids
 from tenants.kernel.statements import Query, Write, read, read_all, write_all
 
 RACED: Final = frozenset({"support_record_external_id", "registry_key_fen_once", KEYS_CHANGED})
-SCHEME: Final = "local"
-"""The scheme of what a local platform paid outside this service."""
 
 
 class Registered(NamedTuple):
@@ -41,26 +38,6 @@ class Registered(NamedTuple):
     record_id: UUID
     keys: int
     collisions: tuple[dict[str, Json], ...]
-
-
-class Stated(NamedTuple):
-    """A record that is new here, with the keyed digest of its content and its keys."""
-
-    record: SupportRecord
-    mac: bytes
-    keys: tuple[Key, ...]
-    red_letter: bool
-
-    @property
-    def scheme(self) -> str:
-        """The scheme of what it holds."""
-        return RED_LETTER if self.red_letter else SCHEME
-
-    @property
-    def month(self) -> str:
-        """The month of its support."""
-        day = self.record.supported_on
-        return f"{day.year}-{day.month:02d}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,32 +149,6 @@ def taken_id(error: IntegrityError) -> Problem:
     return _differs()
 
 
-def content(one: SupportRecord) -> bytes:
-    """The record's canonical bytes (RFC 8785): what "the same content" means.
-
-    Texts, amounts and a day under our own keys: there is no number for which sorted JSON would be another form.
-    """
-    return orjson.dumps(
-        {
-            "platform": one.platform,
-            "external_id": one.external_id,
-            "tenant": one.tenant,
-            "enterprise_uscc": one.enterprise_uscc,
-            "supported_on": one.supported_on,
-            "keys": [
-                {
-                    "kind": k.kind,
-                    "value": k.value,
-                    "amount": None if k.amount is None else str(k.amount),
-                    "by": k.provider_uscc,
-                }
-                for k in one.keys
-            ],
-        },
-        option=orjson.OPT_SORT_KEYS,
-    )
-
-
 def _stored(records: Sequence[SupportRecord]) -> Query[dict[str, tuple[UUID, bytes, int]]]:
     """What is stored under the records' external ids: id, keyed digest and number of keys."""
     return Query(
@@ -260,49 +211,8 @@ def _take_free(
 ) -> list[Registered | None]:
     if not fresh:
         return []
-    first = fresh[0].record
-    chunk = Chunk(new_id(), first.tenant, first.platform, client_id, actor)
-    ids = new_ids(len(fresh))
-    enterprises = _enterprises(versions, fresh)
-    keys = [
-        row
-        for one, number in zip(fresh, ids, strict=True)
-        for row in taken_rows(
-            one.keys, number.to_bytes(16), enterprises[one.record.enterprise_uscc], one.scheme, one.month
-        )
-    ]
-    read_all(
-        work.connection,
-        _insert(chunk, work, ids, fresh),
-        take_free_keys(chunk.tenant, chunk.platform, DEFAULT_GROUP, keys),
-    )
-    change = chunk.change(ids, sum(len(one.keys) for one in fresh), [_leaf(one, None) for one in fresh])
-    write_all(work.connection, change_writes(work.connection, [change], work.at))
+    ids = store(work, client_id, actor, ready(versions, fresh))
     return [Registered(201, UUID(int=number), len(one.keys), ()) for one, number in zip(fresh, ids, strict=True)]
-
-
-def _insert(chunk: Chunk, work: Work, ids: Sequence[int], fresh: Sequence[Stated]) -> Query[None]:
-    """Store the records of a chunk that met nobody."""
-    days = [one.record.supported_on.toordinal() - _EPOCH for one in fresh]
-    return Query(
-        "with stored as (insert into support_record (tenant, id, platform, external_id, content_mac, supported_on, "
-        "keys, client_id, received_at, chunk_id, red_letter) select %s, w.id, %s, w.external_id, w.mac, "
-        "date '2000-01-01' + w.day::integer, w.keys, %s, %s, %s, w.red_letter = 1 "
-        "from unnest(%s, %s, %s, %s, %s, %s) w(id, external_id, mac, day, keys, red_letter)) select 1",
-        (
-            chunk.tenant, chunk.platform, chunk.client_id, work.at, chunk.id,
-            uuids([number.to_bytes(16) for number in ids]),
-            texts([one.record.external_id for one in fresh]),
-            byteas([one.mac for one in fresh]),
-            bigints(days),
-            smallints([len(one.keys) for one in fresh]),
-            smallints([one.red_letter for one in fresh]),
-        ),
-        lambda _: None,
-    )  # fmt: skip
-
-
-_EPOCH: Final = date(2000, 1, 1).toordinal()
 
 
 def _take_carefully(
@@ -333,8 +243,8 @@ def _take_carefully(
         record_id = UUID(int=number)
         seen = looks.seen(record_id).get(SEEN)
         rows.append(_row(chunk, work, record_id, one, seen))
-        leaves.append(_leaf(one, seen))
-    changes = [chunk.change(ids, len(wanted), leaves), *met.changes]
+        leaves.append(one.leaf(seen))
+    changes = [chunk.change(ids, len(wanted), committed(leaves)), *met.changes]
     write_all(
         work.connection,
         (
@@ -356,13 +266,8 @@ def _row(chunk: Chunk, work: Work, record_id: UUID, one: Stated, seen: Json) -> 
     )  # fmt: skip
 
 
-def _leaf(one: Stated, seen: Json) -> bytes:
-    record = one.record
-    return leaf(record.external_id, one.mac, record.supported_on, len(one.keys), one.red_letter, seen)
-
-
 def _holders(versions: Versions, fresh: Sequence[Stated], ids: Sequence[int]) -> list[Holder]:
-    enterprises = _enterprises(versions, fresh)
+    digests_of = enterprises(versions, fresh)
     return [
         Holder(
             holder_id=UUID(int=number),
@@ -370,16 +275,12 @@ def _holders(versions: Versions, fresh: Sequence[Stated], ids: Sequence[int]) ->
             tenant=one.record.tenant,
             scheme=one.scheme,
             platform=one.record.platform,
-            enterprise=enterprises[one.record.enterprise_uscc],
+            enterprise=digests_of[one.record.enterprise_uscc],
             month=one.month,
             exclusion_group=DEFAULT_GROUP,
         )
         for one, number in zip(fresh, ids, strict=True)
     ]
-
-
-def _enterprises(versions: Versions, fresh: Sequence[Stated]) -> dict[str, Mapping[int, bytes]]:
-    return {uscc: versions.enterprise(uscc) for uscc in {one.record.enterprise_uscc for one in fresh}}
 
 
 def _collision(locked: Locked, key: Key, holder: Holder) -> dict[str, Json]:

@@ -10,7 +10,7 @@ from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 import orjson
@@ -24,6 +24,13 @@ REGISTERED: Final = "support_records.registered"
 MARK_BYTES: Final = 4
 
 
+class Committed(NamedTuple):
+    """What an entry says of its records' leaves: the root over them, and their marks in base64."""
+
+    root: bytes
+    marks: str
+
+
 @dataclass(frozen=True, slots=True)
 class Chunk:
     """What a chunk's records have in common; ``client_id`` stated them, ``actor`` is who that client is."""
@@ -34,19 +41,17 @@ class Chunk:
     client_id: str
     actor: str
 
-    def change(self, ids: Sequence[int], keys: int, leaves: Sequence[bytes]) -> Change:
+    def change(self, ids: Sequence[int], keys: int, entry: Committed) -> Change:
         """The chunk's entry: ``ids`` are the records' in their order, ``keys`` how many they hold together."""
-        digests = [leaf_hash(leaf) for leaf in leaves]
-        marks = b64encode(b"".join([digest[:MARK_BYTES] for digest in digests]))
         details: dict[str, Json] = {
             "platform": self.platform,
             "client": self.client_id,
-            "records": len(leaves),
+            "records": len(ids),
             "keys": keys,
             "first": str(UUID(int=ids[0])),
             "last": str(UUID(int=ids[-1])),
-            "root": root_over(digests).hex(),
-            "marks": marks.decode(),
+            "root": entry.root.hex(),
+            "marks": entry.marks,
         }
         return Change(
             tenant=self.tenant,
@@ -56,6 +61,13 @@ class Chunk:
             to_state="live",
             details=details,
         )
+
+
+def committed(leaves: Sequence[bytes]) -> Committed:
+    """What the entry says of the leaves, which are in the order of the ids."""
+    digests = [leaf_hash(leaf) for leaf in leaves]
+    marks = b64encode(b"".join([digest[:MARK_BYTES] for digest in digests]))
+    return Committed(root_over(digests), marks.decode())
 
 
 def leaf(external_id: str, mac: bytes, supported_on: date, keys: int, red_letter: bool, seen: Json) -> bytes:  # noqa: FBT001 - the columns of a row

@@ -27,11 +27,16 @@ class Vault:
         return self.keyring.under(versions)
 
     def content_mac(self, content: bytes) -> bytes:
-        """A keyed digest of a submission: it holds account numbers, which a plain digest would let one guess.
+        """See :func:`content_mac`."""
+        return content_mac(self.keyring, content)
 
-        Always under the registry's first key: these digests stand in the audit chain, which is never written again.
-        """
-        return keyed_digest(self.keyring.secret(1), CONTENT_PURPOSE + content)
+
+def content_mac(keyring: Keyring, content: bytes) -> bytes:
+    """A keyed digest of a submission: it holds account numbers, which a plain digest would let one guess.
+
+    Always under the registry's first key: these digests stand in the audit chain, which is never written again.
+    """
+    return keyed_digest(keyring.secret(1), CONTENT_PURPOSE + content)
 
 
 def open_vault(secrets: Secrets) -> Vault:

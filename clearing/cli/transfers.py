@@ -11,7 +11,8 @@ import click
 if TYPE_CHECKING:
     from clearing.claims.support import Registered
     from clearing.transfers.importing import Summary
-    from clearing.transfers.sources import Item, Source
+    from clearing.transfers.lines import Item
+    from clearing.transfers.sources import Source
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 ENCODING = click.Choice(["utf-8", "gb18030"])

@@ -1,47 +1,31 @@
 """Files to be imported: each gives its records one by one and takes back those that were not taken."""
 
 import json
+import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Final, Protocol, Self
+from typing import IO, Final, Protocol, Self
 
 from clearing.api.ndjson import Line, read_lines
 from clearing.api.problems import problem_body
+from clearing.transfers.lines import LINES_AT_ONCE, MAX_RECORD_BYTES, Item, Read, items_of
 from connectors.reading import read_submission, read_support_record
-from connectors.submission import Submission, SupportRecord
+from connectors.submission import SupportRecord
 from connectors.worksheet.claims import CellFault, Entry, read_claims
 from connectors.worksheet.heading import Heading
 from connectors.worksheet.returned import ReturnedRows
 from connectors.worksheet.support import stated_records
 from tenants.kernel.canonical import Json
-from tenants.kernel.errors import Malformed, Problem, TooLarge
-from tenants.kernel.strict_json import decode, decode_lines
+from tenants.kernel.errors import Malformed, Problem
 from tenants.principal import Principal
 from tenants.tables.cells import Row
 from tenants.tables.csv_table import csv_rows, encoding_of
 from tenants.tables.errors import TableError
 from tenants.tables.xlsx_table import hidden_sheets, more_sheets, xlsx_rows
 
-MAX_RECORD_BYTES: Final = 256 * 1024
-LINES_AT_ONCE: Final = 100
-"""Lines that are proven to be sound JSON together; where one is not, each of them is looked at by itself."""
 NDJSON_SUFFIXES: Final = (".ndjson", ".jsonl")
-_WRAPPED: Final = frozenset({"line", "problem", "record"})
-"""What a returned line holds besides the record that was refused."""
-
-Record = Submission | SupportRecord
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """One record of a file, or why it is none; ``number`` is its line or first row."""
-
-    number: int
-    record: Record | Problem
-    came_as: Any = field(repr=False)
 
 
 class Source(Protocol):
@@ -74,42 +58,33 @@ class NdjsonSource:
 
     def __init__(self, path: Path, errors: Path, *, support: bool) -> None:
         self.notes: list[str] = []
+        self.support = support
         self._file: IO[bytes] = path.open("rb")
         self._returned = ReturnedLines(errors)
-        self._read = read_support_record if support else read_submission
+        self._read: Read = read_support_record if support else read_submission
+        self._lines = read_lines(self._file, MAX_RECORD_BYTES)
 
     def items(self) -> Iterator[Item]:
         """Every line that is not blank."""
-        lines = read_lines(self._file, MAX_RECORD_BYTES)
-        while some := list(islice(lines, LINES_AT_ONCE)):
-            contents = [line.content for line in some if line.content is not None]
-            decoded = decode_lines(contents) if len(contents) == len(some) else None
-            if decoded is None:
-                yield from map(self._item, some)
-            else:
-                yield from map(self._stated, [line.number for line in some], decoded)
+        while some := list(islice(self._lines, LINES_AT_ONCE)):
+            yield from self.stated(some)
 
-    def _item(self, line: Line) -> Item:
-        came_as: Any = None
-        try:
-            if line.content is None:
-                limit = MAX_RECORD_BYTES // 1024
-                raise TooLarge("line.too_large", f"本行超过 {limit} KiB。", f"The line is over {limit} KiB.")
-            came_as = line.content.decode(errors="replace").rstrip("\r")
-            return self._stated(line.number, decode(line.content.strip(), MAX_RECORD_BYTES))
-        except Problem as problem:
-            return Item(line.number, problem, came_as)
+    def lines(self, at_most: int, bytes_at_most: int) -> list[Line]:
+        """The next lines that are not blank, as they stand in the file; none at its end."""
+        some, begun = list[Line](), self.position()
+        for line in self._lines:
+            some.append(line)
+            if len(some) >= at_most or self.position() - begun > bytes_at_most:
+                break
+        return some
 
-    def _stated(self, number: int, came_as: Json) -> Item:
-        data = came_as
-        try:
-            if isinstance(data, dict) and data.keys() == _WRAPPED:
-                came_as = data = data["record"]
-                if isinstance(data, str):
-                    raise Malformed("json.syntax", "本行仍不是 JSON 对象。", "The line is still no JSON object.")
-            return Item(number, self._read(data), came_as)
-        except Problem as problem:
-            return Item(number, problem, came_as)
+    def stated(self, lines: Sequence[Line]) -> Iterator[Item]:
+        """What the lines state."""
+        return items_of(lines, self._read)
+
+    def size(self) -> int:
+        """How many bytes the file has; zero where that is not known beforehand."""
+        return os.fstat(self._file.fileno()).st_size
 
     def give_back(self, item: Item, problem: Problem) -> None:
         """A line with its number, the problem in Chinese, and the record as it came."""

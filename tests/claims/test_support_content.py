@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clearing.claims.support import content
+from clearing.claims.support_columns import content
 from connectors.submission import SupportKey, SupportRecord
 from tenants.kernel.canonical import canonical_bytes
 from tenants.kernel.money import Money
