@@ -12,7 +12,7 @@ from clearing.relay import STUCK_ATTEMPTS
 from tenants.kernel.database import Work, open_engine
 from tenants.kernel.ids import new_id
 from tests.console.test_policies import drafted
-from tests.console.world import World, plain
+from tests.console.world import World, approved, plain
 
 
 @pytest.fixture
@@ -103,3 +103,16 @@ def test_a_page_does_not_wait_for_figures_that_are_not_counted_yet(
     page = world.visitor("auditor").see("/console")
     assert "正在统计全部申请" in page
     assert 'data-refresh="2"' in page
+
+
+def test_a_late_batch_is_shown_to_everybody_and_its_step_is_a_link_for_whom_it_is_open_to(world: World) -> None:
+    approved(world, 1)
+    batch = world.story.cut("jiangsu", "provincial")
+    world.story.step("maker", "jiangsu", batch, "publish")
+    world.pass_the_notice("jiangsu", str(batch["id"]))
+    step = f"/console/batches/jiangsu/{batch['id']}/seal"
+    assert step in world.visitor("finance-maker").see("/console")
+    page = world.visitor("auditor").see("/console")
+    assert batch["batch_no"] in page
+    assert step not in page
+    world.story.step("maker", "jiangsu", batch, "cancel")
