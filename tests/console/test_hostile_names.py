@@ -31,7 +31,7 @@ def pages(world: World) -> dict[str, list[str]]:
     story.call("administrator", "POST", "/v1/tenants/jiangsu/districts", district)
     return {
         "auditor": [
-            "/console/claims",
+            f"/console/claims?enterprise={uscc}",
             f"/console/batches/jiangsu/{batch['id']}",
             f"/notices/jiangsu/{batch['batch_no']}",
         ],

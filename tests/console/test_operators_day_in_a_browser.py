@@ -60,9 +60,8 @@ def test_an_approver_decides_after_the_center_and_finds_it_approved(world: World
 
 def agreed(world: World, counterparty: str, agreement_set: str) -> None:
     """Wujiang and the other region pay for each other, in windows of a set of their own."""
-    for name in ("approver", "accepter"):
-        if name not in world.story.tokens:
-            world.story.enrol(name, person=True)
+    for name in ("operator", "approver", "accepter"):
+        world.story.enrol(name, person=True)
     more = {"exposure_limit": "50000.00", "exposure_approver": "approver", "agreement_set": agreement_set}
     world.story.agree("home_region", business_day(world), counterparty, **more)
 
@@ -87,3 +86,5 @@ def test_an_operator_looks_after_connectors_and_closes_a_window(world: World, op
         at.page.wait_for_url(re.compile(r"\?done=cycle-"))
         expect(at.page.locator("h1")).to_contain_text(said["settled"])
         at.picture(f"{language}-window-closed")
+    cycles = world.story.call("operator", "GET", "/v1/clearing/cycles").get_json()["items"]
+    assert [one["state"] for one in cycles if one["agreement_set"] == f"day-{language}"] == ["open", "settled"]

@@ -154,12 +154,23 @@ def test_records_that_were_made_ready_while_another_stored_them_are_known(
     assert readily.count(False) == 1
 
 
-def helpers() -> list[psutil.Process]:
-    return [child for child in psutil.Process().children() if "spawn_main" in " ".join(child.cmdline())]
+Helpers = Callable[[], list[psutil.Process]]
+
+
+@pytest.fixture
+def helpers() -> Helpers:
+    """The processes beside this one that were not there before the test: other tests have some of their own."""
+    before = {child.pid for child in psutil.Process().children()}
+
+    def now() -> list[psutil.Process]:
+        found = [child for child in psutil.Process().children() if child.pid not in before]
+        return [child for child in found if "spawn_main" in " ".join(child.cmdline())]
+
+    return now
 
 
 def test_an_import_whose_helper_is_killed_goes_on_alone(
-    take: Take, counter: Counter, readily: list[bool], tmp_path: Path
+    take: Take, counter: Counter, readily: list[bool], helpers: Helpers, tmp_path: Path
 ) -> None:
     lines = [record() for _ in range(CHUNK * 12)]
     path = ndjson(tmp_path / "records.ndjson", *lines)
@@ -177,7 +188,9 @@ def test_an_import_whose_helper_is_killed_goes_on_alone(
     assert helpers() == []
 
 
-def test_an_import_that_ends_early_leaves_no_helper(take: Take, readily: list[bool], tmp_path: Path) -> None:
+def test_an_import_that_ends_early_leaves_no_helper(
+    take: Take, readily: list[bool], helpers: Helpers, tmp_path: Path
+) -> None:
     path = ndjson(tmp_path / "records.ndjson", *[record() for _ in range(CHUNK * 8)])
 
     def stop(now: Summary) -> None:
@@ -192,7 +205,7 @@ def test_an_import_that_ends_early_leaves_no_helper(take: Take, readily: list[bo
     assert take(path, NEVER)[0].stored_before == CHUNK * 5
 
 
-def test_a_small_file_has_no_helper(take: Take, readily: list[bool], tmp_path: Path) -> None:
+def test_a_small_file_has_no_helper(take: Take, readily: list[bool], helpers: Helpers, tmp_path: Path) -> None:
     path = ndjson(tmp_path / "records.ndjson", *[record() for _ in range(CHUNK * 5)])
     seen: list[int] = []
     take(path, CREW_FROM, lambda _: seen.append(len(helpers())))
@@ -201,7 +214,7 @@ def test_a_small_file_has_no_helper(take: Take, readily: list[bool], tmp_path: P
 
 
 def test_neither_keys_nor_numbers_are_seen_in_what_starts_the_helper(
-    service: Service, take: Take, readily: list[bool], tmp_path: Path
+    service: Service, take: Take, readily: list[bool], helpers: Helpers, tmp_path: Path
 ) -> None:
     path = ndjson(tmp_path / "records.ndjson", *[record() for _ in range(CHUNK * 6)])
     key, said = service.vault.keyring.secret(1), list[str]()
