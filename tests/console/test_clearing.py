@@ -30,6 +30,7 @@ class Owed:
 
     cycle_id: str
     owed: str
+    batch_id: str
 
 
 def business_day(world: World, ahead: int = 0) -> str:
@@ -61,7 +62,7 @@ def owing(world: World) -> Iterator[Owed]:
     batch = paid_by_home(world, 10, 11)
     assert batch["state"] == "released", batch
     cycle = world.story.call("operator", "POST", "/v1/clearing/cycles", {}).get_json()
-    yield Owed(cycle["id"], batch["total"])
+    yield Owed(cycle["id"], batch["total"], batch["id"])
 
 
 @pytest.fixture(scope="module")
@@ -119,6 +120,12 @@ def test_a_window_is_drawn_in_a_browser_and_its_flow_opens_the_claims(
         at.page.wait_for_url("**/debts?debtor=wujiang&creditor=jiashan")
         expect(at.page.locator("tbody tr")).to_have_count(2)
         assert at.complaints == []
+
+
+def test_a_batch_that_the_other_region_pays_waits_for_its_window_and_for_no_files(world: World, owed: Owed) -> None:
+    page = world.visitor("finance-maker").see(f"/console/batches/wujiang/{owed.batch_id}")
+    assert "由对方区域先行拨付" in page
+    assert "data-refresh" not in page
 
 
 def test_whom_a_window_does_not_concern_does_not_find_it(world: World, owed: Owed) -> None:
