@@ -1,12 +1,11 @@
 """A batch at the bank: its payment file sent, the bank's answers handed in, and what they came to."""
 
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 from uuid import UUID
 
-from flask import Response, request
+from flask import Response
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -14,7 +13,7 @@ from clearing.api.frame import current, principal
 from clearing.api.noun import PageSchema, load
 from clearing.api.sending import sent_by_caller
 from clearing.api.settlements import BatchAgainSchema, lines_of
-from clearing.api.statements import MAX_STATEMENT_BYTES
+from clearing.console.bank_file import let_files_be_large, taken_in
 from clearing.console.export import Column
 from clearing.console.forms import plain_form
 from clearing.console.lists import Figure, Listing, shown
@@ -28,23 +27,13 @@ from settlement.statements.matching import CLASSES
 from settlement.statements.reconciliation import Imported, import_statement
 from settlement.statements.statement_records import class_totals, list_statements, statement_json, statement_totals
 from tenants.kernel.database import Work
-from tenants.kernel.errors import FieldError, Invalid, NotFound, Problem, Text
+from tenants.kernel.errors import NotFound, Problem
 
 Statement = dict[str, Any]
 
 blueprint = screen("bank", "/batches/<tenant>/<uuid:batch_id>/bank")
 
-UPLOAD: Final = "console_bank.hand_in"
-_CHUNK_BYTES: Final = 2**18
-
-
-def _let_files_be_large() -> None:
-    """A bank's file may be larger than any other form; said before the form is read."""
-    if request.endpoint == UPLOAD:
-        request.max_content_length = MAX_STATEMENT_BYTES
-
-
-blueprint.before_request_funcs[None].insert(0, _let_files_be_large)
+let_files_be_large(blueprint, "console_bank.hand_in")
 
 
 @blueprint.get("")
@@ -69,14 +58,11 @@ def send(tenant: str, batch_id: UUID) -> AnyResponse:
 @as_api("batches.post_statement")
 def hand_in(tenant: str, batch_id: UUID) -> AnyResponse:
     """Import a bank's answer; one that was imported before is shown again."""
-
-    def take_in() -> Imported:
-        with tempfile.TemporaryDirectory(prefix="statement-") as folder:
-            path = Path(folder) / "statement"
-            keep_upload(path)
-            return within(lambda work: bank_answered(work, tenant, batch_id, path), (tenant,))
-
-    return act(take_in, lambda problem: _page(tenant, batch_id, problem), lambda done: statement_address(tenant, done))
+    return act(
+        lambda: taken_in(tenant, lambda work, path: bank_answered(work, tenant, batch_id, path)),
+        lambda problem: _page(tenant, batch_id, problem),
+        lambda done: statement_address(tenant, done),
+    )
 
 
 @blueprint.post("/settlement")
@@ -114,23 +100,6 @@ def bank_answered(work: Work, tenant: str, batch_id: UUID, path: Path) -> Import
     """Import the bank's answer in the file, as the caller."""
     reach_linked(work, tenant)
     return import_statement(work.connection, tenant, batch_id, path, principal().subject, work.at, current().office)
-
-
-def keep_upload(path: Path) -> None:
-    """Write the uploaded file to the path.
-
-    Raises:
-        Invalid: none was chosen, or an empty one.
-    """
-    file = request.files.get("file")
-    size = 0
-    if file is not None and file.filename:
-        with path.open("wb") as kept:
-            while chunk := file.stream.read(_CHUNK_BYTES):
-                size += kept.write(chunk)
-    if size == 0:
-        said = Text("请选择银行提供的文件。", "Choose the file that the bank gave you.")
-        raise Invalid("input.invalid", said.zh, said.en, errors=(FieldError("/file", "file.missing", said),))
 
 
 def _page(tenant: str, batch_id: UUID, problem: Problem | None = None) -> Response:

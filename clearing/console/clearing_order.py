@@ -1,12 +1,10 @@
 """One order between regions at the bank: sent, answered, and remedied by two people where it came back."""
 
-import tempfile
 from http import HTTPStatus
-from pathlib import Path
-from typing import Any, Final
+from typing import Any
 from uuid import UUID
 
-from flask import Response, request
+from flask import Response
 from werkzeug.wrappers import Response as AnyResponse
 
 from clearing.api.batch_acts import office
@@ -22,8 +20,7 @@ from clearing.api.clearing_orders import (
 from clearing.api.frame import current, principal
 from clearing.api.noun import load
 from clearing.api.reissues import DecisionSchema
-from clearing.api.statements import MAX_STATEMENT_BYTES
-from clearing.console.bank import keep_upload
+from clearing.console.bank_file import let_files_be_large, taken_in
 from clearing.console.forms import plain_form
 from clearing.console.screen import act, as_api, screen, show, within
 from settlement.cycles.clearing_order import find_order
@@ -36,16 +33,7 @@ from tenants.kernel.errors import Problem
 
 blueprint = screen("clearing_order", "/clearing/orders/<tenant>/<uuid:order_id>")
 
-UPLOAD: Final = "console_clearing_order.hand_in"
-
-
-def _let_files_be_large() -> None:
-    """A bank's file may be larger than any other form; said before the form is read."""
-    if request.endpoint == UPLOAD:
-        request.max_content_length = MAX_STATEMENT_BYTES
-
-
-blueprint.before_request_funcs[None].insert(0, _let_files_be_large)
+let_files_be_large(blueprint, "console_clearing_order.hand_in")
 
 
 @blueprint.get("")
@@ -78,17 +66,15 @@ def send(tenant: str, order_id: UUID) -> AnyResponse:
 def hand_in(tenant: str, order_id: UUID) -> AnyResponse:
     """Import a bank's answer about the account that pays the order."""
 
-    def take_in() -> Imported:
-        with tempfile.TemporaryDirectory(prefix="statement-") as folder:
-            path = Path(folder) / "statement"
-            keep_upload(path)
-            return within(lambda work: order_imported_by_caller(work, tenant, order_id, path), (tenant,))
-
     def leads_to(imported: Imported) -> str:
         done = "statement-known" if imported.before else "statement-imported"
         return f"{_place(tenant, order_id)}?done={done}"
 
-    return act(take_in, lambda problem: _page(tenant, order_id, problem), leads_to)
+    return act(
+        lambda: taken_in(tenant, lambda work, path: order_imported_by_caller(work, tenant, order_id, path)),
+        lambda problem: _page(tenant, order_id, problem),
+        leads_to,
+    )
 
 
 @blueprint.post("/remedies")
