@@ -18,6 +18,7 @@ from settlement import ledger
 from settlement.batches.batch import Batch
 from settlement.batches.batch_states import FREEZE
 from settlement.batches.batch_steps import take_out
+from settlement.batches.held_items import end_hold
 from settlement.batches.obligation import Obligation, account_place, open_obligations
 from settlement.matching import MATCHING, due_day, matching_subject
 from settlement.payouts.instruction import Account
@@ -30,8 +31,10 @@ from tenants.kernel.sealing import Sealer
 
 RETURNED: Final = "returned"
 CLAWED_BACK: Final = "clawed_back"
+UPHELD: Final = "upheld"
 TAKEN_BACK: Final = "matching taken back"
 AGAIN: Final = "matching due again"
+FREED: Final = "matching freed"
 """Reasons of transfers, of items that leave a batch, and of obligations that end."""
 _UNSEALED: Final = frozenset({"cut", "in_publicity"})
 
@@ -141,6 +144,24 @@ def make_due_again(connection: Connection, batch: Batch, sealer: Sealer, at: dat
     _record(connection, changes, at)
 
 
+def free_waiting(connection: Connection, tenant: str, claim_id: UUID, back: Back) -> None:
+    """What waits for a payout that is never issued again is owed no more, and takes nothing of the enterprise's cap.
+
+    The transaction has to be bound to the linked tenants too: see :func:`reach_linked`.
+    """
+    changes = []
+    for row in connection.exec_driver_sql(LOCKED, (tenant, [claim_id])).all():
+        if not row.waiting_fen:
+            continue
+        waited, standing_fen = Money(row.waiting_fen), row.amount_fen - row.waiting_fen - row.freed_fen - row.recover_fen
+        _book(connection, row, _waiting(row), row.cap, waited, FREED, back.at)
+        _write(
+            connection, row, {"waiting_fen": 0, "freed_fen": row.freed_fen + waited.fen}, None, row.due_on, back
+        )  # fmt: skip
+        changes += _changes("matching.freed", row, waited, standing_fen, None, "freed_fen", back)
+    _record(connection, changes, back.at)
+
+
 def _payable(row: Any) -> str:  # noqa: ANN401 - a row of LOCKED
     return ledger.matching_payable_account(row.scheme, row.quota_year, row.division)
 
@@ -189,6 +210,8 @@ def _replace(
     known: Any = connection.exec_driver_sql(
         "select * from obligation where tenant = %s and id = %s for no key update", (row.linked, row.obligation_id)
     ).one()
+    if known.held_at is not None:
+        end_hold(connection, row.linked, known.id, TAKEN_BACK, back.actor, back.at)
     if known.batch_id is not None:
         take_out(connection, row.linked, known.id, TAKEN_BACK, back.actor, back.at, FREEZE)
     elif known.released_at is None:

@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from flask import Response
-from marshmallow import Schema, fields
+from marshmallow import Schema, fields, validate
 
 from clearing.api.batches import MAX_REASON_CHARACTERS
 from clearing.api.batches import READERS as FINANCE
@@ -13,10 +13,14 @@ from clearing.api.frame import Answer, current, in_transaction, needs, principal
 from clearing.api.notices import MAX_CONTACT_CHARACTERS
 from clearing.api.noun import Noun, PageSchema, cursor_id, page
 from clearing.claims.objections import Complaint, object_to_item
+from clearing.claims.upheld import decide_upholding
+from connectors.fields import MoneyField
 from connectors.leaf import PatternField, TextField
 from settlement.batches.batch import find_batch
 from settlement.batches.held_items import HeldItem, list_held, resume
+from settlement.batches.upholding import APPROVE, LOWERED, REFUSE, RETURNED, WITHDRAWN, Finding, Upholding, propose
 from tenants.kernel.database import Work
+from tenants.kernel.money import ZERO
 
 blueprint = Noun(
     "held-items", __name__, url_prefix="/v1/tenants/<tenant>", description="异议与暂停 / objections to items"
@@ -39,6 +43,43 @@ class ResumeSchema(Schema):
     reason = TextField(MAX_REASON_CHARACTERS, about="核查结论 / what was found")
 
 
+class FindingSchema(Schema):
+    """That the objection is right, and what becomes of the item."""
+
+    outcome = fields.String(
+        required=True,
+        validate=validate.OneOf((WITHDRAWN, LOWERED, RETURNED)),
+        metadata={"description": "撤销、核减，或（重新拨付）退回更正账户 / how the item ends"},
+    )
+    keeps = MoneyField(optional=True, about="核减后仍拨付的金额（元） / what is still paid, where it is lowered")
+    reason = TextField(MAX_REASON_CHARACTERS, about="核查结论 / what was found")
+
+
+class FindingDecisionSchema(Schema):
+    """What another person decides on the finding."""
+
+    outcome = fields.String(required=True, validate=validate.OneOf((APPROVE, REFUSE)))
+    reason = TextField(MAX_REASON_CHARACTERS, optional=True, about="不同意的理由 / why not")
+
+
+class OpenFindingSchema(Schema):
+    """A finding that waits for another person."""
+
+    outcome = text("如何处理 / how the item ends", enum=[WITHDRAWN, LOWERED, RETURNED])
+    keeps = text("仍拨付的金额（元） / what is still paid of it")
+    reason = text("核查结论 / what was found")
+    proposed_by = text("提出人 / who proposed it")
+
+
+class UpholdingSchema(OpenFindingSchema):
+    """A finding, as it was proposed or decided."""
+
+    id = fields.UUID()
+    obligation_id = fields.UUID()
+    proposed_at = instant("提出时刻 / when")
+    decision = text("决定 / the decision", enum=[APPROVE, REFUSE])
+
+
 class HeldItemSchema(Schema):
     """An item that an objection took out of its batch."""
 
@@ -55,6 +96,7 @@ class HeldItemSchema(Schema):
     made_by = text("异议人 / who objected")
     reason = text("理由 / why")
     state = text("状态 / state", enum=["on_hold", "owed"])
+    finding = fields.Nested(OpenFindingSchema)
 
 
 class HeldItemPageSchema(Schema):
@@ -104,6 +146,32 @@ def resume_item(body: dict[str, Any], tenant: str, obligation_id: UUID) -> Respo
     )
 
 
+@blueprint.post("/held-items/<uuid:obligation_id>/upholding")
+@needs("reviews:write")
+@blueprint.arguments(FindingSchema)
+@blueprint.response(201, UpholdingSchema)
+def propose_upholding(body: dict[str, Any], tenant: str, obligation_id: UUID) -> Response:
+    """Propose to uphold the objection: the item is withdrawn, lowered, or goes back for another account."""
+    return in_transaction(
+        lambda work: Answer(proposed_by_caller(work, tenant, obligation_id, body).json() | {"decision": None}, 201),
+        (tenant,),
+    )
+
+
+@blueprint.post("/held-items/<uuid:obligation_id>/upholding/decision")
+@needs("reviews:write")
+@blueprint.arguments(FindingDecisionSchema)
+@blueprint.response(200, UpholdingSchema)
+def decide_on_upholding(body: dict[str, Any], tenant: str, obligation_id: UUID) -> Response:
+    """Decide on it, as another person: approved, the item ends as proposed; refused, it stays on hold."""
+    return in_transaction(
+        lambda work: Answer(
+            decided_by_caller(work, tenant, obligation_id, body).json() | {"decision": body["outcome"]}
+        ),
+        (tenant,),
+    )
+
+
 def objected_by_caller(work: Work, tenant: str, batch_id: UUID, body: dict[str, Any]) -> None:
     """Object, as the caller; ``body`` is what :class:`ItemObjectionSchema` made."""
     batch = find_batch(work.connection, tenant, batch_id)
@@ -114,3 +182,15 @@ def objected_by_caller(work: Work, tenant: str, batch_id: UUID, body: dict[str, 
 def resumed_by_caller(work: Work, tenant: str, obligation_id: UUID, body: dict[str, Any]) -> HeldItem:
     """Let the item be paid, as the caller."""
     return resume(work.connection, tenant, obligation_id, body["reason"], principal().subject, work.at)
+
+
+def proposed_by_caller(work: Work, tenant: str, obligation_id: UUID, body: dict[str, Any]) -> Upholding:
+    """Propose to uphold the objection, as the caller; ``body`` is what :class:`FindingSchema` made."""
+    finding = Finding(body["outcome"], body["keeps"] or ZERO, body["reason"])
+    return propose(work.connection, tenant, obligation_id, finding, principal().subject, work.at)
+
+
+def decided_by_caller(work: Work, tenant: str, obligation_id: UUID, body: dict[str, Any]) -> Upholding:
+    """Decide on the finding, as the caller; ``body`` is what :class:`FindingDecisionSchema` made."""
+    vault, subject = current().vault, principal().subject
+    return decide_upholding(work, vault, tenant, obligation_id, body["outcome"], body["reason"], subject)

@@ -38,7 +38,11 @@ select i.line, i.id, i.amount_fen, t.told_at,
        select count(*) as claims, count(r.of_obligation) as again,
               coalesce(sum(b.amount_fen) filter (where r.of_obligation is not null), 0)::bigint as again_fen
          from instruction_claim k join obligation b on b.tenant = k.tenant and b.id = k.claim_id
-         left join reissue r on r.tenant = k.tenant and r.of_obligation = k.claim_id and r.made_at <= %s
+         left join reissue r on r.tenant = k.tenant and r.of_obligation = k.claim_id and r.made_at <= %s and not exists (
+              select 1 from objection_upholding u
+                join objection_upholding_decision d on d.tenant = u.tenant and d.upholding_id = u.id
+               where u.tenant = r.tenant and u.obligation_id = r.obligation_id and u.outcome = 'returned'
+                 and d.outcome = 'approve' and d.decided_at <= %s)
         where k.tenant = i.tenant and k.instruction_id = i.id) c
  where i.tenant = %s and i.batch_id = %s order by i.line
 """
@@ -104,7 +108,7 @@ def settlement_differences(snapshot: Snapshot, context: Context) -> Iterator[Dif
 def _recomputed(snapshot: Snapshot, place: str, row: Row, batch: Row) -> Iterator[Difference]:
     """Sums and lines as of the statement's instant."""
     sums, digest = {name: [0, 0] for name in (*_SUMS, "open")}, hashlib.sha256()
-    for line in snapshot.stream(_LINES, row.made_at, row.made_at, row.tenant, row.batch_id):
+    for line in snapshot.stream(_LINES, row.made_at, row.made_at, row.made_at, row.tenant, row.batch_id):
         said = {
             "line": line.line, "instruction_id": line.id, "amount": Money(line.amount_fen), "outcome": line.became,
             "told_at": line.told_at,

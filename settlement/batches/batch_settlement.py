@@ -137,7 +137,9 @@ _REISSUED: Final = (
     "coalesce(sum(b.amount_fen) filter (where r.obligation_id is not null), 0) as fen from instruction i "
     "join instruction_claim c on c.tenant = i.tenant and c.instruction_id = i.id "
     "join obligation b on b.tenant = c.tenant and b.id = c.claim_id "
-    "left join reissue r on r.tenant = c.tenant and r.of_obligation = c.claim_id and r.made_at <= %s "
+    "left join reissue r on r.tenant = c.tenant and r.of_obligation = c.claim_id and r.made_at <= %s and not exists ("
+    "select 1 from reissue_undone e where e.tenant = r.tenant and e.obligation_id = r.obligation_id "
+    "and e.decided_at <= %s) "
     "where i.tenant = %s and i.batch_id = %s group by c.instruction_id"
 )
 
@@ -197,7 +199,7 @@ def sums_of(connection: Connection, batch: Batch, at: datetime) -> Sums:
         "count(*) filter (where a.again = a.claims) as again, coalesce(sum(a.fen), 0)::bigint as again_fen "
         "from line l left join again a on a.instruction_id = l.id and l.became in ('returned', 'rejected') "
         "group by l.became",
-        (at, batch.tenant, batch.id, at, batch.tenant, batch.id),
+        (at, batch.tenant, batch.id, at, at, batch.tenant, batch.id),
     ).all()
     found = {row.became: Sum(row.instructions, Money(row.fen)) for row in rows}
     again = Sum(sum(row.again for row in rows), Money(sum(row.again_fen for row in rows)))

@@ -97,7 +97,9 @@ _RETURNED: Final = (
     "join obligation o on o.tenant = c.tenant and o.id = c.claim_id "
     "join batch b on b.tenant = o.tenant and b.id = o.batch_id "
     "where c.tenant = %s and not exists (select 1 from reissue r where r.tenant = c.tenant "
-    "and r.of_obligation = c.claim_id and r.made_at < %s) order by o.claim_no limit %s"
+    "and r.of_obligation = c.claim_id and r.made_at < %s and not exists (select 1 from reissue_undone e "
+    "where e.tenant = r.tenant and e.obligation_id = r.obligation_id and e.decided_at < %s)) "
+    "order by o.claim_no limit %s"
 )
 _SUSPENSE: Final = (
     "select *, count(*) over () as number, sum(left_fen) over ()::bigint as fen from ("
@@ -158,7 +160,7 @@ def account_months(connection: Connection, tenant: str, month: Month) -> list[Ac
 def _open(connection: Connection, tenant: str, ends: datetime) -> dict[str, Json]:
     batches = connection.exec_driver_sql(_BATCHES, (ends, tenant, ends)).all()
     instructions = connection.exec_driver_sql(_INSTRUCTIONS, (tenant, ends, ends, MOST_LISTED)).all()
-    returned = connection.exec_driver_sql(_RETURNED, (ends, tenant, ends, MOST_LISTED)).all()
+    returned = connection.exec_driver_sql(_RETURNED, (ends, tenant, ends, ends, MOST_LISTED)).all()
     suspense = connection.exec_driver_sql(_SUSPENSE, (ends, tenant, ends, MOST_LISTED)).all()
     return {
         "batches": {

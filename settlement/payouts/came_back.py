@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from settlement.payouts.outcomes import SURPLUS
+from settlement.payouts.reissue import UNDONE
 from tenants.kernel.canonical import Json, plain
 from tenants.kernel.money import Money
 
@@ -62,7 +63,8 @@ _LIST: Final = (
     "select o.id, o.claim_no, o.kind, o.scheme, o.mode, o.amount_fen, b.batch_no, i.id as instruction_id, x.outcome, "  # noqa: S608
     "x.at, (select d.cooling_through_on from account_correction k join account_correction_decision d "
     "on d.tenant = k.tenant and d.correction_id = k.id and d.outcome = 'approve' "
-    "where k.tenant = o.tenant and k.obligation_id = o.id order by d.decided_at desc limit 1) as cooling_through_on, "
+    "where k.tenant = o.tenant and k.obligation_id = o.id and not exists (select 1 from reissue r "
+    "where r.tenant = k.tenant and r.correction_id = k.id) order by d.decided_at desc limit 1) as cooling_through_on, "
     "exists (select 1 from account_correction k where k.tenant = o.tenant and k.obligation_id = o.id and not exists ("
     "select 1 from account_correction_decision d where d.tenant = k.tenant and d.correction_id = k.id)) as proposed, "
     f"{SURPLUS} as surplus from instruction_outcome x "
@@ -71,7 +73,8 @@ _LIST: Final = (
     "join obligation o on o.tenant = c.tenant and o.id = c.claim_id "
     "join batch b on b.tenant = i.tenant and b.id = i.batch_id "
     "where x.tenant = %s and x.outcome in ('returned', 'rejected') and o.id > %s and not exists ("
-    "select 1 from reissue r where r.tenant = o.tenant and r.of_obligation = o.id) order by o.id limit %s"
+    f"select 1 from reissue r where r.tenant = o.tenant and r.of_obligation = o.id and not {UNDONE}) "
+    "order by o.id limit %s"
 )
 
 

@@ -183,7 +183,8 @@ def reissue(connection: Connection, tenant: str, claim_id: UUID, office: Office,
         "select c.id, c.account_name, c.account_sealed, c.payee_digest, c.bank_name, c.cnaps, d.cooling_through_on "
         "from account_correction c "
         "join account_correction_decision d on d.tenant = c.tenant and d.correction_id = c.id "
-        "where c.tenant = %s and c.obligation_id = %s and d.outcome = 'approve' order by d.decided_at desc limit 1",
+        "where c.tenant = %s and c.obligation_id = %s and d.outcome = 'approve' and not exists ("
+        "select 1 from reissue r where r.tenant = c.tenant and r.correction_id = c.id) order by d.decided_at desc limit 1",
         (tenant, back.obligation_id),
     ).one_or_none()
     if approved is None:
@@ -199,12 +200,15 @@ def reissue(connection: Connection, tenant: str, claim_id: UUID, office: Office,
             f"The corrected account cools off through {approved.cooling_through_on}; it is paid from the next day on.",
         )
     made = _owe_again(connection, tenant, back.obligation_id, approved, office, at)
-    insert_rows(
-        connection,
-        "reissue",
-        ("tenant", "obligation_id", "of_obligation", "correction_id", "cooling_through_on", "made_by", "made_at"),
-        [(tenant, made, back.obligation_id, approved.id, approved.cooling_through_on, actor, at)],
-    )
+    connection.exec_driver_sql(
+        "insert into reissue "
+        "(tenant, obligation_id, of_obligation, attempt, correction_id, cooling_through_on, made_by, made_at) "
+        "select %s, %s, %s, count(*) + 1, %s, %s, %s, %s from reissue where tenant = %s and of_obligation = %s",
+        (
+            tenant, made, back.obligation_id, approved.id, approved.cooling_through_on, actor, at, tenant,
+            back.obligation_id,
+        ),
+    )  # fmt: skip
     _move(connection, tenant, back, made, at)
     tell_reissued(connection, tenant, made, at)
     details: dict[str, Json] = {
@@ -247,6 +251,10 @@ def correction_place(tenant: str, correction_id: UUID) -> Place:
     return Place("account_correction", "account_sealed", tenant, str(correction_id))
 
 
+UNDONE: Final = (
+    "exists (select 1 from reissue_undone e where e.tenant = r.tenant and e.obligation_id = r.obligation_id)"
+)
+"""That an upheld objection has undone the re-issue ``r``, so that what came back may be issued again once more."""
 _CORRECTIONS: Final = (
     "select c.id, c.obligation_id, c.account_name, c.account_tail, c.bank_name, c.cnaps, c.reason, c.proposed_by, "
     "c.proposed_at, d.outcome, d.decided_by, d.decided_at, d.reason, d.cooling_through_on from account_correction c "
@@ -254,9 +262,10 @@ _CORRECTIONS: Final = (
 )
 _CHAIN: Final = (
     "with recursive chain (id, step) as (select id, 0 from obligation where tenant = %s and id = %s union all "
-    "select r.obligation_id, c.step + 1 from chain c join reissue r on r.tenant = %s and r.of_obligation = c.id)"
+    "select r.obligation_id, c.step + 1 from chain c join reissue r on r.tenant = %s and r.of_obligation = c.id "
+    f"and not {UNDONE})"
 )
-"""The claim's obligation, and those that took it up again, in order."""
+"""The claim's obligation, and those that took it up again and stand, in order."""
 _LATEST: Final = (
     f"{_CHAIN} select o.id as obligation_id, o.claim_no, o.scheme, o.quota_year, o.amount_fen, "  # noqa: S608 - ours
     "o.batch_id, i.instruction_id, "

@@ -43,7 +43,7 @@ _OUTCOMES: Final = "with recursive " + _TELL.format(
     "from unnest(%(instructions)s::uuid[], %(events)s::text[]) with ordinality d (instruction_id, event, position) "
     "join instruction_claim c on c.tenant = %(tenant)s and c.instruction_id = d.instruction_id"
 )
-_REISSUED: Final = "with recursive " + _TELL.format(told="select 1::bigint, 'reissued'::text, %(obligation)s::uuid")
+_ONE: Final = "with recursive " + _TELL.format(told="select 1::bigint, %(event)s::text, %(obligation)s::uuid")
 
 
 def tell_outcomes(connection: Connection, tenant: str, outcomes: Sequence[tuple[UUID, str]], at: datetime) -> None:
@@ -56,4 +56,13 @@ def tell_outcomes(connection: Connection, tenant: str, outcomes: Sequence[tuple[
 
 def tell_reissued(connection: Connection, tenant: str, obligation_id: UUID, at: datetime) -> None:
     """Tell that what came back is owed again, by this obligation; it has no batch yet."""
-    connection.exec_driver_sql(_REISSUED, {"tenant": tenant, "obligation": obligation_id, "at": at})
+    _tell_one(connection, tenant, obligation_id, "reissued", at)
+
+
+def tell_upheld(connection: Connection, tenant: str, obligation_id: UUID, outcome: str, at: datetime) -> None:
+    """Tell how an upheld objection ended a payment that was in no batch: ``withdrawn`` for good, or ``returned``."""
+    _tell_one(connection, tenant, obligation_id, outcome, at)
+
+
+def _tell_one(connection: Connection, tenant: str, obligation_id: UUID, event: str, at: datetime) -> None:
+    connection.exec_driver_sql(_ONE, {"tenant": tenant, "obligation": obligation_id, "event": event, "at": at})
