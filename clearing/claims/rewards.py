@@ -32,7 +32,10 @@ GRANTED: Final = "provider_reward_pkey"
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A provider with the services of the year that vouchers supported and that were paid out; what it may get."""
+    """A provider with the services of the year that vouchers supported and that were paid out; what it may get.
+
+    ``granted``: what stands of its reward, zero where an objection to it was upheld; ``None`` where there was none.
+    """
 
     provider_uscc: str
     provider_name: str
@@ -83,7 +86,9 @@ def candidates(
     """At most ``limit`` providers behind the credit code ``after``: of claims of the year whose payment was ordered."""
     rows = work.connection.exec_driver_sql(
         "select c.provider_uscc, max(c.provider_name) as name, min(c.platform) as platform, "
-        "sum(c.base_fen)::bigint as fen, count(*) as claims, max(r.amount_fen) as granted "
+        "sum(c.base_fen)::bigint as fen, count(*) as claims, max((select coalesce(sum(x.amount_fen), 0)::bigint "
+        "from obligation g join obligation x on x.tenant = g.tenant and x.claim_no = g.claim_no and x.kind = g.kind "
+        "and x.released_at is null where g.tenant = r.tenant and g.id = r.obligation_id)) as granted "
         "from claim c join obligation o on o.tenant = c.tenant and o.id = c.id and o.released_at is null "
         "join batch b on b.tenant = o.tenant and b.id = o.batch_id and b.instructed_at is not null "
         "left join provider_reward r on r.tenant = c.tenant and r.scheme = c.scheme and r.year = c.quota_year "

@@ -176,6 +176,17 @@ BATCH_KINDS: Final[Words] = {
     "incentive": _l("服务机构奖励"),
     "home_region": _l("为对方区域垫付"),
 }
+FINDINGS: Final[Words] = {
+    "withdrawn": _l("撤销，不再拨付"),
+    "lowered": _l("核减后拨付"),
+    "returned": _l("退回，更正账户"),
+}
+OBJECTION_STATES: Final[Words] = {
+    "on_hold": _l("处理中"),
+    "resumed": _l("异议不成立，恢复拨付"),
+    "ended": _l("因其他原因结束"),
+    **FINDINGS,
+}
 EXPLANATIONS: Final[Words] = {
     "assign": _l("属于某条拨付指令"),
     "reversed": _l("收付相互抵销"),
@@ -233,10 +244,15 @@ DESK_KINDS: Final[Mapping[str, Words]] = {
     "remedy_outcome": REMEDY_OUTCOMES,
     "agreement_form": AGREEMENT_FORMS,
     "agreement_state": AGREEMENT_STATES,
+    "finding": FINDINGS,
+    "objection_state": OBJECTION_STATES,
 }
 DESK_DONE: Final[Words] = {
     "item-held": _l("已受理异议，该笔已移出批次并暂停。"),
     "item-resumed": _l("已作出处理，该笔进入下一批次。"),
+    "upholding-proposed": _l("认定已提出，须由另一人决定。"),
+    "upholding-approve": _l("异议成立，该笔已按认定处理。"),
+    "upholding-refuse": _l("未同意认定，该笔仍暂停。"),
     "remedy-proposed": _l("已提出处理方案，等待另一人决定。"),
     "remedy-decided": _l("已就处理方案作出决定。"),
     "case-taken": _l("已由您处理。"),

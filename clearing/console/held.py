@@ -9,7 +9,16 @@ from flask_babel import gettext as _
 from werkzeug.wrappers import Response as AnyResponse
 
 from clearing.api.frame import principal
-from clearing.api.held_items import ItemObjectionSchema, ResumeSchema, objected_by_caller, resumed_by_caller
+from clearing.api.held_items import (
+    FindingDecisionSchema,
+    FindingSchema,
+    ItemObjectionSchema,
+    ResumeSchema,
+    decided_by_caller,
+    objected_by_caller,
+    proposed_by_caller,
+    resumed_by_caller,
+)
 from clearing.api.noun import PageSchema, load
 from clearing.console.export import Column
 from clearing.console.forms import plain_form
@@ -18,6 +27,7 @@ from clearing.console.screen import act, as_api, screen, within
 from clearing.console.words import word
 from settlement.batches.batch import find_batch_by_number
 from settlement.batches.held_items import HeldItem, held_totals, list_held
+from settlement.batches.upholding import ENDS
 from tenants.kernel.canonical import plain
 from tenants.kernel.database import Work
 from tenants.kernel.errors import Problem
@@ -71,6 +81,31 @@ def resume(tenant: str, obligation_id: UUID) -> AnyResponse:
     return _acted(tenant, use_case, "item-resumed")
 
 
+@blueprint.post("/<tenant>/<uuid:obligation_id>/upholding")
+@as_api("held-items.propose_upholding")
+def propose(tenant: str, obligation_id: UUID) -> AnyResponse:
+    """Propose to uphold the objection."""
+
+    def use_case(work: Work) -> None:
+        given = load(FindingSchema(), plain_form("outcome", "keeps", "reason", required=("outcome", "reason")))
+        proposed_by_caller(work, tenant, obligation_id, given)
+
+    return _acted(tenant, use_case, "upholding-proposed")
+
+
+@blueprint.post("/<tenant>/<uuid:obligation_id>/upholding/decision")
+@as_api("held-items.decide_on_upholding")
+def decide(tenant: str, obligation_id: UUID) -> AnyResponse:
+    """Decide on it, as another person."""
+
+    def use_case(work: Work) -> None:
+        given = load(FindingDecisionSchema(), plain_form("outcome", "reason", required=("outcome",)))
+        decided_by_caller(work, tenant, obligation_id, given)
+
+    done = "upholding-refuse" if request.form.get("outcome") == "refuse" else "upholding-approve"
+    return _acted(tenant, use_case, done)
+
+
 def _acted(tenant: str, use_case: Callable[[Work], None], done: str) -> AnyResponse:
     return act(
         lambda: within(use_case, (tenant,)),
@@ -81,7 +116,7 @@ def _acted(tenant: str, use_case: Callable[[Work], None], done: str) -> AnyRespo
 
 def _page(tenant: str, problem: Problem | None = None) -> Response:
     given = request.form if problem is not None else {}
-    return shown("held.html", _listing(tenant).page(), problem, tenant=tenant, given=given)
+    return shown("held.html", _listing(tenant).page(), problem, tenant=tenant, given=given, ends=ENDS)
 
 
 def _listing(tenant: str) -> Listing[HeldItem, UUID]:
@@ -108,4 +143,5 @@ def _columns() -> tuple[Column[HeldItem], ...]:
         Column(_("异议"), lambda item: item.reason),
         Column(_("异议人"), lambda item: item.made_by),
         Column(_("暂停时间"), lambda item: str(plain(item.held_at))),
+        Column(_("待决定的认定"), lambda item: word("finding", item.finding)),
     )

@@ -7,12 +7,14 @@ from clearing.verification.claim_money import in_transit, place_of_transfer, sho
 from clearing.verification.context import Context
 from clearing.verification.difference import Difference, compared, differs
 from clearing.verification.dossiers import Dossier
-from clearing.verification.held_items import held_differences, taken_out
+from clearing.verification.held_items import held_differences, taken_out, upheld_at
 from clearing.verification.snapshot import Row
 from tenants.kernel.money import Money
 
 TAKEN_BACK: Final = "matching taken back"
 """Why a linked region's obligation ended, or left its batch."""
+UPHELD: Final = "objection upheld"
+"""Why the transfers of an item were taken back whose objection was right."""
 
 
 def derived_differences(dossier: Dossier, row: Row, context: Context) -> Iterator[Difference]:
@@ -53,7 +55,12 @@ def derived_differences(dossier: Dossier, row: Row, context: Context) -> Iterato
 def _money(dossier: Dossier, row: Row, context: Context) -> Iterator[Difference]:
     """What it comes from, and from there on what becomes of every payment."""
     first = (origin_account(row), f"obligations/{row.scheme}/{row.quota_year}", row.amount_fen)
-    taken_back = row.kind == "matching" and row.released_at is not None
+    upheld = upheld_at(dossier)
+    if row.kind == "incentive" and row.released_at != (upheld and upheld.decided_at):
+        place = f"obligation/{row.tenant}/{row.id}/released_at"
+        yield differs("obligation.money", place, upheld and upheld.decided_at, row.released_at)
+    reason = UPHELD if row.kind == "incentive" else TAKEN_BACK
+    taken_back = row.kind in {"matching", "incentive"} and row.released_at is not None
     expected = [] if taken_back else sorted([first, *in_transit(dossier, row, context)])
     found = standing_flows(dossier)
     if found != expected:
@@ -61,7 +68,7 @@ def _money(dossier: Dossier, row: Row, context: Context) -> Iterator[Difference]
         yield differs("obligation.money", place, shown_flows(expected), shown_flows(found))
     for each in dossier["ledger_transfer"]:
         if taken_back and each.reverses is not None:
-            if (each.at, each.reason) != (row.released_at, TAKEN_BACK):
+            if (each.at, each.reason) != (row.released_at, reason):
                 yield differs("obligation.money", f"{place_of_transfer(each)}/at", row.released_at, each.at)
         elif (each.debit, each.credit, each.amount_fen) != first:
             yield from witnessed(dossier, each, context)

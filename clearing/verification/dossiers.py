@@ -92,12 +92,21 @@ select tenant, claim_id, id, batch_id, made_by, made_at, reason, contact_sealed,
   from objection order by tenant, claim_id, made_at, id
 """
 _OBJECTIONS_RESOLVED: Final = """
-select tenant, obligation_id, objection_id, reason, resolved_by, resolved_at
+select tenant, obligation_id, objection_id, reason, resolved_by, resolved_at, upholding_id
   from objection_resolution order by tenant, obligation_id, resolved_at, objection_id
+"""
+_UPHOLDINGS: Final = """
+select tenant, obligation_id, id, objection_id, outcome, keeps_fen, reason, proposed_by, proposed_at
+  from objection_upholding order by tenant, obligation_id, proposed_at, id
+"""
+_UPHOLDING_DECISIONS: Final = """
+select tenant, obligation_id, upholding_id, objection_id, proposed_by, outcome, reason, instead_id, decided_by, decided_at
+  from objection_upholding_decision order by tenant, obligation_id, decided_at, upholding_id
 """
 _NOTICES: Final = """
 select tenant, subject_id, id, kind, platform, payload, created_at
-  from outbox where kind not in ('payout.paid', 'payout.returned', 'payout.rejected', 'payout.reissued')
+  from outbox where kind not in
+       ('payout.paid', 'payout.returned', 'payout.rejected', 'payout.reissued', 'payout.withdrawn')
  order by tenant, subject_id, created_at, id
 """
 _RESERVATIONS: Final = """
@@ -161,7 +170,7 @@ select tenant, correction_id, proposed_by, outcome, reason, cooling_through_on, 
   from account_correction_decision order by tenant, correction_id
 """
 _REISSUES: Final = """
-select tenant, obligation_id, of_obligation, correction_id, cooling_through_on, made_by, made_at
+select tenant, obligation_id, of_obligation, attempt, correction_id, cooling_through_on, made_by, made_at
   from reissue order by tenant, obligation_id
 """
 _SETTLEMENTS: Final = """
@@ -193,7 +202,19 @@ select tenant, clawback_id, id, amount_fen, bank_reference, recorded_by, recorde
   from clawback_recovery order by tenant, clawback_id, recorded_at, id
 """
 _ASKED_BACK: Final = """
-select tenant, claim_id, sum(amount_fen)::bigint as amount_fen from clawback group by 1, 2 order by 1, 2
+with recursive given_up (tenant, id, amount_fen) as (
+    select o.tenant, o.id, o.amount_fen from objection_upholding u
+      join objection_upholding_decision d on d.tenant = u.tenant and d.upholding_id = u.id and d.outcome = 'approve'
+      join obligation o on o.tenant = u.tenant and o.id = u.obligation_id and o.kind = 'reissue'
+     where u.outcome = 'withdrawn'
+    union all
+    select r.tenant, r.of_obligation, g.amount_fen
+      from given_up g join reissue r on r.tenant = g.tenant and r.obligation_id = g.id)
+select tenant, claim_id, sum(amount_fen)::bigint as amount_fen from (
+    select tenant, claim_id, amount_fen from clawback
+    union all
+    select g.tenant, g.id, g.amount_fen from given_up g join claim c on c.tenant = g.tenant and c.id = g.id) back
+ group by 1, 2 order by 1, 2
 """
 _OUTCOMES: Final = """
 select c.tenant, c.claim_id, o.instruction_id as id, o.outcome, o.at
@@ -216,6 +237,8 @@ _STREAMS: Final[Mapping[str, tuple[str, int]]] = {
     "batch_item": (_ITEMS, ROWS_AT_ONCE),
     "objection": (_OBJECTIONS, ROWS_AT_ONCE),
     "objection_resolution": (_OBJECTIONS_RESOLVED, ROWS_AT_ONCE),
+    "objection_upholding": (_UPHOLDINGS, ROWS_AT_ONCE),
+    "objection_upholding_decision": (_UPHOLDING_DECISIONS, ROWS_AT_ONCE),
     "outbox": (_NOTICES, ROWS_AT_ONCE),
     "reservation": (_RESERVATIONS, ROWS_AT_ONCE),
     "support_record": (_SUPPORT, ROWS_AT_ONCE),

@@ -9,7 +9,7 @@ from uuid import NAMESPACE_OID, UUID, uuid5
 from clearing.verification.context import Context
 from clearing.verification.difference import Difference, compared, differs
 from clearing.verification.entries import SHANGHAI, Entry
-from clearing.verification.matching_back import back_differences, changes_of, replaced
+from clearing.verification.matching_back import back_differences, changes_of, ended_by, replaced
 from clearing.verification.matching_recoveries import recovery_differences
 from clearing.verification.snapshot import Row, Snapshot
 from clearing.verification.terms import in_force
@@ -137,7 +137,7 @@ def _handed(row: Row, changes: list[Entry], secrets: OpenedSecrets | None) -> It
     pairs = {name: (getattr(row, f"o_{name}"), getattr(row, f"h_{name}")) for name in _COPIED}
     owed_fen = row.amount_fen - row.waiting_fen - row.freed_fen
     opened = next((each for each in changes if each.details.get("instead") == str(row.obligation_id)), None)
-    ended = None if owed_fen else changes[-1] if changes else None
+    ended = None if owed_fen else ended_by(changes)
     pairs |= {
         "kind": ("matching", row.kind), "funder": (row.tenant, row.funder), "origin_id": (row.claim_id, row.origin_id),
         "due_on": (row.due_on, row.h_due_on),

@@ -13,7 +13,10 @@ from tenants.kernel.canonical import plain
 
 _TAKEN_BACK: Final = "matching.taken_back"
 _DUE_AGAIN: Final = "matching.due_again"
-_REASONS: Final = {_TAKEN_BACK: "matching taken back", _DUE_AGAIN: "matching due again"}
+_FREED: Final = "matching.freed"
+_REASONS: Final = {
+    _TAKEN_BACK: "matching taken back", _DUE_AGAIN: "matching due again", _FREED: "matching freed",
+}  # fmt: skip
 
 
 def changes_of(row: Row, context: Context) -> list[Entry]:
@@ -22,12 +25,17 @@ def changes_of(row: Row, context: Context) -> list[Entry]:
     return [each for each in context.settings.get((row.tenant, subject), ()) if each.action in _REASONS]
 
 
+def ended_by(changes: list[Entry]) -> Entry | None:
+    """The change that ended the last obligation, where nothing is owed; that waiting matching was freed ended none."""
+    return next((each for each in reversed(changes) if each.action != _FREED), None)
+
+
 def replaced(row: Row, changes: list[Entry]) -> dict[tuple[str, UUID], Entry]:
     """The linked tenant's obligations that ended with a change, each with the change that ended it first."""
     found: dict[tuple[str, UUID], Entry] = {}
     for entry in changes:
         old = entry.details.get("obligation")
-        if old is not None and entry.details.get("as") != "recover":
+        if old is not None and entry.details.get("as") != "recover" and entry.action != _FREED:
             found.setdefault((row.linked, UUID(old)), entry)
     return found
 
@@ -40,8 +48,12 @@ def back_differences(
     expected, account = [], f"{row.scheme}/{row.quota_year}/{row.division}"
     for entry in changes:
         said, fen = entry.details, fen_of(entry.details["amount"])
-        amounts[said["as"]] += fen if entry.action == _TAKEN_BACK else -fen
+        amounts[said["as"]] += -fen if entry.action == _DUE_AGAIN else fen
         if said["as"] == "recover":
+            continue
+        if entry.action == _FREED:
+            amounts["waiting"] -= fen
+            expected.append((entry, (f"matching-waiting/{account}", "matching/"), fen))
             continue
         sides = (f"matching-payable/{account}", "matching-waiting/" if said["as"] == "waiting" else "matching/")
         expected.append((entry, sides if entry.action == _TAKEN_BACK else sides[::-1], fen))

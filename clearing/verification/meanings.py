@@ -196,6 +196,10 @@ MEANINGS: Final[Mapping[str, Text]] = {
     "number.series": Text("编号不连续或重复", "the series has gaps or repetitions"),
     "objection.contact": Text("加密保存的联系方式无法读取", "the sealed contact does not open"),
     "objection.count": Text("异议缺少或多余", "objections are missing or too many"),
+    "objection.finding": Text(
+        "异议成立的认定或决定与审计链不一致", "what was found on an objection is not as the audit chain tells"
+    ),
+    "objection.four_eyes": Text("提出认定的人自己作了决定", "who proposed to uphold an objection decided on it"),
     "objection.held": Text("暂停与异议不一致", "what is on hold is not what an objection holds"),
     "objection.resolved": Text(
         "异议的处理与审计链不一致", "the decision on the objection is not as the audit chain tells"

@@ -12,7 +12,8 @@ with numbered as (
            claim_no as number from claim
     union all
     select 'reward', tenant, regexp_match(claim_no, '^RW-([A-Z]{2,5})-([0-9]{4})-([0-9]{4,})$'), claim_no
-      from obligation where kind = 'incentive'
+      from obligation o where kind = 'incentive' and not exists (
+           select 1 from objection_upholding_decision d where d.tenant = o.tenant and d.instead_id = o.id)
     union all
     select 'batch', tenant, regexp_match(batch_no, '^BT-([A-Z]{2,5})-([0-9]{4})-([0-9]{4,})$'), batch_no from batch
     union all

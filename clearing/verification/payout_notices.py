@@ -21,7 +21,11 @@ events as (
       join instruction i on i.tenant = x.tenant and i.id = x.instruction_id
      where x.outcome <> 'accepted'
     union all
-    select r.tenant, 'payout.reissued', r.obligation_id, null, null, r.made_at from reissue r),
+    select r.tenant, 'payout.reissued', r.obligation_id, null, null, r.made_at from reissue r
+    union all -- an upheld objection ended it
+    select u.tenant, 'payout.' || u.outcome, u.obligation_id, null, null, d.decided_at
+      from objection_upholding u join objection_upholding_decision d on d.tenant = u.tenant and d.upholding_id = u.id
+     where d.outcome = 'approve' and u.outcome in ('withdrawn', 'returned')),
 worded as (
     select e.tenant, e.kind, o.platform, coalesce(f.origin_id, f.id) as subject_id, e.at,
            format('{"amount":"%s","batch_id":%s,"batch_no":%s,"claim_id":"%s","claim_no":"%s",'
@@ -41,7 +45,8 @@ expected as (
 found as (
     select id, tenant, kind, platform, subject_id, payload, created_at as at,
            row_number() over (partition by tenant, kind, platform, subject_id, payload, created_at order by id) as time
-      from outbox where kind in ('payout.paid', 'payout.returned', 'payout.rejected', 'payout.reissued'))
+      from outbox where kind in
+           ('payout.paid', 'payout.returned', 'payout.rejected', 'payout.reissued', 'payout.withdrawn'))
 select coalesce(e.tenant, f.tenant) as tenant, coalesce(e.subject_id, f.subject_id) as subject_id, f.id,
        case when e.tenant is not null then (e.kind, e.platform, e.payload, e.at)::text end as expected,
        case when f.tenant is not null then (f.kind, f.platform, f.payload, f.at)::text end as found

@@ -14,7 +14,17 @@ from clearing.verification.terms import Policies
 from tenants.kernel.money import Money
 
 _TAKEN: Final = """
-with shared as (
+with recursive upheld as ( -- what of rewards and payments issued again is not paid
+    select o.tenant, o.id, o.kind, o.scheme, o.quota_year, o.amount_fen - u.keeps_fen as fen from objection_upholding u
+      join objection_upholding_decision d on d.tenant = u.tenant and d.upholding_id = u.id and d.outcome = 'approve'
+      join obligation o on o.tenant = u.tenant and o.id = u.obligation_id
+     where o.kind = 'incentive' or (o.kind = 'reissue' and u.outcome = 'withdrawn')),
+given_up (tenant, id, fen) as (
+    select tenant, id, fen from upheld where kind = 'reissue'
+    union all
+    select r.tenant, r.of_obligation, g.fen
+      from given_up g join reissue r on r.tenant = g.tenant and r.obligation_id = g.id),
+shared as (
     select * from unnest(%s::text[], %s::text[], %s::text[]) as s(tenant, version, cap)),
 live as (
     select c.tenant, c.scheme || '/' || c.quota_year as year,
@@ -32,6 +42,11 @@ live as (
            c.enterprise_uscc, -r.amount_fen
       from clawback_recovery r join clawback k on k.tenant = r.tenant and k.id = r.clawback_id
       join claim c on c.tenant = k.tenant and c.id = k.claim_id
+      left join shared s on s.tenant = c.tenant and s.version = c.policy_version
+    union all -- and what came back and is never paid
+    select c.tenant, c.scheme || '/' || c.quota_year, coalesce(s.cap, c.scheme) || '/' || c.quota_year,
+           c.enterprise_uscc, -g.fen
+      from given_up g join claim c on c.tenant = g.tenant and c.id = g.id
       left join shared s on s.tenant = c.tenant and s.version = c.policy_version),
 wanted as (
     select tenant, 'quota/' || capped || '/' || uscc as code, sum(fen) as fen from live group by 1, 2
@@ -39,7 +54,12 @@ wanted as (
     select tenant, 'budget/' || year, sum(fen) from (
         select tenant, year, fen from live
         union all
-        select tenant, scheme || '/' || year, amount_fen from provider_reward) spent group by 1, 2),
+        select tenant, scheme || '/' || year, amount_fen from provider_reward
+        union all
+        select tenant, scheme || '/' || quota_year, -fen from upheld where kind = 'incentive'
+        union all
+        select g.tenant, o.scheme || '/' || o.quota_year, -g.fen from given_up g
+          join obligation o on o.tenant = g.tenant and o.id = g.id and o.kind = 'incentive') spent group by 1, 2),
 appropriated as (
     select tenant, case debit when 'treasury' then credit else debit end as code,
            sum(case debit when 'treasury' then amount_fen else -amount_fen end) as fen

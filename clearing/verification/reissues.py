@@ -5,12 +5,20 @@ from typing import Any, Final
 from uuid import UUID
 
 from clearing.verification.claim_content import mask
-from clearing.verification.claim_money import in_transit, place_of_transfer, shown_flows, standing_flows, witnessed
+from clearing.verification.claim_money import (
+    Flow,
+    in_transit,
+    place_of_transfer,
+    shown_flows,
+    standing_flows,
+    witnessed,
+)
 from clearing.verification.context import Context
 from clearing.verification.difference import Difference, compared, differs
 from clearing.verification.dossiers import Dossier
 from clearing.verification.entries import Entry
-from clearing.verification.held_items import held_differences, taken_out
+from clearing.verification.derived import UPHELD
+from clearing.verification.held_items import held_differences, taken_out, upheld_at
 from clearing.verification.notices import notice_differences
 from clearing.verification.snapshot import Row, Snapshot
 from tenants.kernel.canonical import canonical_bytes
@@ -32,8 +40,12 @@ select r.tenant, r.obligation_id, c.account_sealed, c.id as correction_id,
        exists (select 1 from instruction_claim i join instruction_outcome x on x.tenant = i.tenant
                 and x.instruction_id = i.instruction_id and x.outcome in ('returned', 'rejected')
                 where i.tenant = r.tenant and i.claim_id = r.of_obligation and x.at <= r.made_at) as came_back,
-       count(*) over (partition by r.tenant, r.of_obligation) as times
+       count(*) filter (where e.obligation_id is null) over (partition by r.tenant, r.of_obligation) as times,
+       max(r.attempt) over (partition by r.tenant, r.of_obligation) as last_attempt,
+       row_number() over (partition by r.tenant, r.of_obligation order by r.made_at, r.attempt) as number, r.attempt,
+       e.obligation_id is not null as undone
   from reissue r
+  left join reissue_undone e on e.tenant = r.tenant and e.obligation_id = r.obligation_id
   left join obligation o on o.tenant = r.tenant and o.id = r.obligation_id
   left join obligation f on f.tenant = r.tenant and f.id = r.of_obligation
   left join account_correction c on c.tenant = r.tenant and c.id = r.correction_id
@@ -61,9 +73,12 @@ def link_differences(snapshot: Snapshot) -> Iterator[Difference]:
             yield differs("reissue.row", place, row.first, row.again)
         if row.paid_to != row.corrected:
             yield differs("reissue.row", place, row.corrected, row.paid_to)
-        if not (row.cooled_off and row.came_back and row.times == 1):
-            found = (row.cooled_off, row.came_back, row.times)
-            yield differs("reissue.once", f"reissue/{row.tenant}/{row.obligation_id}", (True, True, 1), found)
+        standing = row.times == 1 or (row.times == 0 and row.undone)
+        last = row.undone or row.attempt == row.last_attempt
+        if not (row.cooled_off and row.came_back and standing and last and row.attempt == row.number):
+            found = (row.cooled_off, row.came_back, row.times, row.attempt)
+            wanted = (True, True, 1, row.number)
+            yield differs("reissue.once", f"reissue/{row.tenant}/{row.obligation_id}", wanted, found)
     for row in snapshot.stream(_LOST):
         yield differs("reissue.unwitnessed", f"reissue/{row.tenant}/{row.subject_id}", "one row", None)
     for row in snapshot.stream(_CORRECTED):
@@ -169,7 +184,8 @@ def reissue_differences(dossier: Dossier, row: Row, context: Context) -> Iterato
 
 def _items(dossier: Dossier, obligation: Row, context: Context) -> Iterator[Difference]:
     live = [item.batch_id for item in dossier["batch_item"] if item.removed_at is None]
-    if [obligation.batch_id] != (live or [None]) or obligation.released_at is not None:
+    upheld = upheld_at(dossier)
+    if [obligation.batch_id] != (live or [None]) or obligation.released_at != (upheld and upheld.decided_at):
         place = f"obligation/{obligation.tenant}/{obligation.id}/batch_id"
         yield differs("obligation.batch", place, live or None, obligation.batch_id)
     for item in dossier["batch_item"]:
@@ -206,18 +222,36 @@ def _account(dossier: Dossier, row: Row, obligation: Row, context: Context) -> I
 def _money(dossier: Dossier, row: Row, obligation: Row, context: Context) -> Iterator[Difference]:
     year = f"{obligation.scheme}/{obligation.quota_year}"
     again = (f"returned/{year}", f"obligations/{year}", obligation.amount_fen)
+    ended = upheld_at(dossier)
     owed = sorted([again, *in_transit(dossier, obligation, context)])
+    if ended is not None:
+        owed = _given_up(dossier, year, obligation)
     standing = standing_flows(dossier)
     if standing != owed:
         place = f"ledger_transfer/{dossier.tenant}/{obligation.claim_no}"
         yield differs("claim.owed", place, shown_flows(owed), shown_flows(standing))
     for transfer in dossier["ledger_transfer"]:
+        if ended is not None and transfer.at == ended.decided_at and transfer.reason == UPHELD:
+            continue
         if transfer.debit.startswith("returned/"):
             if (transfer.at, transfer.reason, transfer.reverses) != (row.made_at, "reissue", None):
                 found = (transfer.at, transfer.reason)
                 yield differs("transfer.witness", place_of_transfer(transfer), "its re-issue", found)
         else:
             yield from witnessed(dossier, transfer, context)
+
+
+def _given_up(dossier: Dossier, year: str, obligation: Row) -> list[Flow]:
+    """Of one whose objection was right: nothing where it is back, else what went to the budget and the quota."""
+    upheld = upheld_at(dossier)
+    if not any(each.outcome == "withdrawn" for each in dossier["objection_upholding"] if upheld and each.id == upheld.upholding_id):
+        return []
+    quota = [
+        (each.debit, each.credit, obligation.amount_fen)
+        for each in dossier["ledger_transfer"]
+        if each.debit.startswith("quota-used/") and each.credit.startswith("quota/")
+    ]  # whose quota it is, and that it is given back for a claim only, the sums of the quotas show
+    return sorted([(f"returned/{year}", f"budget/{year}", obligation.amount_fen), *quota[:1]])
 
 
 def _uuid(text: object) -> UUID | None:

@@ -141,6 +141,7 @@ NEVER_CHANGED = {
     "objection", "instruction", "instruction_claim", "batch_file", "batch_file_part", "clearing_debt",
     "clearing_cell", "clearing_order", "clearing_order_part", "clearing_order_file", "clearing_order_outcome",
     "clearing_remedy", "clearing_remedy_decision", "clearing_order_end", "clearing_carry", "objection_resolution",
+    "objection_upholding", "objection_upholding_decision",
     "bank_submission", "bank_call", "bank_answer", "bank_statement",
     "bank_statement_part", "bank_line", "instruction_outcome", "account_correction", "account_correction_decision",
     "reissue", "first_release", "release_signature", "provider_reward", "receipt", "clawback", "clawback_recovery",

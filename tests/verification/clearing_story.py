@@ -3,6 +3,7 @@
 from tenants.kernel.money import Money
 from tests.verification.order_story import carry_on, order_anew, settle_by_bank
 from tests.verification.story import Body, Story
+from tests.verification.upheld_story import first_number, object_to, uphold
 
 
 def clear_between_regions(story: Story) -> None:
@@ -43,6 +44,7 @@ def clear_between_regions(story: Story) -> None:
     matching = story.cut("wujiang", "provincial", kind="matching")
     assert matching["count"] > 0, "no enterprise of Wujiang was awarded anything by Jiangsu"
     story.step("maker", "wujiang", matching, "publish")
+    uphold(story, "wujiang", object_to(story, matching, first_number(story, matching)), "lowered", "0.50")
     _pay_for_wujiang(story)
     _match(story, matching)
     settle_by_bank(story, _close_window(story, "6000.00"))
@@ -89,6 +91,10 @@ def reward_the_year(story: Story) -> None:
         batch = story.cut("jiangsu", "provincial", "cross_redemption", kind="incentive")
         assert batch["count"] == 1
         story.step("maker", "jiangsu", batch, "publish")
+    items = story.call("maker", "GET", "/v1/tenants/jiangsu/held-items").get_json()["items"]
+    held = next(each for each in items if each["claim_no"] == second)
+    uphold(story, "jiangsu", held, "withdrawn", said="refuse")
+    uphold(story, "jiangsu", held, "lowered", "0.01")
 
 
 def _numbers(story: Story, batch: Body) -> list[str]:
