@@ -86,9 +86,10 @@ def candidates(
     """At most ``limit`` providers behind the credit code ``after``: of claims of the year whose payment was ordered."""
     rows = work.connection.exec_driver_sql(
         "select c.provider_uscc, max(c.provider_name) as name, min(c.platform) as platform, "
-        "sum(c.base_fen)::bigint as fen, count(*) as claims, max((select coalesce(sum(x.amount_fen), 0)::bigint "
+        "sum(c.base_fen)::bigint as fen, count(*) as claims, "
+        "max(case when r.obligation_id is not null then (select coalesce(sum(x.amount_fen), 0)::bigint "
         "from obligation g join obligation x on x.tenant = g.tenant and x.claim_no = g.claim_no and x.kind = g.kind "
-        "and x.released_at is null where g.tenant = r.tenant and g.id = r.obligation_id)) as granted "
+        "and x.released_at is null where g.tenant = r.tenant and g.id = r.obligation_id) end) as granted "
         "from claim c join obligation o on o.tenant = c.tenant and o.id = c.id and o.released_at is null "
         "join batch b on b.tenant = o.tenant and b.id = o.batch_id and b.instructed_at is not null "
         "left join provider_reward r on r.tenant = c.tenant and r.scheme = c.scheme and r.year = c.quota_year "
