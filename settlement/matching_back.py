@@ -153,7 +153,10 @@ def free_waiting(connection: Connection, tenant: str, claim_id: UUID, back: Back
     for row in connection.exec_driver_sql(LOCKED, (tenant, [claim_id])).all():
         if not row.waiting_fen:
             continue
-        waited, standing_fen = Money(row.waiting_fen), row.amount_fen - row.waiting_fen - row.freed_fen - row.recover_fen
+        waited, standing_fen = (
+            Money(row.waiting_fen),
+            row.amount_fen - row.waiting_fen - row.freed_fen - row.recover_fen,
+        )
         _book(connection, row, _waiting(row), row.cap, waited, FREED, back.at)
         _write(
             connection, row, {"waiting_fen": 0, "freed_fen": row.freed_fen + waited.fen}, None, row.due_on, back

@@ -24,7 +24,14 @@ from clearing.api.noun import (
     read_cursor,
     too_large,
 )
-from clearing.claims.objections import Complaint, notice_is_open, notice_of, object_publicly
+from clearing.claims.objections import (
+    Complaint,
+    Outcome,
+    notice_is_open,
+    notice_of,
+    object_publicly,
+    outcomes_of,
+)
 from connectors.leaf import PatternField, TextField
 from settlement.batches.batch import Batch, BatchItem, list_items, published_batches
 from tenants.kernel.canonical import Json, canonical_bytes, plain
@@ -49,6 +56,16 @@ MODES: Final = {
     "common_use": Text("通用（兑付给企业）", "common use, paid to the enterprise"),
     "cross_redemption": Text("通兑（兑付给服务机构）", "cross-redemption, paid to the provider"),
 }
+
+OUTCOMES: Final = {
+    "on_hold": Text("异议处理中", "being looked into"),
+    "resumed": Text("异议不成立，恢复拨付", "objection dismissed, to be paid"),
+    "withdrawn": Text("异议成立，不予拨付", "objection upheld, not paid"),
+    "lowered": Text("异议成立，核减后拨付", "objection upheld, less is paid"),
+    "returned": Text("异议成立，更正账户后另行公示", "objection upheld, another account is announced"),
+    "ended": Text("因其他原因不予拨付", "not paid for another reason"),
+}
+"""What everybody is told of an objection's outcome."""
 
 Result = TypeVar("Result")
 
@@ -84,6 +101,8 @@ class Shown:
     is_open: bool
     tenant: Text
     items: list[BatchItem]
+    outcomes: list[Outcome]
+    """What became of the items that objections took out."""
 
 
 @blueprint.get("")
@@ -170,7 +189,7 @@ def _shown(tenant: str, batch_no: str, after_line: int, limit: int) -> Shown:
     def use_case(work: Work) -> Shown:
         batch = notice_of(work, tenant, batch_no)
         items = list_items(work.connection, batch, after_line, limit + 1, removed=False)
-        return Shown(batch, notice_is_open(work, batch), names, items)
+        return Shown(batch, notice_is_open(work, batch), names, items, outcomes_of(work, batch))
 
     return _read((tenant,), use_case)
 
@@ -185,6 +204,7 @@ def _page(shown: Shown, limit: int, *, received: bool = False, problem: Problem 
         mode=MODES[shown.batch.mode],
         scheme=_scheme(shown.batch.tenant, shown.batch.scheme),
         items=shown.items[:limit],
+        outcomes=[(each.claim_no, OUTCOMES[each.state]) for each in shown.outcomes],
         next_cursor=following,
         received=received,
         problem=problem,
@@ -219,7 +239,10 @@ def _summary(batch: Batch) -> dict[str, Json]:
 def _notice_json(shown: Shown, limit: int) -> dict[str, Json]:
     paged = page(shown.items, limit, _item_json, lambda item: str(item.line))
     objections = f"/notices/{shown.batch.tenant}/{shown.batch.batch_no}/objections"
-    return {**_summary(shown.batch), "open": shown.is_open, "objections": objections, **paged}
+    outcomes: list[Json] = [each.json() for each in shown.outcomes]
+    return {
+        **_summary(shown.batch), "open": shown.is_open, "objections": objections, "outcomes": outcomes, **paged,
+    }  # fmt: skip
 
 
 def _item_json(item: BatchItem) -> dict[str, Json]:

@@ -15,6 +15,7 @@ from clearing.claims.vault import Vault
 from settlement.batches.batch import Batch, find_batch_by_number
 from settlement.batches.batch_states import OBJECT
 from settlement.batches.batch_steps import CANCELLED, not_in_publicity, take_out
+from settlement.matching_back import TAKEN_BACK
 from tenants.kernel.canonical import Json, canonical_bytes
 from tenants.kernel.change import Change, record
 from tenants.kernel.clock import shanghai_day
@@ -32,6 +33,8 @@ WINDOW: Final = timedelta(hours=1)
 PER_SOURCE: Final = 5
 PER_TENANT: Final = 50
 """How many objections from one address, and from the public at all, a tenant takes within ``WINDOW``."""
+MOST_TOLD: Final = 500
+"""How many outcomes of objections a notice shows."""
 
 _SOURCE: Final = b"objection-source\x00"
 
@@ -117,6 +120,39 @@ def notice_of(work: Work, tenant: str, batch_no: str) -> Batch:
     if batch.published_on is None or batch.state == CANCELLED:
         raise not_found("公示", "notice")
     return batch
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one item that an objection took out of a batch.
+
+    ``state``: ``on_hold``; ``resumed``: to be paid; ``withdrawn``, ``lowered`` or ``returned``: the objection was right;
+    ``ended``: it is not paid for another reason.
+    """
+
+    claim_no: str
+    state: str
+
+    def json(self) -> dict[str, Json]:
+        """As everybody may read it: nothing of who objected, and why."""
+        return {"claim_no": self.claim_no, "state": self.state}
+
+
+def outcomes_of(work: Work, batch: Batch) -> list[Outcome]:
+    """What became of the objections to the batch's items, in the order in which they were made; ``MOST_TOLD`` at most."""
+    rows = work.connection.exec_driver_sql(
+        "select o.claim_no, case when o.kind is null then case when c.state in ('on_hold', 'needs_correction') "
+        "then 'on_hold' when c.state in ('rejected', 'withdrawn') then 'withdrawn' else 'resumed' end "
+        "when r.objection_id is null then 'on_hold' when u.outcome is not null then u.outcome "
+        "when r.reason = %s then 'ended' else 'resumed' end as state "
+        "from objection j join obligation o on o.tenant = j.tenant and o.id = j.claim_id "
+        "left join claim c on c.tenant = j.tenant and c.id = j.claim_id "
+        "left join objection_resolution r on r.tenant = j.tenant and r.objection_id = j.id "
+        "left join objection_upholding u on u.tenant = j.tenant and u.id = r.upholding_id "
+        "where j.tenant = %s and j.batch_id = %s order by j.made_at, j.id limit %s",
+        (TAKEN_BACK, batch.tenant, batch.id, MOST_TOLD),
+    )
+    return [Outcome(row.claim_no, row.state) for row in rows]
 
 
 def notice_is_open(work: Work, batch: Batch) -> bool:

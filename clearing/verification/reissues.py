@@ -244,7 +244,11 @@ def _money(dossier: Dossier, row: Row, obligation: Row, context: Context) -> Ite
 def _given_up(dossier: Dossier, year: str, obligation: Row) -> list[Flow]:
     """Of one whose objection was right: nothing where it is back, else what went to the budget and the quota."""
     upheld = upheld_at(dossier)
-    if not any(each.outcome == "withdrawn" for each in dossier["objection_upholding"] if upheld and each.id == upheld.upholding_id):
+    if not any(
+        each.outcome == "withdrawn"
+        for each in dossier["objection_upholding"]
+        if upheld and each.id == upheld.upholding_id
+    ):
         return []
     quota = [
         (each.debit, each.credit, obligation.amount_fen)

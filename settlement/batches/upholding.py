@@ -128,7 +128,11 @@ def find_open(connection: Connection, tenant: str, objection_id: UUID) -> Uphold
 
 
 def decide(
-    connection: Connection, tenant: str, obligation_id: UUID, said: Said, end: Callable[[HeldItem, Upholding], UUID | None]
+    connection: Connection,
+    tenant: str,
+    obligation_id: UUID,
+    said: Said,
+    end: Callable[[HeldItem, Upholding], UUID | None],
 ) -> Upholding:
     """Decide on the open finding; where it is approved, ``end`` ends the item, and answers what is owed instead.
 
