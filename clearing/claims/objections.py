@@ -126,8 +126,8 @@ def notice_of(work: Work, tenant: str, batch_no: str) -> Batch:
 class Outcome:
     """What became of one item that an objection took out of a batch.
 
-    ``state``: ``on_hold``; ``resumed``: to be paid; ``withdrawn``, ``lowered`` or ``returned``: the objection was right;
-    ``ended``: it is not paid for another reason.
+    ``state``: ``on_hold``; ``resumed``: to be paid; ``withdrawn``, ``lowered`` or ``returned``: the objection was
+    right; ``ended``: it is not paid for another reason.
     """
 
     claim_no: str
@@ -139,7 +139,7 @@ class Outcome:
 
 
 def outcomes_of(work: Work, batch: Batch) -> list[Outcome]:
-    """What became of the objections to the batch's items, in the order in which they were made; ``MOST_TOLD`` at most."""
+    """What became of the first ``MOST_TOLD`` objections to the batch's items, in the order in which they were made."""
     rows = work.connection.exec_driver_sql(
         "select o.claim_no, case when o.kind is null then case when c.state in ('on_hold', 'needs_correction') "
         "then 'on_hold' when c.state in ('rejected', 'withdrawn') then 'withdrawn' else 'resumed' end "

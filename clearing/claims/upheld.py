@@ -76,7 +76,8 @@ def decide_upholding(
             case "incentive":
                 return _reduce_reward(ending)
             case _:
-                return _end_reissue(ending)
+                _end_reissue(ending)
+                return None
 
     return decide(work.connection, tenant, obligation_id, Said(outcome, reason, actor, work.at), end)
 

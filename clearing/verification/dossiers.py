@@ -100,7 +100,8 @@ select tenant, obligation_id, id, objection_id, outcome, keeps_fen, reason, prop
   from objection_upholding order by tenant, obligation_id, proposed_at, id
 """
 _UPHOLDING_DECISIONS: Final = """
-select tenant, obligation_id, upholding_id, objection_id, proposed_by, outcome, reason, instead_id, decided_by, decided_at
+select tenant, obligation_id, upholding_id, objection_id, proposed_by, outcome, reason, instead_id, decided_by,
+       decided_at
   from objection_upholding_decision order by tenant, obligation_id, decided_at, upholding_id
 """
 _NOTICES: Final = """

@@ -14,10 +14,10 @@ from clearing.verification.claim_money import (
     witnessed,
 )
 from clearing.verification.context import Context
+from clearing.verification.derived import UPHELD
 from clearing.verification.difference import Difference, compared, differs
 from clearing.verification.dossiers import Dossier
 from clearing.verification.entries import Entry
-from clearing.verification.derived import UPHELD
 from clearing.verification.held_items import held_differences, taken_out, upheld_at
 from clearing.verification.notices import notice_differences
 from clearing.verification.snapshot import Row, Snapshot

@@ -113,8 +113,8 @@ def _owed(row: Row, said: Mapping[str, Any], context: Context) -> Iterator[Diffe
         "provider_name": said.get("provider"), "o_provider_uscc": row.provider_uscc,
         "payee_name": said.get("provider"), "account_name": said.get("account_name"),
         "bank_name": said.get("bank_name"), "cnaps": said.get("cnaps"), "o_amount_fen": row.amount_fen,
-        "approved_at": row.granted_at, "released_at": row.decided_at, "kind": "incentive", "funder": None, "origin_id": None,
-        "due_on": None, "provider_division": None,
+        "approved_at": row.granted_at, "released_at": row.decided_at, "kind": "incentive",
+        "funder": None, "origin_id": None, "due_on": None, "provider_division": None,
     }  # fmt: skip
     yield from compared("reward.owed", place, expected, row)
     if bytes(row.payee_digest).hex() != said.get("account"):

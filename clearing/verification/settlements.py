@@ -38,7 +38,8 @@ select i.line, i.id, i.amount_fen, t.told_at,
        select count(*) as claims, count(r.of_obligation) as again,
               coalesce(sum(b.amount_fen) filter (where r.of_obligation is not null), 0)::bigint as again_fen
          from instruction_claim k join obligation b on b.tenant = k.tenant and b.id = k.claim_id
-         left join reissue r on r.tenant = k.tenant and r.of_obligation = k.claim_id and r.made_at <= %s and not exists (
+         left join reissue r on r.tenant = k.tenant and r.of_obligation = k.claim_id and r.made_at <= %s
+          and not exists (
               select 1 from objection_upholding u
                 join objection_upholding_decision d on d.tenant = u.tenant and d.upholding_id = u.id
                where u.tenant = r.tenant and u.obligation_id = r.obligation_id and u.outcome = 'returned'

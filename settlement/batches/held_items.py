@@ -126,8 +126,8 @@ def resume(connection: Connection, tenant: str, obligation_id: UUID, reason: str
     """Decide that the item may be paid: it goes into the next batch of its kind; the item as it was on hold.
 
     Raises:
-        NotFound, Conflict: as :func:`lock_held`; ``upholding.open``: somebody proposed to uphold the objection, on which
-            another person decides first.
+        NotFound, Conflict: as :func:`lock_held`; ``upholding.open``: somebody proposed to uphold the objection, on
+            which another person decides first.
     """
     item = lock_held(connection, tenant, obligation_id)
     if item.finding is not None:

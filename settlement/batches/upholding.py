@@ -1,8 +1,8 @@
 """Upholding an objection (异议成立): one person says what becomes of the item on hold, another decides.
 
-``withdrawn``: nothing of it is paid; ``lowered``: less of it is, by another obligation; ``returned``: a payment that was
-issued again is back with what came back, so that its account is corrected anew. What each means for a kind of item is
-in ``clearing.claims.upheld``.
+``withdrawn``: nothing of it is paid; ``lowered``: less of it is, by another obligation; ``returned``: a payment that
+was issued again is back with what came back, so that its account is corrected anew. What each means for a kind of item
+is in ``clearing.claims.upheld``.
 """
 
 from collections.abc import Callable
@@ -70,6 +70,10 @@ class Upholding:
         }
 
 
+End = Callable[[HeldItem, Upholding], UUID | None]
+"""What ends an item as it was found, and answers the obligation that is owed instead."""
+
+
 @dataclass(frozen=True, slots=True)
 class Said:
     """What the second person says, who it is and when."""
@@ -86,8 +90,8 @@ def propose(
     """Propose to uphold the objection to an item on hold.
 
     Raises:
-        NotFound, Conflict: as :func:`settlement.batches.held_items.lock_held`; ``item.other_region``: the funding region
-            decides; ``upholding.open``: somebody proposed it already.
+        NotFound, Conflict: as :func:`settlement.batches.held_items.lock_held`; ``item.other_region``: the funding
+            region decides; ``upholding.open``: somebody proposed it already.
         Invalid: no such end for the kind of item, or no amount below what is owed.
     """
     item = lock_held(connection, tenant, obligation_id)
@@ -127,13 +131,7 @@ def find_open(connection: Connection, tenant: str, objection_id: UUID) -> Uphold
     return None if row is None else _upholding(tuple(row))
 
 
-def decide(
-    connection: Connection,
-    tenant: str,
-    obligation_id: UUID,
-    said: Said,
-    end: Callable[[HeldItem, Upholding], UUID | None],
-) -> Upholding:
+def decide(connection: Connection, tenant: str, obligation_id: UUID, said: Said, end: End) -> Upholding:
     """Decide on the open finding; where it is approved, ``end`` ends the item, and answers what is owed instead.
 
     Raises:

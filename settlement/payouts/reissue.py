@@ -184,7 +184,8 @@ def reissue(connection: Connection, tenant: str, claim_id: UUID, office: Office,
         "from account_correction c "
         "join account_correction_decision d on d.tenant = c.tenant and d.correction_id = c.id "
         "where c.tenant = %s and c.obligation_id = %s and d.outcome = 'approve' and not exists ("
-        "select 1 from reissue r where r.tenant = c.tenant and r.correction_id = c.id) order by d.decided_at desc limit 1",
+        "select 1 from reissue r where r.tenant = c.tenant and r.correction_id = c.id) "
+        "order by d.decided_at desc limit 1",
         (tenant, back.obligation_id),
     ).one_or_none()
     if approved is None:
@@ -261,7 +262,8 @@ _CORRECTIONS: Final = (
     "left join account_correction_decision d on d.tenant = c.tenant and d.correction_id = c.id"
 )
 _CHAIN: Final = (
-    "with recursive chain (id, step) as (select id, 0 from obligation where tenant = %s and id = %s union all "
+    "with recursive chain (id, step) as ("  # noqa: S608 - our own
+    "select id, 0 from obligation where tenant = %s and id = %s union all "
     "select r.obligation_id, c.step + 1 from chain c join reissue r on r.tenant = %s and r.of_obligation = c.id "
     f"and not {UNDONE})"
 )

@@ -1,4 +1,4 @@
-"""An objection that is upheld has an end, whatever the item: a table of kinds by what was found, and the unhappy ways."""
+"""An objection that is upheld has an end, whatever the item: a table of kinds by what was found; the unhappy ways."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,7 +13,6 @@ from sqlalchemy.exc import DBAPIError
 from clearing.claims.objections import Complaint, object_to_item
 from clearing.claims.upheld import decide_upholding
 from clearing.claims.vault import open_vault
-from settlement import ledger
 from settlement.batches.batch import Batch
 from settlement.batches.held_items import HeldItem, list_held, resume
 from settlement.batches.upholding import ENDS, Finding, propose
@@ -25,7 +24,7 @@ from tenants.kernel.errors import Conflict, NotFound, Problem
 from tenants.kernel.ids import new_id
 from tenants.kernel.money import Money
 from tests.settlement_service.bank_files import FILES, Desk, open_desk
-from tests.settlement_service.bench import MAKER, OFFICE, OVER, RELEASER, Bench, shanghai
+from tests.settlement_service.bench import OFFICE, OVER, Bench, shanghai
 from tests.settlement_service.claims import approved_claim
 from tests.settlement_service.provinces import Province, open_province
 from tests.settlement_service.test_kinds_with_database import KINDS, Kind
@@ -172,7 +171,7 @@ def code_of(call: Callable[[], object]) -> str:
     return refused.value.code
 
 
-def every(*kinds: str) -> Any:
+def every(*kinds: str) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("held", kinds or tuple(kind for kind, ends in ENDS.items() if ends), indirect=True)
 
 
@@ -331,9 +330,9 @@ def test_what_is_taken_back_while_an_objection_holds_it_is_held_no_more(held: He
 def test_the_database_itself_wants_two_people_and_an_end(held: Held) -> None:
     held.propose("withdrawn")
     insert = (
-        "insert into objection_upholding_decision (tenant, upholding_id, objection_id, obligation_id, proposed_by, outcome, "
-        "decided_by, decided_at) select tenant, id, objection_id, obligation_id, proposed_by, 'approve', %s, %s "
-        "from objection_upholding where tenant = %s"
+        "insert into objection_upholding_decision (tenant, upholding_id, objection_id, obligation_id, proposed_by, "
+        "outcome, decided_by, decided_at) "
+        "select tenant, id, objection_id, obligation_id, proposed_by, 'approve', %s, %s from objection_upholding where tenant = %s"
     )
     for by, constraint in (("审核一", "four_eyes"), ("审核二", "has ended")):
         with pytest.raises(DBAPIError, match=constraint):
@@ -351,9 +350,9 @@ def test_the_database_itself_issues_nothing_again_twice_that_stands(held: Held) 
     with pytest.raises(Conflict, match=r"claim\.not_returned"):
         again(held.desk, held.claim_id, FOUND)
     insert = (
-        "insert into reissue (tenant, obligation_id, of_obligation, attempt, correction_id, cooling_through_on, made_by, "
-        "made_at) select tenant, obligation_id, of_obligation, 2, correction_id, cooling_through_on, made_by, made_at "
-        "from reissue where tenant = %s"
+        "insert into reissue (tenant, obligation_id, of_obligation, attempt, correction_id, cooling_through_on, "
+        "made_by, made_at) "
+        "select tenant, obligation_id, of_obligation, 2, correction_id, cooling_through_on, made_by, made_at from reissue where tenant = %s"
     )
     with pytest.raises(DBAPIError, match="issued again once"):
         held.bench.change(insert, held.bench.tenant)
