@@ -55,6 +55,7 @@ class Orders:
     banks_file: str
     looks_per_hour: int
     webhook_wait_ms: int
+    statement_mib: int
     trusted_proxies: str
     demonstration: bool
     sandbox: bool
@@ -204,6 +205,7 @@ def _posts(orders: Orders) -> list[Post]:
         Path(orders.banks_file),
         orders.looks_per_hour,
         orders.webhook_wait_ms,
+        orders.statement_mib,
         trusted_proxies=proxies_from(orders.trusted_proxies),
         sandbox=orders.sandbox,
         embedded=orders.embedded,

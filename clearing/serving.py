@@ -242,6 +242,7 @@ def _orders(settings: "Settings", listener: socket.socket, web_processes: int, l
         "banks_file": str(settings.banks_file),
         "looks_per_hour": settings.looks_per_hour,
         "webhook_wait_ms": settings.webhook_wait_ms,
+        "statement_mib": settings.statement_mib,
         "trusted_proxies": ",".join(map(str, settings.trusted_proxies)),
         "demonstration": settings.demonstration,
         "sandbox": settings.sandbox,

@@ -19,6 +19,9 @@ LOOKS_PER_HOUR = "CLEARING_LOOKS_PER_HOUR"
 DEFAULT_LOOKS_PER_HOUR = 1000
 WEBHOOK_WAIT_MS = "CLEARING_WEBHOOK_WAIT_MS"
 DEFAULT_WEBHOOK_WAIT_MS = 5000
+STATEMENT_MIB = "CLEARING_STATEMENT_MIB"
+DEFAULT_STATEMENT_MIB = 3072
+"""1,000,000 entries of a camt.053 that says everything a bank may say of one, indented: see the tests' entry."""
 TRUSTED_PROXIES = "CLEARING_TRUSTED_PROXIES"
 
 
@@ -44,6 +47,8 @@ class Settings:
     webhook_wait_ms: int = DEFAULT_WEBHOOK_WAIT_MS
     """How long after a first attempt that failed a webhook is tried again; each further wait is twice as long."""
 
+    statement_mib: int = DEFAULT_STATEMENT_MIB
+    """How many mebibytes the file of a bank's answer may have, however it is handed in."""
     trusted_proxies: tuple[Network, ...] = ()
     """The networks of the proxies before the service, whose word for a caller's address is taken; nobody's if none."""
     sandbox: bool = False
@@ -55,6 +60,11 @@ class Settings:
     def mark(self) -> str:
         """The mark of the instance."""
         return mark_of(sandbox=self.sandbox)
+
+    @property
+    def statement_bytes(self) -> int:
+        """The largest file of a bank's answer."""
+        return self.statement_mib * 2**20
 
     @property
     def calls_loopback(self) -> bool:
@@ -97,6 +107,7 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
         banks=Path(environment[BANKS]) if environment.get(BANKS) else None,
         looks_per_hour=looks_per_hour_from(environment),
         webhook_wait_ms=webhook_wait_from(environment),
+        statement_mib=statement_mib_from(environment),
         trusted_proxies=trusted_proxies_from(environment),
         sandbox=instance_from(environment) == SANDBOX,
     )
@@ -130,6 +141,15 @@ def webhook_wait_from(environment: Mapping[str, str]) -> int:
         SettingsError: it is no whole number above zero.
     """
     return _above_zero(environment, WEBHOOK_WAIT_MS, DEFAULT_WEBHOOK_WAIT_MS)
+
+
+def statement_mib_from(environment: Mapping[str, str]) -> int:
+    """How large the file of a bank's answer may be, in mebibytes.
+
+    Raises:
+        SettingsError: it is no whole number above zero.
+    """
+    return _above_zero(environment, STATEMENT_MIB, DEFAULT_STATEMENT_MIB)
 
 
 def trusted_proxies_from(environment: Mapping[str, str]) -> tuple[Network, ...]:

@@ -32,8 +32,6 @@ from settlement.statements.statement_records import (
 from tenants.kernel.database import Work
 from tenants.kernel.errors import UnsupportedMediaType
 
-MAX_STATEMENT_BYTES: Final = 64 * 2**20
-"""The largest file over HTTP; larger ones are imported by the command line."""
 FIRST_LINES: Final = 100
 _CHUNK_BYTES: Final = 2**18
 
@@ -206,9 +204,10 @@ def received() -> Iterator[Path]:
         raise UnsupportedMediaType(
             "content_encoding.unsupported", "不接受压缩的内容。", "Compressed content is not accepted."
         )
-    request.max_content_length = MAX_STATEMENT_BYTES
-    if (request.content_length or 0) > MAX_STATEMENT_BYTES:
-        raise too_large(MAX_STATEMENT_BYTES)
+    largest = current().settings.statement_bytes
+    request.max_content_length = largest
+    if (request.content_length or 0) > largest:
+        raise too_large(largest)
     with tempfile.TemporaryDirectory(prefix="statement-") as folder:
         path = Path(folder) / "statement"
         digest = sha256()

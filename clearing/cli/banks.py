@@ -84,6 +84,7 @@ def import_answer(data_dir: Path, tenant: str, batch_no: str, person: str, file:
     from settlement.statements.statement_records import class_totals, line_json, list_lines, statement_json
 
     def use_case(work: "Work", service: "Service") -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        require_size(file, service)
         reach_linked(work, tenant)
         batch = find_batch_by_number(work.connection, tenant, batch_no)
         taken = import_statement(work.connection, tenant, batch.id, file, person, work.at, service.office)
@@ -101,6 +102,23 @@ def import_answer(data_dir: Path, tenant: str, batch_no: str, person: str, file:
         )
         show_rows(lines, LINES)
     return FINDINGS if lines else OK
+
+
+def require_size(file: Path, service: "Service") -> None:
+    """Refuse a file that is larger than the setting allows, as over HTTP.
+
+    Raises:
+        click.BadParameter: it is.
+    """
+    from clearing.settings import STATEMENT_MIB
+
+    if file.stat().st_size > service.settings.statement_bytes:
+        most = service.settings.statement_mib
+        said = (
+            f"文件超过 {most} MiB；可用设置 {STATEMENT_MIB} 提高上限，或请银行分成几份 / "
+            f"the file is over {most} MiB: raise the setting {STATEMENT_MIB}, or ask the bank for several files"
+        )
+        raise click.BadParameter(said, param_hint="FILE")
 
 
 def within(data_dir: Path, tenant: str, use_case: "Callable[[Work, Service], Any]") -> Any:  # noqa: ANN401 - the use case's

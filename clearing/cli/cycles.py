@@ -166,12 +166,13 @@ def send(data_dir: Path, order_id: UUID, tenant: str, person: str) -> None:
 @click.pass_obj
 def import_answer(data_dir: Path, order_id: UUID, file: Path, tenant: str, person: str) -> None:
     """导入付款账户的银行回单 / Import the bank's answer about the account that pays an order."""
-    from clearing.cli.banks import within
+    from clearing.cli.banks import require_size, within
     from clearing.cli.printing import show_json
     from settlement.statements.reconciliation import import_order_statement
     from settlement.statements.statement_records import class_totals, statement_json
 
     def use_case(work: "Work", service: "Service") -> dict[str, Any]:
+        require_size(file, service)
         taken = import_order_statement(work.connection, tenant, order_id, file, person, work.at, service.office)
         totals = class_totals(work.connection, taken.statement)
         return {**statement_json(taken.statement, totals), "before": taken.before}

@@ -7,7 +7,7 @@ from typing import Final, TypeVar
 
 from flask import Blueprint, request
 
-from clearing.api.statements import MAX_STATEMENT_BYTES
+from clearing.api.frame import current
 from clearing.console.screen import within
 from tenants.kernel.database import Work
 from tenants.kernel.errors import FieldError, Invalid, Text
@@ -22,7 +22,7 @@ def let_files_be_large(blueprint: Blueprint, endpoint: str) -> None:
 
     def let() -> None:
         if request.endpoint == endpoint:
-            request.max_content_length = MAX_STATEMENT_BYTES
+            request.max_content_length = current().settings.statement_bytes
 
     blueprint.before_request_funcs[None].insert(0, let)
 

@@ -6,6 +6,7 @@ from datetime import date
 from typing import Final
 from uuid import NAMESPACE_OID, UUID, uuid5
 
+from clearing.verification.amounts import fen_of
 from clearing.verification.context import Context
 from clearing.verification.difference import Difference, compared, differs
 from clearing.verification.entries import SHANGHAI, Entry
@@ -44,10 +45,16 @@ select coalesce(d.tenant, w.tenant) as tenant, coalesce(d.claim_id, w.claim_id) 
   left join obligation h on h.tenant = d.linked and h.id = d.obligation_id
  order by 1, 2
 """  # noqa: S608 - our own text
-_HANDED: Final = """
-select o.tenant, o.id, o.released_at from obligation o where o.kind = 'matching'
+_HANDED: Final = f"""
+select o.tenant, o.id, o.released_at, o.approved_at, o.amount_fen, o.due_on, o.funder, o.origin_id,
+       o.account_sealed, f.account_sealed as f_account_sealed, d.made_at,
+       ({", ".join(f"o.{name}" for name in _COPIED)})::text as said,
+       ({", ".join(f"f.{name}" for name in _COPIED)})::text as wanted
+  from obligation o left join obligation f on f.tenant = o.funder and f.id = o.origin_id
+  left join matching_due d on d.tenant = o.funder and d.claim_id = o.origin_id
+ where o.kind = 'matching'
    and not exists (select 1 from matching_due d where d.linked = o.tenant and d.obligation_id = o.id)
-"""
+"""  # noqa: S608 - our own text
 _PAID: Final = """
 select t.tenant, t.id, t.subject_id, t.debit, t.credit, t.amount_fen, t.at, t.reason, t.kind from ledger_transfer t
  where t.credit like 'matching-paid/%%'
@@ -77,6 +84,7 @@ def matching_differences(snapshot: Snapshot, context: Context) -> Iterator[Diffe
     for row in snapshot.rows(_BACK):
         moved.setdefault((row.tenant, row.subject_id), []).append(row)
     ended: dict[tuple[str, UUID], Entry] = {}
+    opened: dict[str, Entry] = {}
     for row in snapshot.counted("matchings due", snapshot.stream(_DUE)):
         place = f"matching_due/{row.tenant}/{row.claim_id}"
         if row.expected != row.found:
@@ -84,6 +92,7 @@ def matching_differences(snapshot: Snapshot, context: Context) -> Iterator[Diffe
         if row.made_at is None or row.o_id is None:
             continue
         changes = changes_of(row, context)
+        opened |= {each.details["instead"]: each for each in changes if each.details.get("instead")}
         ended |= {key: entry for key, entry in replaced(row, changes).items() if key[1] != row.obligation_id}
         yield from back_differences(place, row, changes, moved.pop(_subject(row), []), context)
         yield from _linked(place, row, governed, changes, context)
@@ -95,6 +104,8 @@ def matching_differences(snapshot: Snapshot, context: Context) -> Iterator[Diffe
         if entry is None or row.released_at is None or not entry.witnesses(row.released_at):
             place = f"obligation/{row.tenant}/{row.id}"
             yield differs("matching.handed", place, "a matching of its funder", row.released_at)
+        else:
+            yield from _was_handed(row, entry, opened.get(str(row.id)), context.secrets)
     for tenant, obligation_id in ended:
         yield differs("matching.handed", f"obligation/{tenant}/{obligation_id}", "one row", None)
     for (tenant, _), rows in moved.items():
@@ -153,6 +164,26 @@ def _handed(row: Row, changes: list[Entry], secrets: OpenedSecrets | None) -> It
             secrets.field_value(bytes(sealed), "obligation", "account_sealed", tenant, str(subject))
             for sealed, tenant, subject in (
                 (row.o_account_sealed, row.tenant, row.claim_id), (row.h_account_sealed, row.linked, row.obligation_id),
+            )
+        ]  # fmt: skip
+        if numbers[0] is None or numbers[0] != numbers[1]:
+            yield differs("matching.handed", f"{place}/account_sealed", "the province's account number", "another")
+
+
+def _was_handed(row: Row, entry: Entry, opened: Entry | None, secrets: OpenedSecrets | None) -> Iterator[Difference]:
+    """An obligation that ended said what the province's says, of what stood until then."""
+    place = f"obligation/{row.tenant}/{row.id}"
+    stood_fen = fen_of(entry.details["amount"]) + fen_of(entry.details["stands"])
+    approved_at = row.made_at if opened is None else opened.instant_of(row.approved_at)
+    wanted = (row.wanted, stood_fen, entry.details["due_on"], approved_at)
+    found = (row.said, row.amount_fen, plain(row.due_on), row.approved_at)
+    if wanted != found:
+        yield differs("matching.handed", place, wanted, found)
+    if secrets is not None:
+        numbers = [
+            secrets.field_value(bytes(sealed), "obligation", "account_sealed", tenant, str(subject))
+            for sealed, tenant, subject in (
+                (row.f_account_sealed or b"", row.funder, row.origin_id), (row.account_sealed, row.tenant, row.id),
             )
         ]  # fmt: skip
         if numbers[0] is None or numbers[0] != numbers[1]:

@@ -85,7 +85,8 @@ def _refusing() -> Iterator[None]:
     try:
         yield
     except TooLargeError as fault:
-        raise refused("bomb", fault.text.zh, fault.text.en) from fault
+        zh, en = fault.text.zh.rstrip("。"), fault.text.en.rstrip(".")
+        raise refused("bomb", f"{zh}，请改用 CSV 或 camt.053。", f"{en}: use CSV or camt.053.") from fault
     except TableError as fault:
         raise malformed(fault.text.en.rstrip(".")) from fault
 

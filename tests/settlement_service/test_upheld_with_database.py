@@ -332,7 +332,8 @@ def test_the_database_itself_wants_two_people_and_an_end(held: Held) -> None:
     insert = (
         "insert into objection_upholding_decision (tenant, upholding_id, objection_id, obligation_id, proposed_by, "
         "outcome, decided_by, decided_at) "
-        "select tenant, id, objection_id, obligation_id, proposed_by, 'approve', %s, %s from objection_upholding where tenant = %s"
+        "select tenant, id, objection_id, obligation_id, proposed_by, 'approve', %s, %s "
+        "from objection_upholding where tenant = %s"
     )
     for by, constraint in (("审核一", "four_eyes"), ("审核二", "has ended")):
         with pytest.raises(DBAPIError, match=constraint):
@@ -352,7 +353,8 @@ def test_the_database_itself_issues_nothing_again_twice_that_stands(held: Held) 
     insert = (
         "insert into reissue (tenant, obligation_id, of_obligation, attempt, correction_id, cooling_through_on, "
         "made_by, made_at) "
-        "select tenant, obligation_id, of_obligation, 2, correction_id, cooling_through_on, made_by, made_at from reissue where tenant = %s"
+        "select tenant, obligation_id, of_obligation, 2, correction_id, cooling_through_on, made_by, made_at "
+        "from reissue where tenant = %s"
     )
     with pytest.raises(DBAPIError, match="issued again once"):
         held.bench.change(insert, held.bench.tenant)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from clearing.settings import DEFAULT_STATEMENT_MIB
 from settlement.bank.simulator import Payment
 from settlement.bank.simulator.answers import camt053, csv_table, entries_of, pain002, table_rows, xlsx_table
 from settlement.statements.line import MAX_LINES, StatementRefused
@@ -139,3 +140,65 @@ def test_a_table_with_more_lines_than_any_batch_is_refused(tmp_path: Path) -> No
         for _ in read_lines(path, format_of(path), OWNER):
             pass
     assert refused.value.code == "statement.too_long"
+
+
+def whole_entry() -> bytes:
+    """One entry that says whatever a bank may say of a payment, indented, as some banks write it."""
+    party = """
+                <{0}>
+                  <Pty>
+                    <Nm>江苏省苏州市吴江区科技创新技术服务有限责任公司</Nm>
+                    <PstlAdr><Ctry>CN</Ctry>
+                      <AdrLine>江苏省苏州市吴江区松陵街道开平路 1000 号 8 幢 1201 室</AdrLine></PstlAdr>
+                  </Pty>
+                </{0}>
+                <{0}Acct>
+                  <Id><Othr><Id>32000012345678901234567890</Id></Othr></Id>
+                  <Ccy>CNY</Ccy>
+                </{0}Acct>"""
+    agent = """
+                <{0}>
+                  <FinInstnId>
+                    <ClrSysMmbId><ClrSysId><Cd>CNAPS</Cd></ClrSysId><MmbId>102301000017</MmbId></ClrSysMmbId>
+                    <Nm>中国工商银行股份有限公司苏州吴江支行营业部</Nm>
+                  </FinInstnId>
+                </{0}>"""
+    amount = '<Amt Ccy="CNY">1234567890123.45</Amt>'
+    reference = "ABCDEFGHIJKLMNOPQRSTUVWX23"
+    return f"""
+        <Ntry>
+          <NtryRef>{"0" * 35}</NtryRef>
+          {amount}
+          <CdtDbtInd>DBIT</CdtDbtInd>
+          <Sts><Cd>BOOK</Cd></Sts>
+          <BookgDt><DtTm>2024-10-11T09:00:00.000+08:00</DtTm></BookgDt>
+          <ValDt><Dt>2024-10-11</Dt></ValDt>
+          <AcctSvcrRef>{"0" * 35}</AcctSvcrRef>
+          <BkTxCd><Domn><Cd>PMNT</Cd><Fmly><Cd>ICDT</Cd><SubFmlyCd>DMCT</SubFmlyCd></Fmly></Domn></BkTxCd>
+          <NtryDtls>
+            <TxDtls>
+              <Refs>
+                <MsgId>BT-JS-2024-0001</MsgId>
+                <AcctSvcrRef>{"0" * 35}</AcctSvcrRef>
+                <InstrId>{reference}</InstrId>
+                <EndToEndId>{reference}</EndToEndId>
+                <TxId>{"0" * 35}</TxId>
+              </Refs>
+              {amount}
+              <CdtDbtInd>DBIT</CdtDbtInd>
+              <AmtDtls><InstdAmt>{amount}</InstdAmt><TxAmt>{amount}</TxAmt></AmtDtls>
+              <RltdPties>{party.format("Dbtr")}{party.format("Cdtr")}
+              </RltdPties>
+              <RltdAgts>{agent.format("DbtrAgt")}{agent.format("CdtrAgt")}
+              </RltdAgts>
+              <Purp><Cd>SUBS</Cd></Purp>
+              <RmtInf><Ustrd>科技创新券兑付 {reference} BT-JS-2024-0001</Ustrd></RmtInf>
+            </TxDtls>
+          </NtryDtls>
+        </Ntry>""".encode()
+
+
+def test_the_bound_holds_a_million_entries_that_say_everything() -> None:
+    size = len(whole_entry())
+    assert size > 2_000
+    assert size * 1_000_000 <= DEFAULT_STATEMENT_MIB * MEBIBYTE
