@@ -59,7 +59,8 @@ from tenants.kernel.statements import insert_rows
 
 LINES_AT_ONCE: Final = 500
 _ID_CHARACTERS: Final = 26
-_PASSES: Final = (frozenset({STATUS, DEBIT}), frozenset({CREDIT}))
+_FIRST: Final = frozenset({STATUS, DEBIT})
+_LAST: Final = frozenset({CREDIT})
 """What came back is looked at last, so that a file may tell of the return before the payment."""
 
 
@@ -143,8 +144,10 @@ def _import(
     kind = format_of(path)
     run = _Run(connection, tenant, new_id(), office, at, at_what)
     owner = Owner(at_what.payer.account_number, run.knows)
-    for kinds in _PASSES:
-        run.take(line for line in read_lines(path, kind, owner) if line.kind in kinds)
+    first = _Pass(read_lines(path, kind, owner), _FIRST)
+    run.take(iter(first))
+    if first.left:
+        run.take(iter(_Pass(read_lines(path, kind, owner), _LAST)))
     statement = BankStatement(
         tenant, run.statement_id, at_what.batch_id, kind, digest, path.stat().st_size, sum(run.classes.values()),
         lines_digest(connection, tenant, run.statement_id), actor, at, at_what.order_id,
@@ -161,6 +164,20 @@ def _import(
     change = Change(tenant, actor, "statement.imported", statement.id, None, "imported", details=details)
     record(connection, [change, *told], at)
     return Imported(statement, before=False)
+
+
+class _Pass:
+    """The lines of some kinds, one after the other; ``left`` says how many others were passed over."""
+
+    def __init__(self, lines: Iterator[StatementLine], kinds: frozenset[str]) -> None:
+        self._lines, self._kinds, self.left = lines, kinds, 0
+
+    def __iter__(self) -> Iterator[StatementLine]:
+        for line in self._lines:
+            if line.kind in self._kinds:
+                yield line
+            else:
+                self.left += 1
 
 
 class _Run:

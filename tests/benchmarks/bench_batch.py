@@ -62,7 +62,7 @@ OFFICE: Final = Office(Secrets(bytes(range(32)), ((1, bytes(32)),)), demonstrati
 DEBTOR: Final = Account("测试财政专户", "3200001234567890", "国家金库测试支库", "102301000017")
 BANK: Final = "中国工商银行股份有限公司南京鼓楼支行"
 
-_TENANT: Final = """
+TENANT: Final = """
 insert into tenant (tenant, code, name_zh, name_en, divisions, created_at)
 values ('bench', 'BENCH', '测试省', 'Test Province', '{}', now());
 insert into audit_head (tenant, seq, hash, at) values ('bench', 0, decode(repeat('00', 32), 'hex'), '2024-01-01Z')
@@ -234,7 +234,7 @@ def measured(addresses: Addresses, claims: int) -> None:
     server = Server.of(addresses.owner_url)
     with server.connect() as connection, connection.transaction():
         connection.execute("select * from bind_scope('bench', null)")
-        for statement in _TENANT.split(";"):
+        for statement in TENANT.split(";"):
             connection.execute(statement.encode())
     desk = Desk(open_engine(addresses.app_url))
     desk.do(lambda c: set_payout_account(c, "bench", DEBTOR, OFFICE, "admin", APPROVED), APPROVED)
