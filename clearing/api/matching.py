@@ -12,8 +12,9 @@ from clearing.api.frame import Answer, in_transaction, needs, principal
 from clearing.api.noun import Noun, PageSchema, bad_query, page, read_cursor
 from connectors.fields import DayField, MoneyField
 from connectors.leaf import TextField
-from settlement.matching import WHICH, list_due, record_payment, who_owes
-from settlement.matching_recovery import Recovery, recover
+from settlement.matching import record_payment
+from settlement.matching_list import WHICH, list_due, who_owes
+from settlement.matching_recovery import Recovered, Recovery, recover
 from tenants.kernel.clock import shanghai_day
 from tenants.kernel.database import Work
 from tenants.kernel.errors import FieldError, Invalid, Text
@@ -50,7 +51,7 @@ class MatchingRecoverySchema(Schema):
 @blueprint.arguments(MatchingQuerySchema, location="query")
 def get_matching(query: dict[str, Any], tenant: str) -> Response:
     """List the matchings that the tenant's claims are owed, and those that the tenant owes, the longest due first."""
-    limit, after = query["limit"], _place(query["cursor"])
+    limit, after = query["limit"], place_of(query["cursor"])
 
     def use_case(work: Work) -> Answer:
         today = shanghai_day(work.at)
@@ -79,12 +80,7 @@ def post_payment(body: dict[str, Any], tenant: str, claim_id: UUID) -> Response:
     """Record the payment of a linked region that is no tenant here."""
 
     def use_case(work: Work) -> Answer:
-        if body["paid_on"] > shanghai_day(work.at):
-            said = Text("支付日不能晚于今天。", "The payment cannot lie ahead.")
-            raise Invalid("input.invalid", said.zh, said.en, errors=(FieldError("/paid_on", "day.ahead", said),))
-        record_payment(
-            work.connection, tenant, claim_id, body["paid_on"], body["document"], principal().subject, work.at
-        )
+        paid_by_caller(work, tenant, claim_id, body)
         return Answer({"claim_id": str(claim_id), "paid_on": body["paid_on"].isoformat(), "document": body["document"]})
 
     return in_transaction(use_case, (tenant,))
@@ -95,15 +91,28 @@ def post_payment(body: dict[str, Any], tenant: str, claim_id: UUID) -> Response:
 @blueprint.arguments(MatchingRecoverySchema)
 def recover_matching(body: dict[str, Any], tenant: str, claim_id: UUID) -> Response:
     """Record what came back of a matching that was paid on an award that was asked back."""
-    recovery = Recovery(**body)
-
-    def use_case(work: Work) -> Answer:
-        return Answer(recover(work, tenant, claim_id, recovery, principal().subject).json())
-
-    return in_transaction(use_case, (tenant,))
+    return in_transaction(lambda work: Answer(recovered_by_caller(work, tenant, claim_id, body).json()), (tenant,))
 
 
-def _place(cursor: str | None) -> tuple[date, UUID] | None:
+def recovered_by_caller(work: Work, tenant: str, claim_id: UUID, body: dict[str, Any]) -> Recovered:
+    """Record what came back, as the caller; ``body`` is what :class:`MatchingRecoverySchema` made."""
+    return recover(work, tenant, claim_id, Recovery(**body), principal().subject)
+
+
+def paid_by_caller(work: Work, tenant: str, claim_id: UUID, body: dict[str, Any]) -> None:
+    """Record the payment that a linked region reports, as the caller.
+
+    Raises:
+        Invalid: it lies ahead.
+    """
+    if body["paid_on"] > shanghai_day(work.at):
+        said = Text("支付日不能晚于今天。", "The payment cannot lie ahead.")
+        raise Invalid("input.invalid", said.zh, said.en, errors=(FieldError("/paid_on", "day.ahead", said),))
+    record_payment(work.connection, tenant, claim_id, body["paid_on"], body["document"], principal().subject, work.at)
+
+
+def place_of(cursor: str | None) -> tuple[date, UUID] | None:
+    """The place in the list that the cursor names: the day and the claim of the row before."""
     key = read_cursor(cursor)
     if key is None:
         return None

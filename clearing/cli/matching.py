@@ -1,10 +1,17 @@
 """``matching``: what linked regions owe on top of a province's awards, and who is late."""
 
+from datetime import date, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import UUID
 
 import click
 
+if TYPE_CHECKING:
+    from tenants.kernel.database import Work
+
 _PAGE = 500
+_WHICH = ["open", "overdue", "paid", "waiting", "to_recover", "all"]
 _TENANT = click.option("--tenant", required=True, help="The province, or the linked region that owes.")
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -16,14 +23,14 @@ def matching() -> None:
 
 @matching.command("list")
 @_TENANT
-@click.option("--state", type=click.Choice(["open", "overdue", "paid", "all"]), default="open", show_default=True)
+@click.option("--state", type=click.Choice(_WHICH), default="open", show_default=True)
 @_JSON
 @click.pass_obj
 def list_of_matchings(data_dir: Path, tenant: str, state: str, as_json: bool) -> None:
     """列出应付配套 / List what is due, the longest due first."""
     from clearing.cli.opening import opened_service
     from clearing.cli.printing import show_json, show_rows
-    from settlement.matching import list_due
+    from settlement.matching_list import list_due
     from tenants.kernel.clock import shanghai_day
     from tenants.kernel.database import Scope, transaction
 
@@ -37,7 +44,20 @@ def list_of_matchings(data_dir: Path, tenant: str, state: str, as_json: bool) ->
         show_json({"items": rows})
     else:
         show_rows(
-            rows, ("claim_no", "enterprise", "division", "linked_tenant", "amount", "due_on", "overdue", "paid_on")
+            rows,
+            (
+                "claim_id",
+                "claim_no",
+                "enterprise",
+                "division",
+                "linked_tenant",
+                "amount",
+                "due_on",
+                "overdue",
+                "paid_on",
+                "to_recover",
+                "recovered",
+            ),
         )
 
 
@@ -49,7 +69,7 @@ def regions(data_dir: Path, tenant: str, as_json: bool) -> None:
     """各联动地区欠付多少 / What each linked region owes, and how much of it is overdue."""
     from clearing.cli.opening import opened_service
     from clearing.cli.printing import show_json, show_rows
-    from settlement.matching import who_owes
+    from settlement.matching_list import who_owes
     from tenants.kernel.clock import shanghai_day
     from tenants.kernel.database import Scope, transaction
 
@@ -60,3 +80,70 @@ def regions(data_dir: Path, tenant: str, as_json: bool) -> None:
     else:
         columns = ("division", "linked_tenant", "count", "amount", "overdue_count", "overdue_amount", "first_due_on")
         show_rows(rows, columns)
+
+
+_DAY = click.DateTime(["%Y-%m-%d"])
+_CLAIM = click.argument("claim_id", type=click.UUID)
+_PERSON = click.option("--person", required=True, help="Who records it.")
+_DOCUMENT = click.option("--document", required=True, help="The number of the voucher.")
+
+
+@matching.command()
+@_TENANT
+@_CLAIM
+@click.option("--on", "paid_on", type=_DAY, required=True, help="The day of the payment.")
+@_DOCUMENT
+@_PERSON
+@click.pass_obj
+def paid(data_dir: Path, tenant: str, claim_id: UUID, paid_on: datetime, document: str, person: str) -> None:
+    """登记联动地区的支付 / Record the payment of a linked region that is no tenant here."""
+    from clearing.cli.banks import within
+    from clearing.cli.printing import show_json
+    from settlement.matching import record_payment
+
+    within(
+        data_dir,
+        tenant,
+        lambda work, _: record_payment(
+            work.connection, tenant, claim_id, _not_ahead(paid_on, work), document, person, work.at
+        ),
+    )
+    show_json({"claim_id": str(claim_id), "paid_on": paid_on.date().isoformat(), "document": document})
+
+
+@matching.command()
+@_TENANT
+@_CLAIM
+@click.option("--amount", required=True, help="What came back, in yuan.")
+@click.option("--on", "recovered_on", type=_DAY, required=True, help="The day on which it came back.")
+@_DOCUMENT
+@_PERSON
+@click.pass_obj
+def recover(
+    data_dir: Path, tenant: str, claim_id: UUID, amount: str, recovered_on: datetime, document: str, person: str
+) -> None:
+    """登记收回的配套 / Record what came back of a matching whose award was asked back."""
+    from clearing.cli.banks import within
+    from clearing.cli.printing import show_json
+    from settlement.matching_recovery import Recovery
+    from settlement.matching_recovery import recover as record_recovery
+    from tenants.kernel.money import Money, MoneyError
+
+    try:
+        came = Money.parse(amount)
+    except MoneyError as error:
+        raise click.BadParameter(
+            f"金额应为 1234.56 / an amount like 1234.56: {amount}", param_hint="--amount"
+        ) from error
+    recovery = Recovery(came, recovered_on.date(), document)
+    show_json(
+        within(data_dir, tenant, lambda work, _: record_recovery(work, tenant, claim_id, recovery, person).json())
+    )
+
+
+def _not_ahead(day: datetime, work: "Work") -> date:
+    from tenants.kernel.clock import shanghai_day
+
+    if day.date() > shanghai_day(work.at):
+        raise click.BadParameter("支付日不能晚于今天 / the payment cannot lie ahead", param_hint="--on")
+    return day.date()

@@ -36,6 +36,7 @@ from clearing.console import (
     jobs,
     keys,
     linkages,
+    matching,
     months,
     outlets,
     pairs,
@@ -71,6 +72,7 @@ SCREENS: Final[tuple[ModuleType, ...]] = (
     receipts, keys,
     settings, settings_import, linkages, districts, policies, policy, policy_draft, rehearsal, registers,
     qualifications, admissions, trust_list, audit, account, accounts, outlets, suspense, months, elsewhere, held,
+    matching,
 )  # fmt: skip
 """One module a screen; each has a ``blueprint``."""
 

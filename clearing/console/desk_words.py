@@ -176,16 +176,18 @@ BATCH_KINDS: Final[Words] = {
     "incentive": _l("服务机构奖励"),
     "home_region": _l("为对方区域垫付"),
 }
+MATCHING_VIEWS: Final[Words] = {
+    "open": _l("应付未付"),
+    "overdue": _l("逾期未付"),
+    "paid": _l("已付"),
+    "waiting": _l("暂缓（等待重新拨付）"),
+    "to_recover": _l("待收回"),
+    "all": _l("全部"),
+}
 FINDINGS: Final[Words] = {
     "withdrawn": _l("撤销，不再拨付"),
     "lowered": _l("核减后拨付"),
     "returned": _l("退回，更正账户"),
-}
-OBJECTION_STATES: Final[Words] = {
-    "on_hold": _l("处理中"),
-    "resumed": _l("异议不成立，恢复拨付"),
-    "ended": _l("因其他原因结束"),
-    **FINDINGS,
 }
 EXPLANATIONS: Final[Words] = {
     "assign": _l("属于某条拨付指令"),
@@ -245,11 +247,13 @@ DESK_KINDS: Final[Mapping[str, Words]] = {
     "agreement_form": AGREEMENT_FORMS,
     "agreement_state": AGREEMENT_STATES,
     "finding": FINDINGS,
-    "objection_state": OBJECTION_STATES,
+    "matching_view": MATCHING_VIEWS,
 }
 DESK_DONE: Final[Words] = {
     "item-held": _l("已受理异议，该笔已移出批次并暂停。"),
     "item-resumed": _l("已作出处理，该笔进入下一批次。"),
+    "matching-paid": _l("已登记支付。"),
+    "matching-recovered": _l("已登记收回，两地账目同时更新。"),
     "upholding-proposed": _l("认定已提出，须由另一人决定。"),
     "upholding-approve": _l("异议成立，该笔已按认定处理。"),
     "upholding-refuse": _l("未同意认定，该笔仍暂停。"),

@@ -22,7 +22,7 @@ from clearing.tenancy.budgets import read_budget
 from settlement.batches.batch import Batch, list_batches
 from settlement.batches.preview import open_amounts
 from settlement.cycles.exposure import exposures
-from settlement.matching import overdue_count
+from settlement.matching_list import overdue_count
 from tenants.kernel.clock import shanghai_day
 from tenants.kernel.database import Work
 from tenants.kernel.money import ZERO, Money

@@ -114,8 +114,10 @@ def booked(desk: Desk, path: Path, count: int) -> list[str]:
         f"{count:,} entries, {path.stat().st_size / MEBIBYTE:.0f} MiB",
         f"    bare parse          {count / alone:9,.0f} lines/s",
         f"    read                {count / ours:9,.0f} lines/s, {ours / alone:.1f} × the bare parse",
-        f"    imported and booked {count / seconds:9,.0f} lines/s, {seconds / alone:.1f} × the bare parse, "
-        f"memory + {grown / MEBIBYTE:.0f} MiB",
+        (
+            f"    imported and booked {count / seconds:9,.0f} lines/s, {seconds / alone:.1f} × the bare parse, "
+            f"memory + {grown / MEBIBYTE:.0f} MiB"
+        ),
     ]
 
 

@@ -28,6 +28,7 @@ NO_LIST: Final = {
     "/console/suspense": "leads to the first region",
     "/console/months": "leads to the first region",
     "/console/held": "leads to the first region",
+    "/console/matching": "leads to the first region",
     "/console/accounts": "leads to the first region",
     "/console/months/<tenant>/<month>/differences.json": "a file, in test_month",
     "/console/audit": "leads to the first region",

@@ -20,7 +20,7 @@ from clearing.tenancy import admissions, qualifications, waiting
 from settlement.batches.preview import open_amounts
 from settlement.cycles.exposure import exposures
 from settlement.ledger import lock_accounts, lock_limited
-from settlement.matching import overdue_count
+from settlement.matching_list import overdue_count
 from tests.settlement_service.bench import new_tenant
 
 ROWS = 10_000

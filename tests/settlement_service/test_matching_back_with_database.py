@@ -14,8 +14,9 @@ from sqlalchemy.exc import DBAPIError
 from settlement.bank.simulator import Books
 from settlement.batches.batch_steps import CutOrder, cut, publish
 from settlement.batches.publicity import PublicityTerms
-from settlement.matching import Due, list_due, matching_subject, record_payment, who_owes
+from settlement.matching import matching_subject, record_payment
 from settlement.matching_back import CLAWED_BACK, Back, linked_tenants, take_back
+from settlement.matching_list import Due, list_due, who_owes
 from settlement.matching_recovery import Recovered, Recovery, recover
 from settlement.payouts.instruction import Account
 from settlement.payouts.reissue import Proposal, decide, propose, reissue

@@ -9,7 +9,8 @@ from sqlalchemy.exc import DBAPIError
 
 from settlement.batches.batch_steps import CutOrder, cut, publish
 from settlement.batches.publicity import PublicityTerms
-from settlement.matching import list_due, make_overlooked_due, months_after, record_payment, who_owes
+from settlement.matching import make_overlooked_due, months_after, record_payment
+from settlement.matching_list import list_due, who_owes
 from tenants.kernel.clock import FixedClock, shanghai_day
 from tenants.kernel.database import Scope, transaction
 from tenants.kernel.errors import Conflict, NotFound
