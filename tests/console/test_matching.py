@@ -2,22 +2,25 @@
 
 import csv
 import io
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
 
+from clearing.embedded import EmbeddedServers
 from settlement.matching_back import CLAWED_BACK, Back, take_back
+from tenants.kernel.clock import shanghai_day
 from tenants.kernel.database import Scope, transaction
 from tenants.kernel.ids import new_id
 from tenants.kernel.money import Money
-from tests.console.world import World, approved, instructed, plain
+from tests.console.world import World, approved, instructed, plain, world_of
+from tests.verification.policy_story import link_regions
 from tests.verification.story import Body
-
-DIVISION = "320312"
 
 
 @dataclass(frozen=True)
@@ -37,24 +40,30 @@ def due_of(world: World) -> list[dict[str, Any]]:
 
 
 @pytest.fixture(scope="module")
-def matched(world: World) -> Iterator[Matched]:
+def world() -> Iterator[World]:
+    """A world of our own, in which regions add to Jiangsu's awards."""
+    with (
+        tempfile.TemporaryDirectory(prefix="console-matching-") as folder,
+        EmbeddedServers(Path(folder)) as addresses,
+        world_of(addresses, Path(folder).resolve()) as made,
+    ):
+        made.story.enrol("second administrator", person=True)
+        link_regions(made.story)
+        yield made
+
+
+@pytest.fixture(scope="module")
+def matched(world: World) -> Matched:
     claims = approved(world, 12)
     batch = world.story.cut("jiangsu", "provincial")
     world.story.step("maker", "jiangsu", batch, "publish")
     world.pass_the_notice("jiangsu", str(batch["id"]))
-    account = {
-        "account_name": "财政",
-        "account_number": "3200001234567890",
-        "bank_name": "国库",
-        "cnaps": "102301000017",
-    }
-    world.story.call("administrator", "PUT", "/v1/tenants/jiangsu/payout-account", account)
     for step, who in (("seal", "maker"), ("release", "releaser")):
         world.story.step(who, "jiangsu", batch, step)
     instructed(world)
     ours = {claim["id"]: claim for claim in claims}
     found = next(one for one in due_of(world) if one["claim_id"] in ours and one["linked_tenant"] is None)
-    yield Matched(ours[found["claim_id"]], found["amount"])
+    return Matched(ours[found["claim_id"]], found["amount"])
 
 
 def ask_back(world: World, claim_id: str, keeps: str) -> None:
@@ -69,8 +78,9 @@ def test_a_payment_then_what_came_back_of_it_are_recorded_and_listed(world: Worl
     number, claim_id = str(matched.claim["claim_no"]), str(matched.claim["id"])
     assert number in plain(maker.see(f"{place}?limit=500"))
     everything = f"{place}?state=all&limit=500"
-    today = world.story.do(lambda work: work.at).date().isoformat()
-    ahead = maker.send(everything, f"{place}/{claim_id}/payment", paid_on="2199-01-01", document="徐财1")
+    now = world.story.do(lambda work: shanghai_day(work.at))
+    today, tomorrow = now.isoformat(), (now + timedelta(days=1)).isoformat()
+    ahead = maker.send(everything, f"{place}/{claim_id}/payment", paid_on=tomorrow, document="徐财1")
     assert ahead.status_code == 422
     assert "支付日不能晚于今天" in plain(ahead.get_data(as_text=True))
     paid = maker.send(everything, f"{place}/{claim_id}/payment", paid_on=today, document="徐财1")

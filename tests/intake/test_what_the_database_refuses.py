@@ -234,6 +234,12 @@ def test_an_award_above_its_computation_is_refused(counter: Counter, jiangsu: Co
     assert "claim_award_within_base" in said
 
 
+def test_what_is_computed_is_never_above_the_base(counter: Counter, jiangsu: Connection) -> None:
+    own = counter.submit(claim())
+    said = refused(jiangsu, pg.CheckViolation, "update claim set computed_fen = base_fen + 1 where id = %s", own.row.id)
+    assert "claim_award_within_base" in said
+
+
 def test_a_scope_is_bound_once_in_a_transaction(jiangsu: Connection) -> None:
     said = refused(jiangsu, pg.InsufficientPrivilege, "select * from bind_scope('wujiang', null)")
     assert "already bound" in said
