@@ -27,7 +27,6 @@ from settlement.statements.line import (
     refused,
     too_many_lines,
 )
-from tenants.tables.bounds import UPLOADED_BYTES
 from tenants.tables.cells import Cell, Row
 from tenants.tables.csv_table import csv_rows, encoding_of
 from tenants.tables.errors import TableError, TooLargeError
@@ -58,6 +57,8 @@ CREDITS: Final = frozenset({"贷", "收", "收入", "credit"})
 MAX_HEADING_ROWS: Final = 20
 """How far down the line of headings may stand; above it banks print titles."""
 MAX_COLUMNS: Final = 200
+UNPACKED_BYTES: Final = 2**30
+"""What a bank's workbook may unpack to, of which one row is looked at at a time: a sheet has a million rows at most."""
 
 
 def csv_lines(path: Path, owner: Owner) -> Iterator[StatementLine]:
@@ -77,7 +78,7 @@ def xlsx_lines(path: Path, owner: Owner) -> Iterator[StatementLine]:
         StatementRefused: not a workbook, one that unpacks to too much, or as for a CSV.
     """
     with _refusing():
-        yield from _lines(xlsx_rows(path, UPLOADED_BYTES, results=True), owner)
+        yield from _lines(xlsx_rows(path, UNPACKED_BYTES, results=True), owner)
 
 
 @contextmanager

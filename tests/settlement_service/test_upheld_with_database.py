@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from clearing.claims.objections import Complaint, object_to_item
 from clearing.claims.upheld import decide_upholding
 from clearing.claims.vault import open_vault
+from settlement.bank.simulator import Books
 from settlement.batches.batch import Batch
 from settlement.batches.held_items import HeldItem, list_held, resume
 from settlement.batches.upholding import ENDS, Finding, propose
@@ -23,11 +24,12 @@ from tenants.kernel.database import Scope, run, transaction
 from tenants.kernel.errors import Conflict, NotFound, Problem
 from tenants.kernel.ids import new_id
 from tenants.kernel.money import Money
-from tests.settlement_service.bank_files import FILES, Desk, open_desk
+from tests.settlement_service.bank_files import FILES, Desk, batch_file, open_desk
 from tests.settlement_service.bench import OFFICE, OVER, Bench, shanghai
 from tests.settlement_service.claims import approved_claim
 from tests.settlement_service.provinces import Province, open_province
 from tests.settlement_service.test_kinds_with_database import KINDS, Kind
+from tests.settlement_service.test_matching_back_with_database import Both
 from tests.settlement_service.test_reissue_with_database import again, decided, proposed
 
 VAULT = open_vault(OFFICE.secrets)
@@ -358,3 +360,36 @@ def test_the_database_itself_issues_nothing_again_twice_that_stands(held: Held) 
     )
     with pytest.raises(DBAPIError, match="issued again once"):
         held.bench.change(insert, held.bench.tenant)
+
+
+def test_the_matching_of_a_payment_that_is_given_up_is_owed_no_more(
+    bench: Bench, owner: Engine, tmp_path: Path
+) -> None:
+    province = open_province(bench.app, owner)
+    paid = province.pay_out()
+    both, claim_id = Both(bench.app, province.bench.tenant, also=(province.linked.tenant,)), province.claims[0]
+    books = Books()
+    books.receive(paid.batch_no, both.do(lambda c: batch_file(c, paid)))
+    desk = Desk(both, tmp_path, paid, books.execute())
+    desk.hand_in(FILES["camt.053"](desk.with_state("returned", 0)), OVER.replace(hour=7))
+    waiting = f"matching-waiting/provincial/2024/{province.own}"
+    assert desk.balance(waiting) == 10_000
+    decided(desk, proposed(desk, claim_id))
+    again(desk, claim_id)
+    at = shanghai("2024-10-21")
+    batch = both.publish(both.cut(cut_off_at=at, at=at, kind="reissue"), at=at)
+    held = Held(both, batch, hold(both, batch, at), province, desk, claim_id)
+    cap = f"matching/provincial/2024/{province.own}/91320300MA1TEST00X"
+    before = desk.balance(cap)
+    held.propose("withdrawn")
+    held.decide()
+    assert (desk.balance(waiting), desk.balance(cap) - before) == (0, 10_000)
+    [due] = both.rows(
+        "select waiting_fen, freed_fen, recover_fen from matching_due where tenant = %s and claim_id = %s",
+        both.tenant, claim_id,
+    )  # fmt: skip
+    assert tuple(due) == (0, 10_000, 0)
+    told = both.rows(
+        "select tenant from audit_entry where action = 'matching.freed' and tenant = any(%s)", list(province.tenants)
+    )
+    assert {row.tenant for row in told} == set(province.tenants)
