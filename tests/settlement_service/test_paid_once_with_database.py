@@ -13,6 +13,7 @@ from tests.settlement_service.bench import Bench
 def refused_by(bench: Bench, statement: str, *values: object) -> type[BaseException]:
     with pytest.raises(DBAPIError) as refused:
         bench.change(statement, *values)
+    assert refused.value.orig is not None
     return type(refused.value.orig)
 
 
