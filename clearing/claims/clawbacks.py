@@ -14,6 +14,7 @@ from sqlalchemy.exc import IntegrityError
 
 from clearing.claims import registry
 from clearing.claims.lowered import lowered_matching
+from clearing.claims.quota import returned_quota
 from clearing.claims.records import ClaimRow, lock_claim
 from clearing.claims.vault import Vault
 from settlement import ledger
@@ -145,13 +146,12 @@ def recover(work: Work, claim_id: UUID, clawback_id: UUID, amount: Money, bank_r
     if row.quota_year is None:
         raise _not_paid(row)
     scheme, year = row.scheme, row.quota_year
-    quota = ledger.quota_account(scheme, year, row.enterprise_uscc)
     budget = ledger.budget_account(scheme, year)
-    ledger.lock_accounts(work.connection, row.tenant, [quota, budget])
     transfers = [
         ledger.posted(ledger.clawback_account(scheme, year), budget, amount, "recovery", found.id),
-        ledger.posted(ledger.quota_used_account(scheme, year), quota, amount, "recovery", found.id),
+        *returned_quota(work.connection, row.tenant, row.id, amount, "recovery", found.id),
     ]
+    ledger.lock_accounts(work.connection, row.tenant, [each.credit for each in transfers])
     ledger.append(work.connection, row.tenant, transfers, work.at)
     details: dict[str, Json] = {
         "claim_no": row.claim_no, "recovery": str(recovery_id), "amount": str(amount), "bank_reference": bank_reference,

@@ -4,6 +4,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from sqlalchemy import Connection
+
 from settlement import ledger
 from settlement.ledger import AccountState, States, Transfer
 from tenants.kernel.money import ZERO, Money
@@ -103,3 +105,14 @@ def purse_query(tenant: str, caps: Sequence[tuple[str, Money | None]]) -> Query[
         known = limits.get(code)
         limits[code] = cap if known is None or (cap is not None and cap > known) else known
     return ledger.open_and_lock(tenant, limits)
+
+
+def returned_quota(
+    connection: Connection, tenant: str, claim_id: UUID, amount: Money, reason: str, subject_id: UUID
+) -> list[Transfer]:
+    """The transfer that gives some of a claim's quota back to the very cap that it was taken from, shared or not."""
+    return [
+        ledger.posted(each.credit, each.debit, amount, reason, subject_id)
+        for each in ledger.standing_transfers(connection, tenant, [claim_id])
+        if each.debit.startswith("quota/")
+    ]

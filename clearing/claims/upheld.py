@@ -13,6 +13,7 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from clearing.claims import registry
+from clearing.claims.quota import returned_quota
 from clearing.claims.vault import Vault
 from settlement import ledger
 from settlement.batches.held_items import HeldItem
@@ -160,12 +161,7 @@ def _give_up(ending: _Ending, root: Any) -> None:  # noqa: ANN401 - a row of _RO
     back = ledger.returned_account(item.scheme, item.quota_year)
     transfers = [ledger.posted(back, budget, amount, REASON, item.id)]
     if root.kind is None:
-        taken = ledger.standing_transfers(work.connection, tenant, [root.id])
-        transfers += [
-            ledger.posted(each.credit, each.debit, amount, REASON, item.id)
-            for each in taken
-            if each.debit.startswith("quota/")
-        ]
+        transfers += returned_quota(work.connection, tenant, root.id, amount, REASON, item.id)
     ledger.lock_accounts(work.connection, tenant, [each.credit for each in transfers])
     ledger.append(work.connection, tenant, transfers, work.at)
     if root.kind is None:

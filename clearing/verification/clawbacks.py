@@ -40,7 +40,7 @@ def clawback_bound_differences(snapshot: Snapshot) -> Iterator[Difference]:
         yield differs("clawback.sanction", f"clawback/{row.tenant}/{row.id}/sanction_id", "its enterprise's", None)
 
 
-def clawback_differences(dossier: Dossier, row: Row, _context: Context) -> Iterator[Difference]:
+def clawback_differences(dossier: Dossier, row: Row, context: Context) -> Iterator[Difference]:
     """What is wrong with one clawback, its recoveries and its money."""
     place = f"clawback/{row.tenant}/{row.id}"
     if not dossier.entries or dossier.entries[0].action != "clawback.made":
@@ -59,7 +59,7 @@ def clawback_differences(dossier: Dossier, row: Row, _context: Context) -> Itera
     if not made.witnesses(row.made_at):
         yield differs("clawback.witness", f"{place}/made_at", made.at, row.made_at)
     yield from _recoveries(dossier, row, recovered)
-    yield from _money(dossier, row)
+    yield from _money(dossier, row, context)
     yield from notice_differences(dossier, [("payout.clawed_back", row.platform, _payload(row, made), made)])
 
 
@@ -97,12 +97,13 @@ def _recoveries(dossier: Dossier, row: Row, entries: list[Entry]) -> Iterator[Di
         yield differs("clawback.recovery", place, f"at most {Money(row.amount_fen)}", Money(total))
 
 
-def _money(dossier: Dossier, row: Row) -> Iterator[Difference]:
-    year = f"{row.scheme}/{row.quota_year}"
+def _money(dossier: Dossier, row: Row, context: Context) -> Iterator[Difference]:
+    year, terms = f"{row.scheme}/{row.quota_year}", context.policies.get((row.tenant, row.policy_version or ""))
+    capped = f"{row.scheme if terms is None else terms.cap}/{row.quota_year}"
     flows = [(f"paid/{year}", f"clawback/{year}", row.amount_fen)]
     for one in dossier["clawback_recovery"]:
         flows.append((f"clawback/{year}", f"budget/{year}", one.amount_fen))
-        flows.append((f"quota-used/{year}", f"quota/{year}/{row.enterprise_uscc}", one.amount_fen))
+        flows.append((f"quota-used/{capped}", f"quota/{capped}/{row.enterprise_uscc}", one.amount_fen))
     standing = standing_flows(dossier)
     if standing != sorted(flows):
         place = f"ledger_transfer/{row.tenant}/{row.id}"

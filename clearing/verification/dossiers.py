@@ -195,7 +195,7 @@ select tenant, id, month_on, report_sha256, previous_sha256, closed_by, closed_a
 """
 _CLAWBACKS: Final = """
 select k.tenant, k.id, k.claim_id, k.amount_fen, k.reason, k.sanction_id, k.made_by, k.made_at, c.scheme, c.quota_year,
-       c.enterprise_uscc, c.claim_no, c.external_id, c.platform
+       c.enterprise_uscc, c.claim_no, c.external_id, c.platform, c.policy_version
   from clawback k left join claim c on c.tenant = k.tenant and c.id = k.claim_id order by k.tenant, k.id
 """
 _RECOVERIES: Final = """

@@ -18,7 +18,9 @@ ACCOUNT_NUMBER = "6222000012345678"
 PLATFORM = "jssic"
 
 
-def approved_claim(work: Work, vault: Vault, tenant: str, amount: str, mode: str = "common_use") -> UUID:
+def approved_claim(
+    work: Work, vault: Vault, tenant: str, amount: str, mode: str = "common_use", cap: str | None = None
+) -> UUID:
     """A claim with its revision and reservations, approved and handed over."""
     claim_id, award = new_id(), Money.parse(amount)
     row = ClaimRow(
@@ -52,7 +54,7 @@ def approved_claim(work: Work, vault: Vault, tenant: str, amount: str, mode: str
     )
     write_claims(work.connection, [row])
     _write_revision(work, vault, row)
-    _reserve(work, row)
+    _reserve(work, row, cap)
     settle(work, vault, tenant, [claim_id])
     return claim_id
 
@@ -83,8 +85,8 @@ def _write_revision(work: Work, vault: Vault, row: ClaimRow) -> None:
     )
 
 
-def _reserve(work: Work, row: ClaimRow) -> None:
-    accounts = Accounts(row.scheme, 2024, row.enterprise_uscc, None)
+def _reserve(work: Work, row: ClaimRow, cap: str | None) -> None:
+    accounts = Accounts(row.scheme, 2024, row.enterprise_uscc, None, cap)
     transfers = accounts.reserve(Money(row.award_fen), ZERO, row.id)
     ledger.open_accounts(work.connection, row.tenant, {transfer.debit: True for transfer in transfers})
     ledger.open_accounts(work.connection, row.tenant, {transfer.credit: False for transfer in transfers})

@@ -48,6 +48,21 @@ def state(desk: Desk, bench: Bench, claim_id: UUID) -> str:
     return str(row.state_now)
 
 
+def test_what_comes_back_of_a_cap_that_schemes_share_is_free_in_that_cap(
+    desk: Desk, bench: Bench, tmp_path: Path
+) -> None:
+    desk.hire("authority", "reviews:write", person="zhao")
+    with transaction(desk.service.engine, Scope((desk.tenant,)), FixedClock(APPROVED)) as work:
+        claim_id = approved_claim(work, desk.service.vault, desk.tenant, "100.00", cap="annual")
+    desk.move_to(OVER)
+    bank = open_desk(bench, tmp_path)
+    bank.hand_in(FILES["camt.053"](bank.payments))
+    clawback_id = ask(desk, claim_id, "40.00").get_json()["id"]
+    answer = come(desk, claim_id, clawback_id, "40.00", "银行流水1")
+    assert answer.status_code == 201, answer.get_json()
+    assert bank.balance(quota_account("annual", 2024, USCC)) == -6_000
+
+
 def test_a_part_is_asked_back_and_comes_back_to_its_year(desk: Desk, bench: Bench, paid: Any) -> None:
     claim_id, bank = paid
     assert state(desk, bench, claim_id) == "paid"
