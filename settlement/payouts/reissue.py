@@ -179,21 +179,7 @@ def reissue(connection: Connection, tenant: str, claim_id: UUID, office: Office,
     back = _came_back(connection, tenant, claim_id)
     hold_batches(connection, tenant, [back.batch_id], at)
     _require_no_surplus(connection, tenant, back)
-    approved = connection.exec_driver_sql(
-        "select c.id, c.account_name, c.account_sealed, c.payee_digest, c.bank_name, c.cnaps, d.cooling_through_on "
-        "from account_correction c "
-        "join account_correction_decision d on d.tenant = c.tenant and d.correction_id = c.id "
-        "where c.tenant = %s and c.obligation_id = %s and d.outcome = 'approve' and not exists ("
-        "select 1 from reissue r where r.tenant = c.tenant and r.correction_id = c.id) "
-        "order by d.decided_at desc limit 1",
-        (tenant, back.obligation_id),
-    ).one_or_none()
-    if approved is None:
-        raise Conflict(
-            "correction.none",
-            "收款账户尚未经两人更正，不能重新拨付。",
-            "The payee's account has not been corrected by two people yet; nothing is issued again.",
-        )
+    approved = _approved(connection, tenant, back.obligation_id)
     if shanghai_day(at) <= approved.cooling_through_on:
         raise Conflict(
             "correction.cooling_off",
@@ -290,6 +276,26 @@ def _came_back(connection: Connection, tenant: str, claim_id: UUID) -> Any:  # n
             f"The latest payment of claim {row.claim_no} was neither returned nor rejected.",
         )
     return row
+
+
+def _approved(connection: Connection, tenant: str, obligation_id: UUID) -> Any:  # noqa: ANN401 - a row
+    """The correction by two people that nothing was issued to yet."""
+    approved = connection.exec_driver_sql(
+        "select c.id, c.account_name, c.account_sealed, c.payee_digest, c.bank_name, c.cnaps, d.cooling_through_on "
+        "from account_correction c "
+        "join account_correction_decision d on d.tenant = c.tenant and d.correction_id = c.id "
+        "where c.tenant = %s and c.obligation_id = %s and d.outcome = 'approve' and not exists ("
+        "select 1 from reissue r where r.tenant = c.tenant and r.correction_id = c.id) "
+        "order by d.decided_at desc limit 1",
+        (tenant, obligation_id),
+    ).one_or_none()
+    if approved is None:
+        raise Conflict(
+            "correction.none",
+            "收款账户尚未经两人更正，不能重新拨付。",
+            "The payee's account has not been corrected by two people yet; nothing is issued again.",
+        )
+    return approved
 
 
 def _require_no_surplus(connection: Connection, tenant: str, back: Any) -> None:  # noqa: ANN401 - a row of _LATEST

@@ -142,9 +142,7 @@ def test_a_table_with_more_lines_than_any_batch_is_refused(tmp_path: Path) -> No
     assert refused.value.code == "statement.too_long"
 
 
-def whole_entry() -> bytes:
-    """One entry that says whatever a bank may say of a payment, indented, as some banks write it."""
-    party = """
+PARTY = """
                 <{0}>
                   <Pty>
                     <Nm>江苏省苏州市吴江区科技创新技术服务有限责任公司</Nm>
@@ -156,13 +154,17 @@ def whole_entry() -> bytes:
                   <Id><Othr><Id>32000012345678901234567890</Id></Othr></Id>
                   <Ccy>CNY</Ccy>
                 </{0}Acct>"""
-    agent = """
+AGENT = """
                 <{0}>
                   <FinInstnId>
                     <ClrSysMmbId><ClrSysId><Cd>CNAPS</Cd></ClrSysId><MmbId>102301000017</MmbId></ClrSysMmbId>
                     <Nm>中国工商银行股份有限公司苏州吴江支行营业部</Nm>
                   </FinInstnId>
                 </{0}>"""
+
+
+def whole_entry() -> bytes:
+    """One entry that says whatever a bank may say of a payment, indented, as some banks write it."""
     amount = '<Amt Ccy="CNY">1234567890123.45</Amt>'
     reference = "ABCDEFGHIJKLMNOPQRSTUVWX23"
     return f"""
@@ -187,9 +189,9 @@ def whole_entry() -> bytes:
               {amount}
               <CdtDbtInd>DBIT</CdtDbtInd>
               <AmtDtls><InstdAmt>{amount}</InstdAmt><TxAmt>{amount}</TxAmt></AmtDtls>
-              <RltdPties>{party.format("Dbtr")}{party.format("Cdtr")}
+              <RltdPties>{PARTY.format("Dbtr")}{PARTY.format("Cdtr")}
               </RltdPties>
-              <RltdAgts>{agent.format("DbtrAgt")}{agent.format("CdtrAgt")}
+              <RltdAgts>{AGENT.format("DbtrAgt")}{AGENT.format("CdtrAgt")}
               </RltdAgts>
               <Purp><Cd>SUBS</Cd></Purp>
               <RmtInf><Ustrd>科技创新券兑付 {reference} BT-JS-2024-0001</Ustrd></RmtInf>
