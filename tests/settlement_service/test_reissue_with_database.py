@@ -167,8 +167,8 @@ def test_the_database_itself_refuses_a_second_issue_an_early_one_and_one_by_one_
     made = again(desk, claim_id)
     insert = (
         "insert into reissue "
-        "(tenant, obligation_id, of_obligation, correction_id, cooling_through_on, made_by, made_at) "
-        "values (%s, %s, %s, %s, '2024-10-17', 'x', %s)"
+        "(tenant, obligation_id, of_obligation, attempt, correction_id, cooling_through_on, made_by, made_at) "
+        "values (%s, %s, %s, 1, %s, '2024-10-17', 'x', %s)"
     )
     values: tuple[Any, ...] = (tenant, desk.bench.claims[1], claim_id, correction.id)
     with pytest.raises(DBAPIError, match="reissue_once"):
