@@ -1,10 +1,10 @@
 """Bank's answers as clients over HTTP hand them in: a report per line, the same file twice, and refusals."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from clearing.api import statements as statements_api
 from clearing.api.statements import LineSchema, StatementReportSchema
 from settlement.bank.simulator.answers import camt053, entries_of
 from tests.settlement_service.bank_files import DAY, FILES, open_desk
@@ -59,15 +59,16 @@ def test_the_same_file_again_answers_what_was_stored(desk: Desk, answered: Any) 
     assert listed["id"] == first.get_json()["id"]
 
 
-def test_a_refused_file_leaves_nothing(desk: Desk, answered: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_refused_file_leaves_nothing(desk: Desk, answered: Any) -> None:
     other = camt053("9999000011112222", entries_of(answered.payments), DAY)
     answer = hand_in(desk, answered.batch.id, other, **{"Accept-Language": "en"})
     assert (answer.status_code, answer.get_json()["code"]) == (422, "statement.foreign")
     cut = FILES["camt.053"](answered.payments)[:-40]
     assert hand_in(desk, answered.batch.id, cut).get_json()["code"] == "statement.malformed"
     assert hand_in(desk, answered.batch.id, b"x", **{"Content-Encoding": "gzip"}).status_code == 415
-    monkeypatch.setattr(statements_api, "MAX_STATEMENT_BYTES", 100)
-    assert hand_in(desk, answered.batch.id, b"x" * 101).status_code == 413
+    little = replace(desk.service, settings=replace(desk.service.settings, statement_mib=1))
+    desk.http.application.extensions["clearing"] = little
+    assert hand_in(desk, answered.batch.id, b"x" * (2**20 + 1)).status_code == 413
     assert desk.get("maker", f"{desk.batches}/{answered.batch.id}/statements").get_json()["items"] == []
     assert answered.outcomes() == []
 
