@@ -21,7 +21,7 @@ from settlement.bank.order_sending import find_order_submission, send_order
 from settlement.bank.sending import Submission, calls_of, submission_json
 from settlement.cycles.clearing_order import find_order
 from settlement.cycles.cycle import find_cycle
-from settlement.cycles.order_file import order_file
+from settlement.cycles.order_file import bank_of, order_file
 from settlement.cycles.order_outcomes import outcomes_of
 from settlement.cycles.order_remedies import CANCEL, REMEDIES, Remedy, decide, find_remedy, propose, remedies_of_order
 from settlement.statements.reconciliation import Imported, import_order_statement
@@ -184,6 +184,7 @@ def shown_order(work: Work, tenant: str, order_id: UUID) -> dict[str, Json]:
 def order_sent_by_caller(work: Work, tenant: str, order_id: UUID) -> Submission:
     """Order the sending, as the caller."""
     order = find_order(work.connection, tenant, order_id, office())
+    current().require_way(work.connection, bank_of(work.connection, order, current().banks))
     return send_order(work.connection, order, office(), principal().subject, work.at)
 
 

@@ -143,6 +143,7 @@ ACTIONS: Final[Words] = {
     "registry_key.retiring": _l("停用旧查重密钥"),
     "registry_key.retired": _l("旧查重密钥已停用"),
     "release_limit.set": _l("设置单人放行限额"),
+    "pay_in.confirmed": _l("确认缴存到账"),
     "remedy.proposed": _l("提出清算指令处理办法"),
     "remedy.approved": _l("同意清算指令处理办法"),
     "remedy.refused": _l("不同意清算指令处理办法"),

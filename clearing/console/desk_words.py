@@ -252,6 +252,7 @@ DESK_DONE: Final[Words] = {
     "agreement-proposed": _l("协议已提出，须双方同意后生效。"),
     "agreement-approved": _l("已同意该协议。"),
     "agreement-refused": _l("已拒绝该协议。"),
+    "pay-in-confirmed": _l("已确认缴存到账，批次可以送交银行。"),
     "bank-ordered": _l("拨付文件已送交银行通道，结果会显示在下面。"),
     "statement-imported": _l("银行文件已导入，下面是需要查看的差异。"),
     "statement-known": _l("这份文件以前导入过，没有任何变化。"),

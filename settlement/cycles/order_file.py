@@ -123,7 +123,7 @@ def require_sendable(connection: Connection, order: Order, office: Office) -> Ba
         raise Conflict(
             "order.decided", "银行已告知该指令的结果，不能再发送。", "The bank has told of the order; it is not sent."
         )
-    if order.kind == PAY_OUT and (left := _not_paid_in(connection, order)):
+    if order.kind == PAY_OUT and (left := not_paid_in(connection, order)):
         raise Conflict(
             "order.not_paid_in",
             f"清算专户尚有 {left} 笔缴存未到账，不能付出。",
@@ -132,7 +132,7 @@ def require_sendable(connection: Connection, order: Order, office: Office) -> Ba
     return bank
 
 
-def _not_paid_in(connection: Connection, order: Order) -> int:
+def not_paid_in(connection: Connection, order: Order) -> int:
     """How many pay-ins of the cycle stand unpaid: the owner's function sees those of all tenants."""
     count: int = connection.exec_driver_sql("select not_paid_in(%s)", (order.cycle_id,)).scalar_one()
     return count

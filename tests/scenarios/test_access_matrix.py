@@ -174,6 +174,7 @@ MATRIX: dict[tuple[str, str], set[str]] = {
     ("put", f"{TENANT}/release-limit"): {"policies:write"},
     ("post", f"{BATCH}/exposure-hold/lift"): {"batches:release"},
     ("get", f"{BATCH}/pay-in"): {"batches:write", "batches:release"},
+    ("post", f"{BATCH}/pay-in/confirmation"): {"clearing:operate"},
     ("get", f"{TENANT}/agreements"): AGREEMENT_READERS,
     ("put", f"{TENANT}/agreements"): {"policies:write"},
     ("get", AGREEMENT): AGREEMENT_READERS,
@@ -409,6 +410,7 @@ BODIES: dict[str, Any] = {
     f"{TENANT}/trust-list": {"cite": "试探", "providers": {}},
     f"{TENANT}/trust-list/decision": {"version": 1, "outcome": "approve"},
     f"{BATCH}/exposure-hold/lift": {"reason": "试探"},
+    f"{BATCH}/pay-in/confirmation": {"reason": "试探"},
     f"{BATCH}/settlement": {},
     f"{CAME_BACK}/payee-corrections": {
         "payee": {

@@ -274,7 +274,8 @@ def test_a_worker_killed_during_the_call_leaves_it_unknown_and_the_next_one_asks
 
 
 def with_bank(desk: Desk, connection: BankConnection) -> Service:
-    service = replace(desk.service, banks={desk.tenant: connection})
+    real = replace(desk.service.settings, demonstration=connection.method != "folder")
+    service = replace(desk.service, banks={desk.tenant: connection}, settings=real)
     desk.http.application.extensions["clearing"] = service
     return service
 

@@ -1,7 +1,7 @@
 """The part of the story in which regions owe each other: agreements, windows, matching, rewards, two releasers."""
 
 from tenants.kernel.money import Money
-from tests.verification.order_story import carry_on, order_anew, settle_by_bank
+from tests.verification.order_story import carry_on, order_anew, pay_in_by_hand, settle_by_bank
 from tests.verification.story import Body, Story
 
 
@@ -40,6 +40,7 @@ def clear_between_regions(story: Story) -> None:
     story.call("approver", "POST", path, {"reason": "年末集中兑付"})
     assert story.step("releaser", "wujiang", first, "release")["state"] == "released"
     story.jobs()
+    pay_in_by_hand(story, by_agent)
     matching = story.cut("wujiang", "provincial", kind="matching")
     assert matching["count"] > 0, "no enterprise of Wujiang was awarded anything by Jiangsu"
     story.step("maker", "wujiang", matching, "publish")

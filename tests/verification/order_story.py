@@ -49,6 +49,18 @@ def order_anew(story: Any, window: str) -> None:
     assert _state(story, window) == "settled"
 
 
+def pay_in_by_hand(story: Any, batch: Body) -> None:
+    """Wujiang has no bank connected: the batch that the agent pays waits until the operator says that it is paid in."""
+    path = f"/v1/tenants/wujiang/batches/{batch['id']}"
+    assert story.call("releaser", "GET", path).get_json()["pay_in"]["state"] == "waiting"
+    assert story.call("releaser", "POST", f"{path}/sending", ok=409).get_json()["code"] == "batch.not_paid_in"
+    assert story.call("maker", "GET", f"{path}/files/pain.001.xml", ok=409).get_json()["code"] == "batch.not_paid_in"
+    said = {"reason": "到账回单 0001"}
+    assert story.call("operator", "POST", f"{path}/pay-in/confirmation", said).get_json()["state"] == "paid_in"
+    assert story.call("releaser", "POST", f"{path}/sending").status_code == 202
+    story.jobs()
+
+
 def _order(story: Any, window: str, kind: str) -> Body:
     """The window's order of the kind that stands."""
     items = story.call("releaser", "GET", f"{window}/orders").get_json()["items"]

@@ -15,7 +15,7 @@ from clearing.verification.structure import EXPECTED, expected_structure, struct
 from tests.verification.story import Story
 
 APPEND_ONLY = (
-    "account_correction", "account_correction_decision", "assessment", "audit_entry", "bank_answer", "bank_call",
+    "account_correction", "account_correction_decision", "agent_paid_in", "assessment", "audit_entry", "bank_answer", "bank_call",
     "bank_line", "bank_statement", "bank_statement_part", "bank_submission", "batch_file", "batch_file_part",
     "batch_settlement", "month_close", "suspense_decision", "suspense_part", "suspense_resolution",
     "calendar_year", "claim_revision", "clawback", "clawback_recovery", "clearing_cell", "clearing_debt",
