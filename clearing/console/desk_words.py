@@ -78,6 +78,7 @@ ORDER_STATES: Final[Words] = {
     "accepted": _l("银行已受理"),
     "rejected": _l("被拒"),
     "paid": _l("已付"),
+    "received": _l("已付，收款方已入账"),
     "returned": _l("退汇"),
     "replaced": _l("已重新下达"),
     "cancelled": _l("已取消，转入下一窗口"),
@@ -177,7 +178,8 @@ BATCH_KINDS: Final[Words] = {
     "home_region": _l("为对方区域垫付"),
 }
 EXPLANATIONS: Final[Words] = {
-    "assign": _l("属于某条拨付指令"),
+    "assign": _l("属于某条指令"),
+    "carry": _l("按实付金额结转清算指令的差额"),
     "reversed": _l("收付相互抵销"),
     "unrelated": _l("与本系统的拨付无关"),
 }

@@ -37,6 +37,7 @@ MEANINGS: Final[Mapping[str, Text]] = {
     "assessment.state": Text("核定结论与各条规则的结论不符", "the state does not follow from the rules' verdicts"),
     "assessment.trace": Text("核定过程中所说的数字与结果不一致", "the trace tells another figure than the result"),
     "assessment.witness": Text("核定记录与审计链不一致", "the assessment is not the one of the audit chain"),
+    "order.received": Text("到账记录与收款方回单不符", "an arrival is not what the receiver's bank told"),
     "pay_in.people": Text("放行批次的人确认了缴存到账", "who released the batch confirmed its pay-in"),
     "pay_in.sent_first": Text("批次在缴存到账之前已送交银行", "the batch was sent before its agent was paid in"),
     "pay_in.witness": Text("缴存确认与审计链不一致", "a confirmed pay-in is not as the audit chain tells"),

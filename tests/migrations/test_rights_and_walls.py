@@ -139,7 +139,7 @@ WRITTEN_FROM_OUTSIDE = "registry_probe"
 NEVER_CHANGED = {
     "audit_entry", "ledger_transfer", "support_record", "claim_revision", "assessment", "review", "platform_feed",
     "objection", "instruction", "instruction_claim", "batch_file", "batch_file_part", "clearing_debt",
-    "agent_paid_in", "clearing_cell", "clearing_order",
+    "agent_paid_in", "clearing_order_receipt", "clearing_cell", "clearing_order",
     "clearing_order_part", "clearing_order_file", "clearing_order_outcome",
     "clearing_remedy", "clearing_remedy_decision", "clearing_order_end", "clearing_carry", "objection_resolution",
     "bank_submission", "bank_call", "bank_answer", "bank_statement",

@@ -162,7 +162,7 @@ MATRIX: dict[tuple[str, str], set[str]] = {
     ("get", f"{TENANT}/suspense/resolutions"): BATCH_READERS,
     ("post", f"{TENANT}/suspense/resolutions"): {"batches:write"},
     ("get", f"{TENANT}/suspense/resolutions/{{resolution_id}}"): BATCH_READERS,
-    ("post", f"{TENANT}/suspense/resolutions/{{resolution_id}}/decision"): {"batches:release"},
+    ("post", f"{TENANT}/suspense/resolutions/{{resolution_id}}/decision"): {"batches:release", "clearing:operate"},
     ("get", f"{TENANT}/exposure-holds"): BATCH_READERS,
     ("get", f"{TENANT}/matching"): BATCH_READERS,
     ("get", f"{SCHEME}/rewards/{{year}}"): BATCH_READERS,

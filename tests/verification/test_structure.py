@@ -19,7 +19,7 @@ APPEND_ONLY = (
     "bank_line", "bank_statement", "bank_statement_part", "bank_submission", "batch_file", "batch_file_part",
     "batch_settlement", "month_close", "suspense_decision", "suspense_part", "suspense_resolution",
     "calendar_year", "claim_revision", "clawback", "clawback_recovery", "clearing_cell", "clearing_debt",
-    "clearing_carry", "clearing_order_end", "clearing_order_file", "clearing_order_outcome", "clearing_order_part",
+    "clearing_carry", "clearing_order_end", "clearing_order_file", "clearing_order_outcome", "clearing_order_receipt", "clearing_order_part",
     "clearing_remedy", "clearing_remedy_decision", "objection_resolution",
     "clearing_order", "first_release", "instruction", "instruction_claim", "instruction_outcome", "ledger_transfer",
     "linked_region", "matching_recovery",
