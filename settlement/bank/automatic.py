@@ -21,7 +21,7 @@ from settlement.bank.order_sending import bank_of_batch, send_order
 from settlement.bank.sending import order_sending
 from settlement.batches.batch import find_batch
 from settlement.cycles.clearing_order import PAY_OUT, Order, find_orders
-from settlement.cycles.order_file import bank_of, can_be_sent, not_paid_in
+from settlement.cycles.order_file import bank_of, can_be_sent, is_unexplained, not_paid_in
 from settlement.cycles.order_outcomes import require_everyone
 from settlement.office import Office
 from tenants.kernel.clock import shanghai_day
@@ -58,9 +58,11 @@ def send_due(connection: Connection, due: Due, office: Office, at: datetime) -> 
         order_sending(connection, due.tenant, due.batch_id, due.bank.method, SYSTEM, at)
 
 
+# of a window that is settled, what came back since is ordered anew
 _WAITING: Final = (
     "select o.tenant, o.id, o.kind, o.counterparty, c.agreement_set, c.confirmed_at from clearing_order o "
-    "join clearing_cycle c on c.id = o.cycle_id where c.state = 'confirmed' "
+    "join clearing_cycle c on c.id = o.cycle_id "
+    "where (c.state = 'confirmed' or (c.state = 'settled' and o.replaces is not null)) "
     "and not exists (select 1 from bank_submission s where s.tenant = o.tenant and s.order_id = o.id) "
     "and not exists (select 1 from clearing_order_end e where e.tenant = o.tenant and e.order_id = o.id) "
     "and not exists (select 1 from clearing_order_outcome x where x.tenant = o.tenant and x.order_id = o.id) "
@@ -91,7 +93,7 @@ def _due_orders(connection: Connection, office: Office) -> Iterator[Due]:
 
 
 def _may_go(connection: Connection, order: Order, office: Office) -> bool:
-    if not can_be_sent(connection, order, office.banks):
+    if not can_be_sent(connection, order, office.banks) or is_unexplained(connection, order):
         return False
     return order.kind != PAY_OUT or not not_paid_in(connection, order)
 

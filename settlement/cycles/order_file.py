@@ -107,7 +107,8 @@ def require_sendable(connection: Connection, order: Order, office: Office) -> Ba
     """The way to the bank that pays the held order, which stands, is undecided, and whose money is there.
 
     Raises:
-        Conflict: ``bank.not_configured``, ``order.ended``, ``order.decided``, ``order.not_paid_in``.
+        Conflict: ``bank.not_configured``, ``order.ended``, ``order.decided``, ``order.unexplained``,
+            ``order.not_paid_in``.
     """
     bank = bank_of(connection, order, office.banks)
     if bank is None:
@@ -123,6 +124,13 @@ def require_sendable(connection: Connection, order: Order, office: Office) -> Ba
         raise Conflict(
             "order.decided", "银行已告知该指令的结果，不能再发送。", "The bank has told of the order; it is not sent."
         )
+    if is_unexplained(connection, order):
+        raise Conflict(
+            "order.unexplained",
+            "银行已付出写明该指令（或其所替换指令）的款项，尚在待查：须先由两人说明，以免重复支付。",
+            "Money left that names this order, or what it replaces, and lies in suspense: two people explain it "
+            "first, lest it is paid twice.",
+        )
     if order.kind == PAY_OUT and (left := not_paid_in(connection, order)):
         raise Conflict(
             "order.not_paid_in",
@@ -130,6 +138,12 @@ def require_sendable(connection: Connection, order: Order, office: Office) -> Ba
             f"{left} pay-ins have not arrived with the settlement agent: it pays nothing out yet.",
         )
     return bank
+
+
+def is_unexplained(connection: Connection, order: Order) -> bool:
+    """Whether money left for the order, or for what it replaces, that nobody has explained."""
+    found: bool = connection.exec_driver_sql("select order_unexplained(%s, %s)", (order.tenant, order.id)).scalar_one()
+    return found
 
 
 def not_paid_in(connection: Connection, order: Order) -> int:

@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from settlement.cycles.clearing_order import PAY_IN, Order, find_order, hold_order
 from settlement.cycles.order_changes import Cause, OrderChanges
+from settlement.cycles.order_file import is_unexplained
 from settlement.cycles.order_outcomes import require_everyone
 from settlement.office import Office
 from settlement.payouts.outcomes import ORDER_SURPLUS
@@ -117,7 +118,8 @@ def decide(
     Raises:
         NotFound: there is no such proposal.
         Forbidden: ``remedy.four_eyes``.
-        Conflict: ``remedy.decided``, ``order.not_back``, ``order.paid_twice``, ``order.paid_out``, and as
+        Conflict: ``remedy.decided``, ``order.not_back``, ``order.paid_twice``, ``order.paid_out``,
+            ``order.unexplained``, and as
             :func:`settlement.cycles.clearing_order.make_orders`.
         Invalid: ``remedy.reason``: a refusal says why.
         StartAgainError: the transaction is not bound to everybody.
@@ -138,6 +140,12 @@ def decide(
     if outcome == APPROVE:
         order = _require_back(find_order(connection, tenant, found.order_id, office))
         _require_no_surplus(connection, order)
+        if found.kind == CANCEL and is_unexplained(connection, order):
+            raise Conflict(
+                "order.unexplained",
+                "银行已付出写明该指令的款项，尚在待查：须先由两人说明，才能取消。",
+                "Money left that names this order and lies in suspense: two people explain it before it is cancelled.",
+            )
     insert_rows(
         connection,
         "clearing_remedy_decision",

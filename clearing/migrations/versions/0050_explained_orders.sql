@@ -178,6 +178,39 @@ language sql stable security definer as $$
 $$;
 create index clearing_order_named on clearing_order (reference);
 
+-- Whether money left that names the order, or one that it replaces, and nobody has said what it was: nothing is sent before.
+create function order_unexplained(of_tenant text, of_order uuid) returns boolean language sql stable as $$
+    with recursive chain as (
+        select o.tenant, o.reference, o.replaces from public.clearing_order o where o.tenant = of_tenant and o.id = of_order
+        union all
+        select o.tenant, o.reference, o.replaces from chain c join public.clearing_order o on o.tenant = c.tenant and o.id = c.replaces)
+    select exists (
+        select 1 from chain c join public.bank_line l on l.tenant = c.tenant and l.reference = c.reference
+         where l.to_suspense and l.kind = 'debit' and l.amount_fen > coalesce((
+               select sum(p.amount_fen) from public.suspense_part p
+                 join public.suspense_decision d on d.tenant = p.tenant and d.resolution_id = p.resolution_id
+                where p.tenant = l.tenant and p.statement_id = l.statement_id and p.line = l.line and d.outcome = 'approve'), 0))
+$$;
+create index bank_line_unexplained on bank_line (tenant, reference) where to_suspense;
+
+create or replace function check_order_sent() returns trigger language plpgsql security definer as $$
+declare
+    sent public.clearing_order;
+begin
+    select * into sent from public.clearing_order o where o.tenant = new.tenant and o.id = new.order_id for no key update;
+    if exists (select 1 from public.clearing_order_end e where e.tenant = sent.tenant and e.order_id = sent.id) then
+        raise exception 'the order has ended' using errcode = '23514', constraint = 'bank_submission_order_stands';
+    end if;
+    if sent.kind = 'pay_out' and public.not_paid_in(sent.cycle_id) > 0 then
+        raise exception 'not everything is paid in' using errcode = '23514', constraint = 'bank_submission_paid_in_first';
+    end if;
+    if public.order_unexplained(sent.tenant, sent.id) then
+        raise exception 'money left for it, and nobody has said why' using errcode = '23514',
+            constraint = 'bank_submission_explained_first';
+    end if;
+    return new;
+end $$;
+
 create trigger clearing_order_receipt_append_only before update or delete on clearing_order_receipt
     for each row execute function refuse_change();
 create trigger clearing_order_receipt_never_emptied before truncate on clearing_order_receipt
@@ -189,5 +222,6 @@ create policy whole_cycle on clearing_order_receipt to clearing_owner using (tru
 revoke all on clearing_order_receipt from public;
 grant select, insert on clearing_order_receipt to clearing_app;
 grant select on clearing_order_receipt to clearing_auditor;
-revoke all on function check_explained_order(), check_receipt(), orders_paid_to(text, uuid[]), order_named(text, text) from public;
+revoke all on function check_explained_order(), check_receipt(), orders_paid_to(text, uuid[]), order_named(text, text), order_unexplained(text, uuid) from public;
 grant execute on function orders_paid_to(text, uuid[]), order_named(text, text) to clearing_app;
+grant execute on function order_unexplained(text, uuid) to clearing_app, clearing_owner;
