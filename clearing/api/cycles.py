@@ -190,7 +190,9 @@ def get_orders(cycle_id: UUID) -> Response:
         shown_cycle(work.connection, cycle_id)
         orders = list_orders(work.connection, cycle_id, principal().tenants, office())
         today = shanghai_day(work.at)
-        items = [order.json() | {"missing": missing_json(work.connection, order, today)} for order in orders]
+        items: list[Json] = [
+            order.json() | {"missing": missing_json(work.connection, order, today)} for order in orders
+        ]
         return Answer({"items": items, "next_cursor": None})
 
     return in_transaction(use_case)

@@ -67,7 +67,7 @@ def list_of_suspense(data_dir: Path, tenant: str, as_json: bool) -> int:
 @click.option("--charge", help="What banks took of the order for themselves, in yuan.")
 @click.option("--reason", required=True)
 @click.pass_obj
-def explain(data_dir: Path, tenant: str, person: str, kind: str, reason: str, **named: Any) -> None:  # noqa: ANN401 - options
+def explain(data_dir: Path, /, tenant: str, person: str, kind: str, reason: str, **named: Any) -> None:  # noqa: ANN401 - options
     """提出说明，由另一人复核后入账 / Propose an explanation; another person decides on it."""
     from clearing.cli.printing import show_json
     from settlement.statements.suspense import Explanation, propose
