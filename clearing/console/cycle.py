@@ -139,6 +139,7 @@ def _read(work: Work, cycle_id: UUID) -> dict[str, Any]:
         "positions": stored or [(tenant, each) for tenant, each in positions(cells).items() if tenant in tenants],
         "fixed": bool(stored),
         "orders": orders if may(ORDERS) else [],
+        "missing": {each.id: missing_said(work, each) for each in orders},
         "by_bank": by_bank(connection, cycle.id)
         or any(can_be_sent(connection, each, office().banks) for each in orders),
         "exposed": _exposed(work, tenants),
