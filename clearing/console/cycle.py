@@ -21,6 +21,7 @@ from clearing.api.cycles import (
 from clearing.api.frame import principal
 from clearing.api.noun import load
 from clearing.console.chart import Chart, Flow, heat_map, sankey
+from clearing.console.clearing_order import missing_said
 from clearing.console.filters import link, tenant_name
 from clearing.console.forms import plain_form
 from clearing.console.screen import act, as_api, may, screen, show, within

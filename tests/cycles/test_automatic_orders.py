@@ -124,7 +124,7 @@ LOSSES = {"nothing is lost": [], "the answer is lost": ["lose_answer"], "the req
 
 @pytest.mark.parametrize("script", LOSSES.values(), ids=LOSSES.keys())
 def test_killed_at_every_step_the_bank_has_each_order_once(banks: Banks, script: list[str]) -> None:
-    """Scheduler and worker die before each of their statements in turn, and begin again: one submission, one payment."""
+    """Scheduler and worker die before each of their statements in turn, and begin again: it is paid once."""
     cycle = owing(banks, agreed=(True, False))
     [order] = [each for each in banks.orders(cycle) if each.counterparty == banks.regions.tenants[1]]
     books = Books(script=deque(script))
