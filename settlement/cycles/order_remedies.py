@@ -119,8 +119,7 @@ def decide(
         NotFound: there is no such proposal.
         Forbidden: ``remedy.four_eyes``.
         Conflict: ``remedy.decided``, ``order.not_back``, ``order.paid_twice``, ``order.paid_out``,
-            ``order.unexplained``, and as
-            :func:`settlement.cycles.clearing_order.make_orders`.
+            ``order.unexplained``, and as :func:`settlement.cycles.clearing_order.make_orders`.
         Invalid: ``remedy.reason``: a refusal says why.
         StartAgainError: the transaction is not bound to everybody.
     """
@@ -138,14 +137,7 @@ def decide(
     if outcome == REFUSE and not reason:
         raise Invalid("remedy.reason", "不同意须说明理由。", "A refusal needs a reason.")
     if outcome == APPROVE:
-        order = _require_back(find_order(connection, tenant, found.order_id, office))
-        _require_no_surplus(connection, order)
-        if found.kind == CANCEL and is_unexplained(connection, order):
-            raise Conflict(
-                "order.unexplained",
-                "银行已付出写明该指令的款项，尚在待查：须先由两人说明，才能取消。",
-                "Money left that names this order and lies in suspense: two people explain it before it is cancelled.",
-            )
+        order = _require_remediable(connection, find_order(connection, tenant, found.order_id, office), found.kind)
     insert_rows(
         connection,
         "clearing_remedy_decision",
@@ -219,4 +211,21 @@ def _require_no_surplus(connection: Connection, order: Order) -> None:
             "order.paid_twice",
             "银行重复支付了该指令，尚有一笔未退回，不能再次支付。",
             "The bank paid the order twice and only one payment came back: it is not paid again.",
+        )
+
+
+def _require_remediable(connection: Connection, order: Order, kind: str) -> Order:
+    """It is back, once, and where it is to be cancelled nothing left for it that nobody has explained."""
+    _require_no_surplus(connection, _require_back(order))
+    if kind == CANCEL:
+        _require_explained(connection, order)
+    return order
+
+
+def _require_explained(connection: Connection, order: Order) -> None:
+    if is_unexplained(connection, order):
+        raise Conflict(
+            "order.unexplained",
+            "银行已付出写明该指令的款项，尚在待查：须先由两人说明，才能取消。",
+            "Money left that names this order and lies in suspense: two people explain it before it is cancelled.",
         )

@@ -136,17 +136,23 @@ def decide(
         ("tenant", "resolution_id", "proposed_by", "outcome", "reason", "decided_by", "decided_at"),
         [(tenant, resolution_id, found.proposed_by, outcome, reason, actor, at)],
     )
-    told: list[Change] = []
-    if outcome == APPROVE:
-        _book(connection, tenant, found, at, office.sealer)
-        told = book_order(connection, tenant, found, office, actor, at) if found.order_id is not None else []
-        lock_chains(connection, {tenant, *(each.tenant for each in told)})
+    told = [] if outcome == REFUSE else _booked(connection, tenant, found, office, actor, at)
     after = "approved" if outcome == APPROVE else "refused"
     change = Change(tenant, actor, f"suspense.{after}", found.id, "proposed", after, reason, details=_details(found))
     record(connection, [change, *told], at)
     if batch_id is not None:
         settle_decided(connection, tenant, [batch_id], at)
     return find_resolution(connection, tenant, resolution_id)
+
+
+def _booked(
+    connection: Connection, tenant: str, found: Resolution, office: Office, actor: str, at: datetime
+) -> list[Change]:
+    """Book what was approved; what the chains of both sides of an order are to say, which are held."""
+    _book(connection, tenant, found, at, office.sealer)
+    told = [] if found.order_id is None else book_order(connection, tenant, found, office, actor, at)
+    lock_chains(connection, {tenant, *(each.tenant for each in told)})
+    return told
 
 
 def _require_named(said: Explanation) -> None:
