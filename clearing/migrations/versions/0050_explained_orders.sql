@@ -128,8 +128,8 @@ create table clearing_order_receipt (
     resolution_id uuid,
     received_at   timestamptz not null,
     primary key (tenant, order_id),
-    foreign key (order_tenant, order_id, amount_fen) references clearing_order (tenant, id, amount_fen),
-    foreign key (order_tenant, order_id, reference) references clearing_order (tenant, id, reference),
+    constraint clearing_order_receipt_amount foreign key (order_tenant, order_id, amount_fen) references clearing_order (tenant, id, amount_fen),
+    constraint clearing_order_receipt_named foreign key (order_tenant, order_id, reference) references clearing_order (tenant, id, reference),
     foreign key (tenant, statement_id) references bank_statement (tenant, id) deferrable initially deferred,
     foreign key (tenant, statement_id, line, reference, outcome)
         references bank_line (tenant, statement_id, line, reference, outcome),
