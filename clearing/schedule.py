@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
@@ -25,6 +25,10 @@ from clearing.stopping import until_told
 from clearing.webhooks.courier import Courier
 from clearing.workers import JOB_KINDS, queue_of
 from tenants.kernel.database import Scope, Work, run
+from tenants.kernel.errors import Conflict
+
+if TYPE_CHECKING:
+    from settlement.bank.automatic import Due
 
 CHECKPOINT_SECONDS: Final = 60
 SEAL_LOOK_SECONDS: Final = 2
@@ -39,6 +43,7 @@ RECEIPT_SECONDS: Final = 10
 PROBING_LOOK_SECONDS: Final = 30
 NEAR_DUPLICATES_SECONDS: Final = 30
 SAMPLES_SECONDS: Final = 60
+SENDING_SECONDS: Final = 10
 STOP_SECONDS: Final = 2
 
 _log = structlog.get_logger()
@@ -112,6 +117,7 @@ def scheduler_of(service: Service) -> Scheduler:
             Task("receipts", RECEIPT_SECONDS, lambda: _issue_receipts(service)),
             Task("probing", PROBING_LOOK_SECONDS, probing.look),
             Task("near_duplicates", NEAR_DUPLICATES_SECONDS, NearDuplicateSearch(service).look),
+            Task("sending", SENDING_SECONDS, lambda: send_what_is_due(service)),
             Task("waitlist", WAITLIST_SECONDS, lambda: _promote(service)),
             Task("samples", SAMPLES_SECONDS, lambda: _settle_samples(service)),
             Task("tokens", CLEANUP_SECONDS, lambda: _drop_tokens(service)),
@@ -207,6 +213,28 @@ def assess_waiting(service: Service) -> None:
     for tenant, scheme in run(service.engine, scope, service.machine, waiting_schemes):
         transact = partial(run, service.engine, Scope((tenant,)), service.machine)
         assess_by_passes(service.vault, tenant, scheme, transact, demonstration=service.settings.demonstration)
+
+
+def send_what_is_due(service: Service) -> int:
+    """Order the sending of what goes to its bank by itself, each in a transaction of its own; how many there were."""
+    # the formats of payment files are the workers' alone: a start waits for none of them
+    from settlement.bank.automatic import find_due, send_due  # noqa: PLC0415 - see above
+
+    def look(work: Work) -> "list[Due]":
+        found = find_due(work.connection, service.office)
+        return [each for each in found if each.bank.stays_here or not service.demonstrates(work.connection)]
+
+    def one(due: "Due", work: Work) -> None:
+        send_due(work.connection, due, service.office, work.at)
+
+    sent = 0
+    for due in run(service.engine, Scope(_tenants(service)), service.machine, look):
+        try:
+            run(service.engine, Scope((due.tenant,)), service.machine, partial(one, due))
+            sent += 1
+        except Conflict as refusal:
+            _log.warning("not_sent", tenant=due.tenant, order=str(due.order_id or due.batch_id), code=refusal.code)
+    return sent
 
 
 def _settle_samples(service: Service) -> None:

@@ -3,12 +3,13 @@
 from dataclasses import dataclass, field
 
 from redis import Redis
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from clearing.claims.vault import Vault, open_vault
+from clearing.demonstration_clock import demonstration_time
 from clearing.oidc.settings import Providers, read_providers
 from clearing.settings import Settings
-from settlement.bank.connections import Connections, read_connections
+from settlement.bank.connections import BankConnection, Connections, read_connections, refuse_real_bank
 from settlement.office import Office
 from tenants.instance import hold_to_mark, require_secrets
 from tenants.kernel.clock import Clock, SystemClock
@@ -35,6 +36,21 @@ class Service:
         """What settlement needs of this service."""
         return Office(self.secrets, self.settings.demonstration, self.banks, sandbox=self.settings.sandbox)
 
+    def demonstrates(self, connection: Connection) -> bool:
+        """Whether the database holds a demonstration that is no sandbox: then nothing of it reaches a bank."""
+        if self.settings.sandbox:
+            return False
+        return self.settings.demonstration or demonstration_time(connection, self.machine) is not None
+
+    def require_way(self, connection: Connection, bank: BankConnection | None) -> None:
+        """Refuse the way to a bank, where there is one, on a database that holds a demonstration.
+
+        Raises:
+            Conflict: ``bank.demonstration``.
+        """
+        if bank is not None and self.demonstrates(connection):
+            refuse_real_bank(bank)
+
 
 def open_service(settings: Settings) -> Service:
     """Open the service's parts; connections are made when they are first needed.
@@ -50,6 +66,6 @@ def open_service(settings: Settings) -> Service:
         Redis.from_url(settings.redis_url),
         secrets,
         open_vault(secrets),
-        banks=read_connections(settings.banks_file, settings.sandbox_folder),
+        banks=read_connections(settings.banks_file, settings.sandbox_folder, demonstrates=settings.demonstration),
         providers=read_providers(settings.providers_file),
     )

@@ -18,9 +18,11 @@ from clearing.metrics import observe_job
 from clearing.relay import LONGEST_WAIT, STUCK_ATTEMPTS, is_notice, open_kinds, wait_after
 from clearing.service import Service
 from clearing.stopping import until_told
-from settlement.bank.connections import ConnectionsError
-from settlement.bank.order_sending import bank_of_submission
+from settlement.bank.connections import BankConnection, ConnectionsError
+from settlement.bank.order_sending import bank_of_batch, bank_of_submission
 from settlement.bank.sending import SEND_JOB, order_sending, send_once
+from settlement.batches.batch import find_batch
+from settlement.batches.paid_in import waits_for_pay_in
 from settlement.batches.release import INSTRUCT_JOB
 from tenants.kernel.database import Scope, Work, run
 
@@ -53,19 +55,21 @@ def _instruct(service: Service, work: Work, row: OutboxRow) -> None:
         run(service.engine, Scope((row.tenant,)), service.machine, lambda own: use(own.connection))
 
     instruct(work.connection, row.tenant, row.subject_id, service.office, work.at, keep)
-    bank = service.banks.get(row.tenant)
-    if bank is not None and bank.automatic:
+    bank = bank_of_batch(work.connection, find_batch(work.connection, row.tenant, row.subject_id), service.banks)
+    if bank is None or not bank.automatic or waits_for_pay_in(work.connection, row.tenant, row.subject_id):
+        return  # an agent's batch goes once it is paid in: see settlement.bank.automatic
+    if not service.demonstrates(work.connection) or bank.stays_here:
         order_sending(work.connection, row.tenant, row.subject_id, bank.method, WORKER, work.at)
 
 
 def _send(service: Service, row: OutboxRow) -> bool:
     """The next call of the bank, by this process alone; ``False`` where another one is at it."""
-    bank = run(
-        service.engine,
-        Scope((row.tenant,)),
-        service.machine,
-        lambda work: bank_of_submission(work.connection, row.tenant, row.subject_id, service.office),
-    )
+
+    def way(work: Work) -> tuple[BankConnection | None, bool]:
+        found = bank_of_submission(work.connection, row.tenant, row.subject_id, service.office)
+        return found, service.demonstrates(work.connection)
+
+    bank, demonstrates = run(service.engine, Scope((row.tenant,)), service.machine, way)
     if bank is None:
         raise ConnectionsError(f"{row.tenant}: no bank is configured")
 
@@ -75,7 +79,7 @@ def _send(service: Service, row: OutboxRow) -> bool:
 
     with _alone(service, row.subject_id) as alone:
         if alone:
-            send_once(do, row.subject_id, bank.port(), service.office)
+            send_once(do, row.subject_id, bank.port(demonstrates=demonstrates), service.office)
     return alone
 
 

@@ -26,6 +26,8 @@ BANK: Final = "bank"
 SUSPENSE: Final = "suspense"
 """What moved at the bank and waits for a person's explanation."""
 UNRELATED: Final = "unrelated"
+CHARGES: Final = "charges"
+"""What banks took for carrying orders between tenants."""
 """What moved at the bank and, by two people's word, has nothing to do with what was ordered here."""
 
 

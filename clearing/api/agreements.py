@@ -41,6 +41,10 @@ class ProposalSchema(Schema):
     exposure_limit = MoneyField(zero=True, optional=True, about="敞口限额 / what may be owed and not settled")
     exposure_approver = TextField(MAX_PERSON_CHARACTERS, optional=True, about="超限批准人 / who alone lifts a hold")
     agent = fields.Nested(PayeeSchema, load_default=None, allow_none=True)
+    sends_orders = fields.Boolean(
+        load_default=False,
+        metadata={"description": "清算指令自动送交银行 / whether orders go to the banks by themselves"},
+    )
 
 
 class RefusalSchema(Schema):

@@ -15,6 +15,7 @@ from settlement.batches.batch_settlement import close_paid
 from settlement.batches.batch_steps import CutOrder, close, cut, publish
 from settlement.batches.home_region import HOME_REGION, close_settled
 from settlement.batches.obligation import KINDS
+from settlement.batches.paid_in import FOR_BANKS, require_paid_in
 from settlement.batches.publicity import publicity_terms
 from settlement.batches.release import release
 from settlement.batches.seal import seal
@@ -61,11 +62,17 @@ def publish_by_policy(work: Work, tenant: str, batch_id: UUID) -> Batch:
 
 
 def download(tenant: str, batch_id: UUID, name: str) -> Response:
-    """One file of the batch as an attachment, read part by part."""
+    """One file of the batch as an attachment, read part by part.
+
+    Raises:
+        Conflict: ``batch.not_paid_in``: a bank would act on it, and the agent that pays has not got the money.
+    """
     service, scope = current(), Scope((tenant,))
 
     def found(work: Work) -> tuple[Batch, StoredFile]:
         batch = find_batch(work.connection, tenant, batch_id)
+        if name in FOR_BANKS:
+            require_paid_in(work.connection, batch)
         return batch, find_file(work.connection, tenant, batch_id, name)
 
     batch, file = run(service.engine, scope, service.machine, found)

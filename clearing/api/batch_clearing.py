@@ -8,14 +8,17 @@ from marshmallow import Schema
 
 from clearing.api.batch_acts import office
 from clearing.api.batches import MAX_REASON_CHARACTERS, READERS
-from clearing.api.frame import Answer, in_transaction, needs, principal
+from clearing.api.cycles import OPERATOR
+from clearing.api.frame import Answer, current, in_transaction, needs, principal
 from clearing.api.noun import Noun
 from connectors.fields import MoneyField
 from connectors.leaf import TextField
 from settlement.batches.batch import find_batch, lock_batch
+from settlement.batches.paid_in import pay_in_json, say_paid_in
 from settlement.batches.two_releasers import release_limit, set_release_limit
 from settlement.cycles.clearing_order import pay_in_of
 from settlement.cycles.exposure import lift_hold, open_holds
+from tenants.kernel.canonical import Json
 from tenants.kernel.database import Work
 
 blueprint = Noun(
@@ -27,6 +30,12 @@ class LiftSchema(Schema):
     """Why this batch may pass the limit."""
 
     reason = TextField(MAX_REASON_CHARACTERS)
+
+
+class PaidInSchema(Schema):
+    """How it is known that the pay-in arrived."""
+
+    reason = TextField(MAX_REASON_CHARACTERS, about="依据，如到账回单编号 / such as the number of the bank's slip")
 
 
 class LimitSchema(Schema):
@@ -94,3 +103,19 @@ def get_pay_in(tenant: str, batch_id: UUID) -> Response:
         return Answer(pay_in_of(work.connection, find_batch(work.connection, tenant, batch_id), office()).json())
 
     return in_transaction(use_case, (tenant,))
+
+
+@blueprint.post("/batches/<uuid:batch_id>/pay-in/confirmation")
+@needs(OPERATOR)
+@blueprint.arguments(PaidInSchema)
+def confirm_pay_in(body: dict[str, Any], tenant: str, batch_id: UUID) -> Response:
+    """Say that the agent got the batch's money, where no bank tells; only then is the batch sent."""
+    return in_transaction(lambda work: Answer(pay_in_said_by_caller(work, tenant, batch_id, body["reason"])), (tenant,))
+
+
+def pay_in_said_by_caller(work: Work, tenant: str, batch_id: UUID, reason: str) -> dict[str, Json]:
+    """Say it, as the caller; the batch's pay-in as it then is."""
+    batch = lock_batch(work.connection, tenant, batch_id)
+    connected = tenant in current().banks
+    say_paid_in(work.connection, batch, reason, principal().subject, work.at, connected=connected)
+    return pay_in_json(work.connection, batch) or {}

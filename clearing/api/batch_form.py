@@ -94,6 +94,12 @@ class BatchSchema(Schema):
     progress = fields.Dict(
         metadata={"description": "封存、放行、签发的进度 / how far a seal, release or its files are: {doing, done, of}"}
     )
+    pay_in = fields.Dict(
+        metadata={
+            "description": "由结算代理付款的批次：缴存是否到账，未到账的原因 / of a batch that an agent pays: "
+            "{state: waiting | paid_in, reason: {zh, en}, confirmed}"
+        }
+    )
     first_release = fields.Dict(metadata={"description": "双人放行的第一次放行 / the first of two releases"})
     files = fields.List(fields.Nested(FileSchema))
 
@@ -104,7 +110,7 @@ class BatchLineSchema(BatchSchema):
     class Meta:
         """Without what only the whole batch shows."""
 
-        exclude = ("seal", "exposure_hold", "first_release", "progress", "files")
+        exclude = ("seal", "exposure_hold", "pay_in", "first_release", "progress", "files")
 
 
 class ItemSchema(Schema):

@@ -39,6 +39,7 @@ from settlement.batches.batch_states import STATES
 from settlement.batches.batch_steps import cancel
 from settlement.batches.home_region import HOME_REGION
 from settlement.batches.obligation import KINDS
+from settlement.batches.paid_in import pay_in_json
 from settlement.batches.progress import AT_WORK, cut_progress, progress_of
 from settlement.batches.two_releasers import first_release
 from settlement.cycles.exposure import find_hold
@@ -295,6 +296,7 @@ def _shown(work: Work, batch: Batch) -> Answer:
     shown = batch_json(batch, files) | {
         "progress": None if progress is None else progress.json(batch.item_count),
         "exposure_hold": None if hold is None else hold.json(),
+        "pay_in": pay_in_json(work.connection, batch),
         "first_release": None if first is None else first.json(),
     }
     return Answer(shown, headers={"ETag": etag_of(batch)})

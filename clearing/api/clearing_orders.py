@@ -21,12 +21,14 @@ from settlement.bank.order_sending import find_order_submission, send_order
 from settlement.bank.sending import Submission, calls_of, submission_json
 from settlement.cycles.clearing_order import find_order
 from settlement.cycles.cycle import find_cycle
-from settlement.cycles.order_file import order_file
+from settlement.cycles.order_file import bank_of, order_file
 from settlement.cycles.order_outcomes import outcomes_of
+from settlement.cycles.order_receipts import missing_json
 from settlement.cycles.order_remedies import CANCEL, REMEDIES, Remedy, decide, find_remedy, propose, remedies_of_order
 from settlement.statements.reconciliation import Imported, import_order_statement
 from settlement.statements.statement_records import find_order_statement
 from tenants.kernel.canonical import Json
+from tenants.kernel.clock import shanghai_day
 from tenants.kernel.database import Scope, Work, run
 from tenants.kernel.errors import Forbidden, NotFound, not_found
 
@@ -175,6 +177,7 @@ def shown_order(work: Work, tenant: str, order_id: UUID) -> dict[str, Json]:
         submission = None
     return {
         **order.json(),
+        "missing": missing_json(work.connection, order, shanghai_day(work.at)),
         "sending": None if submission is None else submission_json(submission, calls_of(work.connection, submission)),
         "outcomes": outcomes_of(work.connection, order),
         "remedies": [each.json() for each in remedies_of_order(work.connection, order)],
@@ -184,6 +187,7 @@ def shown_order(work: Work, tenant: str, order_id: UUID) -> dict[str, Json]:
 def order_sent_by_caller(work: Work, tenant: str, order_id: UUID) -> Submission:
     """Order the sending, as the caller."""
     order = find_order(work.connection, tenant, order_id, office())
+    current().require_way(work.connection, bank_of(work.connection, order, current().banks))
     return send_order(work.connection, order, office(), principal().subject, work.at)
 
 

@@ -29,7 +29,9 @@ from settlement.cycles.cycle import (
 from settlement.cycles.cycle_debts import Debt, list_debts
 from settlement.cycles.cycle_steps import close, confirm, settle
 from settlement.cycles.netting import Cell, positions
+from settlement.cycles.order_receipts import missing_json
 from tenants.kernel.canonical import Json
+from tenants.kernel.clock import shanghai_day
 from tenants.kernel.database import Scope, Work, run
 from tenants.kernel.errors import Conflict, Forbidden, not_found
 from tenants.kernel.money import Money
@@ -187,7 +189,11 @@ def get_orders(cycle_id: UUID) -> Response:
     def use_case(work: Work) -> Answer:
         shown_cycle(work.connection, cycle_id)
         orders = list_orders(work.connection, cycle_id, principal().tenants, office())
-        return Answer({"items": [order.json() for order in orders], "next_cursor": None})
+        today = shanghai_day(work.at)
+        items: list[Json] = [
+            order.json() | {"missing": missing_json(work.connection, order, today)} for order in orders
+        ]
+        return Answer({"items": items, "next_cursor": None})
 
     return in_transaction(use_case)
 

@@ -9,6 +9,7 @@ from marshmallow import Schema, fields
 from clearing.api.batches import READERS, blueprint
 from clearing.api.described import instant, text
 from clearing.api.frame import Answer, current, in_transaction, needs, principal
+from settlement.bank.order_sending import bank_of_batch
 from settlement.bank.sending import Submission, calls_of, find_submission, order_sending, submission_json
 from settlement.batches.batch import find_batch
 from tenants.kernel.database import Work
@@ -48,7 +49,7 @@ class SubmissionSchema(Schema):
 @needs("batches:release")
 @blueprint.response(202, SubmissionSchema)
 def send_batch(tenant: str, batch_id: UUID) -> Response:
-    """Send the batch's payment file to the tenant's bank; ordering it again changes nothing."""
+    """Send the batch's payment file to the bank that pays it; ordering it again changes nothing."""
     return in_transaction(lambda work: _shown(work, sent_by_caller(work, tenant, batch_id), 202), (tenant,))
 
 
@@ -56,10 +57,10 @@ def sent_by_caller(work: Work, tenant: str, batch_id: UUID) -> Submission:
     """Order the sending, as the caller.
 
     Raises:
-        Conflict: ``bank.not_configured``.
+        Conflict: ``bank.not_configured``, ``bank.demonstration``, ``batch.not_paid_in``.
     """
-    bank = current().banks.get(tenant)
-    find_batch(work.connection, tenant, batch_id)
+    bank = bank_of_batch(work.connection, find_batch(work.connection, tenant, batch_id), current().banks)
+    current().require_way(work.connection, bank)
     if bank is None:
         raise Conflict(
             "bank.not_configured",

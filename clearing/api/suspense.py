@@ -8,13 +8,17 @@ from flask import Response
 from marshmallow import Schema, fields, validate
 
 from clearing.api.batches import MAX_REASON_CHARACTERS, READERS
+from clearing.api.cycles import OPERATOR, operated
 from clearing.api.described import instant, text
 from clearing.api.frame import Answer, current, in_transaction, needs, principal
 from clearing.api.noun import Noun, PageSchema, bad_query, cursor_id, page, read_cursor
 from connectors.fields import MoneyField, UuidField
 from connectors.leaf import IntegerField, TextField
+from settlement.cycles.clearing_order import find_order
+from settlement.cycles.cycle import find_cycle
 from settlement.matching_back import reach_linked
 from settlement.statements.matching import CLASSES
+from settlement.statements.order_explanations import CARRY
 from settlement.statements.suspense import APPROVE, KINDS, REFUSE, Explanation, Movement, decide, propose
 from settlement.statements.suspense_records import (
     Resolution,
@@ -23,6 +27,8 @@ from settlement.statements.suspense_records import (
     list_suspense,
 )
 from tenants.kernel.database import Work
+from tenants.kernel.errors import Forbidden
+from tenants.kernel.money import ZERO
 
 blueprint = Noun("suspense", __name__, url_prefix="/v1/tenants/<tenant>/suspense", description="待查款项 / suspense")
 
@@ -35,6 +41,7 @@ class SuspenseLineSchema(Schema):
 
     statement_id = fields.UUID()
     batch_id = fields.UUID(metadata={"description": "导入时所在批次 / the batch at which the file was handed in"})
+    handed_in_at_order = fields.UUID(metadata={"description": "或清算指令 / or the order between tenants"})
     line = fields.Integer(metadata={"description": "行号 / line"})
     kind = text("借记或贷记 / whether money left or came", enum=["debit", "credit"])
     class_ = fields.String(data_key="class", metadata={"description": "分类 / class", "enum": list(CLASSES)})
@@ -43,6 +50,7 @@ class SuspenseLineSchema(Schema):
     proposed = text("待复核（元） / explained by one person, waiting for another")
     end_to_end_id = text("端到端标识 / end-to-end id")
     instruction_id = fields.UUID()
+    order_id = fields.UUID(metadata={"description": "所写的区域间清算指令 / the order between tenants that it names"})
     payee = text("对方户名 / the other side")
     account_number = text("对方账号（末四位） / last four digits")
     booked_on = text("记账日 / booked on", format="date")
@@ -73,12 +81,15 @@ class SuspenseExplanationSchema(Schema):
         required=True,
         validate=validate.OneOf(KINDS),
         metadata={
-            "description": "assign：属于某条指令；reversed：相互抵销；unrelated：与本系统无关 / "
-            "an instruction's, undone by each other, or nothing to do with what was ordered"
+            "description": "assign：属于某条指令；carry：按实付金额结转清算指令的差额；reversed：相互抵销；"
+            "unrelated：与本系统无关 / an instruction's or an order's, its difference carried, undone by each other, "
+            "or nothing to do with what was ordered"
         },
     )
     lines = fields.List(fields.Nested(SuspenseMovementSchema), required=True, validate=validate.Length(1, MAX_LINES))
     instruction_id = UuidField(optional=True)
+    order_id = UuidField(optional=True)
+    charge = MoneyField(optional=True, about="银行扣收的手续费，仅用于清算指令 / what banks took, of an order only")
     reason = TextField(MAX_REASON_CHARACTERS, about="理由 / why")
 
 
@@ -97,8 +108,11 @@ class SuspenseResolutionSchema(Schema):
     id = fields.UUID()
     kind = text("类别 / kind", enum=list(KINDS))
     instruction_id = fields.UUID()
-    outcome = text("指令结果 / what it makes of the instruction", enum=["paid", "returned"])
+    order_tenant = text("清算指令的区域 / whose order it is")
+    order_id = fields.UUID(metadata={"description": "清算指令 / the order between tenants"})
+    outcome = text("指令结果 / what it makes of it", enum=["paid", "returned", "received"])
     amount = text("金额（元） / amount in yuan")
+    charge = text("手续费（元） / what banks took, in yuan")
     reason = text("理由 / why")
     proposed_by = text("提出人 / who proposed it")
     proposed_at = instant("提出时刻 / when")
@@ -185,26 +199,41 @@ def get_resolution(tenant: str, resolution_id: UUID) -> Response:
 
 
 @blueprint.post("/resolutions/<uuid:resolution_id>/decision")
-@needs("batches:release")
+@needs("batches:release", OPERATOR)
 @blueprint.arguments(SuspenseDecisionSchema)
 @blueprint.response(200, SuspenseResolutionSchema)
 def post_decision(body: dict[str, Any], tenant: str, resolution_id: UUID) -> Response:
-    """Approve and book an explanation, or refuse it; never by who proposed it."""
+    """Approve and book an explanation, or refuse it; never by who proposed it. What is carried takes the operator."""
     return in_transaction(lambda work: Answer(decided_by_caller(work, tenant, resolution_id, body).json()), (tenant,))
 
 
 def proposed_by_caller(work: Work, tenant: str, body: dict[str, Any]) -> Resolution:
     """Propose what movements were, as the caller; ``body`` is what :class:`SuspenseExplanationSchema` made."""
     movements = [Movement(each["statement_id"], each["line"], each["amount"]) for each in body["lines"]]
-    said = Explanation(body["kind"], movements, body["instruction_id"], body["reason"])
+    charge = ZERO if body["charge"] is None else body["charge"]
+    said = Explanation(body["kind"], movements, body["instruction_id"], body["reason"], body["order_id"], charge)
     return propose(work.connection, tenant, said, principal().subject, work.at)
 
 
 def decided_by_caller(work: Work, tenant: str, resolution_id: UUID, body: dict[str, Any]) -> Resolution:
-    """Approve or refuse an explanation, as the caller; ``body`` is what :class:`SuspenseDecisionSchema` made."""
-    actor, sealer = principal().subject, current().office.sealer
+    """Approve or refuse an explanation, as the caller; ``body`` is what :class:`SuspenseDecisionSchema` made.
+
+    Raises:
+        Forbidden: ``scope.missing``: what was explained is finance's to decide, what is carried the operator's.
+    """
+    found = find_resolution(work.connection, tenant, resolution_id)
+    if not principal().may(OPERATOR if found.kind == CARRY else "batches:release"):
+        raise Forbidden(
+            "scope.missing",
+            "结转差额会改动多个区域的账簿，须由清算运营人员决定；其他说明由财务放行人复核。",
+            "What is carried changes several regions' books: the operator decides; the rest is for who releases.",
+        )
+    if found.kind == CARRY:
+        order = find_order(work.connection, tenant, found.order_id or resolution_id, current().office)
+        operated(work, find_cycle(work.connection, order.cycle_id or resolution_id).agreement_set)
     reach_linked(work, tenant)
-    return decide(work.connection, tenant, resolution_id, body["outcome"], body["reason"], actor, work.at, sealer)
+    actor, office = principal().subject, current().office
+    return decide(work.connection, tenant, resolution_id, body["outcome"], body["reason"], actor, work.at, office)
 
 
 def suspense_place(cursor: str | None) -> tuple[UUID, int] | None:

@@ -32,16 +32,18 @@ def bank() -> None:
 @click.pass_obj
 def send(data_dir: Path, tenant: str, batch_no: str, person: str, as_json: bool) -> None:
     """下令发送该批次的拨付文件，由任务进程执行 / Order that the payment file be sent; a worker does it."""
+    from settlement.bank.order_sending import bank_of_batch
     from settlement.bank.sending import calls_of, order_sending, submission_json
     from settlement.batches.batch import find_batch_by_number
 
     def use_case(work: "Work", service: "Service") -> dict[str, Any]:
-        connection = service.banks.get(tenant)
+        batch = find_batch_by_number(work.connection, tenant, batch_no)
+        connection = bank_of_batch(work.connection, batch, service.banks)
+        service.require_way(work.connection, connection)
         if connection is None:
             raise click.ClickException(
                 f"{tenant} 没有配置银行通道 / no bank is configured ({service.settings.banks_file})"
             )
-        batch = find_batch_by_number(work.connection, tenant, batch_no)
         made = order_sending(work.connection, tenant, batch.id, connection.method, person, work.at)
         return submission_json(made, calls_of(work.connection, made))
 

@@ -149,9 +149,11 @@ def send(data_dir: Path, order_id: UUID, tenant: str, person: str) -> None:
     from settlement.bank.order_sending import send_order
     from settlement.bank.sending import calls_of, submission_json
     from settlement.cycles.clearing_order import find_order
+    from settlement.cycles.order_file import bank_of
 
     def use_case(work: "Work", service: "Service") -> dict[str, Any]:
         order = find_order(work.connection, tenant, order_id, service.office)
+        service.require_way(work.connection, bank_of(work.connection, order, service.banks))
         made = send_order(work.connection, order, service.office, person, work.at)
         return submission_json(made, calls_of(work.connection, made))
 

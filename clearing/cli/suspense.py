@@ -13,7 +13,18 @@ if TYPE_CHECKING:
     from tenants.kernel.database import Work
 
 LINES = ("statement_id", "line", "kind", "class", "amount", "left", "proposed", "payee", "end_to_end_id", "booked_on")
-RESOLUTIONS = ("id", "kind", "amount", "instruction_id", "reason", "proposed_by", "decision", "decided_by")
+RESOLUTIONS = (
+    "id",
+    "kind",
+    "amount",
+    "charge",
+    "instruction_id",
+    "order_id",
+    "reason",
+    "proposed_by",
+    "decision",
+    "decided_by",
+)
 PAGE = 500
 
 
@@ -49,19 +60,25 @@ def list_of_suspense(data_dir: Path, tenant: str, as_json: bool) -> int:
 @suspense.command()
 @TENANT
 @PERSON
-@click.option("--kind", required=True, type=click.Choice(["assign", "reversed", "unrelated"]))
+@click.option("--kind", required=True, type=click.Choice(["assign", "carry", "reversed", "unrelated"]))
 @click.option("--line", "lines", required=True, multiple=True, help="STATEMENT_ID/LINE or STATEMENT_ID/LINE=AMOUNT.")
 @click.option("--instruction", type=click.UUID, help="The instruction, for assign.")
+@click.option("--order", type=click.UUID, help="The order between tenants, for assign or carry.")
+@click.option("--charge", help="What banks took of the order for themselves, in yuan.")
 @click.option("--reason", required=True)
 @click.pass_obj
-def explain(
-    data_dir: Path, tenant: str, person: str, kind: str, lines: tuple[str, ...], instruction: UUID | None, reason: str
-) -> None:
+def explain(data_dir: Path, /, tenant: str, person: str, kind: str, reason: str, **named: Any) -> None:  # noqa: ANN401 - options
     """提出说明，由另一人复核后入账 / Propose an explanation; another person decides on it."""
     from clearing.cli.printing import show_json
     from settlement.statements.suspense import Explanation, propose
+    from tenants.kernel.money import Money, MoneyError
 
-    said = Explanation(kind, [_movement(line) for line in lines], instruction, reason)
+    try:
+        charge = Money.parse(named["charge"] or "0")
+    except MoneyError as error:
+        raise click.BadParameter(f"{named['charge']}: YUAN", param_hint="--charge") from error
+    movements = [_movement(line) for line in named["lines"]]
+    said = Explanation(kind, movements, named["instruction"], reason, named["order"], charge)
     show_json(
         within(data_dir, tenant, lambda work, _service: propose(work.connection, tenant, said, person, work.at).json())
     )
@@ -85,7 +102,7 @@ def decide(data_dir: Path, tenant: str, person: str, resolution: UUID, approves:
 
     def use_case(work: "Work", service: "Service") -> dict[str, Any]:
         reach_linked(work, tenant)
-        made = decide_on(work.connection, tenant, resolution, outcome, reason, person, work.at, service.office.sealer)
+        made = decide_on(work.connection, tenant, resolution, outcome, reason, person, work.at, service.office)
         return dict(made.json())
 
     show_json(within(data_dir, tenant, use_case))

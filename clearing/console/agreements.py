@@ -40,7 +40,7 @@ blueprint = screen("agreements", "/agreements")
 AGENT: Final = ("account_name", "account_number", "bank_name", "cnaps")
 TERMS: Final = (
     "counterparty", "form", "netting", "agreement_set", "effective_on", "document", "exposure_limit",
-    "exposure_approver",
+    "exposure_approver", "sends_orders",
 )  # fmt: skip
 
 
@@ -158,6 +158,7 @@ def _columns() -> tuple[Column[Agreement], ...]:
         Column(_("方式"), lambda each: word("agreement_form", each.form)),
         Column(_("轧差"), lambda each: word("cycle_view", each.netting)),
         Column(_("状态"), lambda each: word("agreement_state", each.state)),
+        Column(_("自动送交银行"), lambda each: _("是") if each.sends_orders else _("否")),
         Column(_("敞口限额（元）"), lambda each: "" if each.exposure_limit is None else str(each.exposure_limit)),
         *(text(name) for name in names),
     )

@@ -9,6 +9,7 @@ from flask import Response
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response as AnyResponse
 
+from clearing.api.batch_clearing import PaidInSchema, pay_in_said_by_caller
 from clearing.api.frame import current, principal
 from clearing.api.noun import PageSchema, load
 from clearing.api.sending import sent_by_caller
@@ -19,9 +20,12 @@ from clearing.console.forms import plain_form
 from clearing.console.lists import Figure, Listing, shown
 from clearing.console.screen import act, as_api, screen, within
 from clearing.console.words import word
+from settlement.bank.order_sending import bank_of_batch
 from settlement.bank.sending import calls_of, find_submission, submission_json
 from settlement.batches.batch import Batch, find_batch
 from settlement.batches.batch_settlement import list_settlements, state_again, sums_of
+from settlement.batches.paid_in import pay_in_json
+from settlement.cycles.clearing_order import Order, pay_in_of
 from settlement.matching_back import reach_linked
 from settlement.statements.matching import CLASSES
 from settlement.statements.reconciliation import Imported, import_statement
@@ -51,6 +55,22 @@ def send(tenant: str, batch_id: UUID) -> AnyResponse:
         lambda: within(lambda work: sent_by_caller(work, tenant, batch_id), (tenant,)),
         lambda problem: _page(tenant, batch_id, problem),
         f"{_place(tenant, batch_id)}?done=bank-ordered",
+    )
+
+
+@blueprint.post("/pay-in")
+@as_api("batch_clearing.confirm_pay_in")
+def confirm_pay_in(tenant: str, batch_id: UUID) -> AnyResponse:
+    """Say that the agent got the batch's money, where no bank tells."""
+
+    def use_case(work: Work) -> None:
+        reason = load(PaidInSchema(), plain_form("reason", required=("reason",)))["reason"]
+        pay_in_said_by_caller(work, tenant, batch_id, reason)
+
+    return act(
+        lambda: within(use_case, (tenant,)),
+        lambda problem: _page(tenant, batch_id, problem),
+        f"{_place(tenant, batch_id)}?done=pay-in-confirmed",
     )
 
 
@@ -110,11 +130,21 @@ def _page(tenant: str, batch_id: UUID, problem: Problem | None = None) -> Respon
             "sums": sums_of(work.connection, batch, work.at).json() if batch.instructed_at is not None else None,
             "settlements": list_settlements(work.connection, batch),
             "submission": _submission(work, tenant, batch_id),
+            "pay_in": pay_in_json(work.connection, batch),
+            "order": _pay_in_order(work, batch),
+            "connected": bank_of_batch(work.connection, batch, current().banks) is not None,
         }
 
     found = within(use_case, (tenant,))
-    connected = tenant in current().banks
-    return shown("bank.html", _statements(found["batch"]).page(), problem, tenant=tenant, connected=connected, **found)
+    return shown("bank.html", _statements(found["batch"]).page(), problem, tenant=tenant, **found)
+
+
+def _pay_in_order(work: Work, batch: Batch) -> Order | None:
+    """The order that pays the batch in to its agent."""
+    try:
+        return pay_in_of(work.connection, batch, current().office)
+    except NotFound:
+        return None
 
 
 @blueprint.get("/export.<any(csv,xlsx):form>")

@@ -22,12 +22,15 @@ from clearing.api.noun import load
 from clearing.api.reissues import DecisionSchema
 from clearing.console.bank_file import let_files_be_large, taken_in
 from clearing.console.forms import plain_form
+from clearing.console.language import said
 from clearing.console.screen import act, as_api, screen, show, within
-from settlement.cycles.clearing_order import find_order
+from settlement.cycles.clearing_order import Order, find_order
 from settlement.cycles.cycle import find_cycle
 from settlement.cycles.order_file import bank_of
+from settlement.cycles.order_receipts import MISSING, missing_word
 from settlement.cycles.order_remedies import REMEDIES
 from settlement.statements.reconciliation import Imported
+from tenants.kernel.clock import shanghai_day
 from tenants.kernel.database import Work
 from tenants.kernel.errors import Problem
 
@@ -117,6 +120,8 @@ def _page(tenant: str, order_id: UUID, problem: Problem | None = None) -> Respon
             "order": shown_order(work, tenant, order_id),
             "amount": order.amount,
             "created_at": order.created_at,
+            "received_at": order.received_at,
+            "missing": missing_said(work, order),
             "cycle": cycle,
             "batch_id": order.batch_id,
             "connected": bank_of(work.connection, order, current().banks) is not None,
@@ -134,6 +139,12 @@ def _page(tenant: str, order_id: UUID, problem: Problem | None = None) -> Respon
         me=principal().subject,
         **shown,
     )
+
+
+def missing_said(work: Work, order: Order) -> str | None:
+    """Which of the two banks' words is missing, in the page's language."""
+    code = missing_word(work.connection, order, shanghai_day(work.at))
+    return None if code is None else said(MISSING[code])
 
 
 def _place(tenant: str, order_id: UUID) -> str:

@@ -21,6 +21,7 @@ from clearing.api.cycles import (
 from clearing.api.frame import principal
 from clearing.api.noun import load
 from clearing.console.chart import Chart, Flow, heat_map, sankey
+from clearing.console.clearing_order import missing_said
 from clearing.console.filters import link, tenant_name
 from clearing.console.forms import plain_form
 from clearing.console.screen import act, as_api, may, screen, show, within
@@ -139,6 +140,7 @@ def _read(work: Work, cycle_id: UUID) -> dict[str, Any]:
         "positions": stored or [(tenant, each) for tenant, each in positions(cells).items() if tenant in tenants],
         "fixed": bool(stored),
         "orders": orders if may(ORDERS) else [],
+        "missing": {each.id: missing_said(work, each) for each in orders},
         "by_bank": by_bank(connection, cycle.id)
         or any(can_be_sent(connection, each, office().banks) for each in orders),
         "exposed": _exposed(work, tenants),

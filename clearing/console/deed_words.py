@@ -148,6 +148,8 @@ ACTIONS: Final[Words] = {
     "registry_key.retiring": _l("停用旧查重密钥"),
     "registry_key.retired": _l("旧查重密钥已停用"),
     "release_limit.set": _l("设置单人放行限额"),
+    "order.received": _l("清算指令到账"),
+    "pay_in.confirmed": _l("确认缴存到账"),
     "remedy.proposed": _l("提出清算指令处理办法"),
     "remedy.approved": _l("同意清算指令处理办法"),
     "remedy.refused": _l("不同意清算指令处理办法"),
@@ -209,6 +211,7 @@ ACCOUNTS: Final[Words] = {
     "suspense": _l("待查款项"),
     "treasury": _l("财政拨款（账外）"),
     "unrelated": _l("与拨付无关"),
+    "charges": _l("银行手续费"),
 }
 """Accounts of the ledger, by the first part of their names."""
 BANK_REASONS: Final[Words] = {

@@ -78,6 +78,7 @@ ORDER_STATES: Final[Words] = {
     "accepted": _l("银行已受理"),
     "rejected": _l("被拒"),
     "paid": _l("已付"),
+    "received": _l("已付，收款方已入账"),
     "returned": _l("退汇"),
     "replaced": _l("已重新下达"),
     "cancelled": _l("已取消，转入下一窗口"),
@@ -190,7 +191,8 @@ FINDINGS: Final[Words] = {
     "returned": _l("退回，更正账户"),
 }
 EXPLANATIONS: Final[Words] = {
-    "assign": _l("属于某条拨付指令"),
+    "assign": _l("属于某条指令"),
+    "carry": _l("按实付金额结转清算指令的差额"),
     "reversed": _l("收付相互抵销"),
     "unrelated": _l("与本系统的拨付无关"),
 }
@@ -272,6 +274,7 @@ DESK_DONE: Final[Words] = {
     "agreement-proposed": _l("协议已提出，须双方同意后生效。"),
     "agreement-approved": _l("已同意该协议。"),
     "agreement-refused": _l("已拒绝该协议。"),
+    "pay-in-confirmed": _l("已确认缴存到账，批次可以送交银行。"),
     "bank-ordered": _l("拨付文件已送交银行通道，结果会显示在下面。"),
     "statement-imported": _l("银行文件已导入，下面是需要查看的差异。"),
     "statement-known": _l("这份文件以前导入过，没有任何变化。"),

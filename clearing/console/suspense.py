@@ -87,7 +87,9 @@ def _explanation() -> dict[str, Any]:
     for chosen in request.form.getlist("line"):
         statement, _sep, line = chosen.partition("/")
         lines.append({"statement_id": statement, "line": int(line) if line.isascii() and line.isdecimal() else 0})
-    given: dict[str, Json] = plain_form("kind", "instruction_id", "reason", required=("kind", "reason"))
+    given: dict[str, Json] = plain_form(
+        "kind", "instruction_id", "order_id", "charge", "reason", required=("kind", "reason")
+    )
     read: dict[str, Any] = load(SuspenseExplanationSchema(), given | {"lines": lines})
     return read
 

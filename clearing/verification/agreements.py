@@ -17,7 +17,7 @@ _AGREEMENTS: Final = """
 select tenant, id, counterparty, form, netting, agreement_set, effective_on, document, exposure_limit_fen,
        exposure_approver, agent_name, agent_account_sealed, agent_account_tail, agent_bank_name, agent_cnaps, state,
        proposed_by, proposed_at, approved_by, approved_at, accepted_by, accepted_at, refused_by, refused_at,
-       refused_reason, partner
+       refused_reason, partner, sends_orders
   from agreement order by tenant, id
 """
 STEPS: Final[Mapping[str, frozenset[str | None]]] = {
@@ -91,6 +91,7 @@ def _content(place: str, row: Row, said: Mapping[str, Any]) -> Iterator[Differen
     for column, wanted, found in (
         ("effective_on", said.get("effective_on"), plain(row.effective_on)),
         ("exposure_limit_fen", said.get("exposure_limit"), limit),
+        ("sends_orders", said.get("sends_orders", False), row.sends_orders),  # older entries do not say it
     ):
         if wanted != found:
             yield differs("agreement.witness", f"{place}/{column}", wanted, found)

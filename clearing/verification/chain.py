@@ -26,7 +26,7 @@ KEPT: Final = (
     "instance.",
     "policy.", "key.", "payout_account.", "budget.", "linked_regions.", "standing.", "calendar.", "tenant.",
     "trust_list.", "interest.", "sample.", "linkage.", "district.",
-    "agreement.", "cycle.", "exposure.", "obligations.", "order.", "remedy.",
+    "agreement.", "cycle.", "exposure.", "obligations.", "order.", "remedy.", "pay_in.",
     "policy.", "key.", "payout_account.", "budget.", "linked_regions.", "standing.", "calendar.", "tenant.", "webhook.",
     "agreement.", "cycle.", "exposure.", "obligations.", "release_limit.", "matching.", "reward.",
     "client_key.", "pull.", "dead_letter.",

@@ -179,7 +179,8 @@ select tenant, batch_id, number, lines_sha256, sha256, reason, made_by, made_at
   from batch_settlement order by tenant, batch_id, number
 """
 _RESOLUTIONS: Final = """
-select tenant, id, kind, instruction_id, outcome, amount_fen, reason, proposed_by, proposed_at
+select tenant, id, kind, instruction_id, order_tenant, order_id, outcome, amount_fen, charge_fen, reason, proposed_by,
+       proposed_at
   from suspense_resolution order by tenant, id
 """
 _SUSPENSE_PARTS: Final = """

@@ -28,9 +28,11 @@ from clearing.verification.manifests import manifest_chain_differences
 from clearing.verification.matching import matching_differences
 from clearing.verification.months import month_differences
 from clearing.verification.numbers import number_differences
+from clearing.verification.order_receipts import order_receipt_differences
 from clearing.verification.order_ways import order_way_differences
 from clearing.verification.outbox import idempotency_differences, outbox_differences
 from clearing.verification.oversight import oversight_differences
+from clearing.verification.pay_ins import pay_in_differences
 from clearing.verification.payout_notices import payout_notice_differences
 from clearing.verification.payouts import payout_differences
 from clearing.verification.policies import PolicyCheck
@@ -165,6 +167,8 @@ def _settled(snapshot: Snapshot, context: Context) -> Iterator[Difference]:
     yield from guarded("provider_reward", reward_differences(snapshot, context))
     yield from guarded("clearing_cycle", cycle_differences(snapshot, context))
     yield from guarded("clearing_order", order_way_differences(snapshot, context))
+    yield from guarded("clearing_order_receipt", order_receipt_differences(snapshot, context.settings))
+    yield from guarded("agent_paid_in", pay_in_differences(snapshot, context.settings))
     yield from guarded("batch", seal_differences(snapshot, context))
     yield from guarded("release_signature", release_differences(snapshot, context))
     yield from guarded("instruction", payout_differences(snapshot, context))

@@ -18,6 +18,9 @@ from clearing.verification.snapshot import Row, Snapshot
 _ORDERS: Final = "select tenant, id, cycle_id, kind, counterparty, amount_fen, replaces, reference from clearing_order"
 _OUTCOMES: Final = """
 select x.tenant, x.order_id, x.outcome, x.amount_fen, x.reference, x.statement_id, x.line, x.call_id, x.at,
+       x.resolution_id, d.decided_at, o.replaces,
+       (r.order_tenant, r.outcome, r.amount_fen, case r.kind when 'carry' then o.replaces else o.id end) is not distinct
+       from (x.tenant, x.outcome, x.amount_fen, r.order_id) as explained,
        l.reference as l_reference, l.outcome as l_outcome, l.kind as l_kind, l.amount_fen as l_amount_fen,
        s.imported_at, a.outcome as a_outcome, a.answered_at, b.order_id as b_order_id,
        exists (select 1 from clearing_order_outcome p where p.tenant = x.tenant and p.order_id = x.order_id
@@ -29,12 +32,15 @@ select x.tenant, x.order_id, x.outcome, x.amount_fen, x.reference, x.statement_i
   left join bank_statement s on s.tenant = x.tenant and s.id = x.statement_id
   left join bank_answer a on a.tenant = x.tenant and a.call_id = x.call_id
   left join bank_submission b on b.tenant = a.tenant and b.id = a.submission_id
+  left join clearing_order o on o.tenant = x.tenant and o.id = x.order_id
+  left join suspense_resolution r on r.tenant = x.tenant and r.id = x.resolution_id
+  left join suspense_decision d on d.tenant = r.tenant and d.resolution_id = r.id and d.outcome = 'approve'
  order by x.tenant, x.order_id, x.outcome
 """
 _TOLD: Final = """
 select l.tenant, o.id, l.outcome from bank_line l
   left join clearing_order o on o.tenant = l.tenant and o.reference = l.reference
- where l.outcome is not null and l.instruction_id is null and not exists (
+ where l.outcome is not null and l.outcome <> 'received' and l.instruction_id is null and not exists (
        select 1 from clearing_order_outcome x where x.tenant = l.tenant and x.order_id = o.id and x.outcome = l.outcome
           and x.statement_id = l.statement_id and x.line = l.line)
 union all
@@ -75,7 +81,9 @@ again as (
                case when k.creditor = o.tenant then k.amount_fen else -k.amount_fen end
           from clearing_order o
           join clearing_order_end e on e.tenant = o.tenant and e.order_id = o.replaces
-          join clearing_remedy_decision d on d.remedy_id = e.remedy_id and d.outcome = 'approve'
+          join (select tenant, order_id, remedy_id as cause_id from clearing_remedy_decision where outcome = 'approve'
+                union all select order_tenant, order_id, id from suspense_resolution where kind = 'carry') d
+            on d.cause_id in (e.remedy_id, e.resolution_id)
           join clearing_carry k on k.order_tenant = d.tenant and k.order_id = d.order_id
            and o.tenant in (k.tenant, k.creditor)) x group by 1, 2, 3, 4),
 wanted as (select * from first where fen <> 0 union all select * from again where fen <> 0)
@@ -131,7 +139,9 @@ _DECISIONS: Final = """
 select tenant, remedy_id, order_id, kind, proposed_by, outcome, reason, decided_by, decided_at
   from clearing_remedy_decision
 """
-_ENDS: Final = "select tenant, order_id, remedy_tenant, remedy_id, ended_at from clearing_order_end"
+_ENDS: Final = """
+select tenant, order_id, remedy_tenant, remedy_id, resolution_tenant, resolution_id, ended_at from clearing_order_end
+"""
 _CARRIES: Final = """
 select k.tenant, k.id, k.creditor, k.cycle_id, k.netting, k.scheme, k.quota_year, k.amount_fen, k.order_tenant,
        k.order_id, k.posted_at, c.agreement_set, c.cycle_no from clearing_carry k
@@ -149,6 +159,9 @@ select c.agreement_set, c.cycle_no, string_agg(o.id::text, ', ' order by o.id) a
                       and x.outcome = 'paid' and x.at <= c.settled_at)
  group by 1, 2
 """
+
+_CAUSES: Final = ("remedy", "resolution")
+"""What two people decided, by which an order may end."""
 
 Told = dict[tuple[str, UUID], list[Entry]]
 """Entries by tenant and subject."""
@@ -212,17 +225,15 @@ def _outcomes(snapshot: Snapshot, orders: dict[tuple[str, UUID], Row], told: Tol
 def _witnessed(place: str, row: Row, side: str, entry: Entry | None) -> Iterator[Difference]:
     if entry is None or not entry.witnesses(row.at) or fen_of(entry.details["amount"]) != row.amount_fen:
         yield differs("order.witness", place, entry and entry.at, row.at)
-    elif side == row.tenant and _named(entry) != (row.statement_id, row.line, row.call_id):
-        yield differs("order.witness", place, _named(entry), (row.statement_id, row.line, row.call_id))
+        return
+    source = (row.statement_id, row.line, row.call_id, row.resolution_id)
+    if side == row.tenant and _named(entry) != source:
+        yield differs("order.witness", place, _named(entry), source)
 
 
-def _named(entry: Entry) -> tuple[UUID | None, int | None, UUID | None]:
-    statement, call = entry.details.get("statement"), entry.details.get("call")
-    return (
-        None if statement is None else UUID(statement),
-        entry.details.get("line"),
-        None if call is None else UUID(call),
-    )
+def _named(entry: Entry) -> tuple[UUID | None, int | None, UUID | None, UUID | None]:
+    said = entry.details
+    return _uuid(said.get("statement")), said.get("line"), _uuid(said.get("call")), _uuid(said.get("resolution"))
 
 
 def _sourced(row: Row) -> bool:
@@ -232,6 +243,8 @@ def _sourced(row: Row) -> bool:
     if row.call_id is not None:
         answered = (row.a_outcome, row.b_order_id, row.answered_at)
         return row.statement_id is None and row.outcome == "rejected" and answered == ("rejected", row.order_id, row.at)
+    if row.resolution_id is not None:
+        return bool(row.explained and row.statement_id is None and row.decided_at == row.at)
     if row.statement_id is None or row.imported_at != row.at:
         return False
     if row.line is None:
@@ -313,7 +326,8 @@ def _ends(snapshot: Snapshot, orders: dict[tuple[str, UUID], Row], told: Told) -
         if entry is None:
             yield differs("order.end", place, "an entry of the audit chain", None)
             continue
-        said = {"remedy_tenant": entry.details["remedy_tenant"], "remedy_id": UUID(entry.details["remedy"])}
+        said = {f"{cause}_tenant": entry.details.get(f"{cause}_tenant") for cause in _CAUSES}
+        said |= {f"{cause}_id": _uuid(entry.details.get(cause)) for cause in _CAUSES}
         yield from compared("order.end", place, said, row)
         if not entry.witnesses(row.ended_at):
             yield differs("order.end", f"{place}/ended_at", entry.at, row.ended_at)
@@ -324,6 +338,10 @@ def _ends(snapshot: Snapshot, orders: dict[tuple[str, UUID], Row], told: Told) -
         yield differs("order.end", f"clearing_order_end/{tenant}/{subject}", "one row", None)
     for (tenant, _), successor in successors.items():
         yield differs("order.end", f"clearing_order/{tenant}/{successor}/replaces", "an order that ended", None)
+
+
+def _uuid(text: str | None) -> UUID | None:
+    return None if text is None else UUID(text)
 
 
 def _carries(snapshot: Snapshot, told: Told) -> Iterator[Difference]:

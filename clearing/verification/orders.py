@@ -19,10 +19,13 @@ _ORDERS: Final = """
 select o.tenant, o.id, o.cycle_id, o.batch_id, o.kind, o.counterparty, o.amount_fen, o.jws_sealed, o.created_at,
        o.replaces, e.ended_at as r_ended_at, p.kind as r_kind, p.counterparty as r_counterparty,
        p.cycle_id as r_cycle_id, p.batch_id as r_batch_id, p.amount_fen - coalesce((
-           select sum(case when k.creditor = o.tenant then k.amount_fen else -k.amount_fen end)
+           select sum(case when (k.creditor = o.tenant) = (o.kind = 'pay_out') then k.amount_fen else -k.amount_fen end)
              from clearing_carry k
-             join clearing_remedy_decision d on d.tenant = k.order_tenant and d.order_id = k.order_id
-            where d.remedy_id = e.remedy_id and d.outcome = 'approve' and o.tenant in (k.tenant, k.creditor)), 0)
+             join (select tenant, order_id, remedy_id as cause_id from clearing_remedy_decision
+                    where outcome = 'approve' union all
+                   select order_tenant, order_id, id from suspense_resolution where kind = 'carry') d
+               on d.tenant = k.order_tenant and d.order_id = k.order_id
+            where d.cause_id in (e.remedy_id, e.resolution_id) and o.tenant in (k.tenant, k.creditor)), 0)
            as r_left_fen
   from clearing_order o
   left join clearing_order p on p.tenant = o.tenant and p.id = o.replaces

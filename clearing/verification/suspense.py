@@ -30,7 +30,23 @@ select r.tenant, r.id, r.instruction_id, r.outcome, d.decided_at, o.at, i.amount
   left join instruction_outcome o on o.tenant = r.tenant and o.instruction_id = r.instruction_id
    and o.outcome = r.outcome and o.resolution_id = r.id
   left join instruction i on i.tenant = r.tenant and i.id = r.instruction_id
- where r.kind = 'assign' and ((o.at = d.decided_at) is not true or (i.amount_fen = r.amount_fen) is not true)
+ where r.kind = 'assign' and r.order_id is null
+   and ((o.at = d.decided_at) is not true or (i.amount_fen = r.amount_fen) is not true)
+"""
+_BOOKED_ORDERS: Final = """
+select r.tenant, r.id, r.order_tenant, r.order_id, r.outcome, r.amount_fen, d.decided_at,
+       array(select (x.at, x.amount_fen)::text from clearing_order_outcome x
+               join clearing_order o on o.tenant = x.tenant and o.id = x.order_id
+              where x.tenant = r.tenant and x.resolution_id = r.id and x.outcome = r.outcome
+                and r.order_id = case r.kind when 'carry' then o.replaces else o.id end
+             union all
+             select (q.received_at, q.amount_fen)::text from clearing_order_receipt q
+              where q.tenant = r.tenant and q.resolution_id = r.id and r.outcome = 'received'
+                and (q.order_tenant, q.order_id) = (r.order_tenant, r.order_id)) as found,
+       (d.decided_at, r.amount_fen)::text as wanted
+  from suspense_resolution r
+  join suspense_decision d on d.tenant = r.tenant and d.resolution_id = r.id and d.outcome = 'approve'
+ where r.order_id is not null
 """
 
 
@@ -42,6 +58,10 @@ def suspense_bound_differences(snapshot: Snapshot) -> Iterator[Difference]:
     for row in snapshot.stream(_BOOKED):
         place = f"instruction_outcome/{row.tenant}/{row.instruction_id}/{row.outcome}"
         yield differs("suspense.booked", place, (row.decided_at, row.amount_fen), (row.at, row.ordered_fen))
+    for row in snapshot.stream(_BOOKED_ORDERS):
+        if row.found != [row.wanted]:
+            place = f"clearing_order_outcome/{row.order_tenant}/{row.order_id}/{row.outcome}"
+            yield differs("suspense.booked", place, row.wanted, row.found)
 
 
 def resolution_differences(dossier: Dossier, row: Row, _context: Context) -> Iterator[Difference]:
@@ -55,6 +75,9 @@ def resolution_differences(dossier: Dossier, row: Row, _context: Context) -> Ite
     expected: dict[str, Any] = {
         "kind": said.get("kind"),
         "instruction_id": None if said.get("instruction") is None else UUID(said["instruction"]),
+        "order_tenant": said.get("order_tenant"),
+        "order_id": None if said.get("order") is None else UUID(said["order"]),
+        "charge_fen": fen_of(said.get("charge", "0.00")),
         "outcome": said.get("outcome"),
         "amount_fen": fen_of(said["amount"]),
         "reason": proposed.reason,
@@ -82,8 +105,11 @@ def _parts(dossier: Dossier, row: Row, said: list[dict[str, Any]]) -> Iterator[D
         yield from compared("suspense.parts", f"{place}/{found.part}", expected, found)
     debits = sum(each.amount_fen for each in rows if each.kind == "debit")
     credits_ = sum(each.amount_fen for each in rows if each.kind != "debit")
+    leaves = row.outcome == "paid" and (row.order_id is None or debits > 0)
+    assigned = (row.amount_fen + row.charge_fen, 0) if leaves else (0, row.amount_fen - row.charge_fen)
     wanted = {
-        "assign": (row.amount_fen, 0) if row.outcome == "paid" else (0, row.amount_fen),
+        "assign": assigned,
+        "carry": (row.amount_fen, 0),
         "reversed": (row.amount_fen, row.amount_fen),
     }.get(row.kind, (row.amount_fen - credits_, credits_))
     if (debits, credits_) != wanted:
@@ -122,6 +148,8 @@ def _money(dossier: Dossier, row: Row) -> Iterator[Difference]:
         )
         for part in (dossier["suspense_part"] if approved else [])
     )
+    if approved and row.charge_fen:
+        expected = sorted([*expected, ("charge", "bank", "charges", row.charge_fen, approved[0].decided_at)])
     found = sorted(
         (each.reason, each.debit, each.credit, each.amount_fen, each.at)
         for each in dossier["ledger_transfer"]

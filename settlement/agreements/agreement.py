@@ -54,6 +54,8 @@ class Agreement:
     refused_at: datetime | None = None
     refused_reason: str | None = None
     partner: str | None = None
+    sends_orders: bool = False
+    """Whether orders between the two are sent to their banks by themselves."""
 
     @property
     def sides(self) -> tuple[str, ...]:
@@ -93,13 +95,13 @@ class Agreement:
 
 _SHOWN: Final = (
     "id", "tenant", "counterparty", "form", "netting", "agreement_set", "effective_on", "document",
-    "exposure_approver", "state", "proposed_by", "proposed_at", "approved_by", "approved_at", "accepted_by",
-    "accepted_at", "refused_by", "refused_at", "refused_reason",
+    "exposure_approver", "sends_orders", "state", "proposed_by", "proposed_at", "approved_by", "approved_at",
+    "accepted_by", "accepted_at", "refused_by", "refused_at", "refused_reason",
 )  # fmt: skip
 _WITNESSED: Final = frozenset(
     {
         "tenant", "counterparty", "form", "netting", "agreement_set", "effective_on", "document", "exposure_limit",
-        "exposure_approver", "agent",
+        "exposure_approver", "agent", "sends_orders",
     }
 )  # fmt: skip
 COLUMNS: Final = tuple(field.name for field in fields(Agreement))

@@ -28,7 +28,7 @@ SAME_DAY: Final = "agreement_in_force"
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """What one side proposes; ``agent`` for the form ``agent`` only, the exposure for ``home_region`` only."""
+    """What one side proposes; ``agent`` for the form ``agent`` only, exposure and sending for ``home_region`` only."""
 
     counterparty: str
     form: str
@@ -39,6 +39,7 @@ class Proposal:
     exposure_limit: Money | None = None
     exposure_approver: str | None = None
     agent: Account | None = None
+    sends_orders: bool = False
 
 
 def propose(
@@ -60,6 +61,7 @@ def propose(
         agent_bank_name=None if agent is None else agent.bank_name, agent_cnaps=None if agent is None else agent.cnaps,
         state="proposed", proposed_by=actor, proposed_at=at,
         partner=None if proposal.counterparty.isdecimal() else proposal.counterparty,
+        sends_orders=proposal.sends_orders,
     )  # fmt: skip
     values = {name: value for name, value in asdict(made).items() if name in COLUMNS and name != "partner"}
     if agent is not None:
@@ -145,6 +147,7 @@ def _require_sound(connection: Connection, tenant: str, proposal: Proposal, toda
             proposal.exposure_limit is not None and proposal.form != "home_region",
             "/exposure_limit", "exposure.form", *_NO_DEBTS,
         ),
+        (proposal.sends_orders and proposal.form != "home_region", "/sends_orders", "sends_orders.form", *_NO_ORDERS),
     ]  # fmt: skip
     errors = tuple(FieldError(pointer, code, Text(zh, en)) for wrong, pointer, code, zh, en in faults if wrong)
     if errors:
@@ -156,6 +159,10 @@ _OUTSIDE: Final = ("外部地区不能采用由其垫付的方式。", "An outsi
 _RETROACTIVE: Final = ("生效日不能早于今天。", "It cannot be effective before today.")
 _AGENT: Final = ("代理方式须填结算机构账户，其他方式不填。", "The form agent, and no other, names the agent's account.")
 _EXPOSURE: Final = ("敞口限额与批准人须同时填写。", "An exposure limit and its approver come together.")
+_NO_ORDERS: Final = (
+    "只有由对方垫付才产生区域间的清算指令。",
+    "Only home_region makes orders between tenants.",
+)
 _NO_DEBTS: Final = ("只有由对方垫付才产生敞口。", "Only the form home_region makes debts.")
 
 

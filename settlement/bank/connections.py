@@ -26,7 +26,8 @@ It stands beside the secrets and not in the database, so that nobody who writes 
 The last names who pays in and out between the tenants of an agreement set, and how its bank is reached.
 
 A sandbox reaches no bank: there the methods are ``folder``, below the sandbox's own folder, and ``simulator``, the
-simulated bank on this machine, which says of itself what it is before anything is sent to it.
+simulated bank on this machine, which says of itself what it is before anything is sent to it. Nor does a database that
+holds a demonstration, though it bears no sandbox's mark: no folder serves it, and no server but the simulated bank.
 """
 
 import tomllib
@@ -40,6 +41,7 @@ from settlement.bank.port import BankPort
 from settlement.formats.bank_table import ENCODINGS, PRESETS, UTF8
 from settlement.formats.pain001 import VERSIONS
 from settlement.payouts.instruction import Account, InstructionError
+from tenants.kernel.errors import Conflict
 
 FOLDER: Final = "folder"
 HTTP: Final = "http"
@@ -70,12 +72,20 @@ class BankConnection:
     csv_encoding: str = UTF8
     account: Account | None = None
 
-    def port(self) -> BankPort:
-        """The way to the bank, opened.
+    @property
+    def stays_here(self) -> bool:
+        """Whether it leads to a server on this machine alone, as the simulated bank is."""
+        return self.method != FOLDER and urlsplit(self.place).hostname in _LOOPBACK
+
+    def port(self, *, demonstrates: bool = False) -> BankPort:
+        """The way to the bank, opened; where the database ``demonstrates``, only to one that says it is simulated.
 
         Raises:
             ConnectionsError: the token cannot be read.
+            Conflict: ``bank.demonstration``.
         """
+        if demonstrates:
+            refuse_real_bank(self)
         if self.method == FOLDER:
             from settlement.bank.folder import FolderBank  # noqa: PLC0415 - a start waits for no way to a bank
 
@@ -86,11 +96,33 @@ class BankConnection:
             token = None if self.token_file is None else self.token_file.read_text(encoding="ascii").strip()
         except (OSError, ValueError) as error:
             raise ConnectionsError(f"token_file: {self.token_file} cannot be read") from error
-        return HttpBank(self.place, token, simulated=self.method == SIMULATOR)
+        return HttpBank(self.place, token, simulated=demonstrates or self.method == SIMULATOR)
 
 
 Connections = Mapping[str, BankConnection]
 """By tenant; a tenant that is not here downloads its files and sends them itself. Agents: by :func:`agent_of`."""
+
+
+def refuse_real_bank(bank: BankConnection) -> None:
+    """Refuse every way on which a demonstration's payments could come to a bank.
+
+    What is left leads to a server on this machine, which has to say of itself that it is the simulated bank before
+    anything is sent to it.
+
+    Raises:
+        Conflict: ``bank.demonstration``.
+    """
+    if not bank.stays_here:
+        raise Conflict("bank.demonstration", *_DEMONSTRATION)
+
+
+_DEMONSTRATION: Final = (
+    "本数据库存有演示数据，其拨付不得送往银行。请删除 banks.toml 中的连接；真实业务请另选数据库和 --data-dir。",
+    (
+        "This database holds a demonstration, whose payments never reach a bank. Take the connection out of "
+        "banks.toml; real work takes another database and --data-dir."
+    ),
+)
 
 
 def agent_of(agreement_set: str) -> str:
@@ -98,13 +130,15 @@ def agent_of(agreement_set: str) -> str:
     return f"{AGENTS}/{agreement_set}"
 
 
-def read_connections(path: Path, sandbox: Path | None = None) -> Connections:
+def read_connections(path: Path, sandbox: Path | None = None, *, demonstrates: bool = False) -> Connections:
     """The connections of the file; none where there is no such file.
 
-    ``sandbox``: the folder that a sandbox's payment files do not leave; ``None`` for a real instance.
+    ``sandbox``: the folder that a sandbox's payment files do not leave; ``None`` for a real instance, which may
+    be one that ``demonstrates``.
 
     Raises:
-        ConnectionsError: it is not TOML, or a member is wrong; in a sandbox, a connection leads out of it.
+        ConnectionsError: it is not TOML, or a member is wrong; a connection leads out of a sandbox, or a demonstration
+            to a bank.
     """
     if not path.exists():
         return {}
@@ -119,7 +153,16 @@ def read_connections(path: Path, sandbox: Path | None = None) -> Connections:
     made |= {agent_of(name): _agent(agent_of(name), given, path.parent) for name, given in agents.items()}
     for tenant, connection in made.items():
         _require_within(tenant, connection, sandbox)
+        if demonstrates and sandbox is None:
+            _require_none(path, tenant, connection)
     return made
+
+
+def _require_none(path: Path, tenant: str, connection: BankConnection) -> None:
+    try:
+        refuse_real_bank(connection)
+    except Conflict as refused:
+        raise ConnectionsError(f"{path}: {tenant}: {refused.text.zh} / {refused.text.en}") from refused
 
 
 def _agent(name: str, given: Any, beside: Path) -> BankConnection:  # noqa: ANN401 - of a TOML file

@@ -1,13 +1,17 @@
 """Sending an order between tenants: through the same port as a batch's file, once, and never before it may be."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from hashlib import sha256
 from uuid import UUID
 
 from sqlalchemy import Connection
 
-from settlement.bank.connections import BankConnection
+from settlement.agreements.agreement import find_agreement
+from settlement.bank.connections import BankConnection, agent_of
 from settlement.bank.sending import Submission, find_where, store_submission
+from settlement.batches.batch import Batch, find_batch
+from settlement.batches.paid_in import AGENT
 from settlement.cycles.clearing_order import Order, find_order, hold_order
 from settlement.cycles.order_file import ORDER_FILE, bank_of, order_file, require_sendable
 from settlement.office import Office
@@ -60,6 +64,15 @@ def bank_of_submission(
     found = find_where(connection, "id = %s", (submission_id,))
     if found is None:
         raise not_found("发送记录", "submission")
+    if found.batch_id is not None:
+        return bank_of_batch(connection, find_batch(connection, tenant, found.batch_id), office.banks)
     if found.order_id is None:
-        return office.banks.get(tenant)
+        raise ValueError("a submission is of a batch or of an order")
     return bank_of(connection, find_order(connection, tenant, found.order_id, office), office.banks)
+
+
+def bank_of_batch(connection: Connection, batch: Batch, banks: Mapping[str, BankConnection]) -> BankConnection | None:
+    """The way to the bank that pays the batch: its tenant's, or that of the settlement agent whose account pays."""
+    if batch.form != AGENT or batch.agreement_id is None:
+        return banks.get(batch.tenant)
+    return banks.get(agent_of(find_agreement(connection, batch.tenant, batch.agreement_id).agreement_set))

@@ -19,6 +19,7 @@ from settlement.bank.port import ABSENT, ACCEPTED, DELIVERED, REJECTED, Answer, 
 from settlement.batches.batch import Batch, find_batch, lock_batch
 from settlement.batches.batch_files import find_file, read_part
 from settlement.batches.batch_states import STATES
+from settlement.batches.paid_in import require_paid_in
 from settlement.batches.settling import hold_batches, settle_decided
 from settlement.cycles.clearing_order import find_order, hold_order
 from settlement.cycles.order_file import order_file
@@ -93,7 +94,7 @@ def order_sending(
 
     Raises:
         NotFound: the tenant has no such batch.
-        Conflict: ``batch.not_instructed``.
+        Conflict: ``batch.not_instructed``, ``batch.not_paid_in``.
     """
     batch = lock_batch(connection, tenant, batch_id)
     found = find_where(connection, "tenant = %s and batch_id = %s", (tenant, batch_id))
@@ -105,6 +106,7 @@ def order_sending(
             f"批次 {batch.batch_no} {STATES[batch.state].zh}，尚无可发送的拨付文件。",
             f"Batch {batch.batch_no} is {STATES[batch.state].en}: it has no payment file to send.",
         )
+    require_paid_in(connection, batch)
     file = find_file(connection, tenant, batch_id, PAIN001)
     made = Submission(tenant, new_id(), batch_id, batch.batch_no, method, PAIN001, file.sha256, actor, at)
     return store_submission(connection, made)

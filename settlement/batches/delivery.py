@@ -16,6 +16,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
+from settlement.bank.order_sending import bank_of_batch
 from settlement.batches.batch import Batch, change_batch, lock_batch, next_number, record_step
 from settlement.batches.batch_files import store_files
 from settlement.batches.batch_states import INSTRUCT, require_start
@@ -143,7 +144,7 @@ class _Writing:
         Raises:
             tenants.kernel.sealing.SealError: a draft was changed in the database.
         """
-        choices = _choices(self.office, self.batch.tenant)
+        choices = _choices(self.connection, self.batch, self.office)
         terms = terms_of(self.totals, self.key.kid, choices, self.section_lines)
         with OpenFolder(folder, self.totals, self.key, choices) as files:
             if drafts and follow_each_other(drafts, terms):
@@ -199,9 +200,9 @@ def _follow_up(connection: Connection, batch: Batch, signing: Signing, office: O
         settle_by_batch(connection, batch, at)
 
 
-def _choices(office: Office, tenant: str) -> FileChoices:
-    """What the tenant's bank wants its files to be."""
-    chosen = office.banks.get(tenant)
+def _choices(connection: Connection, batch: Batch, office: Office) -> FileChoices:
+    """What the bank that pays the batch wants its files to be."""
+    chosen = bank_of_batch(connection, batch, office.banks)
     if chosen is None:
         return FileChoices()
     return FileChoices(chosen.pain_version, PRESETS[chosen.table], chosen.csv_encoding)

@@ -39,7 +39,8 @@ class Order:
     """One order as stored, opened: ``jws`` is its signed form.
 
     ``state``: ``ordered`` until it is sent; then ``prepared``, ``sent``, ``unknown``, ``accepted``, ``rejected``,
-    ``paid`` or ``returned``; ``replaced`` or ``cancelled`` once it has ended.
+    ``paid``, ``received`` (the receiver's bank has told so, too) or ``returned``; ``replaced`` or ``cancelled`` once it
+    has ended.
     """
 
     id: UUID
@@ -53,6 +54,10 @@ class Order:
     batch_id: UUID | None
     replaces: UUID | None
     state: str
+    paid_at: datetime | None
+    """When the payer's bank told of it."""
+    received_at: datetime | None
+    """When the receiver's did."""
 
     @property
     def reference(self) -> str:
@@ -95,6 +100,8 @@ class Order:
             "counterparty": self.counterparty,
             "amount": str(self.amount),
             "state": self.state,
+            "paid_at": plain(self.paid_at),
+            "received_at": plain(self.received_at),
             "end_to_end_id": self.reference,
             "replaces": None if self.replaces is None else str(self.replaces),
             "jws": self.jws,
@@ -106,13 +113,19 @@ KIND: Final = {(True, True): "payment", (True, False): "pay_in", (False, True): 
 """By whether there is a payer and a receiver; the missing side is the set's settlement agent."""
 ORDER_MESSAGE: Final = "CO-"
 """How the message id of an order's file begins."""
+RECEIVED: Final = "received"
+"""The state of an order of which both banks have told: the payer's that it left, the receiver's that it came."""
+PAYMENT: Final = "payment"
 PAY_OUT: Final = "pay_out"
 PAY_IN: Final = "pay_in"
 _SELECT: Final = (
     "select o.id, o.tenant, o.kind, o.counterparty, o.amount_fen, o.jws_sealed, o.created_at, o.cycle_id, o.batch_id, "
     "o.replaces, e.order_id is not null as ended, exists (select 1 from clearing_order r where r.tenant = o.tenant "
     "and r.replaces = o.id) as replaced, array(select x.outcome from clearing_order_outcome x "
-    "where x.tenant = o.tenant and x.order_id = o.id) as outcomes, s.id as submission_id, c.kind as call_kind, "
+    "where x.tenant = o.tenant and x.order_id = o.id) as outcomes, (select x.at from clearing_order_outcome x "
+    "where x.tenant = o.tenant and x.order_id = o.id and x.outcome = 'paid') as paid_at, (select q.received_at "
+    "from clearing_order_receipt q where q.order_tenant = o.tenant and q.order_id = o.id) as received_at, "
+    "s.id as submission_id, c.kind as call_kind, "
     "c.outcome as call_outcome from clearing_order o "
     "left join clearing_order_end e on e.tenant = o.tenant and e.order_id = o.id "
     "left join bank_submission s on s.tenant = o.tenant and s.order_id = o.id "
@@ -306,7 +319,7 @@ def _opened(row: Any, office: Office) -> Order:  # noqa: ANN401 - a row of _SELE
     token = office.sealer.unseal(bytes(row.jws_sealed), order_place(row.tenant, row.id))
     return Order(
         row.id, row.tenant, row.kind, row.counterparty, Money(row.amount_fen), token, row.created_at, row.cycle_id,
-        row.batch_id, row.replaces, _state(row),
+        row.batch_id, row.replaces, _state(row), row.paid_at, row.received_at,
     )  # fmt: skip
 
 
@@ -315,7 +328,7 @@ def _state(row: Any) -> str:  # noqa: ANN401 - a row of _SELECT
         return "replaced" if row.replaced else "cancelled"
     for outcome in ("returned", "paid", "rejected", "accepted"):
         if outcome in row.outcomes:
-            return outcome
+            return RECEIVED if outcome == "paid" and row.received_at is not None else outcome
     return "ordered" if row.submission_id is None else state_after(row.call_kind, row.call_outcome)
 
 

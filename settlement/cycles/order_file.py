@@ -107,7 +107,8 @@ def require_sendable(connection: Connection, order: Order, office: Office) -> Ba
     """The way to the bank that pays the held order, which stands, is undecided, and whose money is there.
 
     Raises:
-        Conflict: ``bank.not_configured``, ``order.ended``, ``order.decided``, ``order.not_paid_in``.
+        Conflict: ``bank.not_configured``, ``order.ended``, ``order.decided``, ``order.unexplained``,
+            ``order.not_paid_in``.
     """
     bank = bank_of(connection, order, office.banks)
     if bank is None:
@@ -123,7 +124,14 @@ def require_sendable(connection: Connection, order: Order, office: Office) -> Ba
         raise Conflict(
             "order.decided", "银行已告知该指令的结果，不能再发送。", "The bank has told of the order; it is not sent."
         )
-    if order.kind == PAY_OUT and (left := _not_paid_in(connection, order)):
+    if is_unexplained(connection, order):
+        raise Conflict(
+            "order.unexplained",
+            "银行已付出写明该指令（或其所替换指令）的款项，尚在待查：须先由两人说明，以免重复支付。",
+            "Money left that names this order, or what it replaces, and lies in suspense: two people explain it "
+            "first, lest it is paid twice.",
+        )
+    if order.kind == PAY_OUT and (left := not_paid_in(connection, order)):
         raise Conflict(
             "order.not_paid_in",
             f"清算专户尚有 {left} 笔缴存未到账，不能付出。",
@@ -132,7 +140,13 @@ def require_sendable(connection: Connection, order: Order, office: Office) -> Ba
     return bank
 
 
-def _not_paid_in(connection: Connection, order: Order) -> int:
+def is_unexplained(connection: Connection, order: Order) -> bool:
+    """Whether money left for the order, or for what it replaces, that nobody has explained."""
+    found: bool = connection.exec_driver_sql("select order_unexplained(%s, %s)", (order.tenant, order.id)).scalar_one()
+    return found
+
+
+def not_paid_in(connection: Connection, order: Order) -> int:
     """How many pay-ins of the cycle stand unpaid: the owner's function sees those of all tenants."""
     count: int = connection.exec_driver_sql("select not_paid_in(%s)", (order.cycle_id,)).scalar_one()
     return count

@@ -27,7 +27,8 @@ from tenants.kernel.statements import insert_rows
 SYSTEM: Final = "system"
 """Who books and settles: no person, it follows from what the bank told."""
 _COLUMNS: Final = (
-    "tenant", "order_id", "outcome", "amount_fen", "reference", "statement_id", "line", "call_id", "at",
+    "tenant", "order_id", "outcome", "amount_fen", "reference", "statement_id", "line", "call_id",
+    "resolution_id", "at",
 )  # fmt: skip
 
 
@@ -60,6 +61,7 @@ def book_orders(
     *,
     statement_id: UUID | None = None,
     call_id: UUID | None = None,
+    resolution_id: UUID | None = None,
 ) -> list[Change]:
     """Store the outcomes and move their money; what the chains are to say of it, for the caller to record.
 
@@ -75,7 +77,7 @@ def book_orders(
         [
             (
                 each.order.tenant, each.order.id, each.outcome, each.order.amount.fen, each.order.reference,
-                statement_id, each.line, call_id, at,
+                statement_id, each.line, call_id, resolution_id, at,
             )
             for each in outcomes
         ],
@@ -84,14 +86,14 @@ def book_orders(
     for each in outcomes:
         for side in _sides(each.order):
             _move(connection, side, each, at)
-            changes.append(_told(side, each, statement_id, call_id))
+            changes.append(_told(side, each, statement_id, call_id, resolution_id))
     return changes
 
 
 def outcomes_of(connection: Connection, order: Order) -> list[Json]:
     """What the bank told of the order, in the form of the API, the first first."""
     rows = connection.exec_driver_sql(
-        "select outcome, statement_id, line, call_id, at from clearing_order_outcome "
+        "select outcome, statement_id, line, call_id, resolution_id, at from clearing_order_outcome "
         "where tenant = %s and order_id = %s order by at, outcome",
         (order.tenant, order.id),
     )
@@ -101,6 +103,7 @@ def outcomes_of(connection: Connection, order: Order) -> list[Json]:
             "statement_id": None if row.statement_id is None else str(row.statement_id),
             "line": row.line,
             "call_id": None if row.call_id is None else str(row.call_id),
+            "resolution_id": None if row.resolution_id is None else str(row.resolution_id),
             "at": plain(row.at),
         }
         for row in rows
@@ -196,7 +199,9 @@ def _move(connection: Connection, side: str, told: OrderOutcome, at: datetime) -
         ledger.append(connection, side, transfers, at)
 
 
-def _told(side: str, told: OrderOutcome, statement_id: UUID | None, call_id: UUID | None) -> Change:
+def _told(
+    side: str, told: OrderOutcome, statement_id: UUID | None, call_id: UUID | None, resolution_id: UUID | None
+) -> Change:
     order = told.order
     details: dict[str, Json] = {
         "tenant": order.tenant, "kind": order.kind, "amount": str(order.amount),
@@ -204,6 +209,8 @@ def _told(side: str, told: OrderOutcome, statement_id: UUID | None, call_id: UUI
         "line": None if side != order.tenant else told.line,
         "call": None if call_id is None or side != order.tenant else str(call_id),
     }  # fmt: skip
+    if resolution_id is not None and side == order.tenant:
+        details["resolution"] = str(resolution_id)
     return Change(side, SYSTEM, f"order.{told.outcome}", order.id, None, told.outcome, details=details)
 
 

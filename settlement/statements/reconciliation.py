@@ -31,13 +31,14 @@ from settlement.cycles.order_outcomes import (
     require_everyone,
     settle_paid_cycles,
 )
+from settlement.cycles.order_receipts import Arrival, book_arrivals
 from settlement.office import Office
 from settlement.payouts.instruction import Account
 from settlement.payouts.outcomes import SURPLUS, Outcome, book, reject_message
 from settlement.payouts.paying_account import paying_account
 from settlement.payouts.payments import prepare_for_whole_batch
 from settlement.statements.line import CREDIT, DEBIT, STATUS, Owner, StatementLine
-from settlement.statements.matching import MATCHED, UNKNOWN, Booked, Expected, Verdict, judge, surplus_after
+from settlement.statements.matching import MATCHED, PAID, UNKNOWN, Booked, Expected, Verdict, judge, surplus_after
 from settlement.statements.order_lines import NamedOrder, named_orders
 from settlement.statements.pain002 import WHOLE
 from settlement.statements.reading import format_of, read_lines
@@ -221,7 +222,7 @@ class _Run:
         while page := list(islice(lines, LINES_AT_ONCE)):
             expected, orders = self._expected(page)
             seen = self._seen(page)
-            rows, outcomes, suspense, ordered = [], [], [], list[OrderOutcome]()
+            rows, outcomes, suspense, ordered, arrived = [], [], [], list[OrderOutcome](), list[Arrival]()
             for line in page:
                 key = _movement(line)
                 named = None if line.reference is None else expected.get(line.reference)
@@ -239,16 +240,19 @@ class _Run:
                 if named is not None and verdict.outcome is not None and line.reference is not None:
                     if order is None:
                         outcomes.append(Outcome(named.instruction_id, verdict.outcome, named.amount, line.line))
+                    elif order.receiving:
+                        arrived.append(Arrival(order.order, line.line))
                     else:
                         ordered.append(OrderOutcome(order.order, verdict.outcome, line.line))
-                    booked = {**named.outcomes, verdict.outcome: Booked(self.statement_id, line.booked_on)}
+                    told = PAID if order is not None and order.receiving else verdict.outcome
+                    booked = {**named.outcomes, told: Booked(self.statement_id, line.booked_on)}
                     expected[line.reference] = replace(named, outcomes=booked)
                 elif named is not None and line.reference is not None:
                     expected[line.reference] = surplus_after(named, line, verdict)
                 if verdict.to_suspense and line.amount is not None:
                     suspense.append(_unexplained(line, line.amount, self.statement_id))
             insert_rows(self._connection, "bank_line", LINE_COLUMNS, rows)
-            self._book(outcomes, ordered)
+            self._book(outcomes, ordered, arrived)
             self._suspend(suspense)
 
     def _judged(self, line: StatementLine, named: Expected | None, order: NamedOrder | None, *, seen: bool) -> Verdict:
@@ -258,10 +262,11 @@ class _Run:
         foreign = self._handed_in.of_agent and verdict.line_class == UNKNOWN
         return replace(verdict, to_suspense=False) if foreign else verdict
 
-    def _book(self, outcomes: list[Outcome], ordered: list[OrderOutcome]) -> None:
+    def _book(self, outcomes: list[Outcome], ordered: list[OrderOutcome], arrived: list[Arrival]) -> None:
         sealer, at = self._office.sealer, self._at
         book(self._connection, self._tenant, outcomes, sealer, at, statement_id=self.statement_id)
         self.changes += book_orders(self._connection, ordered, at, statement_id=self.statement_id)
+        self.changes += book_arrivals(self._connection, self._tenant, arrived, at, statement_id=self.statement_id)
 
     def _suspend(self, transfers: list[ledger.Transfer]) -> None:
         if transfers and not self._opened:

@@ -1,8 +1,10 @@
 """Out of suspense (待查): what moved at the bank without an explanation is explained by one person, booked by another.
 
-Three explanations: the movements paid an instruction or gave it back (``assign``), they undo each other (``reversed``),
-or they have nothing to do with what was ordered (``unrelated``). No line explains more than moved on it, and what is
-assigned is an instruction's whole amount, from one line or several; the database sees to both.
+Four explanations: the movements paid an instruction or an order between tenants, or gave it back (``assign``); they
+paid another amount of such an order, and the difference is carried (``carry``; both of orders in
+``settlement.statements.order_explanations``); they undo each other (``reversed``); or they have nothing to do with what
+was ordered (``unrelated``). No line explains more than moved on it, and what is assigned is a whole amount, from one
+line or several; the database sees to both.
 """
 
 from collections.abc import Sequence
@@ -15,9 +17,17 @@ from sqlalchemy import Connection
 
 from settlement import ledger
 from settlement.batches.settling import hold_batches, settle_decided
+from settlement.office import Office
 from settlement.payouts.outcomes import Outcome, book
 from settlement.statements.line import DEBIT
 from settlement.statements.matching import PAID, RETURNED
+from settlement.statements.order_explanations import (
+    ASSIGN,
+    CARRY,
+    book_order,
+    explain_order,
+    require_order_bookable,
+)
 from settlement.statements.suspense_records import (
     Part,
     Resolution,
@@ -27,17 +37,16 @@ from settlement.statements.suspense_records import (
     lines_named,
 )
 from tenants.kernel.canonical import Json
-from tenants.kernel.change import Change, record
+from tenants.kernel.change import Change, lock_chains, record
 from tenants.kernel.errors import Conflict, FieldError, Forbidden, Invalid, Text, not_found
 from tenants.kernel.ids import new_id
-from tenants.kernel.money import Money, total
+from tenants.kernel.money import ZERO, Money, total
 from tenants.kernel.sealing import Sealer
 from tenants.kernel.statements import insert_rows
 
-ASSIGN: Final = "assign"
 REVERSED: Final = "reversed"
 UNRELATED: Final = "unrelated"
-KINDS: Final = (ASSIGN, REVERSED, UNRELATED)
+KINDS: Final = (ASSIGN, CARRY, REVERSED, UNRELATED)
 APPROVE: Final = "approve"
 REFUSE: Final = "refuse"
 
@@ -53,12 +62,15 @@ class Movement:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """What a person says of movements: their ``kind``, the instruction where they are assigned to one, and why."""
+    """What a person says of movements: their ``kind``, the instruction or order that they were, and why."""
 
     kind: str
     movements: Sequence[Movement]
     instruction_id: UUID | None
     reason: str
+    order_id: UUID | None = None
+    charge: Money = ZERO
+    """What banks took of an order between tenants for themselves."""
 
 
 def propose(connection: Connection, tenant: str, said: Explanation, actor: str, at: datetime) -> Resolution:
@@ -66,16 +78,11 @@ def propose(connection: Connection, tenant: str, said: Explanation, actor: str, 
 
     Raises:
         NotFound: there is no such line in suspense, or no such instruction.
-        Invalid: ``suspense.instruction``, ``suspense.repeated``.
-        Conflict: ``suspense.exceeded``, ``suspense.amount``, ``suspense.outcome``.
+        Invalid: ``suspense.instruction``, ``suspense.charge``, ``suspense.repeated``.
+        Conflict: ``suspense.exceeded``, ``suspense.amount``, ``suspense.outcome``, ``suspense.not_carried``,
+            ``suspense.nothing_to_carry``.
     """
-    if (said.instruction_id is None) == (said.kind == ASSIGN):
-        raise _faulty(
-            "/instruction_id",
-            "suspense.instruction",
-            "仅归属指令时须填写指令。",
-            "Name the instruction when assigning.",
-        )
+    _require_named(said)
     lines = _lines(connection, tenant, said.movements)
     parts = [
         Part(number, line.statement_id, line.line, line.kind, line.left if movement.amount is None else movement.amount)
@@ -97,7 +104,7 @@ def decide(
     reason: str | None,
     actor: str,
     at: datetime,
-    sealer: Sealer,
+    office: Office,
 ) -> Resolution:
     """Approve and book a proposed explanation, or refuse it, by somebody else; the same again changes nothing.
 
@@ -122,21 +129,49 @@ def decide(
         raise Invalid("suspense.reason", "不同意须说明理由。", "A refusal needs a reason.")
     batch_id = None
     if outcome == APPROVE:
-        batch_id = _require_bookable(connection, tenant, found, at)
+        batch_id = _require_bookable(connection, tenant, found, office, at)
     insert_rows(
         connection,
         "suspense_decision",
         ("tenant", "resolution_id", "proposed_by", "outcome", "reason", "decided_by", "decided_at"),
         [(tenant, resolution_id, found.proposed_by, outcome, reason, actor, at)],
     )
-    if outcome == APPROVE:
-        _book(connection, tenant, found, at, sealer)
+    told = [] if outcome == REFUSE else _booked(connection, tenant, found, office, actor, at)
     after = "approved" if outcome == APPROVE else "refused"
     change = Change(tenant, actor, f"suspense.{after}", found.id, "proposed", after, reason, details=_details(found))
-    record(connection, [change], at)
+    record(connection, [change, *told], at)
     if batch_id is not None:
         settle_decided(connection, tenant, [batch_id], at)
     return find_resolution(connection, tenant, resolution_id)
+
+
+def _booked(
+    connection: Connection, tenant: str, found: Resolution, office: Office, actor: str, at: datetime
+) -> list[Change]:
+    """Book what was approved; what the chains of both sides of an order are to say, which are held."""
+    _book(connection, tenant, found, at, office.sealer)
+    told = [] if found.order_id is None else book_order(connection, tenant, found, office, actor, at)
+    lock_chains(connection, {tenant, *(each.tenant for each in told)})
+    return told
+
+
+def _require_named(said: Explanation) -> None:
+    """An instruction or an order where something is assigned, an order where something is carried; nothing else."""
+    named = (said.instruction_id is not None) + (said.order_id is not None)
+    if named != (said.kind in {ASSIGN, CARRY}) or (said.kind == CARRY and said.order_id is None):
+        raise _faulty(
+            "/instruction_id",
+            "suspense.instruction",
+            "归属时须填写一条拨付指令或清算指令，结转时须填写清算指令，其他说明不填。",
+            "Name one instruction or one clearing order when assigning, an order when carrying, and none otherwise.",
+        )
+    if said.charge and (said.kind != ASSIGN or said.order_id is None):
+        raise _faulty(
+            "/charge",
+            "suspense.charge",
+            "手续费仅在归属清算指令时填写。",
+            "Charges are named when a clearing order is assigned.",
+        )
 
 
 def _lines(connection: Connection, tenant: str, movements: Sequence[Movement]) -> list[SuspenseLine]:
@@ -166,12 +201,17 @@ def _explained(
     """The explanation, whose sums have to fit its kind."""
     debits = total(part.amount for part in parts if part.kind == DEBIT)
     credits_ = total(part.amount for part in parts if part.kind != DEBIT)
-    amount, outcome = debits + credits_, None
+    amount = debits + credits_
+    outcome: str | None = None
+    order_tenant: str | None = None
     if said.kind == REVERSED:
         amount = debits
         if debits != credits_:
             raise _amounts(debits, credits_)
-    if said.kind == ASSIGN:
+    if said.order_id is not None:
+        explained = explain_order(connection, tenant, said.order_id, said.kind, parts, said.charge)
+        order_tenant, outcome, amount = explained.order_tenant, explained.outcome, explained.amount
+    elif said.kind == ASSIGN:
         outcome = RETURNED if parts[0].kind != DEBIT else PAID
         ordered = _instruction(connection, tenant, said.instruction_id)
         amount = Money(ordered.amount_fen)
@@ -179,13 +219,17 @@ def _explained(
             raise _amounts(amount, debits + credits_)
         _require_outcome(connection, tenant, ordered.id, outcome)
     return Resolution(
-        new_id(), said.kind, said.instruction_id, outcome, amount, said.reason, actor, at, None, None, None, None,
-        tuple(parts),
+        new_id(), said.kind, said.instruction_id, order_tenant, said.order_id, outcome, amount, said.charge,
+        said.reason, actor, at, None, None, None, None, tuple(parts),
     )  # fmt: skip
 
 
-def _require_bookable(connection: Connection, tenant: str, found: Resolution, at: datetime) -> UUID | None:
+def _require_bookable(
+    connection: Connection, tenant: str, found: Resolution, office: Office, at: datetime
+) -> UUID | None:
     """What was proposed may still be booked; the locked batch of its instruction."""
+    if found.order_id is not None:
+        require_order_bookable(connection, tenant, found, office)
     lines = lines_named(connection, tenant, [(part.statement_id, part.line) for part in found.parts])
     _require_left(found.parts, [lines[part.statement_id, part.line] for part in found.parts])
     if found.instruction_id is None or found.outcome is None:
@@ -232,7 +276,11 @@ def _book(connection: Connection, tenant: str, found: Resolution, at: datetime, 
     for part in found.parts:
         sides = (ledger.SUSPENSE, other) if part.kind == DEBIT else (other, ledger.SUSPENSE)
         transfers.append(ledger.posted(*sides, part.amount, f"part {part.part}", found.id))
-    ledger.open_accounts(connection, tenant, {ledger.SUSPENSE: False, other: False})
+    codes = {ledger.SUSPENSE: False, other: False}
+    if found.charge:
+        transfers.append(ledger.posted(ledger.BANK, ledger.CHARGES, found.charge, "charge", found.id))
+        codes[ledger.CHARGES] = False
+    ledger.open_accounts(connection, tenant, codes)
     ledger.append(connection, tenant, transfers, at)
     if found.instruction_id is not None and found.outcome is not None:
         outcome = Outcome(found.instruction_id, found.outcome, found.amount, None)
@@ -241,7 +289,10 @@ def _book(connection: Connection, tenant: str, found: Resolution, at: datetime, 
 
 def _details(found: Resolution) -> dict[str, Json]:
     """What the chain says of an explanation."""
-    return {
+    order: dict[str, Json] = {
+        "order": str(found.order_id), "order_tenant": found.order_tenant, "charge": str(found.charge),
+    }  # fmt: skip
+    return (order if found.order_id is not None else {}) | {
         "kind": found.kind,
         "instruction": None if found.instruction_id is None else str(found.instruction_id),
         "outcome": found.outcome,

@@ -19,7 +19,9 @@ class SuspenseLine:
     """A movement in suspense; ``left``: what nobody has explained; ``proposed``: what waits for a second person."""
 
     statement_id: UUID
-    batch_id: UUID
+    batch_id: UUID | None
+    at_order_id: UUID | None
+    """The order at which the file was handed in, where that is no batch."""
     line: int
     kind: str
     line_class: str
@@ -28,6 +30,8 @@ class SuspenseLine:
     proposed: Money
     reference: str | None
     instruction_id: UUID | None
+    order_id: UUID | None
+    """The order between tenants that it names: the tenant's, or one that pays it."""
     payee: str | None
     account_tail: str | None
     booked_on: date | None
@@ -39,7 +43,8 @@ class SuspenseLine:
         """The movement in the form of the API; the account number is masked."""
         return {
             "statement_id": str(self.statement_id),
-            "batch_id": str(self.batch_id),
+            "batch_id": None if self.batch_id is None else str(self.batch_id),
+            "handed_in_at_order": None if self.at_order_id is None else str(self.at_order_id),
             "line": self.line,
             "kind": self.kind,
             "class": self.line_class,
@@ -48,6 +53,7 @@ class SuspenseLine:
             "proposed": str(self.proposed),
             "end_to_end_id": self.reference,
             "instruction_id": None if self.instruction_id is None else str(self.instruction_id),
+            "order_id": None if self.order_id is None else str(self.order_id),
             "payee": self.payee,
             "account_number": self.account_tail,
             "booked_on": plain(self.booked_on),
@@ -81,8 +87,11 @@ class Resolution:
     id: UUID
     kind: str
     instruction_id: UUID | None
+    order_tenant: str | None
+    order_id: UUID | None
     outcome: str | None
     amount: Money
+    charge: Money
     reason: str
     proposed_by: str
     proposed_at: datetime
@@ -98,8 +107,11 @@ class Resolution:
             "id": str(self.id),
             "kind": self.kind,
             "instruction_id": None if self.instruction_id is None else str(self.instruction_id),
+            "order_tenant": self.order_tenant,
+            "order_id": None if self.order_id is None else str(self.order_id),
             "outcome": self.outcome,
             "amount": str(self.amount),
+            "charge": str(self.charge),
             "reason": self.reason,
             "proposed_by": self.proposed_by,
             "proposed_at": plain(self.proposed_at),
@@ -112,9 +124,10 @@ class Resolution:
 
 
 _LINES: Final = (
-    "select l.statement_id, s.batch_id, l.line, l.kind, l.line_class, l.amount_fen, "
+    "select l.statement_id, s.batch_id, s.order_id as at_order_id, l.line, l.kind, l.line_class, l.amount_fen, "
     "l.amount_fen - coalesce(p.explained, 0) as left_fen, coalesce(p.proposed, 0) as proposed_fen, l.reference, "
-    "l.instruction_id, l.payee, l.account_tail, l.booked_on, l.bank_reference, l.reason, s.imported_at "
+    "l.instruction_id, (select n.order_id from order_named(l.tenant, l.reference) n) as order_id, "
+    "l.payee, l.account_tail, l.booked_on, l.bank_reference, l.reason, s.imported_at "
     "from bank_line l join bank_statement s on s.tenant = l.tenant and s.id = l.statement_id "
     "left join lateral (select sum(p.amount_fen) filter (where d.outcome = 'approve')::bigint as explained, "
     "sum(p.amount_fen) filter (where d.outcome is null)::bigint as proposed from suspense_part p "
@@ -123,7 +136,8 @@ _LINES: Final = (
     "where l.tenant = %s and l.to_suspense"
 )
 _RESOLUTIONS: Final = (
-    "select r.id, r.kind, r.instruction_id, r.outcome as resolution_outcome, r.amount_fen, r.reason, r.proposed_by, "
+    "select r.id, r.kind, r.instruction_id, r.order_tenant, r.order_id, r.outcome as resolution_outcome, r.amount_fen, "
+    "r.charge_fen, r.reason, r.proposed_by, "
     "r.proposed_at, d.outcome as decision, d.decided_by, d.decided_at, d.reason as decision_reason "
     "from suspense_resolution r "
     "left join suspense_decision d on d.tenant = r.tenant and d.resolution_id = r.id where r.tenant = %s"
@@ -182,11 +196,12 @@ def insert_resolution(connection: Connection, tenant: str, made: Resolution) -> 
         connection,
         "suspense_resolution",
         (
-            "tenant", "id", "kind", "instruction_id", "outcome", "amount_fen", "reason", "proposed_by", "proposed_at",
+            "tenant", "id", "kind", "instruction_id", "order_tenant", "order_id", "outcome", "amount_fen", "charge_fen",
+            "reason", "proposed_by", "proposed_at",
         ),
         [(
-            tenant, made.id, made.kind, made.instruction_id, made.outcome, made.amount.fen, made.reason,
-            made.proposed_by, made.proposed_at,
+            tenant, made.id, made.kind, made.instruction_id, made.order_tenant, made.order_id, made.outcome,
+            made.amount.fen, made.charge.fen, made.reason, made.proposed_by, made.proposed_at,
         )],
     )  # fmt: skip
     insert_rows(
@@ -233,7 +248,8 @@ def _with_parts(connection: Connection, tenant: str, rows: Iterable[Any]) -> lis
         parts.setdefault(row.resolution_id, []).append(made)
     return [
         Resolution(
-            row.id, row.kind, row.instruction_id, row.resolution_outcome, Money(row.amount_fen), row.reason,
+            row.id, row.kind, row.instruction_id, row.order_tenant, row.order_id, row.resolution_outcome,
+            Money(row.amount_fen), Money(row.charge_fen), row.reason,
             row.proposed_by, row.proposed_at, row.decision, row.decided_by, row.decided_at, row.decision_reason,
             tuple(parts[row.id]),
         )
@@ -243,6 +259,6 @@ def _with_parts(connection: Connection, tenant: str, rows: Iterable[Any]) -> lis
 
 def _line(row: Any) -> SuspenseLine:  # noqa: ANN401 - a row of _LINES
     values = list(row)
-    for place in (5, 6, 7):
+    for place in (6, 7, 8):
         values[place] = Money(values[place])
     return SuspenseLine(*values)

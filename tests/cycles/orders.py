@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, TypeVar
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from sqlalchemy import Connection
 
@@ -16,7 +16,7 @@ from settlement.bank.order_sending import bank_of_submission, send_order
 from settlement.bank.port import BankPort, BankSilentError
 from settlement.bank.sending import NotDecidedError, Submission, send_once
 from settlement.bank.simulator import Books, Payment
-from settlement.bank.simulator.answers import camt053, entries_of, pain002
+from settlement.bank.simulator.answers import Entry, camt053, entries_of, pain002
 from settlement.cycles import order_remedies
 from settlement.cycles.clearing_order import Order, find_order, list_orders
 from settlement.cycles.cycle import Cycle
@@ -24,9 +24,13 @@ from settlement.cycles.order_remedies import Remedy
 from settlement.office import Office
 from settlement.payouts.instruction import Account
 from settlement.payouts.payout_account import set_payout_account
+from settlement.statements import suspense
 from settlement.statements.reconciliation import Imported, import_order_statement
+from settlement.statements.suspense import Explanation, Movement
+from settlement.statements.suspense_records import Resolution, suspense_totals
 from tenants.kernel.clock import FixedClock
 from tenants.kernel.database import Scope, run
+from tenants.kernel.money import Money
 from tests.cycles.regions import Regions
 from tests.settlement_service.bench import OFFICE, OVER
 
@@ -168,6 +172,31 @@ class Banks:
                 )
             )
         return self.regions.read(cycle)
+
+    def moved(self, order: Order, *moves: tuple[str, str], payment: Payment | None = None) -> list[Movement]:
+        """What the payer's bank tells: ``moves`` are amounts that left (or came back: ``+``); where the lines are."""
+        sent = payment or self.send(order)
+        entries = [
+            Entry(
+                replace(sent, amount=Money.parse(amount)), is_credit=kind == "+", bank_reference=f"M{uuid4().hex[:12]}"
+            )
+            for kind, amount in moves
+        ]
+        debtor = order.debtor
+        assert debtor is not None
+        imported = self.hand_in(order, camt053(debtor.account_number, entries, DAY))
+        return [Movement(imported.statement.id, line) for line in range(1, len(entries) + 1)]
+
+    def explain(self, said: Explanation, tenant: str, at: datetime = OVER, decider: str = OPERATOR) -> Resolution:
+        """Explained by one person and approved by another, as the service does it."""
+        made = self.do(lambda c: suspense.propose(c, tenant, said, MAKER, at), at, (tenant,))
+        return self.do(
+            lambda c: suspense.decide(c, tenant, made.id, "approve", None, decider, at, self.office), at, (tenant,)
+        )
+
+    def left(self, tenant: str) -> str:
+        """What of the tenant's movements nobody has explained, in yuan."""
+        return str(self.do(lambda c: suspense_totals(c, tenant), tenants=(tenant,))[1])
 
     def balances(self, tenant: str, *kinds: str) -> dict[str, int]:
         return {k: fen for k, fen in self.regions.balances(tenant).items() if k.split("/")[0] in kinds}

@@ -139,7 +139,8 @@ WRITTEN_FROM_OUTSIDE = "registry_probe"
 NEVER_CHANGED = {
     "audit_entry", "ledger_transfer", "support_record", "claim_revision", "assessment", "review", "platform_feed",
     "objection", "instruction", "instruction_claim", "batch_file", "batch_file_part", "clearing_debt",
-    "clearing_cell", "clearing_order", "clearing_order_part", "clearing_order_file", "clearing_order_outcome",
+    "agent_paid_in", "clearing_order_receipt", "clearing_cell", "clearing_order",
+    "clearing_order_part", "clearing_order_file", "clearing_order_outcome",
     "clearing_remedy", "clearing_remedy_decision", "clearing_order_end", "clearing_carry", "objection_resolution",
     "objection_upholding", "objection_upholding_decision",
     "bank_submission", "bank_call", "bank_answer", "bank_statement",
@@ -162,6 +163,10 @@ BETWEEN_TENANTS = {
     "clearing_debt_mirrored": "the creditor's side of a debt is a transfer in the creditor's books",
     "clearing_carry_of_order": "what is owed again is carried from another tenant's order too",
     "clearing_order_end_remedied": "a cancelled pay-in makes another tenant's pay-out smaller",
+    "clearing_order_end_explained": "an over-payment makes another tenant's pay-out larger",
+    "clearing_order_receipt_amount": "what arrives is another tenant's order",
+    "clearing_order_receipt_named": "what arrives is another tenant's order",
+    "suspense_resolution_order": "what arrived otherwise than ordered is another tenant's order",
     "clearing_debt_handed_on": "what the creditor pays for the debtor is an obligation in the creditor's books",
     "matching_due_handed_on": "what a linked region owes is an obligation in its own books",
 }
@@ -258,7 +263,7 @@ def test_nothing_is_left_to_the_public(catalogue: Connection) -> None:
     assert set(callable_by_app) == {
         "bind_scope", "bound_tenants", "bound_platform", "bound_districts", "in_district", "payout_state",
         "fill_registry", "drop_registry_version", "claimed_fen_of", "end_to_end_id", "not_paid_in",
-        "take_free_keys",
+        "take_free_keys", "waits_for_pay_in", "order_named", "orders_paid_to", "order_unexplained",
     }  # fmt: skip
     for right in ("CREATE", "TEMPORARY"):
         kind = "schema" if right == "CREATE" else "database"
@@ -349,7 +354,7 @@ def test_every_reference_between_tenant_tables_includes_the_tenant_on_both_sides
     between = [row for row in rows if row.child in apart and row.parent in apart]
     assert len(between) >= 15
     for row in between:
-        others = ("creditor", "linked", "order_tenant", "remedy_tenant")
+        others = ("creditor", "linked", "order_tenant", "remedy_tenant", "resolution_tenant")
         here = others if row.conname in BETWEEN_TENANTS else ("tenant",)
         assert any((side, "tenant") in zip(row.here, row.there, strict=True) for side in here), row.conname
     assert not [row.conname for row in rows if row.child in SHARED and row.parent in apart]

@@ -162,7 +162,7 @@ MATRIX: dict[tuple[str, str], set[str]] = {
     ("get", f"{TENANT}/suspense/resolutions"): BATCH_READERS,
     ("post", f"{TENANT}/suspense/resolutions"): {"batches:write"},
     ("get", f"{TENANT}/suspense/resolutions/{{resolution_id}}"): BATCH_READERS,
-    ("post", f"{TENANT}/suspense/resolutions/{{resolution_id}}/decision"): {"batches:release"},
+    ("post", f"{TENANT}/suspense/resolutions/{{resolution_id}}/decision"): {"batches:release", "clearing:operate"},
     ("get", f"{TENANT}/exposure-holds"): BATCH_READERS,
     ("get", f"{TENANT}/matching"): BATCH_READERS,
     ("get", f"{SCHEME}/rewards/{{year}}"): BATCH_READERS,
@@ -174,6 +174,7 @@ MATRIX: dict[tuple[str, str], set[str]] = {
     ("put", f"{TENANT}/release-limit"): {"policies:write"},
     ("post", f"{BATCH}/exposure-hold/lift"): {"batches:release"},
     ("get", f"{BATCH}/pay-in"): {"batches:write", "batches:release"},
+    ("post", f"{BATCH}/pay-in/confirmation"): {"clearing:operate"},
     ("get", f"{TENANT}/agreements"): AGREEMENT_READERS,
     ("put", f"{TENANT}/agreements"): {"policies:write"},
     ("get", AGREEMENT): AGREEMENT_READERS,
@@ -411,6 +412,7 @@ BODIES: dict[str, Any] = {
     f"{TENANT}/trust-list": {"cite": "试探", "providers": {}},
     f"{TENANT}/trust-list/decision": {"version": 1, "outcome": "approve"},
     f"{BATCH}/exposure-hold/lift": {"reason": "试探"},
+    f"{BATCH}/pay-in/confirmation": {"reason": "试探"},
     f"{BATCH}/settlement": {},
     f"{CAME_BACK}/payee-corrections": {
         "payee": {

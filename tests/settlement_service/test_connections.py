@@ -92,3 +92,30 @@ def test_a_batchs_files_are_those_that_its_tenants_bank_wants(bench: Bench, tmp_
     assert "支付金额（大写）" in table
     assert "壹拾肆万元整" in table
     assert verify_batch(tmp_path, bench.do(lambda c: jwks(c, bench.tenant))) == []
+
+
+REAL = {
+    "a folder": "[jiangsu]\nmethod = 'folder'\nfolder = '/mnt/bank'",
+    "a server elsewhere": "[jiangsu]\nmethod = 'http'\naddress = 'https://bank.example/'",
+    "an agent's": (
+        "[settlement_agents.delta]\naccount_name = '户'\naccount_number = '95580000'\nbank_name = '行'\n"
+        "cnaps = '102301000017'\nmethod = 'folder'\nfolder = '/mnt/agent'"
+    ),
+}
+
+
+@pytest.mark.parametrize("text", REAL.values(), ids=REAL.keys())
+def test_a_demonstration_does_not_start_with_a_way_to_a_bank(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "banks.toml"
+    path.write_text(text, encoding="utf-8")
+    assert len(read_connections(path)) == 1
+    with pytest.raises(ConnectionsError) as refused:
+        read_connections(path, demonstrates=True)
+    for words in ("演示数据", "holds a demonstration", "--data-dir", str(path)):
+        assert words in str(refused.value)
+
+
+def test_a_demonstration_may_be_answered_by_a_server_of_its_own_machine(tmp_path: Path) -> None:
+    path = tmp_path / "banks.toml"
+    path.write_text("[jiangsu]\nmethod = 'http'\naddress = 'http://127.0.0.1:9/'", encoding="utf-8")
+    assert read_connections(path, demonstrates=True)["jiangsu"].stays_here

@@ -274,7 +274,8 @@ def test_a_worker_killed_during_the_call_leaves_it_unknown_and_the_next_one_asks
 
 
 def with_bank(desk: Desk, connection: BankConnection) -> Service:
-    service = replace(desk.service, banks={desk.tenant: connection})
+    real = replace(desk.service.settings, demonstration=connection.method != "folder")
+    service = replace(desk.service, banks={desk.tenant: connection}, settings=real)
     desk.http.application.extensions["clearing"] = service
     return service
 
@@ -323,3 +324,43 @@ def test_an_instructed_batch_goes_out_by_itself_where_the_tenant_wants_it(
     content = (tmp_path / "bank" / "out" / f"{batch.batch_no}.xml").read_text(encoding="utf-8")
     assert "pain.001.001.11" in content
     assert desk.get("maker", f"{desk.batches}/{batch.id}/sending").get_json()["state"] == "sent"
+
+
+@pytest.mark.parametrize(
+    "way",
+    [BankConnection("http", "https://bank.example/"), BankConnection("folder", "/nowhere")],
+    ids=["http", "folder"],
+)
+def test_on_a_database_that_holds_a_demonstration_nothing_is_ordered_to_a_bank(
+    desk: Desk, bench: Bench, way: BankConnection
+) -> None:
+    batch = bench.instruct(bench.released("100.00"))
+    desk.move_to(OVER)
+    with_bank(desk, way)
+    desk.http.application.extensions["clearing"] = replace(
+        desk.http.application.extensions["clearing"], settings=desk.service.settings
+    )
+    answer = desk.post("releaser", f"{desk.batches}/{batch.id}/sending")
+    assert (answer.status_code, answer.get_json()["code"]) == (409, "bank.demonstration")
+    assert "演示数据" in answer.get_json()["detail"]
+    assert bench.rows("select 1 from bank_submission where tenant = %s", bench.tenant) == []
+
+
+def test_a_worker_hands_a_demonstrations_payment_to_no_server_but_the_simulated_bank(
+    desk: Desk, bench: Bench, books: Books, tmp_path: Path
+) -> None:
+    """What was ordered before the database became a demonstration, or past the service, goes nowhere either."""
+    batch = bench.instruct(bench.released("100.00"))
+    desk.move_to(OVER)
+    folder = tmp_path / "bank"
+    with BankServer(books) as server:
+        service = with_bank(desk, BankConnection("http", server.address))
+        assert desk.post("releaser", f"{desk.batches}/{batch.id}/sending").status_code == 202
+        elsewhere = BankConnection("http", f"{server.address}/paths-of-a-real-bank")
+        for way in (BankConnection("folder", str(folder)), elsewhere):
+            assert work_off(bench, desk, replace(service, banks={desk.tenant: way}), 1) == [False]
+        said = bench.rows("select last_error from outbox where tenant = %s and kind = 'bank.send'", bench.tenant)
+        assert "simulated bank only" in said[0].last_error
+        assert (books.arrivals, folder.exists()) == ([], False)
+        assert work_off(bench, desk, service, 4)[-1] is True
+    assert books.arrivals == [batch.batch_no]

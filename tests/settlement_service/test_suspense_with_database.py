@@ -59,9 +59,7 @@ def decided(
     desk: Desk, made: Resolution, outcome: str = "approve", actor: str = RELEASER, reason: str | None = None
 ) -> Resolution:
     tenant = desk.bench.tenant
-    return desk.bench.do(
-        lambda c: decide(c, tenant, made.id, outcome, reason, actor, EXPLAINED, OFFICE.sealer), EXPLAINED
-    )
+    return desk.bench.do(lambda c: decide(c, tenant, made.id, outcome, reason, actor, EXPLAINED, OFFICE), EXPLAINED)
 
 
 def all_of(desk: Desk) -> list[Movement]:

@@ -15,13 +15,13 @@ from clearing.verification.structure import EXPECTED, expected_structure, struct
 from tests.verification.story import Story
 
 APPEND_ONLY = (
-    "account_correction", "account_correction_decision", "assessment", "audit_entry", "bank_answer", "bank_call",
+    "account_correction", "account_correction_decision", "agent_paid_in", "assessment", "audit_entry", "bank_answer", "bank_call",
     "bank_line", "bank_statement", "bank_statement_part", "bank_submission", "batch_file", "batch_file_part",
     "batch_settlement", "month_close", "suspense_decision", "suspense_part", "suspense_resolution",
     "calendar_year", "claim_revision", "clawback", "clawback_recovery", "clearing_cell", "clearing_debt",
-    "clearing_carry", "clearing_order_end", "clearing_order_file", "clearing_order_outcome", "clearing_order_part",
-    "clearing_remedy", "clearing_remedy_decision", "objection_resolution", "objection_upholding",
-    "objection_upholding_decision",
+    "clearing_carry", "clearing_order_end", "clearing_order_file", "clearing_order_outcome", "clearing_order_receipt",
+    "clearing_order_part", "clearing_remedy", "clearing_remedy_decision", "objection_resolution",
+    "objection_upholding", "objection_upholding_decision",
     "clearing_order", "first_release", "instruction", "instruction_claim", "instruction_outcome", "ledger_transfer",
     "linked_region", "matching_recovery",
     "objection", "platform_feed", "provider_reward", "receipt", "registry_probe", "release_signature", "reissue", "review", "sample",

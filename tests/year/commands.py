@@ -69,7 +69,7 @@ def _explain_a_fee(year: Year, mine: tuple[str, str], batch: dict[str, Any]) -> 
     account = year._account(mine[1])
     found = year.story.call("maker", "GET", f"/v1/tenants/{mine[1]}/batches?state=closed&limit=500").get_json()
     place = next(each for each in found["items"] if each["batch_no"] == batch["batch_no"])
-    year._hand_in(place, camt053(account, [Entry(fee, is_credit=False, bank_reference="FEE")], year.month_on))
+    year.hand_in(place, camt053(account, [Entry(fee, is_credit=False, bank_reference="FEE")], year.month_on))
     [line] = json.loads(command(year, "suspense", "list", *mine, "--json", ok=1))["items"]
     where = f"{line['statement_id']}/{line['line']}"
     explain = ("suspense", "explain", *mine, "--person", "钱会", "--kind", "unrelated", "--reason", "手续费")

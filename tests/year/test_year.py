@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,7 +27,7 @@ SEED = 20_241
 def simulated(months: int, tenants: tuple[str, ...], claims: int, seed: int) -> Iterator[Year]:
     folder = Path(tempfile.mkdtemp(prefix="clearing-year-"))
     try:
-        with EmbeddedServers(folder) as addresses, begun(addresses, folder, seed, tenants, claims) as year:
+        with EmbeddedServers(folder) as addresses, begun(addresses, folder, seed, tenants, claims, months) as year:
             year.run(months)
             yield year
     finally:
@@ -41,6 +42,7 @@ def check_all(year: Year) -> None:
     assert not any(year._came_back(tenant) for tenant in year.tenants)
     _every_claim_is_paid_once(year)
     _the_bank_agrees(year)
+    _the_windows_are_settled(year)
     for tenant in year.tenants:
         assert year.story.call("maker", "GET", f"/v1/tenants/{tenant}/suspense").get_json()["items"] == []
         _the_journal_balances(year, tenant)
@@ -80,6 +82,40 @@ def _the_bank_agrees(year: Year) -> None:
         assert year.moved[end_to_end_id(UUID(str(row.id)))] == (row.amount_fen if kept else 0), row
 
 
+def _the_windows_are_settled(year: Year) -> None:
+    """Nothing stands between the regions, and each order moved what it says, by the bank's own books."""
+    left = year.rows("select agreement_set, cycle_no from clearing_cycle where state not in ('open', 'settled')")
+    assert left == []
+    rows = year.rows(
+        "select tenant, code, sum(fen)::bigint as fen from (select tenant, credit as code, amount_fen as fen "
+        "from ledger_transfer where kind in ('post', 'posted') union all select tenant, debit, -amount_fen "
+        "from ledger_transfer where kind in ('post', 'posted')) l where split_part(code, '/', 1) in "
+        "('clearing', 'netted', 'suspense') group by 1, 2 having sum(fen) <> 0"
+    )
+    assert {row.code.split("/")[0] for row in rows} <= {"netted"}, rows
+    netted = Counter[str]()
+    for row in rows:
+        netted[row.tenant] -= row.fen
+    assert netted == year.by_word, "no bank told of what was settled by a word"
+    settled = year.rows(
+        "select coalesce(sum(case when debit like 'settled/%%' then -amount_fen when credit like 'settled/%%' "
+        "then amount_fen end), 0)::bigint as fen from ledger_transfer"
+    )
+    assert settled[0].fen == 0, "what the regions paid each other adds up to nothing"
+    kept, first = Counter[str](), dict[object, str]()
+    for row in year.rows(
+        "select o.id, o.replaces, o.reference, o.amount_fen, array(select x.outcome from clearing_order_outcome x "
+        "where x.tenant = o.tenant and x.order_id = o.id) as outcomes from clearing_order o order by o.created_at, o.id"
+    ):
+        first[row.id] = first.get(row.replaces, row.reference)
+        first[row.reference] = first[row.id]
+        kept[first[row.id]] += row.amount_fen * ("paid" in row.outcomes and "returned" not in row.outcomes)
+    moved = Counter[str]()
+    for reference, fen in year.windows.moved.items():
+        moved[first[reference]] += fen
+    assert {one: fen for one, fen in moved.items() if fen} == {one: kept[one] for one in moved if kept[one]}
+
+
 def _the_journal_balances(year: Year, tenant: str) -> None:
     path = f"/v1/tenants/{tenant}/ledger/journal?format="
     assert loader.load_string(year.story.call("auditor", "GET", f"{path}beancount").get_data(as_text=True))[1] == []
@@ -95,6 +131,12 @@ def test_two_months_of_two_tenants_end_with_every_claim_paid_once(tmp_path: Path
     with simulated(2, TENANTS[:2], 8, SEED) as year:
         walk(year, tmp_path)
         check_all(year)
+
+
+def test_four_months_with_a_settlement_agents_bank_end_with_every_window_settled() -> None:
+    with simulated(4, ("wujiang", "jiashan"), 6, SEED) as year:
+        check_all(year)
+        assert year.did["windows by the agent's bank"] > 0
 
 
 @pytest.mark.long

@@ -31,6 +31,7 @@ from tenants.kernel.money import Money
 from tests.verification.platform_story import enrol
 from tests.verification.reserving import reservation
 from tests.verification.story import START, Story
+from tests.year.windows import Windows
 
 Body = dict[str, Any]
 SCHEMES: Final = {"jiangsu": "provincial", "shanxi-hainan": "provincial"}
@@ -44,8 +45,13 @@ TOLD_LATER: Final = 0.15
 """The share of movements that the bank tells of a month later."""
 FIRST: Final = date(2024, 10, 1)
 CROSSING: Final = frozenset({"wujiang", "jiashan"})
-CROSS_SEEDS: Final = range(10, 15)
-"""Claims of Wujiang's for providers of Jiashan."""
+BY_WORD: Final = 3
+"""Every so many months no settlement agent is configured, and the operator's word settles the window."""
+DIRECTLY: Final = ("2025-01-01", "2025-03-01")
+"""From the first day until the other each debt is paid directly, and not through the agent."""
+CROSSES: Final = 2
+"""How many claims of Wujiang's there are a month for providers of Jiashan."""
+FIRST_CROSS: Final = 10
 
 
 @dataclass
@@ -71,6 +77,11 @@ class Year:
     put_off: Counter[str] = field(default_factory=Counter)
     announced: list[Body] = field(default_factory=list)
     """Batches in publicity that are sealed next month."""
+    last: dict[str, Body] = field(default_factory=dict)
+    """A batch of each tenant's that is instructed."""
+    by_word: Counter[str] = field(default_factory=Counter)
+    """What each tenant got by windows that the operator's word settled, in fen; below zero what it paid."""
+    windows: Windows = field(init=False, repr=False)
 
     def on(self, day: int, hour: int = 9) -> date:
         """Move the clock to a day of the month."""
@@ -85,7 +96,8 @@ class Year:
         self.story.books.misbehaviour = Misbehaviour()
         for _ in range(8):
             told = not (self.reports or any(self.later.values()))
-            if told and not (self.open or self.owed or self.owing or self.announced):
+            waits = self.open or self.owed or self.owing or self.announced or self._debts_wait()
+            if told and not waits:
                 return
             self.month(1)
 
@@ -113,6 +125,7 @@ class Year:
             self.story.call("releaser", "POST", f"{_place(batch)}/sending")
         self.jobs()
         self.open += made
+        self.last |= {batch["tenant"]: batch for batch in made}
         day = self.on(24)
         self._answers(day)
         self.on(25)
@@ -120,8 +133,7 @@ class Year:
             self._explain(tenant)
             self._correct(tenant)
         if set(self.tenants) >= CROSSING:
-            self.on(26)
-            self._settle_window()
+            self._settle_window(self.on(26))
         self._close()
         name = f"{self.month_on:%Y-%m}"
         self.month_on = (self.month_on + timedelta(days=31)).replace(day=1)
@@ -150,19 +162,34 @@ class Year:
         self.did["batches home_region"] += 1
         self.announced.append(home)
 
-    def _settle_window(self) -> None:
+    def _debts_wait(self) -> bool:
+        """Whether the open window holds what was carried into it."""
+        if not set(self.tenants) >= CROSSING:
+            return False
+        window = self.story.call("operator", "POST", "/v1/clearing/cycles", {}).get_json()
+        path = f"/v1/clearing/cycles/{window['id']}/positions"
+        return bool(self.story.call("operator", "GET", path).get_json()["positions"])
+
+    def _settle_window(self, day: date) -> None:
         window = self.story.call("operator", "POST", "/v1/clearing/cycles", {}).get_json()
         path = f"/v1/clearing/cycles/{window['id']}"
         state = self.story.call("operator", "POST", f"{path}/close").get_json()["state"]
-        found = self.story.call("operator", "GET", f"{path}/positions").get_json()["positions"]
+        shown = self.story.call("operator", "GET", f"{path}/positions").get_json()
+        found, netted = shown["positions"], {each["netting"] for each in shown["matrix"]}
+        by_agent = self.month_on.month % BY_WORD != 0 or netted != {"multilateral"}
+        self.windows.with_agent(configured=by_agent)
         nets = [Money.parse(each["net"].lstrip("-")).fen * (-1 if each["net"][0] == "-" else 1) for each in found]
         assert sum(nets) == 0, found
         for each in found:
             body = {"tenant": each["tenant"], "net": each["net"]}
             self.story.call("releaser", "POST", f"{path}/confirmations", body)
-        if state != "settled":
+        if state != "settled" and by_agent:
+            self.windows.settle(path, day)
+            self.did["windows by the agent's bank"] += 1
+        elif state != "settled":
             self.story.call("operator", "POST", f"{path}/settle")
-            self.did["windows with debts"] += 1
+            self.by_word.update({each["tenant"]: net for each, net in zip(found, nets, strict=True)})
+            self.did["windows by the operator's word"] += 1
         self.did["windows"] += 1
         for batch in self.owing:
             assert self._step("maker", batch, "close")["state"] == "closed"
@@ -210,7 +237,7 @@ class Year:
         self.later = defaultdict(list)
         reports, self.reports = self.reports, []
         for batch, refused in reports:
-            self._hand_in(batch, pain002(batch["batch_no"], refused))
+            self.hand_in(batch, pain002(batch["batch_no"], refused))
         for batch in self.open:
             payments = paid.pop(batch["batch_no"], [])
             for entry in entries_of(payments):
@@ -220,7 +247,7 @@ class Year:
             self._put_right(batch, payments)
             if any(payment.state == "rejected" for payment in payments):
                 self.did["payments rejected"] += sum(payment.state == "rejected" for payment in payments)
-                self._hand_in(batch, pain002(batch["batch_no"], payments))
+                self.hand_in(batch, pain002(batch["batch_no"], payments))
         assert not paid, "the bank paid what nobody sent"
         for tenant, movements in told.items():
             self._tell(tenant, movements, day)
@@ -236,13 +263,13 @@ class Year:
             self.chance.shuffle(entries)
         account = self._account(tenant)
         if self.chance.random() < 0.3:
-            self._hand_in(batch, camt054(account, entries[: len(entries) // 2], day))
+            self.hand_in(batch, camt054(account, entries[: len(entries) // 2], day))
             self.did["notifications before the statement"] += 1
         write = camt053 if self.chance.random() < 0.7 else mt940
         content = write(account, entries, day)
-        self._hand_in(batch, content)
+        self.hand_in(batch, content)
         if self.chance.random() < 0.3:
-            self._hand_in(batch, content)
+            self.hand_in(batch, content)
             self.did["files handed in twice"] += 1
 
     def _put_right(self, batch: Body, payments: list[Payment]) -> None:
@@ -306,7 +333,7 @@ class Year:
         ordered, known = Money(row.amount_fen), set(row.outcomes)
         surplus = any(line["kind"] == "debit" and Money.parse(line["left"]) >= ordered for line in mine)
         for line in mine:
-            enough = Money.parse(line["left"]) >= ordered and self._differs_in(line) <= {"amount", "state"}
+            enough = Money.parse(line["left"]) >= ordered and self.differs_in(line) <= {"amount", "state"}
             paid = line["kind"] == "debit" and not known & {"paid", "rejected"}
             back = line["kind"] == "credit" and "paid" in known and "returned" not in known and not surplus
             if enough and (paid or back):
@@ -320,7 +347,7 @@ class Year:
             return True
         return False
 
-    def _differs_in(self, line: Body) -> set[str]:
+    def differs_in(self, line: Body) -> set[str]:
         [row] = self.rows(
             "select disagreements from bank_line where statement_id = %s and line = %s",
             UUID(line["statement_id"]), line["line"],
@@ -399,12 +426,12 @@ class Year:
                 self.did["batches closed"] += 1
         self.open = left
 
-    def _hand_in(self, batch: Body, content: bytes) -> None:
-        answer = self.story.app.test_client().post(
-            f"{_place(batch)}/statements",
-            data=content,
-            headers={"Authorization": f"Bearer {self.story.tokens['maker']}"},
-        )
+    def hand_in(self, batch: Body, content: bytes) -> None:
+        self.post("maker", f"{_place(batch)}/statements", content)
+
+    def post(self, who: str, path: str, content: bytes) -> None:
+        headers = {"Authorization": f"Bearer {self.story.tokens[who]}"}
+        answer = self.story.app.test_client().post(path, data=content, headers=headers)
         assert answer.status_code in {200, 201}, answer.get_json()
 
     def _account(self, tenant: str) -> str:
@@ -428,7 +455,9 @@ def _place(batch: Body) -> str:
 
 
 @contextmanager
-def begun(addresses: Addresses, folder: Path, seed: int, tenants: tuple[str, ...], claims: int) -> Iterator[Year]:
+def begun(
+    addresses: Addresses, folder: Path, seed: int, tenants: tuple[str, ...], claims: int, months: int
+) -> Iterator[Year]:
     """A fresh service at the end of September, with the claims of the year in review."""
     migrate_schema(addresses.owner_url)
     place = folder.resolve()
@@ -444,22 +473,25 @@ def begun(addresses: Addresses, folder: Path, seed: int, tenants: tuple[str, ...
             story = Story(service, addresses, create_app(service), every, books)
             enrol(story)
             year = Year(story, tenants, Random(seed))
-            _submit(year, seed, claims)
+            year.windows = Windows(year, connection)
+            _submit(year, seed, claims, months)
             yield year
         finally:
             service.engine.dispose()
             service.queue.close()
 
 
-def _submit(year: Year, seed: int, claims: int) -> None:
+def _submit(year: Year, seed: int, claims: int, months: int) -> None:
     """Honest claims of the tenants, until there are as many."""
     count = 0
     for given in generate(seed, claims * 6 + 60):
         if given.planted is None and given.body["tenant"] in year.tenants and count < claims:
             count += year.story.submit(given)["state"] == "in_review"
     if set(year.tenants) >= CROSSING:
-        year.story.agree("home_region", "2024-09-27")
-        for number in CROSS_SEEDS:
+        year.story.agree("home_region", "2024-09-27", sends_orders=True)
+        year.story.agree("home_region", DIRECTLY[0], netting="gross", sends_orders=True)
+        year.story.agree("home_region", DIRECTLY[1], sends_orders=True)
+        for number in range(FIRST_CROSS, FIRST_CROSS + CROSSES * months):
             count += _cross(year, seed + number)
     year.did["claims in review"] = count
 
@@ -470,4 +502,5 @@ def _cross(year: Year, seed: int) -> bool:
     made = year.story.call("delta", "POST", "/v1/reservations", body).get_json()
     year.story.call("reviewer of center", "POST", f"/v1/reservations/{made['id']}/confirm", {})
     given = cross_redemption(seed, UUID(made["id"]), Money.parse(made["amount"]))
+    given.body["external_id"] = f"CSJ{seed:012d}"  # of one day each claim would be the first
     return bool(year.story.submit(given)["state"] == "in_review")
