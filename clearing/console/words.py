@@ -119,9 +119,9 @@ LINKAGE_STATES: Final[Words] = {
     "rejected": _l("已退回"),
 }
 PROPOSED: Final[Words] = {
-    "account": _l("开立账号"),
+    "account": _l("新账号"),
     "roles": _l("增加角色"),
-    "reset": _l("重置密码与验证器"),
+    "reset": _l("新的密码与验证器"),
 }
 PROPOSAL_STATES: Final[Words] = {
     "proposed": _l("待批准"),
