@@ -79,9 +79,8 @@ def list_claims(connection: Connection, wanted: Filter, after: UUID | None, limi
     parts, values = [], []
     for source in _sources(connection, wanted):
         part, given = _part(source, wanted, order, after, limit)
-        parts.append(
-            f"(select c.submitted_at, c.id from {part} order by {'x.claim' if source.one else order} limit %s)"
-        )
+        by = "x.claim" if source.one else order
+        parts.append(f"(select c.submitted_at, c.id from {part} order by {by} limit %s)")  # noqa: S608 - ours
         values += [*given, limit]
     # each tenant's own first ones, found in the order of an index: nothing is sorted but these
     rows = connection.exec_driver_sql(

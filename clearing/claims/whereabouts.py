@@ -110,8 +110,8 @@ _IS_PAID: Final = (
 Each is asked for by an index (``offset 0``): no list of all payments is made to look it up in.
 """
 _AMONG_APPROVED: Final = Source(
-    "(select o.id as claim from claim o where o.tenant = t.bound and o.state = 'approved'{after} order by o.id offset 0) "
-    "x cross join lateral {c}",
+    "(select o.id as claim from claim o where o.tenant = t.bound and o.state = 'approved'{after} order by o.id "
+    "offset 0) x cross join lateral {c}",
     f" and id = x.claim and {_IS_PAID}",
     one=True,
 )

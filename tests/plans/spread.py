@@ -31,7 +31,7 @@ _BATCH: Final = (
     "insert into batch (tenant, id, batch_no, scheme, mode, kind, state, cut_off_at, item_count, total_fen, cut_by, "
     "cut_at, state_by, instructed_at) select %(t)s, %(batch)s, %(batch)s::text, 'provincial', 'common_use', "
     "'common_use', %(state)s, now(), %(n)s, 1, 'x', now(), 'x', "
-    "case when %(state)s in ('instructed', 'settled', 'closed') then now() end"
+    "case when %(state)s in ('settled', 'closed') then now() when %(state)s = 'instructed' then now() + '1 hour' end"
 )
 _INSTRUCTION: Final = (
     "with paid as (select tenant, id, gen_random_uuid() as instruction, row_number() over () as line from obligation "
