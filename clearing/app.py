@@ -8,6 +8,7 @@ from flask import Flask
 from flask_smorest import Api
 
 from clearing.api import (
+    account_proposals,
     accounts,
     address,
     agreements,
@@ -88,6 +89,7 @@ NOUNS: Final[tuple[ModuleType, ...]] = (
     linkages,
     clients,
     accounts,
+    account_proposals,
     calendars,
     standings,
     oversight,

@@ -1,11 +1,12 @@
 """What others do to a person's account: take roles, give them, open its door, revoke it; never the person itself.
 
-A tenant's administrators act on accounts that serve no tenant but theirs, and only take: whoever gave rights alone
-could be maker and releaser in two names. Rights are given at the operator's command line.
+A tenant's administrators act on accounts that serve no tenant but theirs, and alone they only take: whoever gave rights
+alone could be maker and releaser in two names. Rights are given by two of them, see :mod:`tenants.account_proposals`,
+or at the operator's command line.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -17,6 +18,7 @@ from tenants.accounts import (
     Account,
     find_by_login,
     find_by_logins,
+    give_roles,
     open_door,
     revoke_account,
     tell,
@@ -88,7 +90,7 @@ def set_roles(work: Work, actor: Actor, login: str, roles: Sequence[str], reason
         Invalid: no role, or one that there is not.
         Conflict: a tenant would be left without an administrator.
     """
-    account = _locked(work, actor, login)
+    account = live_account(work, actor, login)
     given = tuple(sorted(set(roles)))
     if not given or not set(given) <= ROLES.keys():
         said = Text("须为至少一个已有的角色；全部收回请吊销账号。", "One known role at least; to take all, revoke it.")
@@ -96,18 +98,12 @@ def set_roles(work: Work, actor: Actor, login: str, roles: Sequence[str], reason
     if actor.tenants is not None and not set(given) <= set(account.roles):
         raise Forbidden(
             "account.gives",
-            "区域管理员只能收回角色；授予角色由运维人员办理（./run user roles）。",
-            "Administrators take roles; they are given by the operator (./run user roles).",
+            "一位管理员只能收回角色；增加角色须提出后由另一人批准。",
+            "One administrator only takes roles: propose further ones, and have another person approve.",
         )
     if ADMINISTRATOR not in given:
         _require_another_administrator(work, account)
-    changed = replace(account, roles=given, roles_set_by=actor.person, changed_at=at)
-    work.connection.exec_driver_sql(
-        "update console_account set roles = %s, roles_set_by = %s, changed_at = %s where id = %s",
-        (list(given), actor.person, at, account.id),
-    )
-    tell(work, changed, "account.roles_set", actor.person, reason)
-    return changed
+    return give_roles(work, account, given, actor.person, reason, at)
 
 
 def revoke(work: Work, actor: Actor, login: str, reason: str, at: datetime) -> Account:
@@ -118,7 +114,7 @@ def revoke(work: Work, actor: Actor, login: str, reason: str, at: datetime) -> A
         Forbidden: it is the actor's own, or serves other tenants too.
         Conflict: a tenant would be left without an administrator.
     """
-    account = _locked(work, actor, login)
+    account = live_account(work, actor, login)
     _require_another_administrator(work, account)
     end_sessions_of(work, account, at)
     return revoke_account(work, account, actor.person, at, reason)
@@ -131,14 +127,19 @@ def unlock(work: Work, actor: Actor, login: str) -> Account:
         NotFound: as at :func:`set_roles`.
         Forbidden: as at :func:`revoke`.
     """
-    account = _locked(work, actor, login)
+    account = live_account(work, actor, login)
     open_door(work, account)
     tell(work, account, "account.unlocked", actor.person)
     return account
 
 
-def _locked(work: Work, actor: Actor, login: str) -> Account:
-    """The live account, while nobody else changes it or another of its tenants' administrators."""
+def live_account(work: Work, actor: Actor, login: str) -> Account:
+    """The live account, while nobody else changes it or another of its tenants' administrators.
+
+    Raises:
+        NotFound: the actor's tenant knows no live account of this name.
+        Forbidden: it is the actor's own, or serves other tenants too.
+    """
     work.connection.exec_driver_sql(
         "select 1 from console_account where login = %s or %s = any(roles) order by id for no key update",
         (login, ADMINISTRATOR),

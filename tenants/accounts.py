@@ -78,16 +78,10 @@ def create_account(work: Work, sealer: Sealer, new: NewAccount, actor: str, at: 
         Invalid: the name is malformed or taken, or the password is weak.
     """
     if not LOGIN.fullmatch(new.login):
-        said = Text(
-            "登录名须以小写字母开头，由 2 至 40 个小写字母、数字、点、横线或下划线组成。",
-            "A login name begins with a small letter and has 2 to 40 small letters, digits, dots, hyphens or "
-            "underscores.",
-        )
-        raise Invalid("input.invalid", said.zh, said.en, errors=(FieldError("/login", "login.malformed", said),))
+        raise malformed_login()
     require_good_password(new.password, new.login)
     if find_by_login(work.connection, new.login) is not None:
-        said = Text("登录名已被使用。", "The login name is taken.")
-        raise Invalid("input.invalid", said.zh, said.en, errors=(FieldError("/login", "login.taken", said),))
+        raise taken_login()
     account_id, secret = new_id(), new_totp_secret()
     account = Account(
         account_id, new.login, new.person, new.display_name, tuple(sorted(set(new.tenants))),
@@ -102,6 +96,21 @@ def create_account(work: Work, sealer: Sealer, new: NewAccount, actor: str, at: 
     work.connection.exec_driver_sql("insert into console_attempt (account_id) values (%s)", (account_id,))
     tell(work, account, "account.created", actor)
     return account, secret
+
+
+def malformed_login() -> Invalid:
+    """The answer to a name that no account may have."""
+    said = Text(
+        "登录名须以小写字母开头，由 2 至 40 个小写字母、数字、点、横线或下划线组成。",
+        "A login name begins with a small letter and has 2 to 40 small letters, digits, dots, hyphens or underscores.",
+    )
+    return Invalid("input.invalid", said.zh, said.en, errors=(FieldError("/login", "login.malformed", said),))
+
+
+def taken_login() -> Invalid:
+    """The answer to a name that another account has."""
+    said = Text("登录名已被使用。", "The login name is taken.")
+    return Invalid("input.invalid", said.zh, said.en, errors=(FieldError("/login", "login.taken", said),))
 
 
 def find_by_logins(connection: Connection, logins: Sequence[str]) -> dict[str, Account]:
@@ -175,6 +184,20 @@ def new_credentials(work: Work, sealer: Sealer, account: Account, password: str,
     """Give the account another password and authenticator, whose secret is the answer; its door is open again."""
     require_good_password(password, account.login)
     secret = new_totp_secret()
+    changed = _with_proofs(work, sealer, account, password, secret, at)
+    open_door(work, account)
+    tell(work, changed, "account.credentials_set", actor)
+    return secret
+
+
+def set_proofs(work: Work, sealer: Sealer, account: Account, password: str, secret: str, at: datetime) -> Account:
+    """Give the account the password that its person chose, and the authenticator that the person proved."""
+    changed = _with_proofs(work, sealer, account, password, secret, at)
+    tell(work, changed, "account.credentials_set", account.person)
+    return changed
+
+
+def _with_proofs(work: Work, sealer: Sealer, account: Account, password: str, secret: str, at: datetime) -> Account:
     sealed = sealer.seal(secret, _place(account.id))
     changed = replace(
         account, password_hash=hash_password(password), totp_sealed=sealed, changed_at=at, credentials_at=at
@@ -184,14 +207,23 @@ def new_credentials(work: Work, sealer: Sealer, account: Account, password: str,
         "where id = %s",
         (changed.password_hash, sealed, at, at, account.id),
     )
-    open_door(work, account)
-    tell(work, changed, "account.credentials_set", actor)
-    return secret
+    return changed
 
 
 def open_door(work: Work, account: Account) -> None:
     """Forget the wrong tries that closed the account's door."""
     work.connection.exec_driver_sql("update console_attempt set failures = 0 where account_id = %s", (account.id,))
+
+
+def give_roles(work: Work, account: Account, roles: Sequence[str], actor: str, reason: str, at: datetime) -> Account:
+    """Let the account have these roles from now on, as ``actor`` said; who may say so, the caller has checked."""
+    changed = replace(account, roles=tuple(roles), roles_set_by=actor, changed_at=at)
+    work.connection.exec_driver_sql(
+        "update console_account set roles = %s, roles_set_by = %s, changed_at = %s where id = %s",
+        (list(roles), actor, at, account.id),
+    )
+    tell(work, changed, "account.roles_set", actor, reason)
+    return changed
 
 
 def revoke_account(work: Work, account: Account, actor: str, at: datetime, reason: str | None = None) -> Account:

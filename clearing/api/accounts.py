@@ -74,17 +74,17 @@ def unlock_account(tenant: str, login: str) -> Response:
 
 def roles_set_by_caller(work: Work, tenant: str, login: str, roles: list[str], reason: str) -> Account:
     """Leave the account these roles, as the caller."""
-    return set_roles(work, _caller(tenant), login, roles, reason, current().machine.now())
+    return set_roles(work, acting_for(tenant), login, roles, reason, current().machine.now())
 
 
 def revoked_by_caller(work: Work, tenant: str, login: str, reason: str) -> Account:
     """Revoke the account, as the caller."""
-    return revoke(work, _caller(tenant), login, reason, current().machine.now())
+    return revoke(work, acting_for(tenant), login, reason, current().machine.now())
 
 
 def unlocked_by_caller(work: Work, tenant: str, login: str) -> Account:
     """Open the account's door, as the caller."""
-    return unlock(work, _caller(tenant), login)
+    return unlock(work, acting_for(tenant), login)
 
 
 def seen_json(seen: SeenAccount) -> dict[str, Json]:
@@ -97,7 +97,8 @@ def _json(account: Account) -> dict[str, Json]:
     return {name: plain(getattr(account, name)) for name in shown}
 
 
-def _caller(tenant: str) -> Actor:
+def acting_for(tenant: str) -> Actor:
+    """The caller as who acts in the tenant's list of accounts."""
     caller = principal()
     return Actor(caller.subject, caller.tenants, tenant)
 

@@ -9,7 +9,7 @@ from marshmallow import Schema, fields, validate
 from clearing.api.frame import Answer, current, in_transaction, needs, principal, respond
 from clearing.api.noun import Noun, PageSchema, bad_query, read_cursor, write_cursor
 from clearing.auditing.proof import Checked, chain_head, check_chain, prove
-from clearing.auditing.search import Page, Wanted, search
+from clearing.auditing.search import Found, Page, Wanted, found_by, search
 from clearing.checkpoints import Checkpoints
 from connectors.fields import DayField
 from tenants.kernel.database import Scope, Work, run
@@ -92,9 +92,17 @@ def searched(work: Work, query: dict[str, Any]) -> Page:
     Raises:
         Invalid: the cursor is not one of ours.
     """
+    return search(work.connection, query["tenant"], _wanted(query), _before(query["cursor"]), query["limit"])
+
+
+def counted(work: Work, query: dict[str, Any], most: int | None) -> Found:
+    """How many entries the query finds in all, whatever page it asks for; see :func:`found_by` for ``most``."""
+    return found_by(work.connection, query["tenant"], _wanted(query), most)
+
+
+def _wanted(query: dict[str, Any]) -> Wanted:
     names = ("actor", "action", "subject", "object", "on_from", "on_through")
-    wanted = Wanted(**{name: query.get(name) for name in names})
-    return search(work.connection, query["tenant"], wanted, _before(query["cursor"]), query["limit"])
+    return Wanted(**{name: query.get(name) for name in names})
 
 
 def verified(tenant: str) -> Checked:

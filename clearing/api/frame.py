@@ -4,7 +4,7 @@ import functools
 import json
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, ParamSpec, TypeVar, cast
 
@@ -33,11 +33,15 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a call answers: JSON data, a status, and headers."""
+    """What a call answers: JSON data, a status, and headers.
+
+    ``once`` holds members of the data that are secret: they are told now, and never stored with an idempotency key.
+    """
 
     body: Json
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
+    once: Mapping[str, Json] = field(default_factory=dict)
 
 
 def current() -> Service:
@@ -129,9 +133,9 @@ def _once(work: Work, caller: Principal, key: str, use_case: Callable[[Work], An
     replay = _taken_before(work.connection, caller, key, current().machine.now())
     if replay is not None:
         return replay
-    response = respond(use_case(work))
-    _keep(work.connection, caller, key, response)
-    return response
+    answer = use_case(work)
+    _keep(work.connection, caller, key, respond(replace(answer, once={})))
+    return respond(answer)
 
 
 def _keep(connection: Connection, caller: Principal, key: str, response: Response) -> None:
@@ -187,8 +191,9 @@ def _remember_refusal(service: Service, caller: Principal, key: str, problem: Pr
 
 def respond(answer: Answer) -> Response:
     """The answer over HTTP."""
+    body = {**answer.body, **answer.once} if isinstance(answer.body, dict) else answer.body
     return Response(
-        canonical_bytes(answer.body), status=answer.status, headers=dict(answer.headers), mimetype="application/json"
+        canonical_bytes(body), status=answer.status, headers=dict(answer.headers), mimetype="application/json"
     )
 
 

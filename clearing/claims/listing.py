@@ -1,7 +1,7 @@
 """Lists of claims, their traces and their history."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any, Final
@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from clearing.claims.records import ClaimRow, ClaimView, view_claims
+from clearing.claims.whereabouts import ALL, FEW_BATCHES, PAID_IN, Source, sources_of
 from tenants.kernel.canonical import Json, plain
 from tenants.kernel.clock import SHANGHAI
 from tenants.kernel.money import Money
@@ -17,39 +18,28 @@ from tenants.kernel.money import Money
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Conditions that every listed claim meets: SQL written by us, with the caller's values beside it."""
+    """What every listed claim meets: SQL written by us with the caller's values beside it, and the states it is in."""
 
-    conditions: tuple[str, ...]
-    values: tuple[Any, ...]
+    conditions: tuple[str, ...] = ()
+    values: tuple[Any, ...] = ()
+    states: tuple[str, ...] = ()
+    by_day: bool = False
+    """Whether the days of submission are limited: then claims are listed in the order of these."""
 
     @classmethod
     def from_query(cls, query: Mapping[str, Any]) -> "Filter":
         """The filter of the list's named parameters; ``None`` values are left out."""
         named = {name: value for name, value in query.items() if value is not None}
-        conditions = _CONDITIONS | {"state": _of_states(named.get("state", "").split(","))}
-        return cls(
-            tuple(conditions[name] for name in named), tuple(_VALUES.get(name, _same)(v) for name, v in named.items())
-        )
+        states = tuple(str(named.pop("state", "")).split(",")) if "state" in named else ()
+        conditions = [_CONDITIONS[name] for name in named]
+        values = [_VALUES.get(name, _same)(value) for name, value in named.items()]
+        if states and named.keys() & _FEW:  # an enterprise's or one claim: its index finds these few
+            conditions, values, states = [*conditions, "state_now = any(%s)"], [*values, [*states]], ()
+        by_day = not states and bool(named.keys() & {"submitted_from", "submitted_through"})
+        return cls(tuple(conditions), tuple(values), states, by_day)
 
 
-OPEN: Final = frozenset({"on_hold", "in_review", "needs_correction"})
-"""States that are a claim's own, whatever batch there may be."""
-ENDED: Final = frozenset({"rejected", "withdrawn"})
-"""The same, and nothing more happens to it."""
-
-
-def _of_states(wanted: Sequence[str]) -> str:
-    """The condition that a claim is in one of the states.
-
-    Where they are a claim's own, the index of open or of ended claims answers it, and no batch is looked at.
-    """
-    for own in (OPEN, ENDED):
-        if own.issuperset(wanted):
-            listed = ", ".join(f"'{state}'" for state in sorted(own))
-            return f"state = any(%s) and state in ({listed})"
-    return "state_now = any(%s)"
-
-
+_FEW: Final = frozenset({"enterprise", "external_id", "claim_no"})
 _CONDITIONS: Final = {
     "tenant": "tenant = %s",
     "scheme": "scheme = %s",
@@ -74,7 +64,6 @@ def _begin(day: date) -> datetime:
 
 
 _VALUES: Final[Mapping[str, Callable[[Any], Any]]] = {
-    "state": lambda text: text.split(","),
     "submitted_from": _begin,
     "submitted_through": lambda day: _begin(day + timedelta(days=1)),
 }
@@ -82,30 +71,75 @@ _VALUES: Final[Mapping[str, Callable[[Any], Any]]] = {
 
 
 def list_claims(connection: Connection, wanted: Filter, after: UUID | None, limit: int) -> list[ClaimView]:
-    """At most ``limit`` claims behind the one with the id ``after``, in the order in which they came."""
-    conditions, values = list(wanted.conditions), list(wanted.values)
-    if after is not None:
-        conditions.append("id > %s")
-        values.append(after)
-    where = "".join(f" and {condition}" for condition in conditions)
-    # each tenant's own first ones, found in the order of its primary key: nothing is sorted but these
+    """At most ``limit`` claims behind the one with the id ``after``, in the order in which they came.
+
+    With days of submission and no states, in the order of submission.
+    """
+    order = "submitted_at, id" if wanted.by_day else "id"
+    parts, values = [], []
+    for source in _sources(connection, wanted):
+        part, given = _part(source, wanted, order, after, limit)
+        by = "x.claim" if source.one else order
+        parts.append(f"(select c.submitted_at, c.id from {part} order by {by} limit %s)")  # noqa: S608 - ours
+        values += [*given, limit]
+    # each tenant's own first ones, found in the order of an index: nothing is sorted but these
     rows = connection.exec_driver_sql(
-        "select c.id from unnest(bound_tenants()) t (bound) cross join lateral ("  # noqa: S608 - our own conditions
-        f"select id from claim_now where tenant = t.bound{where} order by id limit %s) c order by c.id limit %s",
-        (*values, limit, limit),
+        f"select f.id from unnest(bound_tenants()) t (bound) cross join lateral ({' union all '.join(parts)}) f "  # noqa: S608 - our own words
+        f"order by {order} limit %s",
+        (*values, limit),
     )
-    return view_claims(connection, [claim_id for (claim_id,) in rows])
+    ids = [claim_id for (claim_id,) in rows]
+    views = {view.row.id: view for view in view_claims(connection, ids)}
+    return [views[claim_id] for claim_id in ids if claim_id in views]
 
 
 def totals_of(connection: Connection, wanted: Filter, most: int | None = None) -> tuple[int, Money]:
     """How many claims the filter finds, and the sum of their awards; of ``most`` of them, where that is given."""
-    where = " and ".join(("tenant = any((select bound_tenants())::text[])", *wanted.conditions))
+    parts, values = [], []
+    for source in _sources(connection, wanted):
+        part, given = _part(source, wanted, None, None, most)
+        parts.append(f"(select c.award_fen from {part})")  # noqa: S608 - ours
+        values += given
     count, fen = connection.exec_driver_sql(
-        "select count(*), coalesce(sum(award_fen), 0)::bigint from ("  # noqa: S608 - our own conditions
-        f"select award_fen from claim_now where {where} limit %s) found",
-        (*wanted.values, most),
+        "select count(*), coalesce(sum(award_fen), 0)::bigint from (select f.award_fen from "  # noqa: S608 - ours
+        f"unnest(bound_tenants()) t (bound) cross join lateral ({' union all '.join(parts)}) f limit %s) found",
+        (*values, most),
     ).one()
     return count, Money(fen)
+
+
+def _sources(connection: Connection, wanted: Filter) -> list[Source]:
+    if not wanted.states:
+        return [ALL]
+    if "paid" not in wanted.states:
+        return sources_of(wanted.states, many_paid=False)
+    paid: int = connection.exec_driver_sql(
+        "select count(*) from (select 1 from batch where tenant = any((select bound_tenants())::text[]) "
+        "and state = any(%s) limit %s) found",
+        ([*PAID_IN], FEW_BATCHES + 1),
+    ).scalar_one()
+    return sources_of(wanted.states, many_paid=paid > FEW_BATCHES)
+
+
+def _part(
+    source: Source, wanted: Filter, order: str | None, after: UUID | None, limit: int | None
+) -> tuple[str, list[Any]]:
+    """The source's ``from`` clause for this filter, and what fills its places, in their order."""
+    where = f"{source.where}{''.join(f' and {condition}' for condition in wanted.conditions)}"
+    beside, within = list(source.values), [*source.own, *wanted.values]
+    if after is not None:
+        beside += [after] * source.sql.count("{after}")
+        by_day = "(submitted_at, id) > ((select submitted_at from claim where id = %s), %s)"
+        where += f" and {by_day}" if wanted.by_day else " and id > %s"
+        within += [after, after] if wanted.by_day else [after]
+    if source.many and limit is not None:
+        where += " limit %s" if order is None else f" order by {order} limit %s"
+        within.append(limit)
+    if source.one:
+        where += " offset 0"
+    claims = f"(select submitted_at, id, award_fen from claim_now where tenant = t.bound{where}) c"  # noqa: S608 - ours
+    text = source.sql.replace("{after}", "" if after is None else " and o.id > %s").replace("{c}", claims)
+    return text, [*beside, *within]
 
 
 def traces_of(connection: Connection, claim_id: UUID) -> list[Json]:

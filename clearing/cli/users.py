@@ -1,13 +1,19 @@
-"""``user``: create, list, change and revoke the accounts of people at the console."""
+"""``user``: create, list, change and revoke the accounts of people at the console; approve what is proposed."""
 
+import os
 from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import UUID
 
 import click
+
+if TYPE_CHECKING:
+    from tenants.invitations import Issued
 
 
 @click.group()
 def user() -> None:
-    """控制台账号 / Accounts of people at the console; password and authenticator are shown once."""
+    """控制台账号 / Accounts of people at the console; they enrol by an invitation."""
 
 
 @user.command()
@@ -27,25 +33,17 @@ def create(
     roles: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """开立账号，密码与验证器密钥只显示一次 / Create an account; its password and authenticator are shown once."""
+    """开立账号，只显示一次邀请链接 / Create an account; the link with which its person enrols is shown once."""
     from clearing.cli.opening import opened_service
-    from clearing.cli.printing import show_json
-    from clearing.people import enrol
-    from tenants.passwords import new_password, totp_address
+    from clearing.people import open_account
     from tenants.principal import ROLES
     from tenants.profile import load_tenants
 
     require_known(tenants, tuple(profile.tenant for profile in load_tenants()), "--tenant", "区域", "tenant")
     require_known(roles, tuple(ROLES), "--role", "角色", "role")
-    password = new_password()
     with opened_service(data_dir) as service:
-        secret = enrol(service, login, person, display_name, tenants, roles, password)
-    address = totp_address(secret, login)
-    if as_json:
-        show_json({"login": login, "password": password, "totp_secret": secret, "totp_address": address})
-    else:
-        click.echo(f"登录名 login      {login}\n密码 password     {password}\n验证器 TOTP       {secret}\n{address}")
-        click.echo("密码与验证器密钥只显示这一次。 They are shown only now.", err=True)
+        issued = open_account(service, login, person, display_name, tenants, roles)
+    _show_invitation(issued, as_json=as_json)
 
 
 @user.command("list")
@@ -111,19 +109,80 @@ def roles(data_dir: Path, login: str, roles: tuple[str, ...], reason: str) -> in
 
 @user.command()
 @click.argument("login")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
-def reset(data_dir: Path, login: str) -> int:
-    """重置密码与验证器，只显示一次，并解除锁定 / Another password and authenticator, shown once; the door is open."""
+def reset(data_dir: Path, login: str, as_json: bool) -> int:
+    """使密码与验证器失效并重新邀请，解除锁定 / End password and authenticator, and invite the person anew."""
     from clearing.cli.opening import opened_service
+    from clearing.cli.program import OK
     from clearing.people import reset as reset_account
-    from tenants.passwords import new_password, totp_address
 
-    password = new_password()
     with opened_service(data_dir) as service:
-        secret = reset_account(service, login, password)
-    if secret is None:
+        issued = reset_account(service, login)
+    if issued is None:
         return _said(login, None)
-    return _said(login, f"密码 password     {password}\n验证器 TOTP       {secret}\n{totp_address(secret, login)}")
+    _show_invitation(issued, as_json=as_json)
+    return OK
+
+
+@user.command()
+@click.option("--tenant", required=True, help="The tenant whose administrators proposed.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_obj
+def proposals(data_dir: Path, tenant: str, as_json: bool) -> None:
+    """列出待批准的账号提议 / List proposed accounts, roles and resets that wait for another person."""
+    from clearing.cli.opening import opened_service
+    from clearing.cli.printing import show_json, show_rows
+    from clearing.people import list_proposals
+    from tenants.profile import load_tenants
+
+    require_known((tenant,), tuple(profile.tenant for profile in load_tenants()), "--tenant", "区域", "tenant")
+    shown = ("id", "kind", "login", "person", "display_name", "roles", "ground", "proposed_by", "proposed_at")
+    with opened_service(data_dir) as service:
+        rows = [{name: getattr(each, name) for name in shown} for each in list_proposals(service, tenant)]
+    if as_json:
+        show_json({"items": rows})
+    else:
+        show_rows(rows, shown)
+
+
+@user.command()
+@click.argument("proposal", type=click.UUID)
+@click.option("--tenant", required=True, help="The tenant whose administrators proposed.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_obj
+def approve(data_dir: Path, proposal: UUID, tenant: str, as_json: bool) -> None:
+    """批准账号提议，如需则显示邀请链接 / Approve a proposal; where its person has to enrol, the link is shown once."""
+    from clearing.cli.opening import opened_service
+    from clearing.people import approve_proposal
+    from tenants.profile import load_tenants
+
+    require_known((tenant,), tuple(profile.tenant for profile in load_tenants()), "--tenant", "区域", "tenant")
+    with opened_service(data_dir) as service:
+        approved, issued = approve_proposal(service, tenant, proposal)
+    if issued is None:
+        click.echo(f"{approved.login}: + {', '.join(approved.roles)}")
+    else:
+        _show_invitation(issued, as_json=as_json)
+
+
+def _show_invitation(issued: "Issued", *, as_json: bool) -> None:
+    """The link under the address that ``CLEARING_PUBLIC_URL`` names, else what stands behind the service's."""
+    from clearing.api.address import PUBLIC_URL
+    from clearing.cli.printing import show_json
+    from tenants.kernel.clock import print_instant
+
+    named, expires_at = os.environ.get(PUBLIC_URL), print_instant(issued.expires_at)
+    link = issued.link(None if named is None else named.rstrip("/"))
+    if as_json:
+        show_json({"login": issued.login, "invitation": link, "expires_at": expires_at})
+        return
+    click.echo(f"登录名 login       {issued.login}\n邀请 invitation    {link}\n有效至 expires     {expires_at}")
+    click.echo(
+        "链接只显示这一次、只能用一次，请交给本人。 Shown only now, good for once: hand it to the person.", err=True
+    )
+    if named is None:
+        click.echo("请在前面加上本服务的地址。 Put the address of this service before it.", err=True)
 
 
 def _said(login: str, done: str | None) -> int:

@@ -8,6 +8,7 @@ from flask import Flask
 from clearing.api.limits import Window
 from clearing.console import (
     account,
+    account_proposals,
     accounts,
     admissions,
     agreements,
@@ -33,6 +34,7 @@ from clearing.console import (
     held,
     home,
     instruction,
+    invitation,
     jobs,
     keys,
     linkages,
@@ -66,13 +68,13 @@ from clearing.console.language import speak
 from tenants.kernel.clock import Clock
 
 SCREENS: Final[tuple[ModuleType, ...]] = (
-    static_files, sign_in, single_sign_on, instruction,
+    static_files, sign_in, single_sign_on, invitation, instruction,
     home, claims, claim, queue, cases, case, pairs, reservations, batches, batch,
     bank, statement, payee, clearing, cycle, clearing_order, debts, agreements, connectors, jobs, clients, deliveries,
     receipts, keys,
     settings, settings_import, linkages, districts, policies, policy, policy_draft, rehearsal, registers,
-    qualifications, admissions, trust_list, audit, account, accounts, outlets, suspense, months, elsewhere, held,
-    matching,
+    qualifications, admissions, trust_list, audit, account, accounts, account_proposals, outlets, suspense,
+    months, elsewhere, held, matching,
 )  # fmt: skip
 """One module a screen; each has a ``blueprint``."""
 

@@ -3,21 +3,21 @@
 import json
 from collections.abc import Iterator
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any
 
 from flask import Response, redirect, request
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response as AnyResponse
 
-from clearing.api.audit import AuditQuerySchema, searched, verified
+from clearing.api.audit import AuditQuerySchema, counted, searched, verified
 from clearing.api.frame import current, principal
 from clearing.api.noun import load, write_cursor
 from clearing.auditing.proof import chain_head, prove
-from clearing.auditing.search import Page
+from clearing.auditing.search import Found, Page
 from clearing.checkpoints import Checkpoints
+from clearing.console import lists
 from clearing.console.deed_words import ACTIONS
 from clearing.console.export import Column
-from clearing.console.lists import as_file
 from clearing.console.screen import as_api, screen, show, within
 from clearing.console.words import word
 from tenants.kernel.canonical import Json
@@ -26,8 +26,6 @@ from tenants.kernel.errors import Problem
 
 blueprint = screen("audit", "/audit")
 
-EXPORTED_AT_ONCE: Final = 500
-MOST_EXPORTED: Final = 50_000
 Entry = dict[str, Json]
 
 
@@ -42,17 +40,23 @@ def choose() -> AnyResponse:
 @as_api("audit.search_entries")
 def search_page(tenant: str) -> Response:
     """One page of the entries that the address asks for."""
-    asked = _asked()
+    asked = lists.asked()
     problem: Problem | None = None
-    page, length = Page([], None), 0
+    page, found, length = Page([], None), Found(0), 0
     try:
         query: dict[str, Any] = load(AuditQuerySchema(), {**asked, "tenant": tenant})
-        page, length = within(lambda work: (searched(work, query), chain_head(work.connection, tenant)[0]), (tenant,))
-    except Problem as found:
-        problem = found
+        page, found, length = within(
+            lambda work: (
+                searched(work, query), counted(work, query, lists.counted()), chain_head(work.connection, tenant)[0],
+            ),
+            (tenant,),
+        )  # fmt: skip
+    except Problem as refused:
+        problem = refused
     return show(
         "audit.html", HTTPStatus.OK if problem is None else problem.status, tenant=tenant, tenants=principal().tenants,
-        asked=asked, page=page, length=length, problem=problem, actions=ACTIONS,
+        asked=asked, page=page, length=length, looked=found.looked,
+        tally=lists.tally_of((found.count,), ()), problem=problem, actions=ACTIONS,
         next_cursor=None if page.next_before is None else write_cursor(str(page.next_before)),
     )  # fmt: skip
 
@@ -60,9 +64,11 @@ def search_page(tenant: str) -> Response:
 @blueprint.get("/<tenant>/export.<any(csv,xlsx):form>")
 @as_api("audit.search_entries")
 def export(tenant: str, form: str) -> Response:
-    """The entries that the address asks for, as a file; at most so many of the newest."""
-    asked = {name: value for name, value in _asked().items() if name not in {"cursor", "limit"}}
-    return as_file(form, f"audit-{tenant}", _columns(), _all(tenant, asked))
+    """The entries that the address asks for, all of them, as a file."""
+    asked = lists.filters()
+    query: dict[str, Any] = load(AuditQuerySchema(), {**asked, "tenant": tenant})
+    lists.require_exportable(within(lambda work: counted(work, query, None), (tenant,)).count)
+    return lists.as_file(form, f"audit-{tenant}", _columns(), _all(tenant, asked))
 
 
 @blueprint.get("/<tenant>/check")
@@ -84,21 +90,15 @@ def entry_page(tenant: str, entry: int) -> Response:
     return show("entry.html", tenant=tenant, proof=proof, entry=proof["entry"])
 
 
-def _asked() -> dict[str, str]:
-    return {name: value.strip() for name, value in request.args.items() if value.strip() and name != "done"}
-
-
 def _all(tenant: str, asked: dict[str, str]) -> Iterator[Entry]:
-    query: dict[str, Any] = load(AuditQuerySchema(), {**asked, "tenant": tenant, "limit": str(EXPORTED_AT_ONCE)})
-    given = 0
-    while given < MOST_EXPORTED:
+    query: dict[str, Any] = load(AuditQuerySchema(), {**asked, "tenant": tenant, "limit": str(lists.EXPORTED_AT_ONCE)})
+    while True:
 
         def read(work: Work, query: dict[str, Any] = query) -> Page:
             return searched(work, query)
 
         page = within(read, (tenant,))
         yield from page.items
-        given += len(page.items)
         if page.next_before is None:
             return
         query = query | {"cursor": write_cursor(str(page.next_before))}

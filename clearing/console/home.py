@@ -108,6 +108,10 @@ def _tiles(work: Work, me: Principal, today: date) -> list[Tile]:
         place = "/console/registers/{}/" + me.tenants[0] + "?state=applied"
         tiles.append(Tile(enterprises, _("家企业待审资格"), place.format("qualifications")))
         tiles.append(Tile(providers, _("家服务机构待审入库"), place.format("admissions")))
+    if may("account_proposals.approve_proposal"):
+        proposals = waiting.account_proposals_waiting(work.connection, me.subject)
+        place = f"/console/accounts/{me.tenants[0]}/proposals?state=proposed"
+        tiles.append(Tile(proposals, _("份账号提议待您批准"), place))
     if may("cases.list_the_cases"):
         cases = waiting.open_cases(work.connection, today)
         tiles.append(Tile(cases.open - cases.overdue, _("件疑似重复待处理"), "/console/cases"))

@@ -118,6 +118,16 @@ LINKAGE_STATES: Final[Words] = {
     "approved": _l("已核准"),
     "rejected": _l("已退回"),
 }
+PROPOSED: Final[Words] = {
+    "account": _l("新账号"),
+    "roles": _l("增加角色"),
+    "reset": _l("新的密码与验证器"),
+}
+PROPOSAL_STATES: Final[Words] = {
+    "proposed": _l("待批准"),
+    "approved": _l("已批准"),
+    "rejected": _l("已退回"),
+}
 DISTRICT_STATES: Final[Words] = {
     "bound": _l("有效"),
     "ended": _l("已解除"),
@@ -219,6 +229,10 @@ DONE: Final[Words] = {
     "roles-taken": _l("角色已收回。"),
     "account-revoked": _l("账号已吊销，其会话已结束。"),
     "account-unlocked": _l("登录锁定已解除。"),
+    "account-proposed": _l("已提出，由另一位管理员或运维人员批准。"),
+    "proposal-approved": _l("已批准，角色即时生效。"),
+    "proposal-rejected": _l("提议已退回。"),
+    "enrolled": _l("账号已启用，密码与验证器已设置。"),
     "linkage-proposed": _l("联动承诺已提出，由省级另一人核准。"),
     "linkage-approved": _l("联动承诺已核准，自起始日起用于核定。"),
     "linkage-rejected": _l("联动承诺已退回。"),
@@ -245,6 +259,8 @@ KINDS: Final[Mapping[str, Words]] = {
     "standing": STANDING_STATES,
     "linkage": LINKAGE_STATES,
     "district": DISTRICT_STATES,
+    "proposed": PROPOSED,
+    "proposal": PROPOSAL_STATES,
     "ground": GROUNDS,
     "provider_kind": PROVIDER_KINDS,
     "document": DOCUMENTS,

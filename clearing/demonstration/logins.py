@@ -1,4 +1,4 @@
-"""Who may sign in at the demonstration's console: one account a role, made as ``clearing user create`` makes them."""
+"""Who may sign in at the demonstration's console: one account a role, enrolled already, so that it begins at once."""
 
 from collections.abc import Sequence
 from pathlib import Path

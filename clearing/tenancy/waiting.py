@@ -48,11 +48,16 @@ def linkages_waiting(connection: Connection, actor: str) -> int:
     return _proposed(connection, "linkage", actor)
 
 
-def _proposed(connection: Connection, table: str, actor: str) -> int:
+def account_proposals_waiting(connection: Connection, actor: str) -> int:
+    """Proposed accounts, roles and resets that wait for a decision of this person."""
+    return _proposed(connection, "account_proposal", actor, " and person <> %s")
+
+
+def _proposed(connection: Connection, table: str, actor: str, besides: str = "") -> int:
     found: int = connection.exec_driver_sql(
         f"select count(*) from {table} where tenant = any((select bound_tenants())::text[]) "  # noqa: S608 - ours
-        "and state = 'proposed' and proposed_by <> %s",
-        (actor,),
+        f"and state = 'proposed' and proposed_by <> %s{besides}",
+        (actor,) * (1 + besides.count("%s")),
     ).scalar_one()
     return found
 

@@ -35,7 +35,7 @@ KEPT: Final = (
     "policy.", "key.", "registry_key.", "payout_account.", "budget.", "linked_regions.", "standing.", "calendar.",
     "tenant.", "similarity.trained",
     "policy.", "key.", "payout_account.", "budget.", "linked_regions.", "standing.", "calendar.", "tenant.", "account.",
-    "session.", "sign_in.",
+    "session.", "sign_in.", "account_proposal.", "invitation.",
 )  # fmt: skip
 """Beginnings of the actions that set things up: these entries are few, and are kept for the checks that follow."""
 

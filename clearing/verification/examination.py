@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from clearing.verification.account_proposals import invitation_differences, proposal_differences
 from clearing.verification.accounts import account_differences
 from clearing.verification.agreements import agreement_differences, read_agreements
 from clearing.verification.bank_statements import bank_file_differences, bank_line_differences, outcome_differences
@@ -158,6 +159,8 @@ def _kept_settings(snapshot: Snapshot, settings: Settings, secrets: OpenedSecret
     yield from guarded("linkage", linkage_differences(snapshot, settings))
     yield from guarded("sample", oversight_differences(snapshot, settings))
     yield from guarded("console_account", account_differences(snapshot, settings))
+    yield from guarded("account_proposal", proposal_differences(snapshot, settings))
+    yield from guarded("account_invitation", invitation_differences(snapshot, settings))
 
 
 def _settled(snapshot: Snapshot, context: Context) -> Iterator[Difference]:

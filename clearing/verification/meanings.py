@@ -22,6 +22,7 @@ MEANINGS: Final[Mapping[str, Text]] = {
     "account.absent": Text("审计链所记的账号不存在", "an account that the audit chain tells of is not there"),
     "account.credentials": Text("账号的密码或验证器被暗中更换", "password or authenticator were changed unseen"),
     "account.form": Text("账号的角色不存在", "the account holds a role that there is not"),
+    "account.given": Text("账号得到了未经另一人批准的角色", "the account gained roles that no other person approved"),
     "account.unwitnessed": Text("审计链中没有该账号", "the audit chain knows nothing of the account"),
     "account.witness": Text("账号与审计链不一致", "the account is not as the audit chain tells"),
     "assessment.anchor": Text(
@@ -209,6 +210,8 @@ MEANINGS: Final[Mapping[str, Text]] = {
         "异议的处理与审计链不一致", "the decision on the objection is not as the audit chain tells"
     ),
     "objection.witness": Text("异议与审计链不一致", "the objection is not as the audit chain tells"),
+    "proposal.four_eyes": Text("账号提议由提出人或本人决定", "who proposed the account, or has it, decided it"),
+    "proposal.witness": Text("账号提议与审计链不一致", "the account's proposal is not as the audit chain tells"),
     "pull.cursor": Text("拉取的游标不连续", "a page does not begin where the one before it ended"),
     "pull.page": Text("拉取的页与审计链不一致", "the page is not as the audit chain tells"),
     "pull.progress": Text("拉取进度自相矛盾", "a source's progress contradicts itself"),
@@ -334,6 +337,8 @@ MEANINGS: Final[Mapping[str, Text]] = {
     "district.own": Text("属地由本人设定或解除", "a person set or ended the own district"),
     "district.witness": Text("属地与审计链不一致", "the district is not as the audit chain tells"),
     "oversight.consequence": Text("抽查不实的后果与审计链不一致", "what followed from a sample is not as told"),
+    "invitation.form": Text("邀请由本人发出，或期限过长", "the person issued the invitation, or it lives too long"),
+    "invitation.witness": Text("账号邀请与审计链不一致", "the invitation is not as the audit chain tells"),
     "linkage.four_eyes": Text("联动承诺由提出人自行核准", "who proposed the linkage decided it"),
     "linkage.governing": Text("联动承诺不是由该区划所属租户提出", "the linkage is not by who governs the division"),
     "linkage.sides": Text("双方审计链对联动承诺的记载不一致", "both sides' chains tell different linkages"),

@@ -10,7 +10,8 @@ from werkzeug.test import TestResponse
 from clearing.people import change_roles, dismiss, reset
 from tenants.accounts import FAILURES_BEFORE_PAUSE
 from tenants.kernel.errors import Conflict
-from tenants.passwords import STEP_SECONDS, new_password
+from tenants.passwords import STEP_SECONDS
+from tests.console.enrolling import CHOSEN, enrolled
 from tests.console.world import PASSWORD, Visitor, World, form_token, plain
 
 PLACE = "/console/accounts/jiangsu"
@@ -44,7 +45,7 @@ def test_an_administrator_takes_a_role_and_the_person_has_it_no_more_at_once(wor
 def test_an_administrator_gives_no_role(world: World, admin: Visitor) -> None:
     world.invite("one-hat", "auditor", "center_reviewer")
     answer = send(admin, "one-hat", "roles", roles=["auditor", "finance_releaser"], reason="试")
-    assert (answer.status_code, "只能收回角色" in answer.get_data(as_text=True)) == (403, True)
+    assert (answer.status_code, "一位管理员只能收回角色" in answer.get_data(as_text=True)) == (403, True)
     assert roles_of(world, "one-hat") == ["auditor", "center_reviewer"]
     for wrong in ([], ["king"]):
         assert send(admin, "one-hat", "roles", roles=wrong, reason="试").status_code == 422
@@ -163,17 +164,16 @@ def test_the_operator_gives_roles_and_new_proofs_at_the_command_line(world: Worl
     assert person.browser.get("/console/queue").status_code == 403
     assert change_roles(world.service, "promoted", ["auditor", "center_reviewer"], "兼任")
     assert person.browser.get("/console/queue").status_code != 403
-    password = new_password()
-    secret = reset(world.service, "promoted", password)
-    assert secret is not None
+    issued = reset(world.service, "promoted")
+    assert issued is not None
     assert person.browser.get("/console").status_code == 303
     world.wait(STEP_SECONDS)
     assert world.knock(world.app.test_client(), "promoted").status_code == 401
-    world.secrets["promoted"] = secret
+    assert enrolled(world, "promoted", issued.link(None)).see("/console")
     world.wait(STEP_SECONDS)
-    assert world.knock(world.app.test_client(), "promoted", password).status_code == 303
+    assert world.knock(world.app.test_client(), "promoted", CHOSEN).status_code == 303
     assert not change_roles(world.service, "absent", ["auditor"], "试")
-    assert reset(world.service, "absent", password) is None
+    assert reset(world.service, "absent") is None
 
 
 def test_the_interface_shows_nothing_of_passwords_and_refuses_alike(world: World) -> None:

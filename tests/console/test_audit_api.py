@@ -1,8 +1,12 @@
 """``/v1/audit``: searched by keyset, checked as a whole, and proved by public keys alone."""
 
+import csv
 import hashlib
+import io
 import json
+import re
 from base64 import urlsafe_b64decode
+from html import unescape
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -10,8 +14,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from clearing.auditing import search as searching
 from clearing.auditing.proof import check_chain
 from clearing.checkpoints import Checkpoints
+from clearing.console import lists
 from tenants.kernel.change import GENESIS, chained
-from tests.console.world import World
+from tests.console.world import Visitor, World, plain
 
 
 def decoded(text: str) -> bytes:
@@ -44,6 +49,61 @@ def test_pages_find_every_entry_once_however_little_each_looks_through(
     assert every(world, "on_from=2024-09-26&action=budget.set") == budgets
     assert every(world, "on_through=2024-09-25") == []
     assert every(world, "object=CL-JS-1900-1") == []
+
+
+def exported(visitor: Visitor, query: str) -> list[list[str]]:
+    """The file's rows, without its heading and its count, which it must hold."""
+    answer = visitor.browser.get(f"/console/audit/jiangsu/export.csv?{query}")
+    assert answer.status_code == 200
+    _heading, *rows = list(csv.reader(io.StringIO(answer.get_data().decode("utf-8-sig"))))
+    ends = next(number for number, row in enumerate(rows) if row and row[0] == "条数")
+    assert int(rows[ends][1]) == ends
+    return rows[:ends]
+
+
+FILTERS = (
+    "", "action=budget.set", "action=claim.", "action=claim.submitted", "actor=administrator", "actor=nobody",
+    "on_from=2024-09-26", "on_through=2024-09-25", "on_from=2024-09-26&on_through=2024-09-26&action=session.",
+    "on_from=2100-01-01", "object=CL-JS-1900-1",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("query", FILTERS)
+def test_the_page_counts_what_its_filter_finds_and_the_file_holds_just_that(world: World, query: str) -> None:
+    auditor = world.visitor("auditor")
+    auditor.see("/console/audit/jiangsu")
+    numbers = every(world, query)
+    page = plain(auditor.see(f"/console/audit/jiangsu?{query}"))
+    assert f"共 {len(numbers):,} 条" in page, page
+    assert [int(row[0]) for row in exported(auditor, query)] == numbers
+
+
+def test_one_objects_entries_are_counted(world: World) -> None:
+    claim = world.one_in_review()
+    numbers = every(world, f"object={claim['claim_no']}")
+    assert numbers
+    assert numbers == every(world, f"subject={claim['id']}")
+    page = plain(world.visitor("auditor").see(f"/console/audit/jiangsu?object={claim['claim_no']}"))
+    assert f"共 {len(numbers)} 条" in page
+
+
+def test_unasked_a_count_looks_through_the_newest_only_and_says_so(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    auditor = world.visitor("auditor")
+    monkeypatch.setattr(searching, "WINDOW", 7)
+    numbers = every(world, "action=claim.submitted")
+    page = auditor.see("/console/audit/jiangsu?action=claim.submitted")
+    assert "最近 7 条记录中有" in plain(page)
+    asked = re.search(r'data-tally>.*?href="([^"]+)"', page)
+    assert asked is not None
+    assert f"共 {len(numbers)} 条" in plain(auditor.see(unescape(asked[1])))
+    assert len(exported(auditor, "action=claim.submitted")) == len(numbers)
+    monkeypatch.setattr(searching, "WINDOW", 20_000)
+    monkeypatch.setattr(lists, "COUNTED", 3)
+    assert "超过 3 条" in plain(auditor.see("/console/audit/jiangsu?action=claim.submitted"))
+    monkeypatch.setattr(lists, "MOST_EXPORTED", 3)
+    assert auditor.browser.get("/console/audit/jiangsu/export.csv").status_code == 409, "a file is never cut short"
 
 
 @pytest.mark.parametrize("query", ["cursor=!", "on_from=1", "subject=x", "actor=", "unheard=1"])

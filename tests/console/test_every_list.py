@@ -32,7 +32,7 @@ NO_LIST: Final = {
     "/console/accounts": "leads to the first region",
     "/console/months/<tenant>/<month>/differences.json": "a file, in test_month",
     "/console/audit": "leads to the first region",
-    "/console/audit/<tenant>": "a chain, searched in windows from its end: its length is what is counted",
+    "/console/audit/<tenant>": "a chain, searched in windows from its end: counted by its own tests",
     "/console/batches/<tenant>/<uuid:batch_id>/<any(publish,seal,release,cancel,close):step>": "asks before a step",
     "/console/batches/<tenant>/<uuid:batch_id>/bank/statements/<uuid:statement_id>": "in test_bank, with a bank's file",
 }

@@ -11,7 +11,7 @@ from tests.console.world import TENANTS, Visitor, World, form_token
 from tests.scenarios.test_access_matrix import MATRIX
 
 ABSENT = "01900000-0000-7000-8000-000000000000"
-DOOR = re.compile(r"/console/(instruction|sign-in(/.*)?|sign-out|language/.*|static/.*)")
+DOOR = re.compile(r"/console/(instruction|invitation(/.*)?|sign-in(/.*)?|sign-out|language/.*|static/.*)")
 """What needs no session, or only ends one."""
 
 

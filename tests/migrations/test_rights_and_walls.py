@@ -125,6 +125,7 @@ MAY_UPDATE = {
         "paid_on", "paid_document", "paid_by", "paid_at", "due_on", "obligation_id", "waiting_fen", "freed_fen",
         "recover_fen", "changed_by", "changed_at",
     },
+    "account_proposal": {"state", "decided_by", "decided_at", "reason"},
     "console_account": {
         "password_hash", "totp_sealed", "changed_at", "credentials_at", "revoked_at", "roles", "roles_set_by",
     },
@@ -151,7 +152,7 @@ NEVER_CHANGED = {
     "pull_page",
     "batch_settlement", "suspense_resolution",
     "suspense_part", "suspense_decision", "month_close",
-    "signed_request", "instance",
+    "signed_request", "instance", "account_invitation", "account_enrolment",
 }  # fmt: skip
 
 OF_A_CITY = {

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Connection, Engine, event
 
 from clearing import relay
-from clearing.auditing.search import Wanted, search
+from clearing.auditing.search import Wanted, found_by, search
 from clearing.claims import districts, reservation_list
 from clearing.claims.listing import Filter, list_claims, totals_of
 from clearing.claims.queue import next_in_review, waiting_claims
@@ -229,13 +229,15 @@ def test_what_waits_for_people_is_found_without_walking_a_table(bound: Connectio
     totals_of(bound, Filter.from_query({"state": "in_review"}))
     open_amounts(bound)
     search(bound, tenant, Wanted(on_from=date(2100, 1, 1)), 500, 50)
+    found_by(bound, tenant, Wanted(actor="nobody", action="claim."), 50)
+    waiting.account_proposals_waiting(bound, "nobody")
     waiting.policies_waiting(bound, "nobody")
     waiting.trust_lists_waiting(bound, "nobody")
     assert waiting.applications_waiting(bound) == (ROWS // 50, ROWS // 50)
     waiting.open_cases(bound, date(2100, 1, 1))
     waiting.stuck_jobs(bound, relay.STUCK_ATTEMPTS)
     event.remove(bound, "before_cursor_execute", keep)
-    assert len(sent) == 11
+    assert len(sent) == 14
     for statement, values in sent:
         steps = plan(bound, statement, values)
         assert walked(steps) == set(), statement
