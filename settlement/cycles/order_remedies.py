@@ -272,8 +272,9 @@ class _Remedying:
         if left:
             raise Conflict(
                 "order.paid_out",
-                f"清算专户已付出款项，尚缺 {left} 元：该缴存不能取消，只能重新下达。",
-                f"The agent has paid out already and is {left} yuan short: the pay-in is ordered anew, not cancelled.",
+                f"清算专户已付出款项，尚缺 {left:,} 元：该缴存不能取消，只能重新下达。",
+                f"The agent has paid out already and is {left:,} yuan short: the pay-in is ordered anew, not "
+                "cancelled.",
             )
         return found
 

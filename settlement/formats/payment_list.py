@@ -116,7 +116,7 @@ def _head(batch: PayoutBatch, page: int, pages: int) -> Iterator[str]:
 def _rows(lines: Iterable[tuple[int, Instruction]]) -> Iterator[str]:
     for row, (number, each) in enumerate(lines):
         at_number, at_name, at_name_below, at_account, at_bank, at_cnaps, at_reference, at_claims = _PLACES[row]
-        payee, amount = each.creditor, str(each.amount)
+        payee, amount = each.creditor, f"{each.amount:,}"
         name = printable(payee.account_name)
         whole = fitting(name, _TEXT_SIZE, _PAYEE.width)
         yield at_number + shown_here(str(number))
@@ -138,7 +138,7 @@ def _bank(name: str) -> str:
 
 def _foot(batch: PayoutBatch) -> Iterator[str]:
     height, payer = _MARGIN + 46, batch.debtor
-    total = f"合计 total：{batch.count} 笔　{batch.total} 元　人民币（大写）{amount_in_words(batch.total)}"
+    total = f"合计 total：{batch.count} 笔　{batch.total:,} 元　人民币（大写）{amount_in_words(batch.total)}"
     yield _text(_MARGIN, height, total)
     source = f"付款人 payer：{payer.account_name}　{payer.account_number}　{payer.bank_name}"
     yield _text(_MARGIN, height - 12, source)
