@@ -16,6 +16,7 @@ from clearing.api.frame import current
 from clearing.api.noun import (
     DEFAULT_LIMIT,
     JSON_TYPE,
+    MAX_LIMIT,
     Noun,
     PageSchema,
     json_body,
@@ -186,6 +187,7 @@ def _page(shown: Shown, limit: int, *, received: bool = False, problem: Problem 
         scheme=_scheme(shown.batch.tenant, shown.batch.scheme),
         items=shown.items[:limit],
         next_cursor=following,
+        most=MAX_LIMIT,
         received=received,
         problem=problem,
         given=request.form if problem else {},

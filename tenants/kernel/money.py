@@ -109,10 +109,13 @@ ZERO: Final = Money(0)
 
 
 def in_thousands(amount: Money | str) -> str:
-    """An amount in yuan as people read it, its thousands apart: ``408,000.00``; a text is one that machines read."""
+    """An amount in yuan as people read it, its thousands apart: ``408,000.00``.
+
+    A text is one that machines read; one that is none, as in what somebody forged, stays as it is.
+    """
     sign, digits = ("-", str(amount)[1:]) if str(amount).startswith("-") else ("", str(amount))
     whole, _, fen = digits.partition(".")
-    return f"{sign}{int(whole):,}.{fen or '00'}"
+    return f"{sign}{int(whole):,}.{fen or '00'}" if whole.isdecimal() else str(amount)
 
 
 def total(amounts: Iterable[Money]) -> Money:

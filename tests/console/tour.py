@@ -71,9 +71,9 @@ class Tour:
     exports: dict[str, list[str]] = field(default_factory=dict)
     notices: list[str] = field(default_factory=list)
 
-    def each(self, most: int) -> list[str]:
-        """So many addresses of each screen at most."""
-        return [*(address for found in self.addresses.values() for address in found[:most]), *self.notices]
+    def one_of_each(self, which: int) -> list[str]:
+        """One address of each screen: the first, or the last that was found."""
+        return [*(found[which] for found in self.addresses.values()), *self.notices]
 
     @property
     def screens(self) -> list[str]:
