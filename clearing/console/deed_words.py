@@ -230,13 +230,13 @@ SCOPES: Final[Words] = {
     "claims:write": _l("提交与补正申请"),
     "claims:read": _l("查看申请"),
     "claims:import": _l("批量导入申请"),
-    "support:write": _l("登记他处支持"),
-    "reviews:write": _l("审核"),
+    "support:write": _l("登记他处支持记录"),
+    "reviews:write": _l("审核申请"),
     "policies:write": _l("起草政策与区域设置"),
-    "policies:approve": _l("批准政策"),
+    "policies:approve": _l("批准或退回政策"),
     "batches:write": _l("切批、公示与封存"),
-    "batches:release": _l("放行"),
-    "clearing:operate": _l("清算运维"),
+    "batches:release": _l("放行与签发"),
+    "clearing:operate": _l("运维清算与连接器"),
     "audit:read": _l("查看审计"),
 }
 """What a scope of the interface allows."""

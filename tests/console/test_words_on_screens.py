@@ -88,7 +88,7 @@ def test_platforms_are_chosen_by_name(world: World, language: str, platform: str
 
 def test_what_a_person_and_a_client_may_do_is_said_in_words(world: World) -> None:
     visitor = world.visitor(world.invite("words-operator", "clearing_operator", tenants=world.story.tenants))
-    assert "清算运维 clearing:operate" in plain(visitor.see("/console/account"))
+    assert "运维清算与连接器 clearing:operate" in plain(visitor.see("/console/account"))
     assert "提交与补正申请" in plain(visitor.see("/console/connectors/clients?platform=jssic"))
 
 
