@@ -97,7 +97,7 @@ def recover(work: Work, tenant: str, claim_id: UUID, recovery: Recovery, actor: 
         raise Conflict("matching.not_paid", "该笔配套尚未支付。", "The matching is not paid yet.")
     if not recovery.amount or (before + recovery.amount).fen > row.recover_fen:
         left = Money(row.recover_fen) - before
-        raise _refused(f"尚可收回 {left} 元。", f"{left} is left to be recovered.")
+        raise _refused(f"尚可收回 {left:,} 元。", f"{left:,} is left to be recovered.")
     _store(work, row, recovery, before, actor)
     return Recovered(row.tenant, claim_id, row.claim_no, Money(row.recover_fen), before + recovery.amount)
 

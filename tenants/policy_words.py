@@ -11,6 +11,7 @@ from tenants.kernel.errors import Text
 from tenants.kernel.money import Money
 from tenants.kernel.rate import print_rate
 from tenants.policy import Policy, Term, Unset
+from tenants.policy_codes import code_words
 
 KEYS: Final = ("code", "kind", "year")
 """What names an entry of a table: entries are compared with the entry of the same name, wherever it stands."""
@@ -168,7 +169,8 @@ def _entry(place: str, words: tuple[Text, ...], entry: Any) -> Iterator[tuple[st
     """An entry of a table under its name; that it is there is a leaf of its own."""
     key = next(name for name in KEYS if hasattr(entry, name))
     name = str(getattr(entry, key))
-    called = Text(getattr(entry, "zh", name), getattr(entry, "en", name))
+    known = code_words(name)
+    called = Text(getattr(entry, "zh", known.zh), getattr(entry, "en", known.en))
     yield f"{place}/{name}", Leaf((*words, called), PRESENT, getattr(entry, "cite", ""))
     yield from _under(f"{place}/{name}", (*words, called), entry, "")
 
@@ -253,13 +255,16 @@ def _said(value: Any, words: _Language) -> str:  # noqa: ANN401 - any value of a
         case bool():
             return words.yes if value else words.no
         case Money():
-            return f"{value}{words.yuan}"
+            return f"{value:,}{words.yuan}"
         case Fraction():
             return _proportion(value)
         case tuple():
             return words.between.join(_said(each, words) for each in value) or words.none
         case datetime() | date():
             return str(plain(value))
+        case str():
+            called = code_words(value)
+            return called.zh if words is _CHINESE else called.en
         case _:
             return str(value)
 

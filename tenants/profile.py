@@ -91,6 +91,13 @@ def load_tenants() -> tuple[TenantProfile, ...]:
     return tuple(found)
 
 
+@cache
+def platform_words(platform: str) -> Text:
+    """What people call the platform; its code where no tenant knows it."""
+    known = (each for profile in load_tenants() for each in profile.platforms if each.code == platform)
+    return next((Text(each.zh, each.en) for each in known), Text(platform, platform))
+
+
 def _invalid(*faults: FieldError) -> Invalid:
     places = "; ".join(f"{fault.pointer}: {fault.message.en}" for fault in faults[:3])
     return Invalid("tenant.document", "租户文件有误。", f"The tenant's document is wrong. {places}", errors=faults)

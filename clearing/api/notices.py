@@ -16,6 +16,7 @@ from clearing.api.frame import current
 from clearing.api.noun import (
     DEFAULT_LIMIT,
     JSON_TYPE,
+    MAX_LIMIT,
     Noun,
     PageSchema,
     json_body,
@@ -206,6 +207,7 @@ def _page(shown: Shown, limit: int, *, received: bool = False, problem: Problem 
         items=shown.items[:limit],
         outcomes=[(each.claim_no, OUTCOMES[each.state]) for each in shown.outcomes],
         next_cursor=following,
+        most=MAX_LIMIT,
         received=received,
         problem=problem,
         given=request.form if problem else {},

@@ -29,10 +29,10 @@ class DayLeft:
         if self._ceiling is not None and wanted > ZERO and self._claimed + wanted > self._ceiling:
             return Forbidden(
                 "client.ceiling_exceeded",
-                f"超过本客户端每日限额 {self._ceiling} 元：今日已提交 {self._claimed} 元，本件 {wanted} 元；"
+                f"超过本客户端每日限额 {self._ceiling:,} 元：今日已提交 {self._claimed:,} 元，本件 {wanted:,} 元；"
                 "请于次日提交，或请区域管理员调整限额。",
-                f"Over this client's daily ceiling of {self._ceiling} yuan: {self._claimed} today, {wanted} in this "
-                "claim. Submit it tomorrow, or ask the tenant's administrator.",
+                f"Over this client's daily ceiling of {self._ceiling:,} yuan: {self._claimed:,} today, {wanted:,} in "
+                "this claim. Submit it tomorrow, or ask the tenant's administrator.",
             )
         self._claimed += wanted
         return None

@@ -139,9 +139,9 @@ def recover(work: Work, claim_id: UUID, clawback_id: UUID, amount: Money, bank_r
     except IntegrityError as error:
         raise Conflict(
             "clawback.recovered",
-            f"该笔收回已登记，或超过尚未收回的 {Money(found.amount_fen - found.recovered_fen)} 元。",
+            f"该笔收回已登记，或超过尚未收回的 {Money(found.amount_fen - found.recovered_fen):,} 元。",
             f"This was recorded before, or it is more than the outstanding "
-            f"{Money(found.amount_fen - found.recovered_fen)}.",
+            f"{Money(found.amount_fen - found.recovered_fen):,}.",
         ) from error
     if row.quota_year is None:
         raise _not_paid(row)

@@ -9,10 +9,16 @@ from typing import Any, Final
 
 from tenants.kernel.canonical import Json
 from tenants.kernel.errors import Text
-from tenants.kernel.money import Money
+from tenants.kernel.money import Money, in_thousands
 from tenants.kernel.rate import parse_rate, print_rate
 
 Entry = Mapping[str, Any]
+STAGES: Final = {
+    "center": Text("中心审核", "The centre's review"),
+    "authority": Text("主管部门审批", "The authority's approval"),
+    "city": Text("市科技局初审", "The city bureau's review"),
+    "province": Text("省科技厅审核", "The provincial department's review"),
+}
 Said = tuple[Text, str]
 """What a step says, and the amount that it leaves."""
 
@@ -86,7 +92,7 @@ _EN: Final = _Words("{number}. {text}", "· {text}", "Award: {award} yuan.")
 
 def _lines(steps: Sequence[str], stops: Sequence[str], award: str, words: _Words) -> list[str]:
     told = [words.step.format(number=number, text=text) for number, text in enumerate(steps, 1)]
-    return [*told, *(words.stop.format(text=stop) for stop in stops), words.award.format(award=award)]
+    return [*told, *(words.stop.format(text=stop) for stop in stops), words.award.format(award=in_thousands(award))]
 
 
 def _stop(entry: Entry, language: str) -> str:
@@ -108,12 +114,13 @@ def _services(entry: Entry) -> Said | None:
     listed = entry["output"].get("listed")
     if listed is None:
         return None
-    removed = entry["output"].get("removed")
+    removed, kept = entry["output"].get("removed"), in_thousands(listed)
     if removed is None:
-        return Text(f"目录内服务合计 {listed} 元。", f"Services in the catalogue: {listed} yuan."), listed
+        return Text(f"目录内服务合计 {kept} 元。", f"Services in the catalogue: {kept} yuan."), listed
+    out = in_thousands(removed)
     return Text(
-        f"目录外服务 {removed} 元不计，目录内服务合计 {listed} 元。",
-        f"Services outside the catalogue, {removed} yuan, do not count; those in it: {listed} yuan.",
+        f"目录外服务 {out} 元不计，目录内服务合计 {kept} 元。",
+        f"Services outside the catalogue, {out} yuan, do not count; those in it: {kept} yuan.",
     ), listed
 
 
@@ -123,39 +130,40 @@ def _rate(entry: Entry) -> Said | None:
         return None
     if "blended" in numbers:
         return _by_class(numbers)
-    services, invoices, base, computed = (numbers[name] for name in ("services", "invoices", "base", "computed"))
+    services, invoices, base, computed = _amounts(numbers, "services", "invoices", "base", "computed")
     rate = _percent(numbers["rate"])
     return Text(
         f"基数：服务 {services} 元与本年度发票 {invoices} 元取小 = {base} 元；{base} × {rate} = {computed} 元"
         "（分以下舍去）。",
         f"Base: the smaller of services {services} and invoices {invoices} = {base} yuan; {base} × {rate} = {computed} "
         "yuan (rounded down to the fen).",
-    ), computed
+    ), str(numbers["computed"])
 
 
 def _by_class(numbers: Entry) -> Said:
     """The first amount in full and the rest at the blended rate, whose parts are said too."""
-    classes = [(part["amount"], _percent(part["rate"])) for part in numbers["classes"]]
-    services, invoices, base, full = (numbers[name] for name in ("services", "invoices", "base", "full"))
+    classes = [(in_thousands(part["amount"]), _percent(part["rate"])) for part in numbers["classes"]]
+    services, invoices, base, full = _amounts(numbers, "services", "invoices", "base", "full")
     sums = " + ".join(f"{amount} × {rate}" for amount, rate in classes)
-    rest, blended, computed = (numbers[name] for name in ("rest", "blended", "computed"))
+    rest, computed = _amounts(numbers, "rest", "computed")
+    blended = numbers["blended"]
     return Text(
         f"基数：服务 {services} 元与本年度发票 {invoices} 元取小 = {base} 元；首段 {full} 元全额；"
         f"混合比例 = （{sums}）÷ {services} = {blended}；{full} + {rest} × {blended} = {computed} 元（分以下舍去）。",
         f"Base: the smaller of services {services} and invoices {invoices} = {base} yuan; the first {full} in full; "
         f"blended rate = ({sums}) / {services} = {blended}; {full} + {rest} × {blended} = {computed} yuan (down to the "
         "fen).",
-    ), str(computed)
+    ), str(numbers["computed"])
 
 
 def _claim_cap(entry: Entry) -> Said | None:
     if "cut" not in entry["output"]:
         return None
-    before, cap, left = entry["inputs"]["before"], entry["inputs"]["cap"], entry["output"]["award"]
+    before, cap, left = _amounts({**entry["inputs"], **entry["output"]}, "before", "cap", "award")
     return Text(
         f"单笔上限 {cap} 元：{before} 与 {cap} 取小 = {left} 元。",
         f"The claim's cap is {cap} yuan: the smaller of {before} and {cap} = {left} yuan.",
-    ), left
+    ), str(entry["output"]["award"])
 
 
 def _reservation(entry: Entry) -> Said | None:
@@ -164,9 +172,10 @@ def _reservation(entry: Entry) -> Said | None:
         return None
     before = entry["inputs"].get("before", entry["inputs"].get("award"))
     left = entry["output"].get("award", before)
+    confirmed, due, award = (in_thousands(each) for each in (amount, before, left))
     return Text(
-        f"额度确认 {amount} 元：{before} 与 {amount} 取小 = {left} 元。",
-        f"The reservation is {amount} yuan: the smaller of {before} and {amount} = {left} yuan.",
+        f"额度确认 {confirmed} 元：{due} 与 {confirmed} 取小 = {award} 元。",
+        f"The reservation is {confirmed} yuan: the smaller of {due} and {confirmed} = {award} yuan.",
     ), left
 
 
@@ -174,10 +183,11 @@ def _annual_cap(entry: Entry) -> Said | None:
     inputs, output = entry["inputs"], entry["output"]
     before = inputs.get("before", inputs.get("award"))
     after = output.get("award", before)
-    cap, taken, left = inputs["cap"], inputs["taken"], output["left"]
+    cap, taken, left = _amounts({**inputs, **output}, "cap", "taken", "left")
+    due, award = in_thousands(before), in_thousands(after)
     return Text(
-        f"年度上限：{cap} − 已用 {taken} = 余 {left} 元；{before} 与 {left} 取小 = {after} 元。",
-        f"The year's cap: {cap} − {taken} taken = {left} left; the smaller of {before} and {left} = {after} yuan.",
+        f"年度上限：{cap} − 已用 {taken} = 余 {left} 元；{due} 与 {left} 取小 = {award} 元。",
+        f"The year's cap: {cap} − {taken} taken = {left} left; the smaller of {due} and {left} = {award} yuan.",
     ), after
 
 
@@ -189,18 +199,20 @@ def _budget(entry: Entry) -> Said | None:
         return None
     before = inputs.get("before", inputs.get("award"))
     after = output.get("award", before)
+    left, due, award = (in_thousands(each) for each in (inputs["left"], before, after))
     return Text(
-        f"年度预算余 {inputs['left']} 元：{before} 与 {inputs['left']} 取小 = {after} 元。",
-        f"Of the year's budget {inputs['left']} are left: the smaller of {before} and {inputs['left']} = {after} yuan.",
+        f"年度预算余 {left} 元：{due} 与 {left} 取小 = {award} 元。",
+        f"Of the year's budget {left} are left: the smaller of {due} and {left} = {award} yuan.",
     ), after
 
 
 def _share(inputs: Entry) -> Said:
     before, share = inputs.get("before", inputs.get("award")), inputs["share"]
     after = str(min(Money.parse(before), Money.parse(share)))
+    due, part, award = in_thousands(before), in_thousands(share), in_thousands(after)
     return Text(
-        f"年度预算按比例分配，分得 {share} 元：{before} 与 {share} 取小 = {after} 元。",
-        f"The year's budget is divided; the share is {share}: the smaller of {before} and {share} = {after} yuan.",
+        f"年度预算按比例分配，分得 {part} 元：{due} 与 {part} 取小 = {award} 元。",
+        f"The year's budget is divided; the share is {part}: the smaller of {due} and {part} = {award} yuan.",
     ), after
 
 
@@ -208,22 +220,30 @@ def _matching(entry: Entry) -> Said | None:
     inputs, output = entry["inputs"], entry["output"]
     if "matching" not in output:
         return None
-    left = max(Money.parse(inputs["cap"]) - Money.parse(inputs["taken"]), Money(0))
-    ratio = print_rate(parse_rate(inputs["ratio"]))
+    left = in_thousands(max(Money.parse(inputs["cap"]) - Money.parse(inputs["taken"]), Money(0)))
+    region, ratio = inputs["linked_region"], print_rate(parse_rate(inputs["ratio"]))
+    award, cap, taken = _amounts(inputs, "award", "cap", "taken")
+    computed, matching = _amounts(output, "computed", "matching")
     return Text(
-        f"联动配套（{inputs['linked_region']}）：{inputs['award']} × {ratio} = {output['computed']} 元；"
-        f"配套上限 {inputs['cap']} − 已用 {inputs['taken']} = 余 {left} 元；取小 = {output['matching']} 元。",
-        f"Matching by {inputs['linked_region']}: {inputs['award']} × {ratio} = {output['computed']} yuan; its cap "
-        f"{inputs['cap']} − {inputs['taken']} taken = {left} left; the smaller = {output['matching']} yuan.",
+        f"联动配套（{region}）：{award} × {ratio} = {computed} 元；"
+        f"配套上限 {cap} − 已用 {taken} = 余 {left} 元；取小 = {matching} 元。",
+        f"Matching by {region}: {award} × {ratio} = {computed} yuan; its cap {cap} − {taken} taken = {left} left; the "
+        f"smaller = {matching} yuan.",
     ), output["matching"]
 
 
 def _review(lowered: Lowered, before: str) -> Step:
+    stage = STAGES.get(lowered.stage, Text(f"审核（{lowered.stage}）", f"Review ({lowered.stage})"))
     text = Text(
-        f"审核（{lowered.stage}）由 {before} 元核减至 {lowered.award} 元，理由：{lowered.reason}。",
-        f"Review ({lowered.stage}) lowers {before} yuan to {lowered.award} yuan: {lowered.reason}.",
+        f"{stage.zh}由 {in_thousands(before)} 元核减至 {lowered.award:,} 元，理由：{lowered.reason}。",
+        f"{stage.en} lowers {in_thousands(before)} yuan to {lowered.award:,} yuan: {lowered.reason}.",
     )
     return Step("review", "", text, str(lowered.award), {"before": before, "award": str(lowered.award)})
+
+
+def _amounts(numbers: Entry, *names: str) -> tuple[str, ...]:
+    """The amounts of these names as people read them."""
+    return tuple(in_thousands(numbers[name]) for name in names)
 
 
 def _percent(rate: str) -> str:

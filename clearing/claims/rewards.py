@@ -130,10 +130,10 @@ def grant_reward(
             "reward.granted", "该服务机构本年度已获奖励。", "The provider was rewarded for this year already."
         )
     if grant.amount > candidate.ceiling:
-        said = f"上限为 {candidate.ceiling} 元。", f"It may get {candidate.ceiling} yuan at most."
+        said = f"上限为 {candidate.ceiling:,} 元。", f"It may get {candidate.ceiling:,} yuan at most."
         raise _faulty("/amount", "reward.above_ceiling", *said)
     if left is not None and grant.amount > left:
-        raise Conflict("budget.exhausted", f"预算仅余 {left} 元。", f"Only {left} yuan of the budget are left.")
+        raise Conflict("budget.exhausted", f"预算仅余 {left:,} 元。", f"Only {left:,} yuan of the budget are left.")
     obligation = _obligation(work, vault, tenant, scheme, year, candidate, grant)
     transfer = ledger.posted(budget, owed, grant.amount, "incentive", obligation.claim_id)
     ledger.open_accounts(work.connection, tenant, {owed: False})

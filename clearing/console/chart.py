@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
-from tenants.kernel.money import Money
+from tenants.kernel.money import Money, in_thousands
 
 PACKAGE: Final = "plotly"
 SCRIPT: Final = "plotly.min.js"
@@ -22,7 +22,6 @@ MARKS: Final = ("#0b57a4", "#d08400", "#146c43", "#a8201a", "#566173", "#6b3fa0"
 _QUIET: Final = {"paper_bgcolor": "#fff", "plot_bgcolor": "#fff", "separators": ".,"}
 _SCALE: Final = [["0", "#dbe9f9"], ["1", "#0b57a4"]]
 _HIGH: Final = 380
-_GROUP: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,17 +195,6 @@ def plotly_script() -> bytes:
 def plotly_compressed() -> bytes:
     """The same for browsers that unpack it: a third of its size."""
     return gzip.compress(plotly_script(), mtime=0)
-
-
-def in_thousands(amount: Money | str) -> str:
-    """An amount in yuan with its thousands apart: ``408,000.00``."""
-    whole, _, fen = str(amount).partition(".")
-    sign, digits = ("-", whole[1:]) if whole.startswith("-") else ("", whole)
-    groups = []
-    while digits:
-        groups.append(digits[-_GROUP:])
-        digits = digits[:-_GROUP]
-    return f"{sign}{','.join(reversed(groups))}.{fen or '00'}"
 
 
 def _amount(amount: Money | None) -> str | None:

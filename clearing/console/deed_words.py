@@ -239,8 +239,39 @@ CAUSES: Final[Words] = {
     "budget divided": _l("预算已按比例分配"),
 }
 """Reasons that the service itself states, by their beginnings."""
+SCOPES: Final[Words] = {
+    "claims:write": _l("提交与补正申请"),
+    "claims:read": _l("查看申请"),
+    "claims:import": _l("批量导入申请"),
+    "support:write": _l("登记他处支持记录"),
+    "reviews:write": _l("审核申请"),
+    "policies:write": _l("起草政策与区域设置"),
+    "policies:approve": _l("批准或退回政策"),
+    "batches:write": _l("切批、公示与封存"),
+    "batches:release": _l("放行与签发"),
+    "clearing:operate": _l("运维清算与连接器"),
+    "audit:read": _l("查看审计"),
+}
+"""What a scope of the interface allows."""
+EVENTS: Final[Words] = {
+    "batch.instruct": _l("签发拨付指令"),
+    "bank.send": _l("送交银行"),
+    "claim.clawed_back": _l("决定追回"),
+    "payout.clawed_back": _l("决定追回"),
+    "receipt.issued": _l("出具每日回执"),
+}
+"""Events and jobs that tell of more than a state."""
+EVENT_SUBJECTS: Final[Words] = {
+    "claim": _l("兑付申请"),
+    "batch": _l("兑付批次"),
+    "reservation": _l("额度确认"),
+    "payout": _l("拨付"),
+}
 DEED_KINDS: Final[Mapping[str, Words]] = {
     "action": ACTIONS,
+    "scope": SCOPES,
+    "event": EVENTS,
+    "event_subject": EVENT_SUBJECTS,
     "actor": ACTORS,
     "key_purpose": KEY_PURPOSES,
     "account": ACCOUNTS,

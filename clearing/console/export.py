@@ -16,7 +16,7 @@ Totals = Callable[[], tuple[tuple[str, str], ...]]
 """Names and values of what all rows come to, asked for when the last row has gone by."""
 
 _BOM: Final = "\ufeff"
-_RUNS: Final = ("=", "+", "-", "@", "\t", "\r")
+_RUNS: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
 """With these a spreadsheet begins a formula; a text that does is led by an apostrophe."""
 _WIDTH: Final = 22
 _CHUNK_BYTES: Final = 65_536

@@ -1,6 +1,7 @@
 """How pages print what they show: amounts, days, instants, rates; digits are never cut nor turned into numbers."""
 
 import hashlib
+import re
 from collections.abc import Mapping
 from datetime import date, datetime
 from fractions import Fraction
@@ -11,7 +12,9 @@ from urllib.parse import urlencode
 
 from flask import Flask
 
-from clearing.console.chart import SCRIPT, in_thousands, plotly_script
+from clearing.api.frame import principal
+from clearing.claims.rules.pointed import place_words
+from clearing.console.chart import SCRIPT, plotly_script
 from clearing.console.deed_words import CAUSES
 from clearing.console.language import LANGUAGES, said, speaks_english
 from clearing.console.screen import may
@@ -19,20 +22,25 @@ from clearing.console.visit import visitor
 from clearing.console.words import word
 from settlement.formats.amount_in_words import amount_in_words
 from tenants.kernel.clock import SHANGHAI
-from tenants.kernel.money import Money
-from tenants.profile import load_tenants
+from tenants.kernel.money import Money, in_thousands
+from tenants.profile import load_tenants, platform_words
 
+_CLIENT: Final = re.compile(r"([a-z]+(?:-[a-z]+)*)-[0-9a-f]{12}", re.ASCII)
+_STATES_OF: Final = {"claim": "state", "batch": "batch_state", "reservation": "reservation", "payout": "payment"}
+"""By what an event is about, the kind of words for the state that it tells."""
 STATIC: Final = Path(__file__).parent / "static"
 
 
 def furnish(app: Flask) -> None:
     """Give the pages their filters and names."""
-    app.jinja_env.filters.update(yuan=yuan, day=day, instant=instant, percent=percent, capital=capital, fen=Money)
+    app.jinja_env.filters.update(
+        yuan=yuan, day=day, month=month, instant=instant, event=event_name, percent=percent, capital=capital, fen=Money
+    )
     app.jinja_env.filters.update(likelihood=likelihood, actor=actor, cause=cause, bank_reason=bank_reason)
     app.jinja_env.globals.update(
         asset=asset, languages=LANGUAGES, link=link, may=may, said=said, speaks_english=speaks_english,
         tenant_name=tenant_name, scheme_name=scheme_name, platform_name=platform_name, visitor=visitor, word=word,
-        account_name=account_name,
+        account_name=account_name, place_words=place_words, platform_choices=platform_choices,
     )  # fmt: skip
 
 
@@ -54,6 +62,14 @@ def day(value: date | str | None) -> str:
         return "—"
     on = date.fromisoformat(value) if isinstance(value, str) else value
     return f"{on.day} {on:%b} {on.year}" if speaks_english() else f"{on.year}年{on.month}月{on.day}日"
+
+
+def month(value: str | None) -> str:
+    """A month as stored, ``2024-09``: ``2024年9月``, or ``Sep 2024``."""
+    if not value:
+        return "—"
+    first = date.fromisoformat(f"{value}-01")
+    return f"{first:%b} {first.year}" if speaks_english() else f"{first.year}年{first.month}月"
 
 
 def instant(value: datetime | str | None) -> str:
@@ -85,7 +101,10 @@ def likelihood(text: str | None) -> str:
 
 
 def actor(name: str | None) -> str:
-    """Who acted: a person's name as it is, or a word where the service, the public or the shipment did."""
+    """Who acted: a person's name as it is, a client with its platform's, or a word for the service or the public."""
+    client = _CLIENT.fullmatch(name or "")
+    if name and client and platform_name(client[1]) != client[1]:
+        return f"{platform_name(client[1])} {name}"
     return word("actor", name)
 
 
@@ -142,11 +161,23 @@ def scheme_name(tenant: str, scheme: str) -> str:
 
 def platform_name(platform: str) -> str:
     """The platform's name."""
-    for profile in load_tenants():
-        for each in profile.platforms:
-            if each.code == platform:
-                return each.en if speaks_english() else each.zh
-    return platform
+    return said(platform_words(platform))
+
+
+def platform_choices(chosen: str | None) -> list[tuple[str, str]]:
+    """The platforms of the person's regions by name, and the chosen one whichever it is."""
+    mine = principal().tenants
+    codes = {each.code for profile in load_tenants() if profile.tenant in mine for each in profile.platforms}
+    return sorted((code, platform_name(code)) for code in codes | ({chosen} if chosen else set()))
+
+
+def event_name(kind: str) -> str:
+    """What an event or job is about, such as ``兑付申请 · 已通过`` for ``claim.approved``."""
+    called = word("event", kind)
+    subject, _dot, state = kind.partition(".")
+    if called != kind or subject not in _STATES_OF:
+        return called
+    return f"{word('event_subject', subject)} · {word(_STATES_OF[subject], state)}"
 
 
 @cache

@@ -10,8 +10,11 @@ from typing import Any, Final
 
 from flask_babel import gettext as _
 
+from clearing.console.filters import day
 from clearing.console.language import said
 from tenants.kernel.errors import FieldError, Invalid, Text
+from tenants.kernel.money import in_thousands
+from tenants.policy_codes import code_words
 from tenants.policy_lines import lines_of
 from tenants.policy_words import WORDS
 
@@ -26,6 +29,9 @@ _ELSEWHERE: Final = Text(
 _BETWEEN: Final = re.compile(r"[、,，;；]\s*")
 _ASSIGNED: Final = re.compile(r"(\s*[A-Za-z0-9_.\"-]+\s*=\s*)(.*)", re.DOTALL)
 _WHOLE: Final = re.compile(r"-?[0-9]{1,15}", re.ASCII)
+_YUAN: Final = re.compile(r"[0-9]{1,13}\.[0-9]{2}", re.ASCII)
+_TOLD: Final = frozenset({"code", "zh", "en"})
+"""Members of an entry that its label says."""
 _YES: Final = frozenset({"是", "yes", "true"})
 _NO: Final = frozenset({"否", "no", "false"})
 
@@ -34,13 +40,15 @@ _NO: Final = frozenset({"否", "no", "false"})
 class Term:
     """One value with its clause: where it stands, what people call it, how it is spelt, and whether a form changes it.
 
-    ``pointer`` is its RFC 6901 place, ``place`` the same with entries by their code: ``zones[north].rate``.
+    ``pointer`` is its RFC 6901 place, ``place`` the same with entries by their code: ``zones[north].rate``. ``value``
+    is what a form takes, ``read`` the same for a reader: with names for codes, and amounts with their thousands apart.
     """
 
     pointer: str
     place: str
     label: str
     value: str
+    read: str
     cite: str
     note: str | None
     editable: bool
@@ -169,12 +177,32 @@ def _term(table: dict[str, Any], pointer: str, place: str, words: Sequence[str])
     editable = "value" in rest and not any(isinstance(each, dict | list) for each in _each(value))
     note = table.get("note")
     return Term(
-        pointer, place, " · ".join(words), _spelt(value), table["cite"], None if note is None else str(note), editable
+        pointer,
+        place,
+        " · ".join(words),
+        _spelt(value),
+        _read(value),
+        table["cite"],
+        None if note is None else str(note),
+        editable,
     )
 
 
 def _each(value: Any) -> list[Any]:  # noqa: ANN401 - TOML's data
     return value if isinstance(value, list) else []
+
+
+def _read(value: Any) -> str:  # noqa: ANN401 - TOML's data
+    if isinstance(value, dict):
+        told = ((name, inner) for name, inner in value.items() if name not in _TOLD and inner != [])
+        return "；".join(f"{said(WORDS.get(name, Text(name, name)))}：{_read(inner)}" for name, inner in told)
+    if isinstance(value, list):
+        return "、".join(_read(inner) for inner in value if not isinstance(inner, dict | list))
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return day(value)
+    if isinstance(value, str):
+        return in_thousands(value) if _YUAN.fullmatch(value) else said(code_words(value))
+    return _spelt(value)
 
 
 def _spelt(value: Any) -> str:  # noqa: ANN401 - TOML's data

@@ -52,8 +52,8 @@ def appropriate(connection: Connection, tenant: str, scheme: str, year: int, amo
     if committed > amount:
         raise Conflict(
             "budget.below_commitments",
-            f"预算不能低于已占用金额 {committed} 元。",
-            f"The budget cannot be below the {committed} yuan that are committed.",
+            f"预算不能低于已占用金额 {committed:,} 元。",
+            f"The budget cannot be below the {committed:,} yuan that are committed.",
         )
     subject = budget_id(tenant, scheme, year)
     if amount > before:

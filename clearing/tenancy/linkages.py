@@ -248,7 +248,7 @@ def _below_policy(zone: Zone, one: Commitment) -> Iterator[FieldError]:
         said = (f"低于政策要求（{ratio.cite}）。", f"Less than the policy asks for ({ratio.cite}).")
         yield _fault("/provincial_to_local", "linkage.below_policy", *said)
     if one.cap < cap.value:
-        said = (f"低于政策要求的 {cap.value} 元（{cap.cite}）。", f"Below the policy's {cap.value} ({cap.cite}).")
+        said = (f"低于政策要求的 {cap.value:,} 元（{cap.cite}）。", f"Below the policy's {cap.value:,} ({cap.cite}).")
         yield _fault("/cap", "linkage.below_policy", *said)
 
 

@@ -202,7 +202,7 @@ def _require_end(item: HeldItem, finding: Finding) -> None:
     lowered = finding.outcome == LOWERED
     if (finding.keeps > ZERO) != lowered or finding.keeps >= item.amount:
         said = Text(
-            f"仅核减时填写仍拨付的金额，须大于零且低于 {item.amount} 元。",
+            f"仅核减时填写仍拨付的金额，须大于零且低于 {item.amount:,} 元。",
             f"Only where it is lowered: what is still paid, above zero and below {item.amount}.",
         )
         raise Invalid("input.invalid", said.zh, said.en, errors=(FieldError("/keeps", "upholding.keeps", said),))

@@ -236,8 +236,8 @@ def _require_confirmable(cycle: Cycle, position: StoredPosition, net: Money, act
     if position.net != net:
         raise Conflict(
             "position.differs",
-            f"确认的净额 {net} 元与系统的 {position.net} 元不符，请核对明细。",
-            f"The net is {position.net} yuan, not {net}: compare the debts behind it.",
+            f"确认的净额 {net:,} 元与系统的 {position.net:,} 元不符，请核对明细。",
+            f"The net is {position.net:,} yuan, not {net:,}: compare the debts behind it.",
         )
 
 

@@ -147,8 +147,8 @@ class OrderChanges:
         if left:
             raise Conflict(
                 "order.paid_out",
-                f"清算专户已付出款项，差额 {left} 元无法并入付款：不能取消或结转，只能重新下达，或由银行补付、退回。",
-                f"The agent has paid out already, and {left} yuan go into no pay-out any more: the pay-in is ordered "
+                f"清算专户已付出款项，差额 {left:,} 元无法并入付款：不能取消或结转，只能重新下达，或由银行补付、退回。",
+                f"The agent has paid out already, and {left:,} yuan go into no pay-out any more: the pay-in is ordered "
                 "anew, or the bank pays the rest or gives it back.",
             )
         return found

@@ -1,6 +1,7 @@
 """The printable payment list (兑付清单): title, lines, totals in capital numerals, room for stamps and signatures."""
 
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from functools import lru_cache
 from itertools import islice
 from typing import BinaryIO, Final, NamedTuple
@@ -9,7 +10,7 @@ from settlement.formats.amount_in_words import amount_in_words
 from settlement.formats.payout_batch import PayoutBatch, claims_text, counted
 from settlement.formats.pdf_pages import PdfPages, fitting, packed, printable, set_point, shown, shown_here, text_width
 from settlement.payouts.instruction import Instruction
-from tenants.kernel.clock import print_instant
+from tenants.kernel.clock import SHANGHAI
 
 LINES_PER_PAGE: Final = 20
 MAX_CLAIMS_CHARS: Final = 60
@@ -107,7 +108,7 @@ def _head(batch: PayoutBatch, page: int, pages: int) -> Iterator[str]:
     title = printable(batch.title)
     title = title[: fitting(title, _TITLE_SIZE, _WIDTH - 2 * _MARGIN)]
     yield shown((_WIDTH - text_width(title, _TITLE_SIZE)) / 2, _HEIGHT - 44, _TITLE_SIZE, title)
-    yield _text(_MARGIN, _HEIGHT - 62, f"{batch.tenant_name}　批次 {batch.batch}　{print_instant(batch.created_at)}")
+    yield _text(_MARGIN, _HEIGHT - 62, f"{batch.tenant_name}　批次 {batch.batch}　{_told(batch.created_at)}")
     yield _text(_PAGE_NUMBER_LEFT, _HEIGHT - 62, f"第 {page} 页 共 {pages} 页")
     for column in _COLUMNS:
         yield _text(column.left, _TABLE_TOP, column.heading)
@@ -116,7 +117,7 @@ def _head(batch: PayoutBatch, page: int, pages: int) -> Iterator[str]:
 def _rows(lines: Iterable[tuple[int, Instruction]]) -> Iterator[str]:
     for row, (number, each) in enumerate(lines):
         at_number, at_name, at_name_below, at_account, at_bank, at_cnaps, at_reference, at_claims = _PLACES[row]
-        payee, amount = each.creditor, str(each.amount)
+        payee, amount = each.creditor, f"{each.amount:,}"
         name = printable(payee.account_name)
         whole = fitting(name, _TEXT_SIZE, _PAYEE.width)
         yield at_number + shown_here(str(number))
@@ -138,13 +139,19 @@ def _bank(name: str) -> str:
 
 def _foot(batch: PayoutBatch) -> Iterator[str]:
     height, payer = _MARGIN + 46, batch.debtor
-    total = f"合计 total：{batch.count} 笔　{batch.total} 元　人民币（大写）{amount_in_words(batch.total)}"
+    total = f"合计 total：{batch.count} 笔　{batch.total:,} 元　人民币（大写）{amount_in_words(batch.total)}"
     yield _text(_MARGIN, height, total)
     source = f"付款人 payer：{payer.account_name}　{payer.account_number}　{payer.bank_name}"
     yield _text(_MARGIN, height - 12, source)
     yield _text(_MARGIN, height - 24, f"默克尔根 batch root：{batch.batch_root}")
     for place, stamp in enumerate(_STAMPS):
         yield _text(_MARGIN + place * _STAMP_WIDTH, height - 42, stamp)
+
+
+def _told(at: datetime) -> str:
+    """An instant as people read it, in Asia/Shanghai."""
+    there = at.astimezone(SHANGHAI)
+    return f"{there.year}年{there.month}月{there.day}日 {there:%H:%M:%S}"
 
 
 def _cut(text: str, width: int) -> str:

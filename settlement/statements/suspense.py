@@ -190,8 +190,8 @@ def _require_left(parts: Sequence[Part], lines: Sequence[SuspenseLine]) -> None:
         if part.amount > line.left or not part.amount.fen:
             raise Conflict(
                 "suspense.exceeded",
-                f"第 {line.line} 行待查余额为 {line.left} 元，不能说明 {part.amount} 元。",
-                f"Of line {line.line}, {line.left} yuan are unexplained: {part.amount} cannot be explained.",
+                f"第 {line.line} 行待查余额为 {line.left:,} 元，不能说明 {part.amount:,} 元。",
+                f"Of line {line.line}, {line.left:,} yuan are unexplained: {part.amount:,} cannot be explained.",
             )
 
 
@@ -309,8 +309,8 @@ def _one_at_a_time(connection: Connection, tenant: str) -> None:
 def _amounts(expected: Money, found: Money) -> Conflict:
     return Conflict(
         "suspense.amount",
-        f"金额不符：应为 {expected} 元，所选款项合计 {found} 元；差额须先查明。",
-        f"The amounts differ: {expected} yuan are wanted, the movements come to {found}.",
+        f"金额不符：应为 {expected:,} 元，所选款项合计 {found:,} 元；差额须先查明。",
+        f"The amounts differ: {expected:,} yuan are wanted, the movements come to {found:,}.",
     )
 
 

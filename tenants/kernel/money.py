@@ -65,6 +65,12 @@ class Money:
         sign, fen = ("-", -self.fen) if self.fen < 0 else ("", self.fen)
         return f"{sign}{fen // FEN_PER_YUAN}.{fen % FEN_PER_YUAN:02d}"
 
+    def __format__(self, form: str) -> str:
+        """``""`` for machines, ``408000.00``; ``","`` for people, its thousands apart: ``408,000.00``."""
+        if form not in {"", ","}:
+            raise MoneyError("an amount is printed plainly or with its thousands apart")
+        return in_thousands(self) if form else str(self)
+
     def __repr__(self) -> str:
         return f"Money({self})"
 
@@ -100,6 +106,16 @@ class Money:
 
 
 ZERO: Final = Money(0)
+
+
+def in_thousands(amount: Money | str) -> str:
+    """An amount in yuan as people read it, its thousands apart: ``408,000.00``.
+
+    A text is one that machines read; one that is none, as in what somebody forged, stays as it is.
+    """
+    sign, digits = ("-", str(amount)[1:]) if str(amount).startswith("-") else ("", str(amount))
+    whole, _, fen = digits.partition(".")
+    return f"{sign}{int(whole):,}.{fen or '00'}" if whole.isdecimal() else str(amount)
 
 
 def total(amounts: Iterable[Money]) -> Money:

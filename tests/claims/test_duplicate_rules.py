@@ -118,6 +118,13 @@ def test_of_the_other_side_only_platform_month_and_reference_are_told() -> None:
     assert "90.00" not in entry.message.en
 
 
+def test_people_read_names_of_the_other_side_and_of_places_and_programs_their_codes() -> None:
+    entry = entry_of(judge(SOUTH, keys=(key("invoice", FOREIGN, taken="90.00"),)), "duplicate.foreign_invoice")
+    assert "第 1 张发票；另见 山西科技创新券管理系统 2024-07 编号 r-foreign" in entry.message.zh
+    assert "(invoice 1; see Shanxi innovation voucher system 2024-07 reference r-foreign)" in entry.message.en
+    assert entry.inputs["place"] == "/invoices/0"
+
+
 def test_an_exhausted_invoice_s_numbers_can_be_recomputed() -> None:
     entry = entry_of(judge(SOUTH, keys=(key("invoice", OWN, taken="70.00"),)), "duplicate.invoice_exhausted")
     assert (entry.inputs["counted"], entry.inputs["taken"], entry.inputs["claimed"]) == ("100.00", "70.00", "40.00")

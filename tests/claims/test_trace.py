@@ -10,8 +10,10 @@ import pytest
 from clearing.claims.assessment import assess, assessment_json, result_bytes, result_json, trace_json
 from clearing.claims.facts import EarlierUse, KeyState, LinkedRegion, Standing
 from clearing.claims.rules.finding import GRAVITY, show
+from clearing.claims.rules.pointed import place_words
 from connectors.submission import Submission
 from tenants.kernel.canonical import canonical_bytes
+from tenants.kernel.errors import Text
 from tenants.kernel.money import Money
 from tenants.kernel.rate import Rate
 from tests.claims.claims_of_cases import DELTA, NORTH, SHANXI, SOUTH, codes, entry_of, facts_of, judge, policy_for
@@ -117,10 +119,33 @@ def test_the_bytes_of_a_known_assessment_have_not_changed() -> None:
 
 def test_a_person_can_recompute_the_award_from_the_messages() -> None:
     assessment = judge(NORTH, linked_region=LinkedRegion("320300", ("tech_sme",)))
-    assert "408000.00 元" in entry_of(assessment, "award.rate").message.zh
-    assert "35% = 142800.00 元" in entry_of(assessment, "award.rate").message.zh
-    assert "核减 2800.00 元至 140000.00 元" in entry_of(assessment, "award.annual_cap").message.zh
-    assert "140000.00 yuan × 3/7 = 60000.00 yuan" in entry_of(assessment, "matching").message.en
+    assert "408,000.00 元" in entry_of(assessment, "award.rate").message.zh
+    assert "35% = 142,800.00 元" in entry_of(assessment, "award.rate").message.zh
+    assert "核减 2,800.00 元至 140,000.00 元" in entry_of(assessment, "award.annual_cap").message.zh
+    assert "140,000.00 yuan × 3/7 = 60,000.00 yuan" in entry_of(assessment, "matching").message.en
+
+
+def test_a_region_that_matches_other_types_names_them_in_both_languages() -> None:
+    entry = entry_of(judge(NORTH, linked_region=LinkedRegion("320300", ("high_tech",))), "matching")
+    assert "只配套以下类型：高新技术企业；企业为：科技型中小企业。" in entry.message.zh
+    assert "matches only high-tech enterprise; the enterprise is technology SME." in entry.message.en
+    assert (entry.inputs["accepted"], entry.inputs["types"]) == (["high_tech"], ["tech_sme"])
+
+
+@pytest.mark.parametrize(
+    ("pointer", "zh", "en"),
+    [
+        ("/invoices/0", "第 1 张发票", "invoice 1"),
+        ("/receipts/9/paid_on", "第 10 张回单", "receipt 10"),
+        ("/services/1/completed_on", "第 2 项服务", "service 2"),
+        ("/documents/2", "第 3 份材料", "document 3"),
+        ("/contract", "合同", "contract"),
+        ("/surprise/0", "/surprise/0", "/surprise/0"),
+        ("/", "/", "/"),
+    ],
+)
+def test_a_pointer_is_read_as_what_it_points_at(pointer: str, zh: str, en: str) -> None:
+    assert place_words(pointer) == Text(zh, en)
 
 
 def test_the_answer_lists_only_what_did_not_simply_pass_in_one_language() -> None:

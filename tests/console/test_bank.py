@@ -3,8 +3,7 @@
 import csv
 import io
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
@@ -55,20 +54,18 @@ def answer_of(world: World, payments: Sequence[Any]) -> bytes:
     return camt053(account, entries_of(payments), on)
 
 
-@contextmanager
-def told(world: World) -> Iterator[tuple[Paid, bytes]]:
+def told_by(world: World) -> tuple[Paid, bytes]:
     """One payment arrives, one comes back, one differs, and a stranger's is there too."""
     paid = instructed_batch(world)
     first, second, third = paid.payments[:3]
     stray = replace(first, end_to_end_id="A" * 26, amount=Money(777))
     wrong = replace(second, amount=second.amount + Money(1))
-    yield paid, answer_of(world, [first, wrong, replace(third, state="returned"), stray])
+    return paid, answer_of(world, [first, wrong, replace(third, state="returned"), stray])
 
 
 @pytest.fixture(scope="module")
-def answered(world: World) -> Iterator[tuple[Paid, bytes]]:
-    with told(world) as made:
-        yield made
+def answered(world: World) -> tuple[Paid, bytes]:
+    return told_by(world)
 
 
 def hand_in(visitor: Visitor, paid: Paid, content: bytes, name: str = "answer.xml") -> Any:

@@ -106,9 +106,10 @@ def close_month(maker: Tab, month: Month) -> None:
     page.get_by_role("link", name="兑付批次", exact=True).click()
     page.get_by_role("link", name="月结", exact=True).click()
     maker.picture("month-months")
-    page.get_by_role("link", name=re.compile(str(month))).click()
+    read = f"{month.first_on.year}年{month.first_on.month}月"
+    page.get_by_role("link", name=re.compile(read)).click()
     maker.picture("month-preview")
-    page.get_by_role("button", name=f"月结 {month}").click()
+    page.get_by_role("button", name=f"月结 {read}").click()
     page.wait_for_url("**?done=month-closed")
     expect(page.locator("h1")).to_contain_text("已月结")
     maker.picture("month-closed")

@@ -32,19 +32,19 @@ def test_in_by_the_provider_and_out_again(
     with served(world, app) as address, tab(world, browser, address, PICTURES, language=language) as person:
         page = person.page
         person.go("/console/audit/jiangsu?action=session.started")
-        person.picture("sign-on-door")
+        person.picture(f"{language}-sign-on-door")
         provider.back = lambda given: {"error": "access_denied", "state": given["state"], "iss": given["iss"]}
         page.get_by_text(link).click()
         page.click("#yes")
         page.get_by_text(declined).wait_for()
         person.complaints.clear()  # Chromium tells of every answer of 403
-        person.picture("sign-on-declined")
+        person.picture(f"{language}-sign-on-declined")
         provider.honest()
         page.get_by_text(link).click()
         assert page.url.startswith(provider.issuer)
         page.click("#yes")
         page.get_by_text(code).first.wait_for()
-        person.picture("sign-on-code")
+        person.picture(f"{language}-sign-on-code")
         world.wait(STEP_SECONDS)
         page.fill("[name=code]", world.code("auditor"))
         page.keyboard.press("Enter")

@@ -2,7 +2,7 @@
 
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -49,6 +49,8 @@ class World:
     secrets: dict[str, str] = field(default_factory=dict)
     knocks: int = 0
     drafts: int = 0
+    dress: Callable[[dict[str, Any]], None] | None = None
+    """What is done to each draft, such as giving its parties other names."""
     enlisted_at: datetime = START
 
     @property
@@ -118,6 +120,8 @@ class World:
         honest[0].body["external_id"] += f"-{self.drafts}"
         for document in honest[0].body["documents"]:
             document["sha256"] = secrets.token_hex(32)
+        if self.dress is not None:
+            self.dress(honest[0].body)
         return honest[0]
 
     def one_in_review(self) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tenants.kernel.money import MAX_FEN, ZERO, Money, MoneyError, divide, total
+from tenants.kernel.money import MAX_FEN, ZERO, Money, MoneyError, divide, in_thousands, total
 from tenants.kernel.rate import parse_rate
 
 FEN = st.integers(-(10**18), 10**18)
@@ -140,3 +140,26 @@ def test_only_nothing_is_false() -> None:
     assert not ZERO
     assert Money(-1)
     assert total([]) == ZERO
+
+
+@pytest.mark.parametrize(
+    ("fen", "machines", "people"),
+    [
+        (0, "0.00", "0.00"), (5, "0.05", "0.05"), (-5, "-0.05", "-0.05"), (99_999, "999.99", "999.99"),
+        (40_800_000, "408000.00", "408,000.00"), (-123_456_789, "-1234567.89", "-1,234,567.89"),
+    ],
+)  # fmt: skip
+def test_people_read_thousands_apart_and_machines_never(fen: int, machines: str, people: str) -> None:
+    amount = Money(fen)
+    assert (str(amount), f"{amount}", f"{amount:,}") == (machines, machines, people)
+    assert in_thousands(machines) == in_thousands(amount) == people
+
+
+@given(FEN)
+def test_the_thousands_say_the_same_amount(fen: int) -> None:
+    assert f"{Money(fen):,}".replace(",", "") == str(Money(fen))
+
+
+def test_no_other_form_of_an_amount_is_printed() -> None:
+    with pytest.raises(MoneyError):
+        f"{Money(5):.1f}"

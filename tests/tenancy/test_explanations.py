@@ -18,21 +18,21 @@ from tests.tenancy.office import Office
 from tests.tenancy.test_rehearsal import opened
 
 BASE_AND_RATE = (
-    "2. 基数：服务 100000.00 元与本年度发票 100000.00 元取小 = 100000.00 元；100000.00 × 30% = 30000.00 元"
+    "2. 基数：服务 100,000.00 元与本年度发票 100,000.00 元取小 = 100,000.00 元；100,000.00 × 30% = 30,000.00 元"
     "（分以下舍去）。〔测试发〔2024〕1号 第三条〕"
 )
 CAP = (
-    "3. 年度上限：300000.00 − 已用 0.00 = 余 300000.00 元；30000.00 与 300000.00 取小 = 30000.00 元。"
+    "3. 年度上限：300,000.00 − 已用 0.00 = 余 300,000.00 元；30,000.00 与 300,000.00 取小 = 30,000.00 元。"
     "〔沪科合〔2020〕31号 二（四）：每家企业每年不超过30万元〕"
 )
-AMOUNT = r"(\d+\.\d\d)"
+AMOUNT = r"([\d,]+\.\d\d)"
 
 
 def by_hand(text: str) -> tuple[int, int | None]:
     """Award and matching in fen, computed by a reader who knows nothing but the text."""
 
     def fen(amount: str) -> int:
-        return int(amount.replace(".", ""))
+        return int(amount.replace(".", "").replace(",", ""))
 
     award, matching = 0, None
     for line in text.splitlines():
@@ -65,7 +65,7 @@ def test_the_amount_follows_from_the_text_by_hand(claim: Any, taken: str) -> Non
         assert step["cite"] in step["zh"]
         assert step["cite"] in step["en"]
         assert step["cite"]
-    assert told["zh"].endswith(f"核定金额：{verdict.award} 元。")
+    assert told["zh"].endswith(f"核定金额：{verdict.award:,} 元。")
 
 
 def test_an_award_is_explained_over_http_with_what_reviewers_lowered(office: Office) -> None:
@@ -75,11 +75,11 @@ def test_an_award_is_explained_over_http_with_what_reviewers_lowered(office: Off
     office.got("reviewer", "POST", f"/v1/claims/{given['id']}/reviews", body)
     told = office.got("auditor", "GET", f"/v1/claims/{given['id']}/explanation")
     assert told["zh"].splitlines() == [
-        "1. 目录内服务合计 100000.00 元。〔沪科合〔2020〕31号 二（一）〕",
+        "1. 目录内服务合计 100,000.00 元。〔沪科合〔2020〕31号 二（一）〕",
         BASE_AND_RATE,
         CAP,
-        "4. 审核（center）由 30000.00 元核减至 20000.00 元，理由：部分服务未完成。",
-        "核定金额：20000.00 元。",
+        "4. 中心审核由 30,000.00 元核减至 20,000.00 元，理由：部分服务未完成。",
+        "核定金额：20,000.00 元。",
     ]
     assert by_hand(told["zh"]) == (2_000_000, None)
     assert [step["amount"] for step in told["steps"]] == ["100000.00", "30000.00", "30000.00", "20000.00"]

@@ -100,9 +100,10 @@ def test_a_short_budget_is_divided_to_the_fen_by_the_largest_remainder(office: O
     assert office.got("drafter", "GET", budget)["left"] == "0.00"
     told = office.got("auditor", "GET", f"/v1/claims/{claims[1]['id']}/explanation")
     assert (
-        "（60000.00 × 50% + 40000.00 × 30%）÷ 100000.00 = 0.42；10000.00 + 90000.00 × 0.42 = 47800.00 元" in told["zh"]
+        "（60,000.00 × 50% + 40,000.00 × 30%）÷ 100,000.00 = 0.42；10,000.00 + 90,000.00 × 0.42 = 47,800.00 元"
+        in told["zh"]
     )
-    assert "按比例分配，分得 33948.87 元：47800.00 与 33948.87 取小 = 33948.87 元" in told["zh"]
+    assert "按比例分配，分得 33,948.87 元：47,800.00 与 33,948.87 取小 = 33,948.87 元" in told["zh"]
 
 
 def test_a_budget_that_suffices_gives_everybody_what_is_due_and_a_latecomer_gets_nothing_of_an_empty_one(

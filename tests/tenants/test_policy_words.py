@@ -52,15 +52,15 @@ def test_any_two_versions_are_told_apart_both_ways(before: Policy) -> None:
 
 CHANGES = [
     (JIANGSU, '"0.35"', '"0.40"', "分区·苏北·支持比例由35%改为40%"),
-    (JIANGSU, '"140000.00"', '"150000.00"', "分区·苏北·年度额度上限由140000.00元改为150000.00元"),
+    (JIANGSU, '"140000.00"', '"150000.00"', "分区·苏北·年度额度上限由140,000.00元改为150,000.00元"),
     (JIANGSU, 'value = "7/3"', 'value = "3:2"', "分区·苏北·省地联动比例由7:3改为3:2"),
     (JIANGSU, 'provincial_to_local = { value = "1"', 'provincial_to_local = { value = "2:1"', "分区·苏南、苏中·省地联动比例由1:1改为2:1"),
     (JIANGSU, '"3203", "3207"', '"3203", "3206", "3207"', "分区·苏北·行政区划由3203、3207、3208、3209、3213改为3203、3206、3207"),
     (JIANGSU, "certificate_years = 3", "certificate_years = 5", "企业条件·企业类型·高新技术企业·证书有效年数由3改为5"),
-    (JIANGSU, 'kind = "rd_evidence"\nat_least = 1', 'kind = "rd_evidence"\nat_least = 0', "佐证材料·rd_evidence·最少份数由1改为0"),
+    (JIANGSU, 'kind = "rd_evidence"\nat_least = 1', 'kind = "rd_evidence"\nat_least = 0', "佐证材料·研发活动佐证·最少份数由1改为0"),
     (JIANGSU, "trust_list = { value = true", "trust_list = { value = false", "审核·服务承诺制由是改为否"),
     (SHANXI, "2024-09-30T17", "2024-10-15T17", "额度年度·申请截止时间·2024·截止时刻由2024-06-30T17:00:00+08:00、2024-09-30T17:00:00+08:00改为"),
-    (SHANXI, 'value = "partial"', 'value = "pro_rata"', "核定限制·预算不足时的处理由partial改为pro_rata"),
+    (SHANXI, 'value = "partial"', 'value = "pro_rata"', "核定限制·预算不足时的处理由按余额核定（兑完为止）改为按比例分配"),
 ]  # fmt: skip
 
 

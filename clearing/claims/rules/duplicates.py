@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from clearing.claims.facts import EarlierUse, KeyState
-from clearing.claims.rules.finding import CORRECT, HOLD, PASS, REJECT, Fault, Finding, Ruling, Wording
+from clearing.claims.rules.finding import CORRECT, HOLD, PASS, REJECT, Fault, Finding, Ruling, Wording, labelled
 from clearing.claims.rules.sheet import Rule, Sheet
 from tenants.policy import Policy
+from tenants.profile import platform_words
 
 GUARDED: Final = frozenset({"invoice", "receipt"})
 """Kinds whose fen are counted against a face total."""
@@ -211,4 +212,5 @@ def _values(wording: Wording, keys: list[KeyState]) -> tuple[object, ...]:
 
 
 def _other_side(use: EarlierUse) -> Fault:
-    return Fault("use", _OTHER_SIDE, (use.platform, use.month, use.reference))
+    platform = labelled(use.platform, platform_words(use.platform))
+    return Fault("use", _OTHER_SIDE, (platform, use.month, use.reference))

@@ -1,6 +1,7 @@
 """Findings: what one rule says, kept as a ruling and raw values; text and JSON are made only when asked for.
 
-A value's name says its unit: ``base_fen`` is whole fen and is shown as yuan under the name ``base``.
+A value's name says its unit: ``base_fen`` is whole fen and is shown as yuan under the name ``base``; ``place`` and
+``places`` are JSON pointers, which the data keep and people read as what they point at.
 """
 
 from collections.abc import Callable
@@ -12,10 +13,11 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
+from clearing.claims.rules.pointed import place_words
 from tenants.kernel.canonical import Json, plain
 from tenants.kernel.clock import print_instant
 from tenants.kernel.errors import Text
-from tenants.kernel.money import Money
+from tenants.kernel.money import Money, in_thousands
 from tenants.kernel.rate import print_rate
 
 PASS: Final = "pass"  # noqa: S105 - a verdict
@@ -31,6 +33,7 @@ PRINTED_KEPT: Final = 8_192
 RATES_KEPT: Final = 256
 DAYS_KEPT: Final = 2_048
 _FEN: Final = "_fen"
+_POINTERS: Final = frozenset({"place", "places"})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,6 +89,11 @@ class Label(NamedTuple):
     en: str
 
 
+def labelled(code: str, words: Text) -> Label:
+    """The code with these words."""
+    return Label(code, words.zh, words.en)
+
+
 class Fault(NamedTuple):
     """One of several faults that a rule found: its code, its wording, and the values."""
 
@@ -139,7 +147,9 @@ def _spell(wording: Wording, values: tuple[object, ...]) -> tuple[dict[str, Json
     en: dict[str, str] = {}
     for name, in_fen, value in zip(wording.names, wording.in_fen, values, strict=True):
         if in_fen and isinstance(value, int):
-            data[name] = zh[name] = en[name] = str(Money(value))
+            data[name], zh[name], en[name] = _money(Money(value))
+        elif name in _POINTERS:
+            data[name], zh[name], en[name] = _pointed(value)
         else:
             data[name], zh[name], en[name] = show(value)
     return data, Text(wording.zh.format_map(zh), wording.en.format_map(en))
@@ -165,8 +175,16 @@ def _day(day: date) -> Shown:
 
 
 def _money(value: Money) -> Shown:
-    text = str(value)
-    return text, text, text
+    text = in_thousands(value)
+    return str(value), text, text
+
+
+def _pointed(value: object) -> Shown:
+    if isinstance(value, str):
+        words = place_words(value)
+        return value, words.zh, words.en
+    pointers = value if isinstance(value, tuple) else ()
+    return _list(tuple(labelled(pointer, place_words(pointer)) for pointer in pointers))
 
 
 def _fault(fault: Fault) -> Shown:

@@ -3,6 +3,7 @@
 from typing import Final
 
 from clearing.claims.rules.finding import INFO, PASS, Finding, Ruling, Wording
+from clearing.claims.rules.parties import type_label
 from clearing.claims.rules.sheet import Rule, Sheet
 from tenants.policy import Policy
 
@@ -41,6 +42,8 @@ def matching(policy: Policy) -> Rule:
         if zone.provincial_to_local is not None and zone.matching_cap is not None
     }
 
+    labels = {kind.code: type_label(kind) for kind in policy.enterprise.types}
+
     def rule(sheet: Sheet) -> tuple[Finding, ...]:
         if sheet.incomplete:
             return ()
@@ -49,7 +52,8 @@ def matching(policy: Policy) -> Rule:
             return not_linked
         ratio, cap, matched, not_accepted = terms[sheet.zone.code]
         if frozenset(linked.types).isdisjoint(sheet.proven):
-            return ((not_accepted, (linked.division, linked.types, sheet.proven)),)
+            accepted, proven = (tuple(labels.get(one, one) for one in codes) for codes in (linked.types, sheet.proven))
+            return ((not_accepted, (linked.division, accepted, proven)),)
         if linked.terms is not None:
             ratio, cap = linked.terms.share, linked.terms.cap
             matched = Ruling("matching", PASS, f"{linked.terms.cite}；{matched.cite}", MATCHED)

@@ -143,7 +143,7 @@ def enterprise_type(policy: Policy) -> Rule:
     kinds = policy.enterprise.types
     provers = tuple((kind, _PROVERS[kind.proof](kind)) for kind in kinds)
     proven = {kind.code: Ruling("enterprise.type", PASS, kind.cite, TYPE_PROVEN) for kind in kinds}
-    labels = {kind.code: _label(kind) for kind in kinds}
+    labels = {kind.code: type_label(kind) for kind in kinds}
     eligible = tuple(labels.values())
     none = Ruling("enterprise.type", REJECT, "；".join(kind.cite for kind in kinds), NO_TYPE)
 
@@ -174,7 +174,7 @@ Prover = Callable[[Sheet], Fault | None]
 
 
 def _number_of_year(kind: EnterpriseType) -> Prover:
-    label = _label(kind)
+    label = type_label(kind)
 
     def prove(sheet: Sheet) -> Fault | None:
         proof = sheet.claim.enterprise.type_proofs.get(kind.code)
@@ -188,7 +188,7 @@ def _number_of_year(kind: EnterpriseType) -> Prover:
 
 
 def _number(kind: EnterpriseType) -> Prover:
-    fault = Fault(kind.code, NUMBER, (_label(kind),))
+    fault = Fault(kind.code, NUMBER, (type_label(kind),))
 
     def prove(sheet: Sheet) -> Fault | None:
         proof = sheet.claim.enterprise.type_proofs.get(kind.code)
@@ -198,7 +198,7 @@ def _number(kind: EnterpriseType) -> Prover:
 
 
 def _certificate(kind: EnterpriseType) -> Prover:
-    label, years = _label(kind), kind.certificate_years or 0
+    label, years = type_label(kind), kind.certificate_years or 0
 
     def prove(sheet: Sheet) -> Fault | None:
         proof = sheet.claim.enterprise.type_proofs.get(kind.code)
@@ -221,7 +221,7 @@ def _certificate_or_number(kind: EnterpriseType) -> Prover:
 
 
 def _documents(kind: EnterpriseType) -> Prover:
-    label = _label(kind)
+    label = type_label(kind)
 
     def prove(sheet: Sheet) -> Fault | None:
         present = {document.kind for document in sheet.claim.documents}
@@ -232,7 +232,7 @@ def _documents(kind: EnterpriseType) -> Prover:
 
 
 def _residence(kind: EnterpriseType) -> Prover:
-    fault = Fault(kind.code, RESIDENCE, (_label(kind),))
+    fault = Fault(kind.code, RESIDENCE, (type_label(kind),))
     return lambda sheet: None if sheet.claim.enterprise.resident_of else fault
 
 
@@ -299,5 +299,6 @@ def document_label(kind: str) -> Label:
     return Label(kind, name.zh, name.en)
 
 
-def _label(kind: EnterpriseType) -> Label:
+def type_label(kind: EnterpriseType) -> Label:
+    """The type of enterprise as the policy calls it."""
     return Label(kind.code, kind.zh, kind.en)

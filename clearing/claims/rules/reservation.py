@@ -2,11 +2,19 @@
 
 from typing import Final
 
-from clearing.claims.rules.finding import INFO, PASS, REJECT, Fault, Finding, Ruling, Wording
+from clearing.claims.rules.finding import INFO, PASS, REJECT, Fault, Finding, Ruling, Wording, labelled
 from clearing.claims.rules.sheet import Rule, Sheet
+from tenants.kernel.errors import Text
 from tenants.policy import Policy
 
 CONFIRMED: Final = "confirmed"
+STATES: Final = {
+    "requested": Text("待确认", "requested"),
+    CONFIRMED: Text("已确认", "confirmed"),
+    "used": Text("已使用", "used"),
+    "cancelled": Text("已取消", "cancelled"),
+    "expired": Text("已过期", "expired"),
+}
 
 NOT_NEEDED: Final = Wording("本模式无须先确认额度。", "This mode needs no reservation.")
 USABLE: Final = Wording(
@@ -24,7 +32,7 @@ IGNORED: Final = Wording(
     ("faults",),
 )
 ABSENT: Final = Wording("没有额度确认", "there is none")
-STATE: Final = Wording("状态为 {state}，未确认或已使用", "its state is {state}, not confirmed", ("state",))
+STATE: Final = Wording("状态为“{state}”，不能使用", "its state is “{state}”, not confirmed", ("state",))
 EXPIRED: Final = Wording("已于 {expires_on} 到期", "it expired on {expires_on}", ("expires_on",))
 OTHER_ENTERPRISE: Final = Wording("企业不符", "it is another enterprise's")
 OTHER_PROVIDER: Final = Wording("服务机构不符", "it names another provider")
@@ -51,7 +59,10 @@ def faults_of(sheet: Sheet) -> tuple[Fault, ...]:
         return (Fault("absent", ABSENT),)
     claim = sheet.claim
     faults = (
-        (reservation.state != CONFIRMED, Fault("state", STATE, (reservation.state,))),
+        (
+            reservation.state != CONFIRMED,
+            Fault("state", STATE, (labelled(reservation.state, STATES[reservation.state]),)),
+        ),
         (reservation.expires_on < sheet.policy_on, Fault("expired", EXPIRED, (reservation.expires_on,))),
         (reservation.enterprise_uscc != claim.enterprise.uscc, Fault("enterprise", OTHER_ENTERPRISE)),
         (reservation.provider_uscc != claim.provider.uscc, Fault("provider", OTHER_PROVIDER)),

@@ -57,12 +57,13 @@ def test_every_payment_and_the_totals_are_printed() -> None:
     texts = [text for page in pages for text in page]
     assert len(pages) == 3
     for each in instructions:
-        assert {str(each.amount), each.end_to_end_id, each.creditor.account_number, each.claims[0]} <= set(texts)
+        assert {f"{each.amount:,}", each.end_to_end_id, each.creditor.account_number, each.claims[0]} <= set(texts)
     assert [page[2] for page in pages] == [f"第 {number} 页 共 3 页" for number in (1, 2, 3)]
     assert all(page[0] == batch.title for page in pages)
+    assert all(re.search(r"\d{4}年\d{1,2}月\d{1,2}日 \d\d:\d\d:\d\d$", page[1]) for page in pages)
     assert sum("合计" in text for text in texts) == 1
     (total,) = [text for text in texts if "合计" in text]
-    assert f"45 笔　{batch.total} 元　人民币（大写）陆佰叁拾万零陆拾玖元叁角" in total
+    assert f"45 笔　{batch.total:,} 元　人民币（大写）陆佰叁拾万零陆拾玖元叁角" in total
     assert any(batch.batch_root in text for text in pages[-1])
     assert sum(text.startswith(("制表", "复核", "签发", "单位盖章")) for text in pages[-1]) == 4
 
