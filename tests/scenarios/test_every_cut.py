@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from socket import SHUT_WR
+from typing import Any
 
 import pytest
 
@@ -217,7 +218,7 @@ def test_one_stream_of_ten_thousand_lines_cut_anywhere_ends_in_the_same_state(
     assert len(cuts) > LINES / 500, "not every cut lies behind a whole window"
 
 
-def streamed(api: Api, lines: list[bytes], place: int) -> list[dict[str, object]]:
+def streamed(api: Api, lines: list[bytes], place: int) -> list[dict[str, Any]]:
     """The lines in one request that breaks off behind that many of them: the answers that came before its end.
 
     Whoever sends a stream reads the answers meanwhile.
