@@ -58,7 +58,7 @@ class Tile:
 
 
 @blueprint.get("/")
-@as_api("claims.list_all")
+@as_api("claims.list_claims")
 def home() -> Response:
     """The home page of whoever is here."""
     me = principal()
@@ -108,7 +108,7 @@ def _tiles(work: Work, me: Principal, today: date) -> list[Tile]:
         place = "/console/registers/{}/" + me.tenants[0] + "?state=applied"
         tiles.append(Tile(enterprises, _("家企业待审资格"), place.format("qualifications")))
         tiles.append(Tile(providers, _("家服务机构待审入库"), place.format("admissions")))
-    if may("cases.list_the_cases"):
+    if may("cases.list_cases"):
         cases = waiting.open_cases(work.connection, today)
         tiles.append(Tile(cases.open - cases.overdue, _("件疑似重复待处理"), "/console/cases"))
         tiles.append(Tile(cases.overdue, _("件疑似重复已逾期"), "/console/cases?overdue=true", "late"))
