@@ -25,7 +25,7 @@ _STAGES: Final = 8
 _STEPS: Final = ("center", "authority")
 _PROVIDER: Final = "provider"
 _OPENING: Final = "T09:00:00+08:00"
-_NOW: Final = "9999-12-30"
+_NOW: Final = "2099-12-30"
 """A cut-off that lies ahead is the present moment, also where the scheme is paid by cut-offs for applications."""
 
 

@@ -33,7 +33,7 @@ from tests.verification.reserving import reservation
 from tests.verification.story import START, Story
 
 Body = dict[str, Any]
-LATER: Final = "9999-12-30"
+LATER: Final = "2099-12-30"
 """A cut-off that lies ahead is the present moment: Shanxi, too, is paid month by month here."""
 SCHEMES: Final = {"jiangsu": "provincial", "shanxi-hainan": "provincial"}
 BAD: Final = Misbehaviour(
