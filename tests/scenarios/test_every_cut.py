@@ -13,9 +13,10 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from http import HTTPStatus
 from pathlib import Path
 from socket import SHUT_WR
 from typing import Any
@@ -38,6 +39,8 @@ REPORTED = 1_000
 BRISK = Patience(attempts=5, first_wait=timedelta(milliseconds=1), longest_wait=timedelta(milliseconds=5))
 INNER = (1, 2, 3, 249, 250, 251, 498, 499)
 """Places in a request of the client's own size; the strides between go over the others."""
+STREAM = 2_500
+"""Lines of one stream: the service takes 8 MiB at once."""
 ELSEWHERE = frozenset({"access_token", "signed_nonce"})
 
 Say = Callable[[str], None]
@@ -209,13 +212,15 @@ def test_one_stream_of_ten_thousand_lines_cut_anywhere_ends_in_the_same_state(
         while answered < LINES:
             place = len(cuts) * 37 % 1_100 + len(cuts) % 2
             cuts.append(answered + place)
-            more = streamed(api, lines[answered:], place)
-            assert place < LINES - answered or len(more) == LINES - answered
+            more = streamed(api, lines[answered : answered + STREAM], place)
+            if not more:  # what came was forgotten: the same lines once more, and not a line further
+                more = streamed(api, lines[answered : answered + max(place, 1)], STREAM)
+                assert more
             yield from (LineAnswer.of(answered + line["line"], line) for line in more)
             answered += len(more)
 
     assert state_after("one stream cut", say, given, stream) == never
-    assert len(cuts) > LINES / 500, "not every cut lies behind a whole window"
+    assert len(cuts) > 15
 
 
 def streamed(api: Api, lines: list[bytes], place: int) -> list[dict[str, Any]]:
@@ -232,16 +237,19 @@ def streamed(api: Api, lines: list[bytes], place: int) -> list[dict[str, Any]]:
     socket = connection.sock
 
     def send() -> None:
-        for line in lines[:place]:
-            socket.sendall(line + b"\n")
-        if place < len(lines):
-            socket.shutdown(SHUT_WR)
+        with suppress(OSError):  # refused meanwhile, which the answer says
+            for line in lines[:place]:
+                socket.sendall(line + b"\n")
+            if place < len(lines):
+                socket.shutdown(SHUT_WR)
 
     sender = threading.Thread(target=send)
     sender.start()
     answers: list[bytes] = []
     try:
-        answers.extend(connection.getresponse())
+        reply = connection.getresponse()
+        assert reply.status == HTTPStatus.OK, reply.read()
+        answers.extend(reply)
     except (http.client.HTTPException, ConnectionError):
         answers = [line for line in answers if line.endswith(b"\n")]
     sender.join()
