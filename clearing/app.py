@@ -4,8 +4,11 @@ import os
 from types import ModuleType
 from typing import Any, Final
 
+from apispec.ext.marshmallow import MarshmallowPlugin
+from apispec.ext.marshmallow.openapi import OpenAPIConverter
 from flask import Flask
 from flask_smorest import Api
+from marshmallow import fields
 
 from clearing.api import (
     account_proposals,
@@ -159,6 +162,19 @@ sent), with `created`, `keyid` and a `nonce` that is good once, by `ecdsa-p256-s
 """
 
 
+class _Converter(OpenAPIConverter):
+    """Describes fields without ``default: null``, which says nothing, and which no enumeration of values has."""
+
+    def field2default(self, field: fields.Field[Any], **named: object) -> dict[str, Any]:
+        """The field's default, unless it is null."""
+        found: dict[str, Any] = super().field2default(field, **named)
+        return {} if found == {"default": None} else found
+
+
+class _Marshmallow(MarshmallowPlugin):
+    Converter = _Converter
+
+
 class _Api(Api):  # type: ignore[misc]  # flask-smorest ships no types
     """flask-smorest without its error handler, which is no problem+json and drops ``Allow``."""
 
@@ -212,6 +228,7 @@ def wsgi() -> Flask:
 def _description() -> dict[str, Any]:
     flow = {"clientCredentials": {"tokenUrl": "/oauth/token", "scopes": {}}}
     return {
+        "marshmallow_plugin": _Marshmallow(),
         "info": {"description": DESCRIPTION},
         "servers": [{"url": "/"}],
         "security": [{"oauth2": []}],

@@ -13,6 +13,7 @@ from settlement.batches.batch import Batch, find_batch, lock_batch
 from settlement.batches.batch_files import StoredFile, find_file, read_part
 from settlement.batches.batch_settlement import close_paid
 from settlement.batches.batch_steps import CutOrder, close, cut, publish
+from settlement.batches.cut_offs import application_cut_off, published_cut_offs
 from settlement.batches.home_region import HOME_REGION, close_settled
 from settlement.batches.obligation import KINDS
 from settlement.batches.paid_in import FOR_BANKS, require_paid_in
@@ -43,6 +44,7 @@ def order_of(work: Work, tenant: str, order: dict[str, Any]) -> CutOrder:
 
     Raises:
         Invalid: see :func:`cut_as_ordered`.
+        Conflict: the scheme is paid by published cut-offs, none is named, and none has passed.
     """
     kind = _kind(order)
     policies = approved_policies(
@@ -50,8 +52,12 @@ def order_of(work: Work, tenant: str, order: dict[str, Any]) -> CutOrder:
     )
     if kind is None and not policies.has_scheme(order["scheme"]):
         raise faulty("/scheme", "scheme.unknown", "该区域没有这个券种。", "The tenant has no such scheme.")
-    cut_off_at = order["cut_off"] or work.at
-    return CutOrder(tenant, order["scheme"], order["mode"], cut_off_at, kind, order["counterparty"])
+    published = published_cut_offs(policies.of_scheme(order["scheme"])) if kind is None else ()
+    named = order["cut_off"]
+    cut_off_at = application_cut_off(published, named, work.at) if published else named or work.at
+    return CutOrder(
+        tenant, order["scheme"], order["mode"], cut_off_at, kind, order["counterparty"], by_application=bool(published)
+    )
 
 
 def publish_by_policy(work: Work, tenant: str, batch_id: UUID) -> Batch:

@@ -60,7 +60,7 @@ class BatchSchema(Schema):
     agreement_id = fields.UUID(metadata={"description": "所依据的协议 / the agreement it goes by"})
     state = _text("状态 / state", enum=list(STATES))
     possible_steps = fields.List(fields.String(), metadata={"description": "可进行的操作 / steps the state allows"})
-    cut_off = _instant("截止时刻 / claims approved up to here are in")
+    cut_off = _instant("截止时刻 / claims approved, or applied for, up to here are in")
     count = fields.Integer(metadata={"description": "笔数 / number of claims"})
     total = _yuan("合计（元） / sum in yuan")
     totals = fields.Dict(

@@ -70,7 +70,11 @@ class CutOffField(Leaf[datetime]):
             except Fault:
                 return instant(value)
 
-        about = "缺省为现在；日期指该日结束 / default now; a day means its end in Asia/Shanghai"
+        about = (
+            "缺省为现在；日期指该日结束；政策公布申请截止时间的券种按申请时间切批，缺省为已过的最后一个截止时间 / "
+            "default now; a day means its end in Asia/Shanghai; of a scheme with published cut-offs for applications "
+            "it is an instant of application, by default the last of them that has passed"
+        )
         form = {"type": "string", "examples": ["2024-09-25", "2024-09-25T18:00:00+08:00"]}
         super().__init__(read, form, optional=True, about=about)
 

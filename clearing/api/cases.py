@@ -10,8 +10,9 @@ from marshmallow import Schema, fields, validate
 from clearing.api.claims import reviewer
 from clearing.api.frame import Answer, in_transaction, needs, principal
 from clearing.api.noun import Noun, PageSchema, cursor_id, page
+from clearing.claims import suspicions
 from clearing.claims.deciding import OUTCOMES, Verdict, assign, hold_own_side
-from clearing.claims.suspicions import CaseRow, Wanted, case_json, find_case, list_cases
+from clearing.claims.suspicions import CaseRow, Wanted, case_json, find_case
 from clearing.likeness import holding
 from connectors.claim_schema import NAME_CHARACTERS, TITLE_CHARACTERS
 from connectors.leaf import TextField
@@ -58,14 +59,14 @@ class CaseHoldSchema(Schema):
 @blueprint.get("")
 @needs(*READERS)
 @blueprint.arguments(CaseQuerySchema, location="query")
-def list_the_cases(query: dict[str, Any]) -> Response:
+def list_cases(query: dict[str, Any]) -> Response:
     """List cases, the oldest first."""
     limit, after = query["limit"], cursor_id(query["cursor"])
 
     def use_case(work: Work) -> Answer:
         today = shanghai_day(work.at)
         wanted = wanted_cases(query, today)
-        rows = list_cases(work.connection, wanted, after, limit + 1)
+        rows = suspicions.list_cases(work.connection, wanted, after, limit + 1)
         return Answer(page(rows, limit, lambda row: case_json(row, wanted.tenants, today), lambda row: str(row.id)))
 
     return in_transaction(use_case)
@@ -111,7 +112,7 @@ def assign_case(body: dict[str, Any], case_id: UUID) -> Response:
 @blueprint.post("/<uuid:case_id>/hold")
 @needs("reviews:write")
 @blueprint.arguments(CaseHoldSchema)
-def hold_the_own_side(body: dict[str, Any], case_id: UUID) -> Response:
+def freeze_own_side(body: dict[str, Any], case_id: UUID) -> Response:
     """Freeze the own unpaid claim until the case is decided."""
     caller = principal()
 

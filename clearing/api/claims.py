@@ -1,19 +1,21 @@
 """``/v1/claims``: submit, read, list, and what people decide about a claim."""
 
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from flask import Response, request
 from marshmallow import Schema, fields, validate
 from sqlalchemy.exc import IntegrityError
 
+from clearing.api.claim_form import ClaimAnswerSchema, ClaimPageSchema
 from clearing.api.frame import Answer, current, in_transaction, needs, principal, respond, shared_intake
-from clearing.api.noun import Noun, PageSchema, WholeNumber, cursor_id, json_body, load, page
+from clearing.api.noun import JSON_TYPE, Noun, PageSchema, WholeNumber, cursor_id, json_body, load, page
 from clearing.api.problems import wants_english
 from clearing.api.taking import desk_of, other_tenants_id
+from clearing.claims import listing
 from clearing.claims.case import Desk, Outcome
 from clearing.claims.intake import RACED, submit
-from clearing.claims.listing import Filter, claim_history, list_claims, traces_of
+from clearing.claims.listing import Filter, claim_history, traces_of
 from clearing.claims.records import ClaimView, claim_json, etag_of, view_claim
 from clearing.claims.review import OUTCOMES, RESOLUTIONS, Decision, Reviewer, resolve_hold, review, withdraw
 from clearing.claims.review_chain import PROVIDER
@@ -78,11 +80,17 @@ class WithdrawalSchema(Schema):
     reason = fields.String(load_default=None, allow_none=True, validate=validate.Length(max=2000))
 
 
+STORED: Final[dict[str, Any]] = {"content": {JSON_TYPE: {"schema": ClaimAnswerSchema}}}
+
+
 @blueprint.post("")
 @needs("claims:write")
 @blueprint.doc(
     requestBody={"required": True, "content": {"application/json": {"schema": ClaimSchema}}},
-    responses={"201": {"description": "stored"}, "200": {"description": "stored before with the same content"}},
+    responses={
+        "201": {"description": "stored", **STORED},
+        "200": {"description": "stored before with the same content", **STORED},
+    },
 )
 def submit_claim() -> Response:
     """Submit one claim, or a new revision of one that needs correction."""
@@ -110,14 +118,15 @@ def take_claim(claim: Submission) -> Response:
 @blueprint.get("")
 @needs(*READERS)
 @blueprint.arguments(ClaimQuerySchema, location="query")
-def list_all(query: dict[str, Any]) -> Response:
+@blueprint.response(200, ClaimPageSchema)
+def list_claims(query: dict[str, Any]) -> Response:
     """List claims, the oldest first, filtered by named parameters."""
     limit, after = query.pop("limit"), cursor_id(query.pop("cursor"))
     wanted = Filter.from_query(query)
     english = wants_english()
 
     def use_case(work: Work) -> Answer:
-        views = list_claims(work.connection, wanted, after, limit + 1)
+        views = listing.list_claims(work.connection, wanted, after, limit + 1)
         return Answer(page(views, limit, lambda view: claim_json(view, english=english), lambda view: str(view.row.id)))
 
     return in_transaction(use_case)
@@ -125,6 +134,7 @@ def list_all(query: dict[str, Any]) -> Response:
 
 @blueprint.get("/<uuid:claim_id>")
 @needs(*READERS)
+@blueprint.response(200, ClaimAnswerSchema)
 def get_claim(claim_id: UUID) -> Response:
     """One claim."""
     response = in_transaction(lambda work: shown(view_claim(work.connection, claim_id)))
@@ -160,6 +170,7 @@ def get_history(claim_id: UUID) -> Response:
 
 @blueprint.post("/<uuid:claim_id>/withdraw")
 @needs("claims:write")
+@blueprint.response(200, ClaimAnswerSchema)
 def withdraw_claim(claim_id: UUID) -> Response:
     """Withdraw the claim, any time before it is in a batch."""
     body = load(WithdrawalSchema(), json_body(MAX_CLAIM_BYTES)) if request.get_data() else {"reason": None}
@@ -175,6 +186,7 @@ def withdraw_claim(claim_id: UUID) -> Response:
 @blueprint.post("/<uuid:claim_id>/reviews")
 @needs("reviews:write")
 @blueprint.arguments(ReviewSchema)
+@blueprint.response(200, ClaimAnswerSchema)
 def review_claim(body: dict[str, Any], claim_id: UUID) -> Response:
     """Decide the claim's next stage of review."""
     if body["stage"] == PROVIDER:
@@ -195,6 +207,7 @@ def review_claim(body: dict[str, Any], claim_id: UUID) -> Response:
 @blueprint.post("/<uuid:claim_id>/provider-confirmation")
 @needs("claims:write")
 @blueprint.arguments(ProviderConfirmationSchema)
+@blueprint.response(200, ClaimAnswerSchema)
 def confirm_by_provider(body: dict[str, Any], claim_id: UUID) -> Response:
     """The provider's word through the platform: it confirms the claim's papers, or sends them back with a reason."""
     decision = Decision(PROVIDER, "approve" if body["confirmed"] else "correct", None, body["reason"])
@@ -212,6 +225,7 @@ def confirm_by_provider(body: dict[str, Any], claim_id: UUID) -> Response:
 @blueprint.post("/<uuid:claim_id>/holds/<uuid:hold_id>/resolution")
 @needs("reviews:write")
 @blueprint.arguments(ResolutionSchema)
+@blueprint.response(200, ClaimAnswerSchema)
 def resolve_claim_hold(body: dict[str, Any], claim_id: UUID, hold_id: UUID) -> Response:
     """Clear a hold, or reject the claim for it."""
 

@@ -15,7 +15,7 @@ from clearing.api.frame import Answer, current, in_transaction, needs, principal
 from clearing.api.noun import Noun
 from clearing.api.reissues import DecisionSchema
 from clearing.api.sending import SubmissionSchema
-from clearing.api.statements import StatementReportSchema, received, report_of
+from clearing.api.statements import BANK_FILE, StatementReportSchema, received, report_of
 from connectors.leaf import TextField
 from settlement.bank.order_sending import find_order_submission, send_order
 from settlement.bank.sending import Submission, calls_of, submission_json
@@ -115,13 +115,7 @@ def send_clearing_order(tenant: str, order_id: UUID) -> Response:
 
 @blueprint.post("/<uuid:order_id>/statements")
 @needs("batches:write")
-@blueprint.doc(
-    requestBody={
-        "required": True,
-        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
-    },
-    responses={"201": {"description": "imported"}, "200": {"description": "the same file was imported before"}},
-)
+@blueprint.doc(**BANK_FILE)
 @blueprint.response(201, StatementReportSchema)
 def post_order_statement(tenant: str, order_id: UUID) -> Response:
     """Import the bank's answer about the account that the order is paid from; the cycle's last word settles it."""

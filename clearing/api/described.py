@@ -3,9 +3,9 @@
 from marshmallow import fields
 
 
-def text(about: str, **more: object) -> fields.String:
-    """A text of an answer."""
-    return fields.String(metadata={"description": about, **more})
+def text(about: str, *, nullable: bool = False, **more: object) -> fields.String:
+    """A text of an answer; ``nullable``: or null."""
+    return fields.String(allow_none=nullable, metadata={"description": about, **more})
 
 
 def instant(about: str) -> fields.String:

@@ -126,7 +126,7 @@ def open_notices(query: dict[str, Any]) -> Response:
 @blueprint.get("/style.css")
 @blueprint.doc(responses={"200": {"description": "style", "content": {"text/css": {"schema": {"type": "string"}}}}})
 @blueprint.doc(**EVERYBODY)
-def style() -> Response:
+def get_notice_style() -> Response:
     """The style sheet of the pages."""
     sheet = (Path(__file__).parent / "templates" / "notices.css").read_bytes()
     headers = {"Cache-Control": f"public, max-age={STYLE_LIFE_SECONDS}"}

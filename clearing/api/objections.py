@@ -28,7 +28,7 @@ class ReviewersObjectionSchema(Schema):
 @blueprint.post("/<uuid:claim_id>/objections")
 @needs("reviews:write")
 @blueprint.arguments(ReviewersObjectionSchema)
-def object_to(body: dict[str, Any], claim_id: UUID) -> Response:
+def make_objection(body: dict[str, Any], claim_id: UUID) -> Response:
     """Take the claim out of its batch in publicity and hold it; the other claims of the batch go on."""
     complaint = Complaint(body["reason"], body["contact"])
 

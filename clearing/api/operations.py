@@ -229,7 +229,7 @@ def get_messages(query: dict[str, Any], endpoint_id: UUID) -> Response:
 @blueprint.post("/webhooks/<uuid:endpoint_id>/resend")
 @needs(OPERATOR)
 @blueprint.arguments(ResendSchema)
-def resend(body: dict[str, Any], endpoint_id: UUID) -> Response:
+def resend_events(body: dict[str, Any], endpoint_id: UUID) -> Response:
     """Tell everything behind an event again, with the ids that it had."""
     return in_transaction(lambda work: Answer({"messages": resend_as_caller(work, endpoint_id, body["after"])}))
 

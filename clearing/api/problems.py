@@ -99,9 +99,10 @@ def _code(status: int) -> str:
     return "not_found" if status == HTTPStatus.NOT_FOUND else HTTPStatus(status).phrase.lower().replace(" ", "_")
 
 
-def _unexpected(error: Exception) -> Response:
+def unexpected_problem(error: Exception) -> Problem:
+    """What is said of a fault that nobody foresaw, which is logged; a database that is away is said to be."""
     if is_away(error):
-        return problem_response(database_away())
+        return database_away()
     _log.error("unexpected", request_id=g.get("request_id"), path=request.path, exc_info=error)
     problem = Problem(
         "internal",
@@ -109,7 +110,11 @@ def _unexpected(error: Exception) -> Response:
         f"Internal error; please give the operator the number {g.get('request_id')}.",
     )
     problem.status = HTTPStatus.INTERNAL_SERVER_ERROR
-    return problem_response(problem)
+    return problem
+
+
+def _unexpected(error: Exception) -> Response:
+    return problem_response(unexpected_problem(error))
 
 
 def _field(error: FieldError, *, english: bool) -> dict[str, str]:

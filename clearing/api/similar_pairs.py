@@ -60,7 +60,7 @@ def get_pair(pair_id: UUID) -> Response:
 @blueprint.post("/<uuid:pair_id>/resolution")
 @needs("reviews:write")
 @blueprint.arguments(PairDecisionSchema)
-def decide(body: dict[str, Any], pair_id: UUID) -> Response:
+def decide_similar_pair(body: dict[str, Any], pair_id: UUID) -> Response:
     """Dismiss the pair, which then never comes back, or confirm it, which refuses the claim that it holds."""
 
     def use_case(work: Work) -> Answer:

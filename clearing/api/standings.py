@@ -1,5 +1,7 @@
 """Enterprises' qualifications, providers' admissions and the trust list: entered by one person, decided by another."""
 
+from collections.abc import Callable
+from datetime import date
 from typing import Any, Final
 
 from flask import Response, request
@@ -20,10 +22,12 @@ from clearing.api.standing_form import (
     YearQuerySchema,
 )
 from clearing.tenancy import admissions, qualifications, trust_lists
-from clearing.tenancy.admissions import Decision, Entry
+from clearing.tenancy.admissions import ADMISSIONS, Decision, Entry
 from clearing.tenancy.governing import Year, governed_year, governing_policy
 from clearing.tenancy.imports import import_admissions, import_qualifications
 from clearing.tenancy.proofs import Application
+from clearing.tenancy.qualifications import QUALIFICATIONS
+from clearing.tenancy.standing_table import Row, StandingTable
 from connectors.faults import Fault, explain
 from connectors.fields import UsccField
 from tenants.kernel.canonical import Json
@@ -96,16 +100,7 @@ def decide_qualification(query: dict[str, Any], body: dict[str, Any], uscc: str,
 @blueprint.arguments(QualificationQuerySchema, location="query")
 def list_qualifications(query: dict[str, Any], tenant: str) -> Response:
     """List the tenant's qualifications, the oldest first."""
-    limit, after = query["limit"], cursor_id(query["cursor"])
-
-    def use_case(work: Work) -> Answer:
-        rows = qualifications.listed(work.connection, tenant, query, after, limit + 1)
-        today = shanghai_day(work.at)
-        return Answer(
-            page(rows, limit, lambda row: qualifications.qualification_json(row, today), lambda row: str(row.id))
-        )
-
-    return in_transaction(use_case, (tenant,))
+    return _listed(QUALIFICATIONS, qualifications.qualification_json, query, tenant)
 
 
 @blueprint.post("/tenants/<tenant>/qualifications/import")
@@ -173,14 +168,7 @@ def decide_admission(query: dict[str, Any], body: dict[str, Any], uscc: str, ten
 @blueprint.arguments(AdmissionQuerySchema, location="query")
 def list_admissions(query: dict[str, Any], tenant: str) -> Response:
     """List the directory, the oldest entry first."""
-    limit, after = query["limit"], cursor_id(query["cursor"])
-
-    def use_case(work: Work) -> Answer:
-        rows = admissions.listed(work.connection, tenant, query, after, limit + 1)
-        today = shanghai_day(work.at)
-        return Answer(page(rows, limit, lambda row: admissions.admission_json(row, today), lambda row: str(row.id)))
-
-    return in_transaction(use_case, (tenant,))
+    return _listed(ADMISSIONS, admissions.admission_json, query, tenant)
 
 
 @blueprint.post("/tenants/<tenant>/admissions/import")
@@ -246,17 +234,38 @@ def _policy(work: Work, tenant: str, scheme: str | None) -> Policy:
 
 
 def _of_enterprise(work: Work, year: Year, uscc: str) -> dict[str, Json]:
-    latest, *earlier = qualifications.of_enterprise(work.connection, year, uscc)
-    today = shanghai_day(work.at)
-    shown: list[Json] = [qualifications.qualification_json(row, today) for row in earlier]
-    return qualifications.qualification_json(latest, today) | {"earlier": shown}
+    return _latest(work, QUALIFICATIONS, qualifications.qualification_json, year.scope, uscc)
 
 
 def _of_provider(work: Work, policy: Policy, uscc: str) -> dict[str, Json]:
-    latest, *earlier = admissions.of_provider(work.connection, policy, uscc)
+    return _latest(work, ADMISSIONS, admissions.admission_json, (policy.tenant, policy.scheme), uscc)
+
+
+def _latest(
+    work: Work,
+    table: StandingTable[Row],
+    shown: Callable[[Row, date], dict[str, Json]],
+    scope: tuple[object, ...],
+    uscc: str,
+) -> dict[str, Json]:
+    """The party's latest row, with those before it."""
     today = shanghai_day(work.at)
-    shown: list[Json] = [admissions.admission_json(row, today) for row in earlier]
-    return admissions.admission_json(latest, today) | {"earlier": shown}
+    latest, *earlier = (shown(row, today) for row in table.of_party(work.connection, scope, uscc))
+    return latest | {"earlier": list[Json](earlier)}
+
+
+def _listed(
+    table: StandingTable[Row], shown: Callable[[Row, date], dict[str, Json]], query: dict[str, Any], tenant: str
+) -> Response:
+    """A page of the tenant's rows, each as on the day that it is read."""
+    limit, after = query["limit"], cursor_id(query["cursor"])
+
+    def use_case(work: Work) -> Answer:
+        rows = table.listed(work.connection, tenant, query, after, limit + 1)
+        today = shanghai_day(work.at)
+        return Answer(page(rows, limit, lambda row: shown(row, today), lambda row: str(row.id)))
+
+    return in_transaction(use_case, (tenant,))
 
 
 def _uscc(text: str) -> str:

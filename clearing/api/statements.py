@@ -113,15 +113,19 @@ class LineQuerySchema(PageSchema):
     class_ = fields.String(data_key="class", validate=validate.OneOf(CLASSES))
 
 
-@blueprint.post("/<uuid:batch_id>/statements")
-@needs("batches:write")
-@blueprint.doc(
-    requestBody={
+BANK_FILE: Final[dict[str, Any]] = {
+    "requestBody": {
         "required": True,
         "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
     },
-    responses={"201": {"description": "imported"}, "200": {"description": "the same file was imported before"}},
-)
+    "responses": {"201": {"description": "imported"}, "200": {"description": "the same file was imported before"}},
+}
+"""How a call that takes a bank's file in is described."""
+
+
+@blueprint.post("/<uuid:batch_id>/statements")
+@needs("batches:write")
+@blueprint.doc(**BANK_FILE)
 @blueprint.response(201, StatementReportSchema)
 def post_statement(tenant: str, batch_id: UUID) -> Response:
     """Import a bank's answer: pain.002, camt.053, camt.054, MT940, CSV or XLSX, told by the file's own beginning."""

@@ -26,7 +26,7 @@ def hand_over(connection: Connection, vault: Vault, tenant: str, claim_ids: Sequ
     """
     rows = connection.exec_driver_sql(
         "select c.id, c.claim_no, c.platform, c.scheme, c.mode, c.quota_year, c.enterprise_name, c.provider_name, "
-        "c.provider_uscc, c.award_fen, c.revision, r.submission::json -> 'payee' as payee, r.sealed, "
+        "c.provider_uscc, c.award_fen, c.revision, c.submitted_at, r.submission::json -> 'payee' as payee, r.sealed, "
         "r.submission::json -> 'provider' ->> 'division' as provider_division "
         "from claim c join claim_revision r "
         "on r.tenant = c.tenant and r.claim_id = c.id and r.revision = c.revision "
@@ -64,4 +64,5 @@ def _obligation(vault: Vault, tenant: str, row: Any) -> Obligation:  # noqa: ANN
         payee_digest=payee_digest(vault, payee),
         amount=Money(row.award_fen),
         provider_division=row.provider_division,
+        applied_at=row.submitted_at,
     )

@@ -182,7 +182,9 @@ def _show(summary: "Summary", source: "Source", target: Path, *, as_json: bool) 
         show_json(counts | more)
         return
     click.echo(f"读取 {summary.read}，新收 {summary.stored}，已收过 {summary.stored_before}，未接收 {summary.refused}")
-    click.echo(f"read, stored, stored before, refused; {dict(summary.states)}")
+    states = ", ".join(f"{state} {count}" for state, count in summary.states.items()) or "-"
+    counted = f"Read {summary.read}, stored {summary.stored}, stored before {summary.stored_before}"
+    click.echo(f"{counted}, refused {summary.refused}; by state: {states}")
     if summary.colliding:
         click.echo(f"与在办申请或已有记录冲突 {summary.colliding}。 Collide with claims or records that are here.")
     for note in source.notes:

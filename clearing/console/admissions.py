@@ -17,7 +17,7 @@ from clearing.console.registers import Register, Shown, columns_of, told
 from clearing.console.table_upload import Import
 from clearing.console.words import ADMISSION_STATES, word
 from clearing.tenancy import admissions
-from clearing.tenancy.admissions import GROUNDS, Decision
+from clearing.tenancy.admissions import ADMISSIONS, GROUNDS, Decision
 from clearing.tenancy.governing import governing_policy
 from clearing.tenancy.imports import ADMISSION_COLUMNS, import_admissions
 from tenants.kernel.clock import shanghai_day
@@ -27,7 +27,7 @@ from tenants.policy import Policy
 
 def _read(work: Work, tenant: str, query: Mapping[str, Any], after: UUID | None, limit: int) -> list[Shown]:
     today = shanghai_day(work.at)
-    rows = admissions.listed(work.connection, tenant, query, after, limit)
+    rows = ADMISSIONS.listed(work.connection, tenant, query, after, limit)
     return [dict(admissions.admission_json(row, today)) for row in rows]
 
 
@@ -73,7 +73,7 @@ REGISTER: Final = Register(
     import_operation="standings.post_admissions",
     schema=AdmissionQuerySchema,
     read=_read,
-    totals=lambda work, tenant, query, most: admissions.admission_totals(work.connection, tenant, query, most),
+    totals=lambda work, tenant, query, most: ADMISSIONS.total(work.connection, tenant, query, most),
     columns=_columns,
     decide=_decide,
     table=_table,

@@ -47,7 +47,7 @@ def take(case_id: UUID) -> AnyResponse:
 
 
 @blueprint.post("/hold")
-@as_api("cases.hold_the_own_side")
+@as_api("cases.freeze_own_side")
 def hold(case_id: UUID) -> AnyResponse:
     """Freeze the own unpaid claim until the case is decided."""
 

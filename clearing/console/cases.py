@@ -26,14 +26,14 @@ Shown = dict[str, Json]
 
 
 @blueprint.get("")
-@as_api("cases.list_the_cases")
+@as_api("cases.list_cases")
 def list_page() -> Response:
     """One page of the cases that the address asks for, each from the own side."""
     return shown("cases.html", _listing().page(), kinds=CASE_KINDS, tenants=principal().tenants, me=principal())
 
 
 @blueprint.get("/export.<any(csv,xlsx):form>")
-@as_api("cases.list_the_cases")
+@as_api("cases.list_cases")
 def export(form: str) -> Response:
     """The cases that the address asks for, all of them, as a file."""
     return _listing().export(form)

@@ -32,7 +32,7 @@ QUEUE: Final = "queue"
 COMPUTING: Final = frozenset({"award", "matching"})
 REVIEW: Final = "claims.review_claim"
 RESOLVE: Final = "claims.resolve_claim_hold"
-OBJECT: Final = "objections.object_to"
+OBJECT: Final = "objections.make_objection"
 
 
 @blueprint.get("")

@@ -23,14 +23,14 @@ blueprint = screen("claims", "/claims")
 
 
 @blueprint.get("")
-@as_api("claims.list_all")
+@as_api("claims.list_claims")
 def list_page() -> Response:
     """One page of the claims that the address asks for; an address that asks nonsense keeps what was typed."""
     return shown("claims.html", _listing().page(), **_choices())
 
 
 @blueprint.get("/export.<any(csv,xlsx):form>")
-@as_api("claims.list_all")
+@as_api("claims.list_claims")
 def export(form: str) -> Response:
     """The claims that the address asks for, all of them, as a file."""
     return _listing().export(form)

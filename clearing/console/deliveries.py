@@ -94,7 +94,7 @@ def export_messages(endpoint_id: UUID, form: str) -> Response:
 
 
 @blueprint.post("/<uuid:endpoint_id>/resend")
-@as_api("operations.resend")
+@as_api("operations.resend_events")
 def resend(endpoint_id: UUID) -> AnyResponse:
     """Tell everything from an event on again."""
     return act(

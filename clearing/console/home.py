@@ -58,7 +58,7 @@ class Tile:
 
 
 @blueprint.get("/")
-@as_api("claims.list_all")
+@as_api("claims.list_claims")
 def home() -> Response:
     """The home page of whoever is here."""
     me = principal()
@@ -112,7 +112,7 @@ def _tiles(work: Work, me: Principal, today: date) -> list[Tile]:
         proposals = waiting.account_proposals_waiting(work.connection, me.subject)
         place = f"/console/accounts/{me.tenants[0]}/proposals?state=proposed"
         tiles.append(Tile(proposals, _("份账号提议待您批准"), place))
-    if may("cases.list_the_cases"):
+    if may("cases.list_cases"):
         cases = waiting.open_cases(work.connection, today)
         tiles.append(Tile(cases.open - cases.overdue, _("件疑似重复待处理"), "/console/cases"))
         tiles.append(Tile(cases.overdue, _("件疑似重复已逾期"), "/console/cases?overdue=true", "late"))

@@ -35,14 +35,14 @@ def keys_page(tenant: str) -> Response:
 
 
 @blueprint.post("/<tenant>/rotate")
-@as_api("signing_keys.rotate")
+@as_api("signing_keys.rotate_key")
 def rotate(tenant: str) -> AnyResponse:
     """Make the next key, after proving once more who it is."""
     return _acted(tenant, lambda work: rotated_by_caller(work, tenant), "key-rotated")
 
 
 @blueprint.post("/<tenant>/<kid>/revoke")
-@as_api("signing_keys.revoke")
+@as_api("signing_keys.revoke_key")
 def revoke(tenant: str, kid: str) -> AnyResponse:
     """Refuse a key's signatures from now on, after proving once more who it is."""
 

@@ -69,7 +69,7 @@ def pair_page(pair_id: UUID) -> Response:
 
 
 @blueprint.post("/<uuid:pair_id>/resolution")
-@as_api("similar-pairs.decide")
+@as_api("similar-pairs.decide_similar_pair")
 def decide(pair_id: UUID) -> AnyResponse:
     """Dismiss the pair, or confirm it, which refuses the claim that it holds."""
 

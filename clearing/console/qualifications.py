@@ -20,13 +20,14 @@ from clearing.console.words import QUALIFICATION_STATES, word
 from clearing.tenancy import qualifications
 from clearing.tenancy.governing import Year, governed_year
 from clearing.tenancy.imports import QUALIFICATION_COLUMNS, import_qualifications
+from clearing.tenancy.qualifications import QUALIFICATIONS
 from tenants.kernel.clock import shanghai_day
 from tenants.kernel.database import Work
 
 
 def _read(work: Work, tenant: str, query: Mapping[str, Any], after: UUID | None, limit: int) -> list[Shown]:
     today = shanghai_day(work.at)
-    rows = qualifications.listed(work.connection, tenant, query, after, limit)
+    rows = QUALIFICATIONS.listed(work.connection, tenant, query, after, limit)
     return [dict(qualifications.qualification_json(row, today)) for row in rows]
 
 
@@ -73,7 +74,7 @@ REGISTER: Final = Register(
     import_operation="standings.post_qualifications",
     schema=QualificationQuerySchema,
     read=_read,
-    totals=lambda work, tenant, query, most: qualifications.qualification_totals(work.connection, tenant, query, most),
+    totals=lambda work, tenant, query, most: QUALIFICATIONS.total(work.connection, tenant, query, most),
     columns=_columns,
     decide=_decide,
     table=_table,

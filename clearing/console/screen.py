@@ -5,17 +5,16 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, Final, ParamSpec, TypeVar
 
-import structlog
 from flask import Blueprint, Response, current_app, g, redirect, render_template, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as AnyResponse
 
 from clearing.api.frame import current, principal
-from clearing.api.problems import problem_of
+from clearing.api.problems import problem_of, unexpected_problem
 from clearing.console import visit as visits
 from clearing.console.language import speaks_english
 from clearing.console.words import DONE
-from tenants.kernel.database import Scope, Work, database_away, is_away, run
+from tenants.kernel.database import Scope, Work, run
 from tenants.kernel.errors import Forbidden, Problem, not_found
 
 PAGE_POLICY: Final = (
@@ -28,7 +27,6 @@ CHART_POLICY: Final = PAGE_POLICY.replace("img-src 'self'", "img-src 'self' data
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
-_log = structlog.get_logger()
 
 
 def screen(name: str, path: str = "", *, signed_in: bool = True, max_form_bytes: int | None = None) -> Blueprint:
@@ -131,13 +129,4 @@ def _http_page(error: HTTPException) -> Response:
 
 
 def _unexpected(error: Exception) -> Response:
-    if is_away(error):
-        return problem_page(database_away())
-    _log.error("unexpected", request_id=g.get("request_id"), path=request.path, exc_info=error)
-    problem = Problem(
-        "internal",
-        f"服务内部错误，请将编号 {g.get('request_id')} 告知运维人员。",
-        f"Internal error; please give the operator the number {g.get('request_id')}.",
-    )
-    problem.status = HTTPStatus.INTERNAL_SERVER_ERROR
-    return problem_page(problem)
+    return problem_page(unexpected_problem(error))

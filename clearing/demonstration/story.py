@@ -25,6 +25,8 @@ GENERATED: Final = 300
 CROSS_REDEMPTIONS: Final = 4
 FROM_THE_FUTURE: Final = "2024-10-01"
 """A worked case submitted after this day waits until the clock has passed the publicity."""
+CUT_ON: Final = "2024-09-27"
+"""Named, since Shanxi's second cut-off for applications lies ahead."""
 AFTER_PUBLICITY: Final = "2024-10-11T09:00:00+08:00"
 BUDGETS: Final = {
     ("jiangsu", "provincial"): "6000000.00",
@@ -181,7 +183,8 @@ def _resolve(people: People, claim: Body, hold: Body, outcome: str, reason: str)
 def publish_batches(people: People, told: Told) -> None:
     """Finance cuts and publishes; somebody objects to one claim, which leaves its batch."""
     for tenant, scheme, mode in BATCHES:
-        batch = people.maker.post(f"/v1/tenants/{tenant}/batches", {"scheme": scheme, "mode": mode})
+        order = {"scheme": scheme, "mode": mode, "cut_off": CUT_ON}
+        batch = people.maker.post(f"/v1/tenants/{tenant}/batches", order)
         people.maker.post(f"/v1/tenants/{tenant}/batches/{batch['id']}/publish")
         told.batches.append(batch)
     first = told.batches[0]

@@ -6,24 +6,21 @@ from the day after a public notice of the policy's working days; so does everybo
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
-
-from sqlalchemy import Connection
 
 from clearing.claims.interests import refuse_interested
 from clearing.claims.rules.parties import years_later
+from clearing.tenancy.standing_table import StandingTable
 from clearing.tenancy.two_people import require_another
 from settlement.batches.publicity import calendar_of
-from tenants.kernel.canonical import Json, canonical_bytes, plain
-from tenants.kernel.change import Change, record
+from tenants.kernel.canonical import Json, canonical_bytes
 from tenants.kernel.clock import shanghai_day
 from tenants.kernel.database import Work
 from tenants.kernel.errors import Conflict, FieldError, Invalid, Text, not_found
 from tenants.kernel.ids import new_id
-from tenants.kernel.statements import insert_rows
 from tenants.kernel.workdays import publicity_through
 from tenants.policy import ANYWHERE, Policy, lies_in
 
@@ -93,13 +90,10 @@ class AdmissionRow:
     reason: str | None
 
 
-COLUMNS: Final = tuple(field.name for field in fields(AdmissionRow))
-_LIST: Final = ", ".join(COLUMNS)
-_STATED: Final = ("name", "division", "kind", "established_on", "on_platform", "platform_number", "proofs")
-_KEY: Final = frozenset({"tenant", "id", "scheme", "uscc"})
-_REPLACE: Final = "on conflict (tenant, id) do update set " + ", ".join(
-    f"{name} = excluded.{name}" for name in COLUMNS if name not in _KEY
+ADMISSIONS: Final = StandingTable(
+    "admission", "入库记录", AdmissionRow, scope=("tenant", "scheme"), filters={"scheme": "text", "state": "text"}
 )
+_STATED: Final = ("name", "division", "kind", "established_on", "on_platform", "platform_number", "proofs")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +113,7 @@ def enter_all(
     Nothing is stored unless all are right. The same entry again changes nothing; one that says something new of an
     admitted provider (a renewed certificate) is a row of its own, and the old one stands until it ends.
     """
-    known = _locked(work.connection, policy.tenant, policy.scheme, [one.uscc for one in entries])
+    known = ADMISSIONS.locked(work.connection, (policy.tenant, policy.scheme), [one.uscc for one in entries])
     outcomes: list[AdmissionRow | tuple[FieldError, ...]] = []
     new: list[tuple[AdmissionRow | None, AdmissionRow]] = []
     for one in entries:
@@ -138,8 +132,7 @@ def enter_all(
             new.append((waiting, made))
             outcomes.append(made)
     if all(isinstance(outcome, AdmissionRow) for outcome in outcomes):
-        _store(work.connection, [row for _, row in new])
-        record(work.connection, [_change(actor, "entered", before, row) for before, row in new], work.at)
+        ADMISSIONS.store(work, actor, [("entered", before, row) for before, row in new])
     return outcomes
 
 
@@ -164,9 +157,9 @@ def decide(work: Work, actor: str, policy: Policy, uscc: str, decision: Decision
         Invalid: a reason or ground is missing.
         Forbidden: the same person entered it, or has an interest in the party.
     """
-    rows = _locked(work.connection, policy.tenant, policy.scheme, [uscc]).get(uscc, [])
+    rows = ADMISSIONS.locked(work.connection, (policy.tenant, policy.scheme), [uscc]).get(uscc, [])
     if not rows:
-        raise not_found("入库记录", "admission")
+        raise not_found(ADMISSIONS.zh, ADMISSIONS.name)
     wanted, becomes = DECISIONS[decision.outcome]
     concerned = [each for each in rows if each.state == wanted]
     if not concerned:
@@ -187,9 +180,7 @@ def decide(work: Work, actor: str, policy: Policy, uscc: str, decision: Decision
         elif decision.outcome == "exit":
             after = _left(work, after, decision)
         decided.append(after)
-    _store(work.connection, decided)
-    changes = [_change(actor, becomes, row, after) for row, after in zip(concerned, decided, strict=True)]
-    record(work.connection, changes, work.at)
+    ADMISSIONS.store(work, actor, [(becomes, row, after) for row, after in zip(concerned, decided, strict=True)])
     return decided[-1]
 
 
@@ -199,47 +190,6 @@ def _left(work: Work, row: AdmissionRow, decision: Decision) -> AdmissionRow:
     return replace(row, through_on=last_on, exit_ground=decision.ground)
 
 
-def of_provider(connection: Connection, policy: Policy, uscc: str) -> list[AdmissionRow]:
-    """The provider's admissions to the scheme, the latest first.
-
-    Raises:
-        NotFound: there is none.
-    """
-    rows = connection.exec_driver_sql(
-        f"select {_LIST} from admission where tenant = %s and scheme = %s and uscc = %s "  # noqa: S608 - our columns
-        "order by id desc",
-        (policy.tenant, policy.scheme, uscc),
-    ).all()
-    if not rows:
-        raise not_found("入库记录", "admission")
-    return [AdmissionRow(*row) for row in rows]
-
-
-def listed(
-    connection: Connection, tenant: str, wanted: Mapping[str, Any], after: UUID | None, limit: int
-) -> list[AdmissionRow]:
-    """At most ``limit`` admissions of the tenant behind the id, filtered by ``scheme`` and ``state``."""
-    given = tuple(wanted.get(name) for name in ("scheme", "state"))
-    rows = connection.exec_driver_sql(
-        f"select {_LIST} from admission where tenant = %s "  # noqa: S608 - our own columns
-        "and (%s::text is null or scheme = %s) and (%s::text is null or state = %s) "
-        "and (%s::uuid is null or id > %s) order by id limit %s",
-        (tenant, *(value for value in given for _ in range(2)), after, after, limit),
-    )
-    return [AdmissionRow(*row) for row in rows]
-
-
-def admission_totals(connection: Connection, tenant: str, wanted: Mapping[str, Any], most: int | None) -> tuple[int]:
-    """How many admissions :func:`listed` lists, counted up to ``most``."""
-    given = tuple(wanted.get(name) for name in ("scheme", "state"))
-    count: int = connection.exec_driver_sql(
-        "select count(*) from (select 1 from admission where tenant = %s and (%s::text is null or scheme = %s)"
-        " and (%s::text is null or state = %s) limit %s) found",
-        (tenant, *(value for value in given for _ in range(2)), most),
-    ).scalar_one()
-    return (count,)
-
-
 def admission_json(row: AdmissionRow, today: date) -> dict[str, Json]:
     """The admission as it is answered: ``announced`` while its notice runs, ``expired`` after its last day."""
     state = row.state
@@ -247,8 +197,7 @@ def admission_json(row: AdmissionRow, today: date) -> dict[str, Json]:
         state = "announced"
     elif state == "admitted" and row.through_on is not None and row.through_on < today:
         state = "expired"
-    data = {name: plain(getattr(row, name)) for name in COLUMNS}
-    return data | {"proofs": json.loads(row.proofs), "state": state}
+    return ADMISSIONS.data(row) | {"proofs": json.loads(row.proofs), "state": state}
 
 
 def _entered(
@@ -366,34 +315,3 @@ def _refuse_bare(decision: Decision) -> None:
 
 def _same(known: AdmissionRow, row: AdmissionRow) -> bool:
     return known.state in {"applied", "admitted"} and all(getattr(known, n) == getattr(row, n) for n in _STATED)
-
-
-def _locked(connection: Connection, tenant: str, scheme: str, usccs: Sequence[str]) -> dict[str, list[AdmissionRow]]:
-    """What the providers have in the scheme, locked, the oldest first."""
-    rows = connection.exec_driver_sql(
-        f"select {_LIST} from admission where tenant = %s and scheme = %s and uscc = any(%s) "  # noqa: S608 - ours
-        "order by id for no key update",
-        (tenant, scheme, list(usccs)),
-    )
-    found: dict[str, list[AdmissionRow]] = {}
-    for row in rows:
-        found.setdefault(row.uscc, []).append(AdmissionRow(*row))
-    return found
-
-
-def _store(connection: Connection, rows: Sequence[AdmissionRow]) -> None:
-    values = [tuple(getattr(row, name) for name in COLUMNS) for row in rows]
-    insert_rows(connection, "admission", COLUMNS, values, _REPLACE)
-
-
-def _change(actor: str, act: str, before: AdmissionRow | None, after: AdmissionRow) -> Change:
-    return Change(
-        after.tenant,
-        actor,
-        f"admission.{act}",
-        after.id,
-        None if before is None else before.state,
-        after.state,
-        after.reason,
-        {"after": {name: plain(getattr(after, name)) for name in COLUMNS}},
-    )

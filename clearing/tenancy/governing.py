@@ -20,6 +20,11 @@ class Year:
     first_on: date
     last_on: date
 
+    @property
+    def scope(self) -> tuple[str, str, int]:
+        """Tenant, scheme and number."""
+        return self.policy.tenant, self.policy.scheme, self.number
+
 
 def governing_policy(work: Work, tenant: str, scheme: str | None, on: date, *, demonstration: bool) -> Policy:
     """The version in force on the day; of the scheme named or, where the tenant has only one, of that one.

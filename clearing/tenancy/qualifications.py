@@ -6,25 +6,22 @@ was refused or withdrawn may be applied for again, in a row of its own; after a 
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
-
-from sqlalchemy import Connection
 
 from clearing.claims.districts import refuse_outside
 from clearing.claims.interests import refuse_interested
 from clearing.tenancy.governing import Year
 from clearing.tenancy.proofs import Application, last_day, proof_faults
+from clearing.tenancy.standing_table import StandingTable
 from clearing.tenancy.two_people import require_another, require_reason
-from tenants.kernel.canonical import Json, plain
-from tenants.kernel.change import Change, record
+from tenants.kernel.canonical import Json
 from tenants.kernel.clock import shanghai_day
 from tenants.kernel.database import Work
 from tenants.kernel.errors import Conflict, FieldError, Invalid, Text, not_found
 from tenants.kernel.ids import new_id
-from tenants.kernel.statements import insert_rows
 from tenants.policy import lies_in
 
 DECISIONS: Final[Mapping[str, tuple[str, str]]] = {
@@ -61,11 +58,12 @@ class QualificationRow:
     reason: str | None = None
 
 
-COLUMNS: Final = tuple(field.name for field in fields(QualificationRow))
-_LIST: Final = ", ".join(COLUMNS)
-_KEY: Final = frozenset({"tenant", "id", "scheme", "year", "uscc"})
-_REPLACE: Final = "on conflict (tenant, id) do update set " + ", ".join(
-    f"{name} = excluded.{name}" for name in COLUMNS if name not in _KEY
+QUALIFICATIONS: Final = StandingTable(
+    "qualification",
+    "申领资格",
+    QualificationRow,
+    scope=("tenant", "scheme", "year"),
+    filters={"scheme": "text", "year": "int", "state": "text"},
 )
 
 
@@ -82,7 +80,7 @@ def apply_for_all(
     """
     for division in {one.registered_in for one in applications}:
         refuse_outside(work, year.policy.tenant, actor, division)
-    known = _locked(work.connection, year, [one.uscc for one in applications])
+    known = QUALIFICATIONS.locked(work.connection, year.scope, [one.uscc for one in applications])
     outcomes: list[QualificationRow | tuple[FieldError, ...]] = []
     new: list[tuple[QualificationRow | None, QualificationRow]] = []
     for one in applications:
@@ -104,8 +102,7 @@ def apply_for_all(
             new.append((waiting, made))
             outcomes.append(made)
     if all(isinstance(outcome, QualificationRow) for outcome in outcomes):
-        _store(work.connection, [row for _, row in new])
-        record(work.connection, [_change(actor, "applied", before, row) for before, row in new], work.at)
+        QUALIFICATIONS.store(work, actor, [("applied", before, row) for before, row in new])
     return outcomes
 
 
@@ -133,9 +130,9 @@ def decide(work: Work, actor: str, year: Year, uscc: str, outcome: str, reason: 
         Invalid: a refusal or withdrawal without a reason.
         Forbidden: the same person entered it, has an interest in the party, or answers for other divisions.
     """
-    rows = _locked(work.connection, year, [uscc]).get(uscc, [])
+    rows = QUALIFICATIONS.locked(work.connection, year.scope, [uscc]).get(uscc, [])
     if not rows:
-        raise not_found("申领资格", "qualification")
+        raise not_found(QUALIFICATIONS.zh, QUALIFICATIONS.name)
     wanted, becomes = DECISIONS[outcome]
     row = next((each for each in rows if each.state == wanted), None)
     if row is None:
@@ -155,59 +152,15 @@ def decide(work: Work, actor: str, year: Year, uscc: str, outcome: str, reason: 
     decided = replace(
         row, state=becomes, through_on=through_on, decided_by=actor, decided_at=work.at, reason=reason or row.reason
     )
-    _store(work.connection, [decided])
-    record(work.connection, [_change(actor, becomes, row, decided)], work.at)
+    QUALIFICATIONS.store(work, actor, [(becomes, row, decided)])
     return decided
-
-
-def of_enterprise(connection: Connection, year: Year, uscc: str) -> list[QualificationRow]:
-    """The enterprise's qualifications of the year, the latest first.
-
-    Raises:
-        NotFound: there is none.
-    """
-    rows = connection.exec_driver_sql(
-        f"select {_LIST} from qualification "  # noqa: S608 - our own columns
-        "where tenant = %s and scheme = %s and year = %s and uscc = %s order by id desc",
-        (year.policy.tenant, year.policy.scheme, year.number, uscc),
-    ).all()
-    if not rows:
-        raise not_found("申领资格", "qualification")
-    return [QualificationRow(*row) for row in rows]
-
-
-def listed(
-    connection: Connection, tenant: str, wanted: Mapping[str, Any], after: UUID | None, limit: int
-) -> list[QualificationRow]:
-    """At most ``limit`` qualifications of the tenant behind the id, filtered by ``scheme``, ``year`` and ``state``."""
-    given = tuple(wanted.get(name) for name in ("scheme", "year", "state"))
-    rows = connection.exec_driver_sql(
-        f"select {_LIST} from qualification where tenant = %s "  # noqa: S608 - our own columns
-        "and (%s::text is null or scheme = %s) and (%s::int is null or year = %s) "
-        "and (%s::text is null or state = %s) and (%s::uuid is null or id > %s) order by id limit %s",
-        (tenant, *(value for value in given for _ in range(2)), after, after, limit),
-    )
-    return [QualificationRow(*row) for row in rows]
-
-
-def qualification_totals(
-    connection: Connection, tenant: str, wanted: Mapping[str, Any], most: int | None
-) -> tuple[int]:
-    """How many qualifications :func:`listed` lists, counted up to ``most``."""
-    given = tuple(wanted.get(name) for name in ("scheme", "year", "state"))
-    count: int = connection.exec_driver_sql(
-        "select count(*) from (select 1 from qualification where tenant = %s and (%s::text is null or scheme = %s)"
-        " and (%s::int is null or year = %s) and (%s::text is null or state = %s) limit %s) found",
-        (tenant, *(value for value in given for _ in range(2)), most),
-    ).scalar_one()
-    return (count,)
 
 
 def qualification_json(row: QualificationRow, today: date) -> dict[str, Json]:
     """The qualification as it is answered; one whose last day has passed is ``expired``."""
-    data = {name: plain(getattr(row, name)) for name in COLUMNS}
     expired = row.state == "admitted" and row.through_on < today
-    return data | {"proof": _proof(row), "state": "expired" if expired else row.state}
+    proof: Json = json.loads(row.proof)
+    return QUALIFICATIONS.data(row) | {"proof": proof, "state": "expired" if expired else row.state}
 
 
 _STANDS: Final = FieldError(
@@ -269,39 +222,3 @@ def _same(known: QualificationRow, row: QualificationRow) -> bool:
     """Whether the application says what stands there already, and was not refused or withdrawn."""
     stated = ("name", "division", "enterprise_type", "proof")
     return known.state in {"applied", "admitted"} and all(getattr(known, n) == getattr(row, n) for n in stated)
-
-
-def _locked(connection: Connection, year: Year, usccs: Sequence[str]) -> dict[str, list[QualificationRow]]:
-    """What the enterprises have of the year, locked, the oldest first."""
-    rows = connection.exec_driver_sql(
-        f"select {_LIST} from qualification where tenant = %s and scheme = %s and year = %s "  # noqa: S608 - ours
-        "and uscc = any(%s) order by id for no key update",
-        (year.policy.tenant, year.policy.scheme, year.number, list(usccs)),
-    )
-    found: dict[str, list[QualificationRow]] = {}
-    for row in rows:
-        found.setdefault(row.uscc, []).append(QualificationRow(*row))
-    return found
-
-
-def _store(connection: Connection, rows: Sequence[QualificationRow]) -> None:
-    values = [tuple(getattr(row, name) for name in COLUMNS) for row in rows]
-    insert_rows(connection, "qualification", COLUMNS, values, _REPLACE)
-
-
-def _change(actor: str, act: str, before: QualificationRow | None, after: QualificationRow) -> Change:
-    return Change(
-        after.tenant,
-        actor,
-        f"qualification.{act}",
-        after.id,
-        None if before is None else before.state,
-        after.state,
-        after.reason,
-        {"after": {name: plain(getattr(after, name)) for name in COLUMNS}},
-    )
-
-
-def _proof(row: QualificationRow) -> Json:
-    proof: Json = json.loads(row.proof)
-    return proof

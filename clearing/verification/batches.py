@@ -13,7 +13,7 @@ from clearing.verification.dossiers import Dossier
 from clearing.verification.entries import SHANGHAI, Entry, witness
 from clearing.verification.notices import Notice, notice_differences
 from clearing.verification.snapshot import Row, Snapshot
-from clearing.verification.terms import in_force
+from clearing.verification.terms import goes_by_cut_offs, in_force
 from tenants.kernel.canonical import canonical_bytes
 from tenants.kernel.money import Money
 
@@ -58,6 +58,7 @@ _ITEMS: Final = """
 select b.tenant, b.id, b.state, b.item_count, b.total_fen, b.cut_off_at, coalesce(i.items, 0) as items,
        coalesce(i.misplaced, 0) as misplaced, coalesce(i.live, 0) as live, coalesce(i.live_fen, 0)::bigint as live_fen,
        coalesce(i.cancelled, 0) as cancelled, coalesce(i.cancelled_fen, 0)::bigint as cancelled_fen, i.latest_live,
+       i.latest_applied,
        (select array_agg(p order by p) from unnest(i.platforms) p) as platforms
   from batch b left join (
        select i.tenant, i.batch_id, count(*) as items, count(*) filter (where i.line <> i.place) as misplaced,
@@ -66,6 +67,7 @@ select b.tenant, b.id, b.state, b.item_count, b.total_fen, b.cut_off_at, coalesc
               count(*) filter (where i.removed_reason = 'cancelled') as cancelled,
               sum(i.amount_fen) filter (where i.removed_reason = 'cancelled') as cancelled_fen,
               max(o.approved_at) filter (where i.removed_at is null) as latest_live,
+              max(coalesce(o.applied_at, o.approved_at)) filter (where i.removed_at is null) as latest_applied,
               array_agg(distinct o.platform) as platforms
          from (select *, row_number() over (partition by tenant, batch_id order by claim_id) as place from batch_item) i
          left join obligation o on o.tenant = i.tenant and o.id = i.claim_id
@@ -111,7 +113,7 @@ class BatchCheck:
         yield from self._releasers(batch, entries)
         yield from self._agreement(place, batch, entries[0])
         yield from self._notice(place, batch, entries)
-        yield from _items(place, batch, sums)
+        yield from self._items(place, batch, sums)
         yield from notice_differences(dossier, _notices(batch, sums.platforms or [], entries))
 
     def _releasers(self, batch: Row, entries: list[Entry]) -> Iterator[Difference]:
@@ -126,6 +128,25 @@ class BatchCheck:
                 yield differs("batch.releasers", place, expected, found)
             if row.released_by in {batch.cut_by, batch.published_by, batch.sealed_by, batch.released_by}:
                 yield differs("batch.releasers", f"{place}/released_by", "a person of its own", row.released_by)
+
+    def _items(self, place: str, batch: Row, sums: Row) -> Iterator[Difference]:
+        taken_out = batch.state == "cancelled"
+        count, fen = (sums.cancelled, sums.cancelled_fen) if taken_out else (sums.live, sums.live_fen)
+        if (batch.item_count, batch.total_fen) != (count, fen):
+            expected, found = (count, str(Money(fen))), (batch.item_count, str(Money(batch.total_fen)))
+            yield differs("batch.totals", f"batch_item/{batch.tenant}/{batch.batch_no}", expected, found)
+        if sums.misplaced:
+            where = f"batch_item/{batch.tenant}/{batch.id}/line"
+            yield differs("batch.lines", where, f"lines 1 to {sums.items} by claim", f"{sums.misplaced} misplaced")
+        if batch.cut_off_at > batch.cut_at:
+            yield differs("batch.cut_off", f"{place}/cut_off_at", f"not after {batch.cut_at}", batch.cut_off_at)
+        policies, own = self._context.policies, batch.kind == batch.mode
+        applied = own and goes_by_cut_offs(policies, batch.tenant, batch.scheme, batch.cut_at)
+        latest = sums.latest_applied if applied else sums.latest_live
+        if latest is not None and latest > batch.cut_off_at:
+            yield differs("batch.cut_off", f"{place}/cut_off_at", f"not before {latest}", batch.cut_off_at)
+        if applied and sums.latest_live is not None and sums.latest_live > batch.cut_at:
+            yield differs("batch.cut_off", f"{place}/cut_at", f"not before {sums.latest_live}", batch.cut_at)
 
     def _agreement(self, place: str, batch: Row, cut: Entry) -> Iterator[Difference]:
         """The batch goes by an agreement of its tenant's with the other side that was in force at the cut."""
@@ -264,21 +285,6 @@ def _people(place: str, batch: Row, cut: Entry) -> Iterator[Difference]:
     kind = cut.details.get("kind", batch.mode)
     if batch.kind != kind:
         yield differs("batch.kind", f"{place}/kind", kind, batch.kind)
-
-
-def _items(place: str, batch: Row, sums: Row) -> Iterator[Difference]:
-    taken_out = batch.state == "cancelled"
-    count, fen = (sums.cancelled, sums.cancelled_fen) if taken_out else (sums.live, sums.live_fen)
-    if (batch.item_count, batch.total_fen) != (count, fen):
-        expected, found = (count, str(Money(fen))), (batch.item_count, str(Money(batch.total_fen)))
-        yield differs("batch.totals", f"batch_item/{batch.tenant}/{batch.batch_no}", expected, found)
-    if sums.misplaced:
-        where = f"batch_item/{batch.tenant}/{batch.id}/line"
-        yield differs("batch.lines", where, f"lines 1 to {sums.items} by claim", f"{sums.misplaced} misplaced")
-    if batch.cut_off_at > batch.cut_at:
-        yield differs("batch.cut_off", f"{place}/cut_off_at", f"not after {batch.cut_at}", batch.cut_off_at)
-    if sums.latest_live is not None and sums.latest_live > batch.cut_off_at:
-        yield differs("batch.cut_off", f"{place}/cut_off_at", f"not before {sums.latest_live}", batch.cut_off_at)
 
 
 def _notices(batch: Row, platforms: list[str], entries: list[Entry]) -> list[Notice]:

@@ -1,10 +1,11 @@
 """An approved claim's obligation and its place in a batch: who is paid, how much, out of which batch."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import Any, Final
 
 from clearing.verification.claim_content import Revision
-from clearing.verification.claim_history import leaves_the_row
+from clearing.verification.claim_history import SUBMITTED, leaves_the_row
 from clearing.verification.context import Context
 from clearing.verification.difference import Difference, compared, differs
 from clearing.verification.dossiers import Dossier, place_of
@@ -19,7 +20,9 @@ TAKES_OUT: Final = frozenset({"claim.objection", "claim.frozen", "claim.red_lett
 _PAYEE: Final = b"payee-account\0"
 
 
-def handover_differences(dossier: Dossier, claim: Row, revision: Revision, context: Context) -> Iterator[Difference]:
+def handover_differences(
+    dossier: Dossier, claim: Row, revisions: Sequence[Revision], context: Context
+) -> Iterator[Difference]:
     """What is wrong with the claim's obligation, items, objections and payment."""
     approvals = [entry for entry in dossier.entries if entry.to_state == "approved"]
     obligation = dossier.only("obligation")
@@ -28,12 +31,22 @@ def handover_differences(dossier: Dossier, claim: Row, revision: Revision, conte
         yield differs("obligation.exists", place, bool(approvals), obligation is not None)
     if obligation is not None and approvals:
         yield from _obligation(place, obligation, dossier, claim, approvals[-1])
+        revision = _approved(dossier, revisions, approvals[-1])
         yield from _account(place, obligation, revision, context)
         if revision.submission is not None:
-            said = {"provider_division": revision.submission["provider"].get("division")}
+            said = {
+                "provider_division": revision.submission["provider"].get("division"),
+                "applied_at": datetime.fromisoformat(revision.submission["submitted_at"]),
+            }
             yield from compared("obligation.row", place, said, obligation)
     yield from _items(dossier, claim, obligation, context)
     yield from _objections(dossier, claim, context)
+
+
+def _approved(dossier: Dossier, revisions: Sequence[Revision], approval: Entry) -> Revision:
+    """The revision that was approved: one that was made since is in no obligation yet."""
+    submitted = sum(entry.action in SUBMITTED and entry.seq < approval.seq for entry in dossier.entries)
+    return revisions[submitted - 1] if 0 < submitted <= len(revisions) else Revision()
 
 
 def _obligation(place: str, row: Row, dossier: Dossier, claim: Row, approval: Entry) -> Iterator[Difference]:

@@ -23,6 +23,7 @@ def derived_differences(dossier: Dossier, row: Row, context: Context) -> Iterato
     if row.kind is None:
         yield differs("stray.row", place, "a claim", "obligation")
         return
+    yield from compared("obligation.row", place, {"applied_at": None}, row)
     live = []
     for item in dossier["batch_item"]:
         where = f"batch_item/{item.tenant}/{item.batch_id}/{item.line}"

@@ -80,7 +80,8 @@ select tenant, claim_id, id, place, other_reference, other_platform, other_month
 _OBLIGATIONS: Final = """
 select tenant, id, claim_no, platform, scheme, mode, quota_year, enterprise_name, provider_name, provider_uscc,
        payee_name, account_name, account_sealed, payee_digest, bank_name, cnaps, amount_fen, approved_at, released_at,
-       held_at, batch_id, provider_division, kind, funder, origin_id, due_on
+       held_at, batch_id, provider_division, kind, funder, origin_id, due_on,
+       applied_at
   from obligation order by tenant, id
 """
 _ITEMS: Final = """

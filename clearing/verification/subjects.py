@@ -130,7 +130,7 @@ def _claim(dossier: Dossier, claim: Row, context: Context) -> Iterator[Differenc
     yield from money_differences(dossier, claim, award.result, context)
     yield from key_differences(dossier, claim, content.last, context)
     yield from probe_differences(dossier, _submissions(dossier, claim, content))
-    yield from handover_differences(dossier, claim, content.last, context)
+    yield from handover_differences(dossier, claim, content.revisions, context)
     yield from notice_differences(dossier, claim_notices(dossier, claim))
 
 

@@ -64,6 +64,8 @@ class Terms:
     """Whether the quota year follows from the invoices, and not from the day of submission."""
     year_starts: tuple[int, int]
     """Month and day on which a quota year begins: of the year before, unless it is 1 January."""
+    by_cut_offs: bool = False
+    """Whether it publishes cut-offs for applications, which its batches go by."""
     approved_at: datetime | None = None
     """Since when it is known; ``None`` where it is not approved."""
 
@@ -105,6 +107,15 @@ def in_force(policies: Policies, tenant: str, scheme: str, on: date, known_at: d
         and terms.approved_at <= known_at
     ]
     return max(begun, key=lambda terms: (terms.effective_on, not terms.demonstration, terms.correction), default=None)
+
+
+def goes_by_cut_offs(policies: Policies, tenant: str, scheme: str, known_at: datetime) -> bool:
+    """Whether a version of the scheme that was approved by ``known_at`` publishes cut-offs for applications."""
+    return any(
+        of == tenant and terms.scheme == scheme and terms.by_cut_offs and terms.approved_at <= known_at
+        for (of, _), terms in policies.items()
+        if terms.approved_at is not None
+    )
 
 
 @lru_cache(maxsize=DOCUMENTS_KEPT)
@@ -160,6 +171,7 @@ def read_terms(version: str, document: str) -> Terms:
         budget_rule=limits["budget_rule"]["value"],
         items=frozenset(service["code"] for service in said["services"]),
         by_invoice_date=year["basis"]["value"] == "invoice_date",
+        by_cut_offs=bool(year.get("cut_offs")),
         year_starts=(int(year["starts"]["value"][:2]), int(year["starts"]["value"][3:])),
     )
 

@@ -14,6 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Final
 
 from connectors.client.patience import sleep
+from connectors.simulators.listening import listening
 from connectors.webhook_signature import ID_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, TOLERANCE
 from tenants.kernel.clock import Clock
 
@@ -165,8 +166,5 @@ def ear_listening(ear: Ear) -> Iterator[str]:
     """The receiver's address; it listens until the block ends."""
     with _Server(("127.0.0.1", 0), _Handler) as server:
         server.ear = ear
-        thread = threading.Thread(target=server.serve_forever, args=(_LOOK.total_seconds(),), daemon=True)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_address[1]}/told"
-        server.shutdown()
-        thread.join()
+        with listening(server) as address:
+            yield f"{address}/told"

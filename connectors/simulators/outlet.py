@@ -4,7 +4,6 @@ It knows no clearing service: who asks needs its token, and is given what lies b
 """
 
 import json
-import threading
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,10 +16,9 @@ from urllib.parse import parse_qs, urlsplit
 
 from connectors.client.patience import sleep
 from connectors.pages import NDJSON
+from connectors.simulators.listening import listening
 
 _CUT_SHORT: Final = 20
-_LOOK: Final = timedelta(milliseconds=20)
-"""How often a server looks whether it shall end."""
 
 
 class Manner(StrEnum):
@@ -204,8 +202,5 @@ def outlet_serving(outlet: Outlet) -> Iterator[str]:
     """The outlet's address; it serves until the block ends."""
     with _Server(("127.0.0.1", 0), _Handler) as server:
         server.outlet = outlet
-        thread = threading.Thread(target=server.serve_forever, args=(_LOOK.total_seconds(),), daemon=True)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_address[1]}/outlet"
-        server.shutdown()
-        thread.join()
+        with listening(server) as address:
+            yield f"{address}/outlet"

@@ -1,12 +1,12 @@
 """A simulator over a real socket."""
 
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Final
 
+from connectors.simulators.listening import listening
 from connectors.simulators.simulator import Simulator
 
 MAX_BODY_BYTES: Final = 1024 * 1024
@@ -46,8 +46,5 @@ def serving(simulator: Simulator, host: str = "127.0.0.1", port: int = 0) -> Ite
     """The simulator's address; it serves until the block ends."""
     with _Server((host, port), _Handler) as server:
         server.simulator = simulator
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        yield f"http://{host}:{server.server_address[1]}"
-        server.shutdown()
-        thread.join()
+        with listening(server) as address:
+            yield address

@@ -38,6 +38,8 @@ CANCELLED: Final = "cancelled"
 class CutOrder:
     """What a batch is to take: every open obligation of the scheme, mode and kind, approved up to the cut-off.
 
+    ``by_application``: the cut-off is one for applications, see :mod:`settlement.batches.cut_offs`.
+
     ``kind``: ``None`` for approved claims, else a key of ``settlement.batches.obligation.KINDS``.
     ``counterparty``: of the cross-redemption claims, those whose providers are paid by the agreement with that side;
     ``None`` for all others.
@@ -49,6 +51,12 @@ class CutOrder:
     cut_off_at: datetime
     kind: str | None = None
     counterparty: str | None = None
+    by_application: bool = False
+
+    @property
+    def counted_by(self) -> str:
+        """The instant of an obligation that is compared with the cut-off, as SQL."""
+        return "coalesce(applied_at, approved_at)" if self.by_application else "approved_at"
 
 
 def cut(connection: Connection, order: CutOrder, actor: str, at: datetime) -> Batch:
@@ -77,7 +85,8 @@ def cut(connection: Connection, order: CutOrder, actor: str, at: datetime) -> Ba
     connection.exec_driver_sql(
         "with taken as ("  # noqa: S608 - our own conditions
         "update obligation o set batch_id = %s where tenant = %s and scheme = %s and mode = %s and batch_id is null "
-        f"and released_at is null and held_at is null and approved_at <= %s and kind is not distinct from %s{which} "
+        f"and released_at is null and held_at is null and {order.counted_by} <= %s "
+        f"and kind is not distinct from %s{which} "
         "returning id, amount_fen) "
         "insert into batch_item (tenant, batch_id, line, claim_id, amount_fen) "
         "select %s, %s, row_number() over (order by id), id, amount_fen from taken",

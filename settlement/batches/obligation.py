@@ -19,10 +19,10 @@ from tenants.kernel.statements import insert_rows
 class Obligation:
     """What is to be paid to ``payee``, the account of the party named ``payee_name``: as a rule an approved claim.
 
-    That is the enterprise in ``common_use``, the provider in ``cross_redemption``. What is no claim of the tenant's own
-    has a ``kind`` (see ``KINDS``), a ``claim_id`` of its own, and the claim behind it as ``origin_id`` in the books of
-    the ``funder``. ``payee_digest`` (32 bytes, keyed) is equal for equal accounts: what is paid to one account in one
-    batch is one instruction.
+    That is the enterprise in ``common_use``, the provider in ``cross_redemption``. What is no claim of the tenant's
+    own has a ``kind`` (see ``KINDS``), a ``claim_id`` of its own, and the claim behind it as ``origin_id`` in the
+    books of the ``funder``. ``applied_at``: when the claim was submitted. ``payee_digest`` (32 bytes, keyed) is equal
+    for equal accounts: what is paid to one account in one batch is one instruction.
     """
 
     claim_id: UUID
@@ -43,6 +43,7 @@ class Obligation:
     funder: str | None = None
     origin_id: UUID | None = None
     due_on: date | None = None
+    applied_at: datetime | None = None
 
 
 KINDS: Final = {
@@ -62,6 +63,7 @@ _COLUMNS = (
     "tenant", "id", "claim_no", "platform", "scheme", "mode", "quota_year", "enterprise_name", "provider_name",
     "provider_uscc", "payee_name", "account_name", "account_sealed", "payee_digest", "bank_name", "cnaps",
     "amount_fen", "approved_at", "provider_division", "kind", "funder", "origin_id", "due_on",
+    "applied_at",
 )  # fmt: skip
 _REOPEN = (
     "on conflict (tenant, id) do update set batch_id = null, released_at = null, "
@@ -124,5 +126,5 @@ def _row(tenant: str, o: Obligation, sealer: Sealer, at: datetime) -> tuple[obje
         tenant, o.claim_id, o.claim_no, o.platform, o.scheme, o.mode, o.quota_year, o.enterprise_name,
         o.provider_name, o.provider_uscc, o.payee_name, o.payee.account_name, sealed,
         o.payee_digest, o.payee.bank_name, o.payee.cnaps, o.amount.fen, at, o.provider_division, o.kind, o.funder,
-        o.origin_id, o.due_on,
+        o.origin_id, o.due_on, o.applied_at,
     )  # fmt: skip

@@ -54,16 +54,16 @@ def preview_cut(connection: Connection, order: CutOrder, at: datetime) -> Previe
     asked = (order.tenant, order.scheme, order.mode, order.kind, *values, cut_off_at)
     count, fen, payees = connection.exec_driver_sql(
         "select count(*), coalesce(sum(amount_fen), 0)::bigint, count(distinct payee_digest) "
-        f"{_OPEN}{which} and approved_at <= %s",
+        f"{_OPEN}{which} and {order.counted_by} <= %s",
         asked,
     ).one()
     later, later_fen = connection.exec_driver_sql(
-        f"select count(*), coalesce(sum(amount_fen), 0)::bigint {_OPEN}{which} and approved_at > %s",
+        f"select count(*), coalesce(sum(amount_fen), 0)::bigint {_OPEN}{which} and {order.counted_by} > %s",
         asked,
     ).one()
     rows = connection.exec_driver_sql(
         "select id, claim_no, enterprise_name, provider_name, payee_name, amount_fen "
-        f"{_OPEN}{which} and approved_at <= %s order by id limit %s",
+        f"{_OPEN}{which} and {order.counted_by} <= %s order by id limit %s",
         (*asked, SHOWN),
     )
     lines = tuple(

@@ -194,6 +194,53 @@ def test_a_record_over_what_another_tenant_stated_is_as_much_work_as_over_a_free
     assert abs(free.size - used.size) < WORDS
 
 
+def with_invoice_of(theirs: Body) -> Body:
+    """Another enterprise's claim in Wujiang, whose invoice these hold already."""
+    body = claim(WUJIANG)
+    body["invoices"][0] |= {name: theirs["invoices"][0].get(name) for name in ("number", "code")}
+    return body
+
+
+def sent_back(body: Body) -> Body:
+    """The claim without one of its documents."""
+    return body | {"documents": body["documents"][:-1]}
+
+
+def test_a_claim_that_is_sent_back_is_as_much_work_whoever_holds_its_invoice(
+    work: Work, jssic: Caller, delta: Caller
+) -> None:
+    own = claim(WUJIANG)
+    assert delta.post("/v1/claims", json=own).status_code == 201
+    bodies = (claim(WUJIANG), with_invoice_of(own), with_invoice_of(known_elsewhere(jssic)))
+    free, home, away = (work("/v1/claims", sent_back(body)) for body in bodies)
+    assert {one.answer.get_json()["state"] for one in (free, home, away)} == {"needs_correction"}
+    assert free.different_statements(home) <= 1
+    assert free.different_statements(away) <= 1
+    assert set(away.written - free.written) <= LOOKS
+    assert free.written - away.written <= Counter({"registry_key": 1})
+    assert free.answer.get_json().keys() == away.answer.get_json().keys()
+
+
+def test_what_a_hold_over_another_tenants_claim_takes_longer_is_told_by_its_own_answer(
+    work: Work, jssic: Caller, delta: Caller
+) -> None:
+    """The case stands on both sides before anything is answered, which takes a transaction over both tenants.
+
+    No call looks a spending up without submitting it, so that nobody learns of it but by the answer that says it; and
+    one who is sent back, above, or refused, learns nothing from the clock.
+    """
+    own = claim(WUJIANG)
+    assert delta.post("/v1/claims", json=own).status_code == 201
+    bodies = (claim(WUJIANG), with_invoice_of(own), with_invoice_of(known_elsewhere(jssic)))
+    free, home, away = (work("/v1/claims", body) for body in bodies)
+    assert [one.answer.get_json()["state"] for one in (free, home, away)] == ["in_review", "on_hold", "on_hold"]
+    assert len(free.sent) == len(home.sent) < len(away.sent)
+    assert (home.written["duplicate_case"], away.written["duplicate_case"]) == (1, 1)
+    assert set(away.written - home.written) <= LOOKS | {"audit_entry"}, "the other side is told of its case"
+    for one in (home, away):
+        assert "duplicate.foreign_invoice" in {hold["code"] for hold in one.answer.get_json()["holds"]}
+
+
 @pytest.mark.long
 def test_no_statistic_over_many_answers_tells_used_elsewhere_from_used_at_home(jssic: Caller, delta: Caller) -> None:
     """The chance that an answer of the one kind takes longer than one of the other is that of a coin (Mann-Whitney)."""

@@ -18,7 +18,7 @@ from clearing.demonstration.parties import Region, enterprise_in
 from clearing.tenancy import qualifications
 from clearing.tenancy.governing import Year, governed_year
 from clearing.tenancy.proofs import Application
-from clearing.tenancy.qualifications import QualificationRow
+from clearing.tenancy.qualifications import QUALIFICATIONS, QualificationRow
 from tenants.kernel.clock import FixedClock
 from tenants.kernel.database import Scope, Work, run
 from tenants.kernel.errors import Conflict, Forbidden, Invalid, NotFound
@@ -132,7 +132,7 @@ def year_of(work: Work) -> Year:
 
 
 def of(uscc: str, work: Work) -> UUID:
-    return qualifications.of_enterprise(work.connection, year_of(work), uscc)[0].id
+    return QUALIFICATIONS.of_party(work.connection, year_of(work).scope, uscc)[0].id
 
 
 def decided(uscc: str, who: str) -> Callable[[Work], QualificationRow]:

@@ -4,6 +4,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
@@ -45,6 +46,17 @@ class Alike:
 
     def reviewer(self, *tenants: str) -> Caller:
         return self.door.hire("reviews:write", "claims:read", "audit:read", tenants=tenants)
+
+    def seal_a_batch(self) -> None:
+        """Jiangsu's approved claims go into a batch that is sealed; the clock moves beyond its publicity."""
+        batches = "/v1/tenants/jiangsu/batches"
+        finance = self.door.hire("batches:write", tenants=("jiangsu",))
+        cut = finance.post(batches, json={"scheme": "provincial", "mode": "common_use"}).get_json()
+        assert finance.post(f"{batches}/{cut['id']}/publish", json={}).status_code == 200
+        self.door.clock.move_to(NOW + timedelta(days=40))
+        finance = self.door.hire("batches:write", tenants=("jiangsu",))
+        sealed = finance.post(f"{batches}/{cut['id']}/seal", json={})
+        assert sealed.status_code == 200, sealed.get_json()
 
     def sweep(self) -> Swept:
         return sweep(self.service.engine, self.service.machine, DuckEngine())

@@ -194,13 +194,7 @@ def test_a_pair_past_its_hold_is_decided_with_its_case_and_what_is_not_decided_i
     second = stored(jssic, retyped(body))
     approve = {"stage": "center", "outcome": "approve"}
     assert alike.reviewer("jiangsu").post(f"/v1/claims/{second['id']}/reviews", json=approve).status_code == 200
-    batches = "/v1/tenants/jiangsu/batches"
-    finance = alike.door.hire("batches:write", tenants=("jiangsu",))
-    cut = finance.post(batches, json={"scheme": "provincial", "mode": "common_use"}).get_json()
-    assert finance.post(f"{batches}/{cut['id']}/publish", json={}).status_code == 200
-    alike.door.clock.move_to(NOW + timedelta(days=40))
-    finance = alike.door.hire("batches:write", tenants=("jiangsu",))
-    assert finance.post(f"{batches}/{cut['id']}/seal", json={}).status_code == 200
+    alike.seal_a_batch()
     assert (alike.sweep().cases, claim_of(alike.reviewer("jiangsu"), second["id"])["state"]) == (1, "payable")
     reviewer = alike.reviewer("jiangsu")
     [late] = cases_of(reviewer, waiting["id"], overdue="true")

@@ -1,7 +1,6 @@
 """The sweep over stored claims: a re-typed spending is held, shown side by side, decided once, never refused."""
 
 from copy import deepcopy
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,7 +10,7 @@ from clearing.likeness.model import shipped_model
 from clearing.likeness.sweep import SWEPT
 from clearing.likeness.trained import model_in_use, train_and_keep
 from tenants.kernel.errors import Conflict
-from tests.api.door import NOW, Caller, code, pages
+from tests.api.door import Caller, code, pages
 from tests.intake.bodies import JIANGSU, WUJIANG, Body, again, buyer, claim, invoice_number, like, seller
 from tests.likeness.conftest import Alike
 
@@ -275,14 +274,7 @@ def test_a_pair_found_after_the_seal_is_an_audit_case_decided_here(alike: Alike,
     second = stored(jssic, retyped(body))
     approve = {"stage": "center", "outcome": "approve"}
     assert alike.reviewer("jiangsu").post(f"/v1/claims/{second['id']}/reviews", json=approve).status_code == 200
-    batches = "/v1/tenants/jiangsu/batches"
-    finance = alike.door.hire("batches:write", tenants=("jiangsu",))
-    cut = finance.post(batches, json={"scheme": "provincial", "mode": "common_use"}).get_json()
-    assert finance.post(f"{batches}/{cut['id']}/publish", json={}).status_code == 200
-    alike.door.clock.move_to(NOW + timedelta(days=40))
-    finance = alike.door.hire("batches:write", tenants=("jiangsu",))
-    sealed = finance.post(f"{batches}/{cut['id']}/seal", json={})
-    assert sealed.status_code == 200, sealed.get_json()
+    alike.seal_a_batch()
     swept = alike.sweep()
     assert (swept.held, swept.cases) == (0, 1)
     reviewer = alike.reviewer("jiangsu")

@@ -16,7 +16,9 @@ from clearing.claims.listing import Filter, list_claims, totals_of
 from clearing.claims.queue import next_in_review, waiting_claims
 from clearing.claims.records import by_external_id
 from clearing.operating import jobs, receipts
-from clearing.tenancy import admissions, qualifications, waiting
+from clearing.tenancy import waiting
+from clearing.tenancy.admissions import ADMISSIONS
+from clearing.tenancy.qualifications import QUALIFICATIONS
 from settlement.batches.preview import open_amounts
 from settlement.cycles.exposure import exposures
 from settlement.ledger import lock_accounts, lock_limited
@@ -300,13 +302,13 @@ LISTS: dict[str, Callable[[Connection, str, int], tuple[object, object]]] = {
     "claims of an enterprise": lambda c, _t, most: _claims(c, most, {"enterprise": "U77"}),
     "one claim": lambda c, t, most: _claims(c, most, {"claim_no": f"{t}77"}),
     "qualifications": lambda c, t, most: (
-        qualifications.listed(c, t, {}, None, LIMIT), qualifications.qualification_totals(c, t, {}, most),
+        QUALIFICATIONS.listed(c, t, {}, None, LIMIT), QUALIFICATIONS.total(c, t, {}, most),
     ),
     "qualifications that wait": lambda c, t, most: (
-        None, qualifications.qualification_totals(c, t, {"state": "applied"}, most),
+        None, QUALIFICATIONS.total(c, t, {"state": "applied"}, most),
     ),
     "admissions": lambda c, t, most: (
-        admissions.listed(c, t, {}, None, LIMIT), admissions.admission_totals(c, t, {}, most),
+        ADMISSIONS.listed(c, t, {}, None, LIMIT), ADMISSIONS.total(c, t, {}, most),
     ),
     "reservations": lambda c, _t, most: (
         reservation_list.listed(c, {}, None, LIMIT), reservation_list.reservation_totals(c, {}, most),

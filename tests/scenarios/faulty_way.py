@@ -1,7 +1,9 @@
 """A way to the service that loses, cuts and delays: a proxy over real sockets, with one fault planned a request."""
 
 import http.client
+import socket
 import socketserver
+import struct
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,6 +13,8 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 HOP_BY_HOP: Final = frozenset({"connection", "transfer-encoding", "content-length", "keep-alive"})
+RESET: Final = struct.pack("ii", 1, 0)
+"""``SO_LINGER`` of a connection whose closing throws away what is under way and resets it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,23 @@ class Cut:
 
 
 @dataclass(frozen=True, slots=True)
+class CutUpload:
+    """After so many lines of the body, and some bytes of the next, the connection ends on both sides.
+
+    ``cleanly``: the service reads the end of a body that is too short; otherwise the connection is reset under it.
+    """
+
+    lines: int
+    more_bytes: int = 0
+    cleanly: bool = False
+
+    def part(self, body: bytes) -> bytes:
+        """What of the body comes through."""
+        lines = body.splitlines(keepends=True)
+        return b"".join([*lines[: self.lines], *(line[: self.more_bytes] for line in lines[self.lines :][:1])])
+
+
+@dataclass(frozen=True, slots=True)
 class Busy:
     """Something between answers with this status and does not pass the request on."""
 
@@ -45,7 +66,7 @@ class Busy:
     retry_after: str | None = None
 
 
-Fault = Through | LostRequest | LostAnswer | Cut | Busy
+Fault = Through | LostRequest | LostAnswer | Cut | CutUpload | Busy
 Plan = Callable[[int, str], Fault]
 """The fault for the request with this number, from zero, to this path."""
 
@@ -93,6 +114,8 @@ class _Handler(BaseHTTPRequestHandler):
         if isinstance(fault, Busy):
             self._say(fault.status, [("Retry-After", fault.retry_after)] if fault.retry_after else [])
             self.wfile.write(b"0\r\n\r\n")
+        elif isinstance(fault, CutUpload):
+            self._break_off(body, fault)
         elif not isinstance(fault, LostRequest):
             self._forward(body, fault)
 
@@ -101,10 +124,24 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, *_: Any) -> None:
         pass
 
-    def _forward(self, body: bytes, fault: Through | LostAnswer | Cut) -> None:
+    def _upstream(self) -> tuple[http.client.HTTPConnection, dict[str, str]]:
+        """A connection to the service, and the headers that go on."""
         target = self.server.target
-        upstream = http.client.HTTPConnection(str(target.hostname), target.port, timeout=60)
         kept = {name: value for name, value in self.headers.items() if name.lower() not in HOP_BY_HOP}
+        return http.client.HTTPConnection(str(target.hostname), target.port, timeout=60), kept
+
+    def _break_off(self, body: bytes, fault: CutUpload) -> None:
+        upstream, kept = self._upstream()
+        upstream.putrequest(self.command, self.path)
+        for name, value in (kept | {"Content-Length": str(len(body))}).items():
+            upstream.putheader(name, value)
+        upstream.endheaders(fault.part(body))
+        if not fault.cleanly:
+            upstream.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+        upstream.close()
+
+    def _forward(self, body: bytes, fault: Through | LostAnswer | Cut) -> None:
+        upstream, kept = self._upstream()
         upstream.request(self.command, self.path, body or None, kept)
         answer = upstream.getresponse()
         if isinstance(fault, LostAnswer):

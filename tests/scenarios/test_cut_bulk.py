@@ -1,28 +1,22 @@
 """A bulk submission whose connection is cut, at any line: the client goes on, and the final state is the same."""
 
-import shutil
-import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from copy import deepcopy
 from datetime import date, timedelta
-from pathlib import Path
-from typing import Any
 
 import pytest
 
-from clearing.demonstration.claims import generate
-from connectors.client import Caller, ClientSecret, LineAnswer, Patience, Platform, bulk
+from connectors.client import Caller, ClientSecret, LineAnswer, Patience, Platform
 from tests.intake.bodies import Body, claim
 from tests.scenarios.callers import Callers
-from tests.scenarios.faulty_way import Cut, Fault, LostAnswer, LostRequest, Through, Way, way_to
-from tests.service.running import RunningService, running
+from tests.scenarios.faulty_way import Cut, CutUpload, Fault, LostAnswer, LostRequest, Way, way_to
 
 ON = date(2024, 9, 30)
 LINES = 24
 CUTS: list[Fault] = [
     LostRequest(), LostAnswer(), Cut(0), Cut(1, 40), Cut(7, cleanly=True), Cut(11, 3), Cut(LINES - 1),
-    Cut(LINES - 1, 99),
+    Cut(LINES - 1, 99), CutUpload(0, 9), CutUpload(1), CutUpload(7, 40, cleanly=True), CutUpload(LINES - 1, 99),
+    CutUpload(LINES),
 ]  # fmt: skip
 BRISK = Patience(attempts=5, first_wait=timedelta(milliseconds=1), longest_wait=timedelta(milliseconds=20))
 Outcome = tuple[bool, str | None, str | None, int | None, tuple[str, ...]]
@@ -85,48 +79,3 @@ def test_a_cut_after_every_single_line_leads_to_the_same_final_state(
     cut_way.follow(*[Cut(1, number % 50) for number in range(LINES - 1)])
     assert [outcome(answer) for answer in platform.submit_all(lines())] == uncut
     assert sum(path.endswith("/bulk") for _, path, _, _ in cut_way.seen) == LINES
-
-
-WHOLE = 10_000
-AT_ONCE = 100
-"""Lines of one request: what is sent again after each cut is bounded by it, and every line is a place of a cut."""
-
-
-@contextmanager
-def fresh_service() -> Iterator[RunningService]:
-    """A service of its own, with nothing in it."""
-    folder = Path(tempfile.mkdtemp(prefix="cut-"))
-    with running(folder / "data", "--demo-clock", "2024-09-27T09:00:00+08:00") as started:
-        yield started
-    shutil.rmtree(folder)
-
-
-def whole_state(service: RunningService, cut: bool) -> tuple[list[Outcome], dict[str, Any]]:  # noqa: FBT001 - of a pair
-    """Ten thousand generated claims in bulk, cut after each line or never: every answer, and what is stored."""
-    bodies = [one.body for one in generate(31, WHOLE * 2) if one.platform == "jssic"][:WHOLE]
-    assert len(bodies) == WHOLE
-    with ExitStack() as stack:
-        way = stack.enter_context(way_to(service.address))
-        way.plan = lambda _number, path: Cut(1, 7) if cut and path.endswith("/bulk") else Through()
-        api = service.platform("jssic", "jiangsu")
-        assert api.client_id is not None
-        secret = ClientSecret(api.client_id, api.client_secret)
-        platform = Platform(stack.enter_context(Caller(way.address, secret, BRISK)))
-        answers = []
-        for answer in platform.submit_all(bodies):
-            answers.append(outcome(answer))
-            way.seen.clear()
-        stored = {one.external_id: (one.state, one.revision, str(one.award)) for one in platform.claims()}
-    assert service.run("verify", "--json").returncode == 0
-    return answers, stored
-
-
-@pytest.mark.long
-def test_ten_thousand_lines_cut_after_every_line_end_in_the_same_state(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bulk, "BULK_LINES", AT_ONCE)
-    with fresh_service() as service:
-        never = whole_state(service, cut=False)
-    with fresh_service() as service:
-        always = whole_state(service, cut=True)
-    assert len(never[0]) == WHOLE
-    assert always == never

@@ -354,7 +354,7 @@ def _first_batches(story: Story) -> None:
     """Jiangsu's first batch loses one claim to an objection and is paid; its second is cancelled."""
     story.move("2024-09-27T09:00:00+08:00")
     batch = story.cut("jiangsu", "provincial")
-    shanxi = story.cut("shanxi-hainan", "provincial")
+    shanxi = story.cut("shanxi-hainan", "provincial", cut_off="2024-09-27")
     crossing = story.cut("wujiang", "delta", "cross_redemption")
     for tenant, each in (("jiangsu", batch), ("shanxi-hainan", shanxi), ("wujiang", crossing)):
         story.step("maker", tenant, each, "publish")
