@@ -5,13 +5,14 @@ is exactly what :func:`connectors.reading.read_support_record` makes of each lin
 sound, or tells of cancelled invoices, there is no answer: whoever asks then reads line by line, which names the fault.
 """
 
+import re
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from functools import lru_cache
 from itertools import chain
 from operator import itemgetter
 from typing import Any, Final, NamedTuple, TypeVar
 
-from connectors.claim_schema import MAX_ROWS, SUPPORT_KINDS, SupportKeySchema, SupportRecordSchema
+from connectors.claim_schema import EXTERNAL_ID, MAX_ROWS, SUPPORT_KINDS, SupportKeySchema, SupportRecordSchema
 from connectors.faults import Fault
 from connectors.fields import REMEMBERED_VALUES
 from connectors.leaf import Leaf, Read
@@ -69,13 +70,15 @@ def _columns(records: Sequence[Any]) -> Columns | None:
     whose = set(zip(platforms, tenants, strict=True))
     if len(whose) > 1 or not _PLAIN_KINDS.issuperset(kinds):
         return None
+    if not _EXTERNAL_IDS.fullmatch("\n".join(external_ids)):
+        return None
     [(platform, tenant)] = whose
     if not all(map(str.isalnum, values)) or max(map(len, values)) > _SHORT:
         values = tuple(map(_value, values))
     return Columns(
         _platform(platform),
         _tenant(tenant),
-        list(map(_external_id, external_ids)),
+        external_ids,
         _each(_enterprise, enterprises),
         _each(_day, days),
         counts,
@@ -104,13 +107,13 @@ _MEMBERS: Final = frozenset(SupportRecordSchema().load_fields)
 _KEY_MEMBERS: Final = frozenset(SupportKeySchema().load_fields)
 _NEEDED: Final = frozenset({"kind", "value"})
 _PLAIN_KINDS: Final = frozenset(SUPPORT_KINDS) - {"red_letter"}
+_EXTERNAL_IDS: Final = re.compile(rf"{EXTERNAL_ID}(?:\n{EXTERNAL_ID})*+")
 _SHORT: Final = 64
 """Letters and digits alone, so many at most, need no look at each of them."""
 _of_record: Final = itemgetter("platform", "external_id", "tenant", "enterprise_uscc", "keys", "supported_on")
 _of_key: Final = itemgetter("kind", "value")
 _platform: Final = _leaf(SupportRecordSchema, "platform")
 _tenant: Final = _leaf(SupportRecordSchema, "tenant")
-_external_id: Final = _leaf(SupportRecordSchema, "external_id")
 _enterprise: Final = _leaf(SupportRecordSchema, "enterprise_uscc")
 _read_day: Final = _leaf(SupportRecordSchema, "supported_on")
 _value: Final = _leaf(SupportKeySchema, "value")

@@ -96,7 +96,7 @@ def canonical_invoice(number: str, code: str | None = None) -> str:
     8-digit number alone, or anything that is not readable as digits. Such an invoice is sent back
     (``invoice.code_missing``); a guess would be a new identity for old spending.
     """
-    if len(number) in _WHOLE_DIGITS and number.isdecimal() and number.isascii():  # as nearly every number comes
+    if are_whole((number,)):  # as nearly every number comes
         return number
     number, code = _scanned(number, code)
     digits = canonical_serial(number)
@@ -111,6 +111,12 @@ def canonical_invoice(number: str, code: str | None = None) -> str:
         if len(prefix) in _WHOLE_DIGITS:
             return prefix
     return ""
+
+
+def are_whole(numbers: Sequence[str]) -> bool:
+    """Whether each is already the digits that name an invoice."""
+    digits = "".join(numbers)
+    return digits.isdecimal() and digits.isascii() and _WHOLE_DIGITS.issuperset(map(len, numbers))
 
 
 @lru_cache(maxsize=IDENTITIES_KEPT)

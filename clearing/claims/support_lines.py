@@ -10,6 +10,7 @@ from datetime import date
 from itertools import chain, islice
 from typing import Final
 
+from clearing.claims.fingerprint import are_whole
 from clearing.claims.free_keys import FEW, Holdings, key_columns
 from clearing.claims.keyring import Keyring, Versions
 from clearing.claims.support_chunk import committed
@@ -56,7 +57,9 @@ def _holdings(versions: Versions, stated: Columns) -> Holdings | None:
     if len(stated.kinds) > len(places):
         places = [place for place, count in enumerate(stated.counts) for _ in range(count)]
         enterprises, days = [enterprises[place] for place in places], [days[place] for place in places]
-    named = list(map(identity, stated.kinds, stated.values, enterprises, stated.providers))
+    named: Sequence[str] = stated.values
+    if not (set(stated.kinds) == {"invoice"} and are_whole(stated.values)):
+        named = list(map(identity, stated.kinds, stated.values, enterprises, stated.providers))
     if not all(named):
         return None
     fen, digests_of = [one.fen for one in stated.amounts], {one: versions.enterprise(one) for one in set(enterprises)}
