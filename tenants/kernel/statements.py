@@ -31,16 +31,18 @@ def read_all(connection: Connection, *queries: Query[Any]) -> list[Any]:
     if not connection.in_transaction():
         connection.begin()  # as SQLAlchemy does at a first statement of its own
     driver = cast("PgConnection[Any]", connection.connection.driver_connection)
-    cursors, failed = list[Any](), list[PgError]()
+    failed: PgError | None = None
     try:
         with driver.pipeline():
             try:
-                cursors += [driver.execute(query.statement, query.values) for query in queries]
+                cursors = [driver.execute(query.statement, query.values) for query in queries]
             except PgError as error:  # of one whose answer came before all were sent: let the pipeline end in order
-                failed.append(error)
+                failed = error
+        if failed is not None:
+            raise failed
         answers = [cursor.fetchall() for cursor in cursors]
     except PgError as ended:
-        error = failed[0] if failed else ended
+        error = failed or ended
         if driver.closed:
             # fails at once: so SQLAlchemy learns of it, and drops the pool's other connections to that server too
             connection.exec_driver_sql("select 1")
