@@ -1,8 +1,10 @@
 """Import: the records of a file go in as if their platform's client had submitted them in bulk."""
 
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -26,8 +28,12 @@ from tenants.principal import Principal
 STORED: Final = 201
 RECORDS_AHEAD: Final = 2_000
 """Records that are read together; of support records one transaction takes them all, of claims fewer."""
+LINES_AHEAD: Final = 4_000
+"""Lines of support records that are made ready together, and that one transaction takes where they can be."""
 BYTES_AHEAD: Final = 16 * 2**20
 """No more of a file is read ahead, however long its lines are."""
+TURN_SECONDS: Final = 0.000_5
+"""How long one thread keeps the interpreter while another wants it; Python's own 5 ms are longer than a statement."""
 
 Told = Callable[["Summary"], None]
 """Hears of the progress after every transaction."""
@@ -85,9 +91,9 @@ class Importer:
     def _run_of_records(self, source: NdjsonSource, summary: Summary, told: Told) -> None:
         """The same for lines of support records: while those before them are stored, the next are made ready."""
         self._versions = written_beforehand(self._service, self._scope)
-        with ThreadPoolExecutor(1, "store") as storer:
+        with _taking_turns(), ThreadPoolExecutor(1, "store") as storer:
             storing: Future[None] | None = None
-            while run := source.lines(RECORDS_AHEAD, BYTES_AHEAD):
+            while run := source.lines(LINES_AHEAD, BYTES_AHEAD):
                 made = self._made(source, run)
                 if storing is not None:
                     storing.result()
@@ -204,6 +210,17 @@ class Importer:
             self._collided(item, answer)
         if isinstance(answer, Outcome) and answer.view is not None:
             summary.states[answer.view.state_now] += 1
+
+
+@contextmanager
+def _taking_turns() -> Iterator[None]:
+    """Let threads take turns more often: whoever stores needs the interpreter for moments, between long waits."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(TURN_SECONDS)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)
 
 
 def _read_ahead(source: Source) -> Iterator[list[Item]]:

@@ -31,7 +31,7 @@ Take = Callable[..., tuple[Summary, str, list[int]]]
 @pytest.fixture
 def readily(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     """Of each chunk that was made ready beforehand, whether it was stored as it was."""
-    monkeypatch.setattr(importing, "RECORDS_AHEAD", CHUNK)
+    monkeypatch.setattr(importing, "LINES_AHEAD", CHUNK)
     seen: list[bool] = []
 
     def noted(service: Service, caller: Principal, ready: Any) -> tuple[int, ...]:
