@@ -85,10 +85,12 @@ def _contents(stated: Columns) -> list[bytes]:
         for kind, value, amount, by in zip(stated.kinds, stated.values, stated.amounts, stated.providers, strict=True)
     ]
     listed = keys if len(keys) == len(stated.counts) else list(_joined(keys, stated.counts))
-    ends = {day: f'],"platform":"{stated.platform}","supported_on":"{day}","tenant":"{stated.tenant}"}}' for day in set(stated.days)}
+    whose = f'],"platform":"{stated.platform}","supported_on":"'
+    ends = {day: f'{whose}{day}","tenant":"{stated.tenant}"}}' for day in set(stated.days)}
+    each = zip(stated.enterprises, stated.external_ids, listed, stated.days, strict=True)
     return [
         f'{{"enterprise_uscc":"{enterprise}","external_id":"{external_id}","keys":[{keys}{ends[day]}'.encode()
-        for enterprise, external_id, keys, day in zip(stated.enterprises, stated.external_ids, listed, stated.days, strict=True)
+        for enterprise, external_id, keys, day in each
     ]
 
 

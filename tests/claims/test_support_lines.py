@@ -106,7 +106,7 @@ def test_a_plain_run_is_made_ready_at_all() -> None:
 VALUES: Final = st.one_of(
     st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=4), st.just([]), st.just({}),
     st.lists(st.text(max_size=2), max_size=2), st.just(["platform"] * 6), st.just([["kind", "value"]]),
-    st.sampled_from(["2024-02-30", "1.0e3", "0.00", "红字", "red_letter", "\u202e7", "7\x7f", "e\u0301", "A\n7", ":", "\ufdd0"]),
+    st.sampled_from(["2024-02-30", "1.0e3", "0.00", "红字", "red_letter", "\u202e7", "7\x7f", "e\u0301", "A\n7", ":"]),
 )  # fmt: skip
 INSERTED: Final = (
     *(b"", b"", b"", b'"', b",", b":", b"]", b"}", b"\\", b"\x00", b"\x7f", b"\xff", b" ", b"\r"),

@@ -1,7 +1,7 @@
 """Lines that are made ready by the column take less time to be imported; nothing else is different."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -21,6 +21,7 @@ from tests.intake.counter import Counter
 
 CHUNK: Final = 100
 CHUNKS: Final = 14
+GENERALLY, BY_COLUMN = "generally", "by column"
 NAMELESS: Final = {"kind": "contract", "value": "KD-1"}
 """A key whose fault is found only when it is made: a contract without its provider."""
 
@@ -44,14 +45,13 @@ def readily(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
 
 
 @pytest.fixture
-def generally(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[bool], None]]:
-    """Says whether every line goes the general way from now on, as those do that are not plainly sound."""
+def go(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Which way all lines go from now on: by the column, or the general one of those that are not plainly sound."""
 
-    def switch(on: bool) -> None:  # noqa: FBT001 - one way or the other
-        monkeypatch.setattr(importing, "lines_ready", (lambda *_: None) if on else lines_ready)
+    def switch(way: str) -> None:
+        monkeypatch.setattr(importing, "lines_ready", {GENERALLY: lambda *_: None, BY_COLUMN: lines_ready}[way])
 
-    yield switch
-    switch(False)
+    return switch
 
 
 @pytest.fixture
@@ -112,11 +112,11 @@ ROWS: Final = (
 
 
 def test_a_file_ends_the_same_whichever_way_its_lines_go(
-    take: Take, counter: Counter, readily: list[bool], generally: Callable[[bool], None], tmp_path: Path
+    take: Take, counter: Counter, readily: list[bool], go: Callable[[str], None], tmp_path: Path
 ) -> None:
     ends = []
-    for prefix, general in (("逐行-", True), ("成列-", False)):
-        generally(general)
+    for prefix, way in (("逐行-", GENERALLY), ("成列-", BY_COLUMN)):
+        go(way)
         body = claim(JIANGSU, by=buyer(WUJIANG), to=seller(WUJIANG))
         counter.submit(body)
         path = ndjson(tmp_path / f"{prefix}.ndjson", *mixed(prefix, body["invoices"][0]["number"]))
@@ -136,16 +136,16 @@ def _codes(errors: str) -> list[tuple[int, dict[str, Any]]]:
     return [(line["line"], line["problem"]) for line in map(json.loads, errors.splitlines())]
 
 
-@pytest.mark.parametrize("first_general", [True, False])
+@pytest.mark.parametrize(("first", "then"), [(GENERALLY, BY_COLUMN), (BY_COLUMN, GENERALLY)])
 def test_what_was_stored_one_way_is_known_the_other_way(
-    take: Take, readily: list[bool], generally: Callable[[bool], None], tmp_path: Path, first_general: bool
+    take: Take, readily: list[bool], go: Callable[[str], None], tmp_path: Path, first: str, then: str
 ) -> None:
     path = ndjson(tmp_path / "records.ndjson", *[record() for _ in range(CHUNK * 6)])
-    generally(first_general)
+    go(first)
     summary, _, _ = take(path)
     assert (summary.stored, summary.stored_before) == (CHUNK * 6, 0)
-    assert readily == ([] if first_general else [True] * 6)
-    generally(not first_general)
+    assert readily == ([] if first == GENERALLY else [True] * 6)
+    go(then)
     summary, errors, _ = take(path)
     assert (summary.stored, summary.stored_before, errors) == (0, CHUNK * 6, "")
 
