@@ -64,7 +64,8 @@ def _columns(records: Sequence[Any]) -> Columns | None:
     if set(map(type, keys)) != {list} or min(counts) == 0 or max(counts) > MAX_ROWS:
         return None
     listed: list[Any] = list(chain.from_iterable(keys))
-    if not all(_NEEDED.issubset(shape) and _KEY_MEMBERS.issuperset(shape) for shape in set(map(tuple, listed))):
+    shapes = set(map(tuple, listed))
+    if not all(_NEEDED.issubset(shape) and _KEY_MEMBERS.issuperset(shape) for shape in shapes):
         return None
     kinds, values = zip(*map(_of_key, listed), strict=True)
     whose = set(zip(platforms, tenants, strict=True))
@@ -73,7 +74,8 @@ def _columns(records: Sequence[Any]) -> Columns | None:
     if not _EXTERNAL_IDS.fullmatch("\n".join(external_ids)):
         return None
     [(platform, tenant)] = whose
-    if not all(map(str.isalnum, values)) or max(map(len, values)) > _SHORT:
+    lengths = set(map(len, values))
+    if not "".join(values).isalnum() or min(lengths) == 0 or max(lengths) > _SHORT:
         values = tuple(map(_value, values))
     return Columns(
         _platform(platform),
@@ -84,8 +86,8 @@ def _columns(records: Sequence[Any]) -> Columns | None:
         counts,
         kinds,
         values,
-        _each(_amount, [key.get("amount") for key in listed]),
-        _each(_provider, [key.get("provider_uscc") for key in listed]),
+        _optional(_amount, "amount", listed, shapes),
+        _optional(_provider, "provider_uscc", listed, shapes),
     )
 
 
@@ -94,6 +96,15 @@ def _each(read: Callable[[Value], Made], values: Iterable[Value]) -> list[Made]:
     listed = list(values)
     made = {value: read(value) for value in set(listed)}
     return list(map(made.__getitem__, listed))
+
+
+def _optional(
+    read: Callable[[str | None], Made], name: str, listed: Sequence[Any], shapes: Iterable[Sequence[str]]
+) -> list[Made]:
+    """The same of a member that need not be there; ``shapes`` are all that there are of the keys."""
+    if not any(name in shape for shape in shapes):
+        return [read(None)] * len(listed)
+    return _each(read, [key.get(name) for key in listed])
 
 
 def _leaf(schema: type[PartSchema], name: str) -> Read[Any]:
