@@ -84,7 +84,7 @@ class Importing:
         return said
 
 
-@pytest.mark.parametrize(("records", "kills"), [(14_000, 2), pytest.param(1_000_000, 6, marks=pytest.mark.long)])
+@pytest.mark.parametrize(("records", "kills"), [(40_000, 2), pytest.param(1_000_000, 6, marks=pytest.mark.long)])
 def test_a_killed_import_that_is_begun_anew_ends_like_an_undisturbed_one(
     servers: Addresses, service: Service, counter: Counter, tmp_path: Path, records: int, kills: int
 ) -> None:
