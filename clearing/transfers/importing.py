@@ -90,10 +90,10 @@ class Importer:
 
     def _run_of_records(self, source: NdjsonSource, summary: Summary, told: Told) -> None:
         """The same for lines of support records: while those before them are stored, the next are made ready."""
-        self._versions = written_beforehand(self._service, self._scope)
         with _taking_turns(), ThreadPoolExecutor(1, "store") as storer:
             storing: Future[None] | None = None
             while run := source.lines(LINES_AHEAD, BYTES_AHEAD):
+                self._versions = self._versions or written_beforehand(self._service, self._scope)
                 made = self._made(source, run)
                 if storing is not None:
                     storing.result()
