@@ -93,7 +93,8 @@ class Importer:
         with _taking_turns(), ThreadPoolExecutor(1, "store") as storer:
             storing: Future[None] | None = None
             while run := source.lines(LINES_AHEAD, BYTES_AHEAD):
-                self._versions = self._versions or written_beforehand(self._service, self._scope)
+                if not self._versions:
+                    self._versions = written_beforehand(self._service, self._scope)
                 made = self._made(source, run)
                 if storing is not None:
                     storing.result()
