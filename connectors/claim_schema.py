@@ -75,7 +75,7 @@ HUNDRED: Final = 100
 _SLUG: Final = r"[a-z][a-z0-9-]{0,31}"
 _CODE: Final = r"[a-z][a-z0-9_]{0,47}"
 _ITEM: Final = r"[A-Za-z0-9][A-Za-z0-9._-]{0,47}"
-_EXTERNAL_ID: Final = r"[!-~\u4e00-\u9fff]{1,64}"
+EXTERNAL_ID: Final = r"[!-~\u4e00-\u9fff]{1,64}"
 _MEDIA_TYPE: Final = r"[a-z]{1,20}/[a-z0-9][a-z0-9.+-]{0,100}"
 _ACCOUNT: Final = r"[0-9A-Z][0-9A-Z-]{4,32}[0-9A-Z]"
 
@@ -226,7 +226,7 @@ class ReservationSchema(PartSchema):
     """A request to set quota aside for an intended contract (额度确认)."""
 
     makes = submission.ReservationRequest
-    external_id = PatternField(_EXTERNAL_ID, "external_id.malformed", example="YX202408293280")
+    external_id = PatternField(EXTERNAL_ID, "external_id.malformed", example="YX202408293280")
     tenant = CodeField(_SLUG, example="wujiang")
     scheme = CodeField(_SLUG, example="delta")
     mode = ChoiceField(MODES)
@@ -255,7 +255,7 @@ class SupportRecordSchema(PartSchema):
 
     makes = submission.SupportRecord
     platform = CodeField(_SLUG)
-    external_id = PatternField(_EXTERNAL_ID, "external_id.malformed")
+    external_id = PatternField(EXTERNAL_ID, "external_id.malformed")
     tenant = CodeField(_SLUG)
     enterprise_uscc = UsccField()
     keys = Rows(Part(SupportKeySchema), MAX_ROWS)
@@ -266,7 +266,7 @@ class ClaimSchema(PartSchema):
     """The whole claim as a platform submits it."""
 
     makes = submission.Submission
-    external_id = PatternField(_EXTERNAL_ID, "external_id.malformed", example="CXQ202408293280")
+    external_id = PatternField(EXTERNAL_ID, "external_id.malformed", example="CXQ202408293280")
     tenant = CodeField(_SLUG, example="jiangsu")
     scheme = CodeField(_SLUG, example="provincial")
     mode = ChoiceField(MODES)

@@ -4,6 +4,7 @@ Only what is certain is made alike, character by character (:mod:`clearing.claim
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
@@ -11,7 +12,7 @@ from typing import Final
 from clearing.claims.characters import letters_and_digits, simplified
 from clearing.claims.invoice_qr import read_invoice_qr
 from connectors.submission import Document, Invoice, Receipt, Submission
-from tenants.kernel.keyed_digest import keyed_digest
+from tenants.kernel.keyed_digest import keyed_digest, keyed_digests
 from tenants.kernel.money import ZERO, Money, total
 
 DIGEST_BYTES: Final = 16
@@ -61,6 +62,13 @@ def digest(key: RegistryKey, kind: str, text: str) -> bytes:
     return keyed_digest(key.secret, _DOMAIN + kind.encode() + b"\x00" + text.encode())[:DIGEST_BYTES]
 
 
+def digests(key: RegistryKey, kinds: Sequence[str], texts: Sequence[str]) -> list[bytes]:
+    """The same for many identities."""
+    before = {kind: _DOMAIN + kind.encode() + b"\x00" for kind in set(kinds)}
+    messages = [before[kind] + text.encode() for kind, text in zip(kinds, texts, strict=True)]
+    return [found[:DIGEST_BYTES] for found in keyed_digests(key.secret, messages)]
+
+
 def canonical_serial(text: str) -> str:
     """A number as printed on an invoice or receipt: letters and digits only, in capitals, without its leading No."""
     if text.isdecimal() and text.isascii():
@@ -88,6 +96,8 @@ def canonical_invoice(number: str, code: str | None = None) -> str:
     8-digit number alone, or anything that is not readable as digits. Such an invoice is sent back
     (``invoice.code_missing``); a guess would be a new identity for old spending.
     """
+    if are_whole((number,)):  # as nearly every number comes
+        return number
     number, code = _scanned(number, code)
     digits = canonical_serial(number)
     if not digits.isdecimal():
@@ -101,6 +111,12 @@ def canonical_invoice(number: str, code: str | None = None) -> str:
         if len(prefix) in _WHOLE_DIGITS:
             return prefix
     return ""
+
+
+def are_whole(numbers: Sequence[str]) -> bool:
+    """Whether each is already the digits that name an invoice."""
+    digits = "".join(numbers)
+    return digits.isdecimal() and digits.isascii() and _WHOLE_DIGITS.issuperset(map(len, numbers))
 
 
 @lru_cache(maxsize=IDENTITIES_KEPT)

@@ -6,11 +6,10 @@ first; the database makes sure of it, and whoever lost a race begins again.
 
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from operator import itemgetter
-from typing import Final
+from typing import Final, NamedTuple
 
-from clearing.claims.registry import Key
 from tenants.kernel.arrays import Column, Uuids, bigints, byteas, smallints, texts
 from tenants.kernel.statements import Query
 
@@ -19,8 +18,20 @@ FEW: Final = 20
 
 KeyColumns = tuple[Column, ...]
 """Digests, kinds and versions of keys; enterprises, schemes and months of their holders; fen claimed and stated."""
-Holding = tuple[int, Iterable[Key], Mapping[int, bytes], str, str]
-"""A holder's place, its keys, its enterprise's digest by version, its scheme and its month."""
+
+
+class Holdings(NamedTuple):
+    """Keys that are taken, a column each: of each key the place of its holder among those that are stored with it."""
+
+    digests: Sequence[bytes]
+    kinds: Sequence[str]
+    versions: Sequence[int]
+    places: Sequence[int]
+    enterprises: Sequence[bytes]
+    schemes: Sequence[str]
+    months: Sequence[str]
+    claimed_fen: Sequence[int]
+    stated_fen: Sequence[int | None]
 
 
 def known_keys(digests: Iterable[bytes]) -> Query[frozenset[bytes]]:
@@ -40,19 +51,11 @@ def shared(digests: Iterable[bytes]) -> frozenset[bytes]:
     return frozenset(digest for digest, times in Counter(listed).items() if times > 1)
 
 
-def key_columns(holdings: Iterable[Holding]) -> tuple["array[int]", KeyColumns]:
+def key_columns(holdings: Holdings) -> tuple["array[int]", KeyColumns]:
     """The keys that are taken, at least one, ordered by digest: the places of their holders, and the rest."""
-    rows = [
-        (
-            digest, key.kind, version, place, enterprise[version], scheme, month,
-            key.claimed.fen, None if key.stated is None else key.stated.fen,
-        )
-        for place, keys, enterprise, scheme, month in holdings
-        for key in keys
-        for version, digest in key.digests
-    ]  # fmt: skip
-    rows.sort(key=itemgetter(0))
-    digests, kinds, versions, places, enterprises, schemes, months, claimed, stated = zip(*rows, strict=True)
+    ordered = sorted(range(len(holdings.digests)), key=holdings.digests.__getitem__)
+    in_order = itemgetter(*ordered) if len(ordered) > 1 else tuple
+    digests, kinds, versions, places, enterprises, schemes, months, claimed, stated = map(in_order, holdings)
     return array("I", places), (
         byteas(digests), texts(kinds), smallints(versions), byteas(enterprises), texts(schemes), texts(months),
         bigints(claimed), bigints(stated),

@@ -20,7 +20,7 @@ from typing import Any, Final
 import structlog
 from sqlalchemy import Connection
 
-from clearing.claims.fingerprint import DIGEST_BYTES, RegistryKey, digest
+from clearing.claims.fingerprint import DIGEST_BYTES, RegistryKey, digest, digests
 from tenants.kernel.errors import RETRY_AFTER_SECONDS, Unavailable
 from tenants.kernel.secrets import registry_key
 from tenants.kernel.statements import Query, read
@@ -56,6 +56,16 @@ class Versions:
             if key.version in self.versions:
                 found.append((key.version, latest))
         return tuple(found)
+
+    def columns(self, kinds: Sequence[str], texts: Sequence[str]) -> list[tuple[int, list[bytes]]]:
+        """The digests of many identities, those of each version in a column of their own."""
+        latest, found = digests(self._keys[0], kinds, texts), list[tuple[int, list[bytes]]]()
+        for key in self._keys:
+            if key.version > 1:
+                latest = [rekeyed(key, kind, earlier) for kind, earlier in zip(kinds, latest, strict=True)]
+            if key.version in self.versions:
+                found.append((key.version, latest))
+        return found
 
     def enterprise(self, uscc: str) -> Mapping[int, bytes]:
         """What stands for an enterprise in the registry, by version."""

@@ -28,7 +28,7 @@ from tenants.kernel.errors import Conflict, FieldError, Invalid, Problem
 from tenants.kernel.ids import new_id, new_ids
 from tenants.kernel.statements import Query, Write, read, read_all, write_all
 
-RACED: Final = frozenset({"support_record_external_id", "registry_key_fen_once", KEYS_CHANGED})
+RACED: Final = frozenset({"support_record_external_id", "registry_key_fen_once", "registry_key_pkey", KEYS_CHANGED})
 
 
 class Registered(NamedTuple):

@@ -65,7 +65,7 @@ class Chunk:
 
 def committed(leaves: Sequence[bytes]) -> Committed:
     """What the entry says of the leaves, which are in the order of the ids."""
-    digests = [leaf_hash(leaf) for leaf in leaves]
+    digests = list(map(leaf_hash, leaves))
     marks = b64encode(b"".join([digest[:MARK_BYTES] for digest in digests]))
     return Committed(root_over(digests), marks.decode())
 

@@ -1,6 +1,6 @@
 """Support records made ready: all that is stored of many at once, as the columns of one statement each (P3).
 
-Making them ready is pure and takes nearly all of the time: it can be done in another process, before the transaction.
+Making them ready is pure, and can be done while others are being stored.
 """
 
 from array import array
@@ -12,13 +12,11 @@ from typing import Final, NamedTuple
 import orjson
 from sqlalchemy import Connection
 
-from clearing.claims.free_keys import FEW, KeyColumns, key_columns, shared, take_free_keys
+from clearing.claims.free_keys import Holdings, KeyColumns, key_columns, take_free_keys
 from clearing.claims.intake import DEFAULT_GROUP
-from clearing.claims.keyring import Keyring, Versions, written_versions
+from clearing.claims.keyring import Versions, written_versions
 from clearing.claims.registry import RED_LETTER, Key
 from clearing.claims.support_chunk import Chunk, Committed, committed, leaf
-from clearing.claims.support_keys import is_red_letter, keys_stated
-from clearing.claims.vault import content_mac
 from connectors.submission import SupportRecord
 from tenants.kernel.arrays import Column, bigints, byteas, smallints, texts, uuids
 from tenants.kernel.canonical import Json
@@ -30,7 +28,8 @@ from tenants.kernel.statements import Query, read, read_all, write_all
 SCHEME: Final = "local"
 """The scheme of what a local platform paid outside this service."""
 DAYS_KEPT: Final = 1_024
-_EPOCH: Final = date(2000, 1, 1).toordinal()
+EPOCH: Final = date(2000, 1, 1).toordinal()
+"""The day that days are counted from on their way into the database."""
 
 
 class Stated(NamedTuple):
@@ -107,38 +106,24 @@ def enterprises(versions: Versions, records: Sequence[Stated]) -> dict[str, Mapp
     return {uscc: versions.enterprise(uscc) for uscc in {one.record.enterprise_uscc for one in records}}
 
 
-def make_ready(keyring: Keyring, written: Sequence[int], records: Sequence[SupportRecord]) -> Ready | None:
-    """The records made ready under these versions; ``None`` where they are few or meet one another, or one has faults.
-
-    Raises:
-        Unavailable: this process has no file with one of the keys.
-    """
-    versions, stated = keyring.under(written), list[Stated]()
-    for one in records:
-        red_letter = is_red_letter(one)
-        keys, faults = keys_stated(versions, one, red_letter=red_letter)
-        if faults:
-            return None
-        stated.append(Stated(one, content_mac(keyring, content(one)), keys, red_letter))
-    digests = [digest for one in stated for key in one.keys for _, digest in key.digests]
-    external_ids, whose = {one.external_id for one in records}, {(one.tenant, one.platform) for one in records}
-    if len(stated) < FEW or len(external_ids) < len(stated) or len(whose) > 1 or shared(digests):
-        return None
-    return ready(versions, stated)
-
-
 def ready(versions: Versions, stated: Sequence[Stated]) -> Ready:
     """The columns of records of one tenant and platform, at least one, none of which shares a key with another."""
     digests_of = enterprises(versions, stated)
-    holders, keys = key_columns(
-        (place, one.keys, digests_of[one.record.enterprise_uscc], one.scheme, one.month)
+    rows = [
+        (
+            digest, key.kind, version, place, digests_of[one.record.enterprise_uscc][version], one.scheme, one.month,
+            key.claimed.fen, None if key.stated is None else key.stated.fen,
+        )
         for place, one in enumerate(stated)
-    )
+        for key in one.keys
+        for version, digest in key.digests
+    ]  # fmt: skip
+    holders, keys = key_columns(Holdings(*zip(*rows, strict=True)))
     first, counts = stated[0].record, tuple([len(one.keys) for one in stated])
     columns = (
         texts([one.record.external_id for one in stated]),
         byteas([one.mac for one in stated]),
-        bigints([one.record.supported_on.toordinal() - _EPOCH for one in stated]),
+        bigints([one.record.supported_on.toordinal() - EPOCH for one in stated]),
         smallints(counts),
         smallints([one.red_letter for one in stated]),
     )
@@ -184,7 +169,8 @@ def _insert(chunk: Chunk, work: Work, ids: Column, columns: Sequence[Column]) ->
         "with stored as (insert into support_record (tenant, id, platform, external_id, content_mac, supported_on, "
         "keys, client_id, received_at, chunk_id, red_letter) select %s, w.id, %s, w.external_id, w.mac, "
         "date '2000-01-01' + w.day::integer, w.keys, %s, %s, %s, w.red_letter = 1 "
-        "from unnest(%s, %s, %s, %s, %s, %s) w(id, external_id, mac, day, keys, red_letter)) select 1",
+        "from (select unnest(%s) as id, unnest(%s) as external_id, unnest(%s) as mac, unnest(%s) as day, "
+        "unnest(%s) as keys, unnest(%s) as red_letter) w) select 1",
         (chunk.tenant, chunk.platform, chunk.client_id, work.at, chunk.id, ids, *columns),
         lambda _: None,
     )

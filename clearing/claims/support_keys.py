@@ -1,12 +1,12 @@
 """The keys of a support record: what it names, in the canonical form that every claim on the same spending has."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from typing import Final
 
 from clearing.claims.fingerprint import canonical_contract, canonical_invoice, canonical_serial
 from clearing.claims.keyring import Versions
 from clearing.claims.registry import Key
-from connectors.submission import SupportKey, SupportRecord
+from connectors.submission import SupportRecord
 from tenants.kernel.errors import FieldError, Text
 from tenants.kernel.money import ZERO
 
@@ -18,7 +18,7 @@ def keys_stated(
     keys: dict[tuple[str, str], Key] = {}
     faults = list(_red_letter_faults(one)) if red_letter else []
     for position, key in enumerate(one.keys):
-        text = _IDENTITY[key.kind](one, key)
+        text = identity(key.kind, key.value, one.enterprise_uscc, key.provider_uscc)
         kind = "invoice" if key.kind == "red_letter" else key.kind
         if text:
             earlier = keys.get((kind, text))
@@ -52,14 +52,13 @@ def _red_letter_faults(one: SupportRecord) -> Iterator[FieldError]:
             yield FieldError(f"/keys/{position}/amount", "amount.missing", said)
 
 
-def _contract(one: SupportRecord, key: SupportKey) -> str:
-    return "" if key.provider_uscc is None else canonical_contract(one.enterprise_uscc, key.provider_uscc, key.value)
+def identity(kind: str, value: str, enterprise_uscc: str, provider_uscc: str | None) -> str:
+    """The canonical form of what a key names; empty where it cannot be read."""
+    if kind in _INVOICES:
+        return canonical_invoice(value)
+    if kind == "contract":
+        return "" if provider_uscc is None else canonical_contract(enterprise_uscc, provider_uscc, value)
+    return canonical_serial(value) if kind == "receipt" else value.lower()
 
 
-_IDENTITY: Final[Mapping[str, Callable[[SupportRecord, SupportKey], str]]] = {
-    "invoice": lambda _, key: canonical_invoice(key.value),
-    "red_letter": lambda _, key: canonical_invoice(key.value),
-    "contract": _contract,
-    "receipt": lambda _, key: canonical_serial(key.value),
-    "document": lambda _, key: key.value.lower(),
-}
+_INVOICES: Final = frozenset({"invoice", "red_letter"})

@@ -1,10 +1,10 @@
 """The keys that claims are kept with: the sealer of their account numbers and the registry's blind-index keys."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from clearing.claims.keyring import Keyring, Versions
-from tenants.kernel.keyed_digest import keyed_digest
+from tenants.kernel.keyed_digest import keyed_digest, keyed_digests
 from tenants.kernel.sealing import KeyEncryptionKey, Sealer
 from tenants.kernel.secrets import Secrets
 
@@ -37,6 +37,11 @@ def content_mac(keyring: Keyring, content: bytes) -> bytes:
     Always under the registry's first key: these digests stand in the audit chain, which is never written again.
     """
     return keyed_digest(keyring.secret(1), CONTENT_PURPOSE + content)
+
+
+def content_macs(keyring: Keyring, contents: Iterable[bytes]) -> list[bytes]:
+    """The same of many submissions."""
+    return keyed_digests(keyring.secret(1), [CONTENT_PURPOSE + content for content in contents])
 
 
 def open_vault(secrets: Secrets) -> Vault:

@@ -1,13 +1,11 @@
 """Import: the records of a file go in as if their platform's client had submitted them in bulk."""
 
-import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Final
 
 from clearing.api.bulk import Placed, in_windows
@@ -16,13 +14,13 @@ from clearing.api.support_records import checked, in_chunks, registered, registe
 from clearing.api.taking import desk_of, take_in
 from clearing.claims.case import Desk, Outcome
 from clearing.claims.support import Registered
+from clearing.claims.support_columns import Ready
+from clearing.claims.support_lines import lines_ready
 from clearing.service import Service
 from clearing.transfers.lines import Item
-from clearing.transfers.preparing import Made, Piece, Setting, made_ready, piece_of
 from clearing.transfers.sources import NdjsonSource, Source
 from connectors.client import Patience
 from connectors.submission import Submission, SupportRecord
-from tenants.kernel.crew import processors
 from tenants.kernel.database import Scope
 from tenants.kernel.errors import Problem, Unavailable
 from tenants.principal import Principal
@@ -30,13 +28,12 @@ from tenants.principal import Principal
 STORED: Final = 201
 RECORDS_AHEAD: Final = 2_000
 """Records that are read together; of support records one transaction takes them all, of claims fewer."""
+LINES_AHEAD: Final = 4_000
+"""Lines of support records that are made ready together, and that one transaction takes where they can be."""
 BYTES_AHEAD: Final = 16 * 2**20
 """No more of a file is read ahead, however long its lines are."""
-BYTES_GIVEN_AWAY: Final = 2 * 2**20
-"""The same of a run for another process: several are on their way."""
-CREW_FROM: Final = 16 * 2**20
-"""Bytes of a file of support records from which on the other process pays: it takes 0.8 s of a processor to be there,
-and spares 25 µs a record; that is even at 32,000 records or 7 MiB, where a second processor is free."""
+TURN_SECONDS: Final = 0.000_5
+"""How long one thread keeps the interpreter while another wants it; Python's own 5 ms are longer than a statement."""
 
 Told = Callable[["Summary"], None]
 """Hears of the progress after every transaction."""
@@ -63,20 +60,14 @@ class Importer:
         caller: Principal,
         patience: Patience | None = None,
         collided: Callable[[Item, Registered], None] = lambda _, __: None,
-        crew_from: int | None = None,
     ) -> None:
-        """``collided`` hears of every support record that meets what is here already.
-
-        ``crew_from``: from how many bytes on a file of support records has a process beside this one; by default
-        from as many as pay, where a second processor is free.
-        """
-        self._crew_from = (CREW_FROM if _is_one_free() else sys.maxsize) if crew_from is None else crew_from
+        """``collided`` hears of every support record that meets what is here already."""
         self._service = service
         self._collided = collided
         self._caller = caller
         self._scope = Scope(caller.tenants, caller.platform)
         self._patience = patience or Patience()
-        self._hopeful = False
+        self._hopeful = True
         self._versions: tuple[int, ...] = ()
 
     def run(self, source: Source, told: Told) -> Summary:
@@ -86,8 +77,8 @@ class Importer:
             Unavailable: the database stays away; the same file may be imported again as a whole.
         """
         summary = Summary()
-        if isinstance(source, NdjsonSource) and source.support and source.size() >= self._crew_from:
-            self._run_with_crew(source, summary, told)
+        if isinstance(source, NdjsonSource) and source.support:
+            self._run_of_records(source, summary, told)
             return summary
         for batch in _read_ahead(source):
             if any(isinstance(item.record, SupportRecord) for item in batch):
@@ -97,36 +88,50 @@ class Importer:
             told(summary)
         return summary
 
-    def _run_with_crew(self, source: NdjsonSource, summary: Summary, told: Told) -> None:
-        """The same for support records, which a process beside this one makes ready."""
-        self._versions = written_beforehand(self._service, self._scope)
-        runs = iter(partial(source.lines, RECORDS_AHEAD, BYTES_GIVEN_AWAY), [])
-        setting = Setting(self._caller.platform, self._caller.tenants, self._service.vault.keyring)
-        with closing(made_ready(runs, self._piece, setting)) as made:
-            for run, one in made:
-                if one is None or not self._store_made(source, run, one, summary):
-                    self._take_records(source, list(source.stated(run)), summary)
+    def _run_of_records(self, source: NdjsonSource, summary: Summary, told: Told) -> None:
+        """The same for lines of support records: while those before them are stored, the next are made ready."""
+        with _taking_turns(), ThreadPoolExecutor(1, "store") as storer:
+            storing: Future[None] | None = None
+            while run := source.lines(LINES_AHEAD, BYTES_AHEAD):
+                if not self._versions:
+                    self._versions = written_beforehand(self._service, self._scope)
+                made = self._made(source, run)
+                if storing is not None:
+                    storing.result()
+                    told(summary)
+                storing = storer.submit(self._store, source, run, made, summary)
+            if storing is not None:
+                storing.result()
                 told(summary)
 
-    def _piece(self, run: list[Line]) -> Piece | None:
-        """What is given away: where lines are stored before or meet others, they are looked at here."""
-        return piece_of(run, self._versions) if self._hopeful and self._versions else None
+    def _made(self, source: NdjsonSource, run: list[Line]) -> Ready | list[Item]:
+        """The lines made ready; where some are stored before or meet others, or are not sound, what each states."""
+        lines = [line.content for line in run if line.content is not None]
+        if self._hopeful and self._versions and len(lines) == len(run):
+            keyring, caller = self._service.vault.keyring, self._caller
+            try:
+                ready = lines_ready(keyring, self._versions, caller.platform, caller.tenants, lines)
+            except Unavailable:  # the key is on its way; until it is there, the general way says so
+                ready = None
+            if ready is not None:
+                return ready
+        return list(source.stated(run))
 
-    def _store_made(self, source: NdjsonSource, run: list[Line], made: Made, summary: Summary) -> bool:
+    def _store(self, source: NdjsonSource, run: list[Line], made: Ready | list[Item], summary: Summary) -> None:
+        if not isinstance(made, Ready):
+            self._take_records(source, made, summary)
+        elif not self._hopeful or not self._is_stored(made):
+            self._take_records(source, list(source.stated(run)), summary)
+        else:
+            summary.read += len(made.keys)
+            summary.stored += len(made.keys)
+
+    def _is_stored(self, made: Ready) -> bool:
         """Whether the run is taken in as it was made ready; where it is not, nothing is stored."""
-        left = list(source.stated([run[place] for place in made.left]))
-        problems = [one for one in map(self._own, left) if isinstance(one, Problem)]
-        if not self._hopeful or len(problems) < len(left):
-            return False
-        written = registered_ready(self._service, self._caller, made.ready)
-        if written != made.ready.versions:
+        written = registered_ready(self._service, self._caller, made)
+        if written != made.versions:
             self._hopeful, self._versions = bool(written), written or self._versions
-            return False
-        summary.read += len(made.ready.keys)
-        summary.stored += len(made.ready.keys)
-        for item, problem in zip(left, problems, strict=True):
-            self._note(source, item, problem, summary)
-        return True
+        return written == made.versions
 
     def _take_claims(self, source: Source, items: list[Item], summary: Summary) -> None:
         waiting = iter(items)
@@ -208,9 +213,15 @@ class Importer:
             summary.states[answer.view.state_now] += 1
 
 
-def _is_one_free() -> bool:
-    """Whether a second processor seems to be free: where all are busy, two processes are slower than one."""
-    return os.getloadavg()[0] < processors() - 1
+@contextmanager
+def _taking_turns() -> Iterator[None]:
+    """Let threads take turns more often: whoever stores needs the interpreter for moments, between long waits."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(TURN_SECONDS)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)
 
 
 def _read_ahead(source: Source) -> Iterator[list[Item]]:

@@ -1,7 +1,6 @@
 """Files to be imported: each gives its records one by one and takes back those that were not taken."""
 
 import json
-import os
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -72,19 +71,16 @@ class NdjsonSource:
     def lines(self, at_most: int, bytes_at_most: int) -> list[Line]:
         """The next lines that are not blank, as they stand in the file; none at its end."""
         some, begun = list[Line](), self.position()
-        for line in self._lines:
-            some.append(line)
-            if len(some) >= at_most or self.position() - begun > bytes_at_most:
+        while len(some) < at_most and self.position() - begun <= bytes_at_most:
+            more = list(islice(self._lines, min(LINES_AT_ONCE, at_most - len(some))))
+            if not more:
                 break
+            some += more
         return some
 
     def stated(self, lines: Sequence[Line]) -> Iterator[Item]:
         """What the lines state."""
         return items_of(lines, self._read)
-
-    def size(self) -> int:
-        """How many bytes the file has; zero where that is not known beforehand."""
-        return os.fstat(self._file.fileno()).st_size
 
     def give_back(self, item: Item, problem: Problem) -> None:
         """A line with its number, the problem in Chinese, and the record as it came."""

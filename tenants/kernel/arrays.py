@@ -71,6 +71,8 @@ def bigints(values: Sequence[int | None]) -> Bigints:
 
 def smallints(values: Sequence[int]) -> Smallints:
     """Whole numbers of 16 bits."""
+    if _are_one(values):
+        return Smallints(_header(_INT2, len(values)) + pack("!ih", _INT2_BYTES, values[0]) * len(values))
     lengths_and_values = chain.from_iterable((_INT2_BYTES, value) for value in values)
     return Smallints(_header(_INT2, len(values)) + pack("!" + "ih" * len(values), *lengths_and_values))
 
@@ -78,6 +80,8 @@ def smallints(values: Sequence[int]) -> Smallints:
 def texts(values: Sequence[str]) -> Texts:
     """Texts; where they are few, each is encoded once."""
     different = set(values)
+    if len(different) == 1:
+        return Texts(_header(_TEXT, len(values)) + _sized([values[0].encode()])[0] * len(values))
     if len(different) < len(values) >> 2:
         parts = dict(zip(different, _sized([text.encode() for text in different]), strict=True))
         return Texts(_header(_TEXT, len(values)) + b"".join(map(parts.__getitem__, values)))
@@ -86,6 +90,10 @@ def texts(values: Sequence[str]) -> Texts:
 
 def byteas(values: Sequence[bytes]) -> Byteas:
     """Bytes."""
+    lengths = set(map(len, values))
+    if len(lengths) == 1:
+        between = _ELEMENT.pack(*lengths)
+        return Byteas(_header(_BYTEA, len(values)) + between + between.join(values))
     return Byteas(_header(_BYTEA, len(values)) + b"".join(_sized(values)))
 
 
@@ -93,6 +101,11 @@ def uuids(values: Sequence[bytes]) -> Uuids:
     """Identifiers, each as its 16 bytes."""
     length = _ELEMENT.pack(_UUID_BYTES)
     return Uuids(_header(_UUID, len(values)) + (length + length.join(values) if values else b""))
+
+
+def _are_one(values: Sequence[int]) -> bool:
+    """Whether all are the same, as a column often is."""
+    return len(set(values)) == 1
 
 
 def _sized(values: Sequence[bytes]) -> list[bytes]:

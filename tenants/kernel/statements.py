@@ -6,6 +6,7 @@ from typing import Any, Generic, TypeVar, cast
 
 import orjson
 from psycopg import Connection as PgConnection
+from psycopg import Cursor
 from psycopg import Error as PgError
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
@@ -32,15 +33,26 @@ def read_all(connection: Connection, *queries: Query[Any]) -> list[Any]:
         connection.begin()  # as SQLAlchemy does at a first statement of its own
     driver = cast("PgConnection[Any]", connection.connection.driver_connection)
     try:
-        with driver.pipeline():
-            cursors = [driver.execute(query.statement, query.values) for query in queries]
-        answers = [cursor.fetchall() for cursor in cursors]
+        answers = [cursor.fetchall() for cursor in _executed(driver, queries)]
     except PgError as error:
         if driver.closed:
             # fails at once: so SQLAlchemy learns of it, and drops the pool's other connections to that server too
             connection.exec_driver_sql("select 1")
         raise DBAPIError.instance("pipeline", None, error, PgError, dialect=connection.dialect) from error
     return [query.made(rows) for query, rows in zip(queries, answers, strict=True)]
+
+
+def _executed(driver: "PgConnection[Any]", queries: Sequence[Query[Any]]) -> list[Cursor[Any]]:
+    """The queries' cursors. Should one fail before all are sent, it is told when the pipeline has ended in order."""
+    cursors, failed = list[Cursor[Any]](), list[PgError]()
+    with driver.pipeline():
+        try:
+            cursors += [driver.execute(query.statement, query.values) for query in queries]
+        except PgError as error:
+            failed.append(error)
+    if failed:
+        raise failed[0]
+    return cursors
 
 
 def read(connection: Connection, query: Query[Result]) -> Result:

@@ -258,6 +258,7 @@ def test_no_statistic_over_many_answers_tells_used_elsewhere_from_used_at_home(j
     assert abs(longer / ANSWERS**2 - 1 / 2) < ADVANTAGE, statistics.median(times["away"])
 
 
-ANSWERS: Final = 400
+ANSWERS: Final = 300
+"""Each meets three keys of another tenant, of which a client may meet a thousand in an hour."""
 ADVANTAGE: Final = 0.10
 """How much better than a coin one answer's time may tell: three standard errors of so many, and a look's one row."""

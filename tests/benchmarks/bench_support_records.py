@@ -2,10 +2,9 @@
 
     python -m tests.benchmarks.bench_support_records [RECORDS]
 
-Two files of NDJSON are imported as the command line does it: one by a single process, and one with the process
-beside it that makes records ready, however small the file is. The baseline copies the second's stored records into a
-table with the same two unique indexes, and inserts their registry keys sorted. What was stored is proven first; the
-second file is then imported again, which has to change nothing.
+A file of NDJSON is imported as the command line does it. The baseline copies the stored records into a table with the
+same two unique indexes, and inserts their registry keys sorted. What was stored is proven first; the file is then
+imported again, which has to change nothing.
 """
 
 import json
@@ -26,7 +25,6 @@ from clearing.transfers.importing import Importer, Summary, Told
 from clearing.transfers.sources import open_source
 from tenants.principal import Principal
 from tests.benchmarks.baselines import Cpu, Server, copy_and_keys, machine, no_figure
-from tests.benchmarks.bench_batch import crew_memory
 from tests.benchmarks.prepared_service import prepared_service
 
 RECORDS: Final = 50_000
@@ -35,7 +33,6 @@ GOAL_MEBIBYTES: Final = 256
 SEED: Final = 20_241_126
 LOOKS_EVERY: Final = 25
 """Transactions between two looks at the memory."""
-NEVER: Final = sys.maxsize
 CALLER: Final = Principal("bench", "bench", "wujiang-local", ("wujiang",), frozenset({"support:write"}))
 
 
@@ -52,16 +49,16 @@ def write_file(path: Path, prefix: str, records: int) -> None:
             file.write(json.dumps(record) + "\n")
 
 
-def imported(service: Service, path: Path, crew_from: int, told: Told) -> tuple[float, Summary]:
+def imported(service: Service, path: Path, told: Told) -> tuple[float, Summary]:
     """Seconds of one import of the file, and its counts."""
     begun = time.perf_counter()
     with open_source(path, path.with_suffix(".errors"), None, support=True, caller=CALLER) as source:
-        summary = Importer(service, CALLER, crew_from=crew_from).run(source, told)
+        summary = Importer(service, CALLER).run(source, told)
     return time.perf_counter() - begun, summary
 
 
 class Memory:
-    """What this process and its helper hold, looked at now and then."""
+    """What this process holds, looked at now and then."""
 
     def __init__(self) -> None:
         self._process, self._looks = psutil.Process(), count()
@@ -70,13 +67,12 @@ class Memory:
     def look(self, _: Summary) -> None:
         """Note the most; a look takes too long to be had after every transaction."""
         if next(self._looks) % LOOKS_EVERY == LOOKS_EVERY - 1:
-            held = [self._process.memory_info(), *crew_memory(self._process)]
-            self.most = max(self.most, sum(one.rss for one in held))
+            self.most = max(self.most, self._process.memory_info().rss)
 
 
 @dataclass(frozen=True)
 class Run:
-    """One import: its counts, what it cost, and by how many MiB all its processes together grew."""
+    """One import: its counts, what it cost, and by how many MiB the process grew."""
 
     seconds: float
     summary: Summary
@@ -84,13 +80,12 @@ class Run:
     grown: float
 
     @classmethod
-    def of(cls, service: Service, server: Server, path: Path, records: int, crew_from: int = NEVER) -> "Run":
+    def of(cls, service: Service, server: Server, path: Path, records: int) -> "Run":
         """Import the file."""
-        before, helped = Cpu.now(server), helpers()
+        before = Cpu.now(server)
         memory = Memory()
-        seconds, summary = imported(service, path, crew_from, memory.look)
-        helper = (helpers() - helped) / records * 1e6
-        spent = f"{Cpu.now(server).since(before, records)} + {helper:.1f} µs helper"
+        seconds, summary = imported(service, path, memory.look)
+        spent = Cpu.now(server).since(before, records)
         return cls(seconds, summary, spent, (memory.most - memory.idle) / 2**20)
 
     def said(self, what: str) -> str:
@@ -98,11 +93,6 @@ class Run:
         return (
             f"    {what:24} {self.summary.read / self.seconds:8.0f} records/s, {self.spent}, {self.grown:.0f} MiB more"
         )
-
-
-def helpers() -> float:
-    """Seconds of processor that the processes beside this one have used that have ended."""
-    return sum(os.times()[2:4])
 
 
 def baseline(server: Server, records: int) -> float:
@@ -134,13 +124,11 @@ def sizes(server: Server) -> Iterator[str]:
 
 def measured(service: Service, server: Server, folder: Path, records: int) -> None:
     """Measure, prove, print."""
-    alone, crew = folder / "alone.ndjson", folder / "crew.ndjson"
-    write_file(alone, "A", records)
-    write_file(crew, "C", records)
-    single = Run.of(service, server, alone, records)
-    double = Run.of(service, server, crew, records, 0)
-    again = Run.of(service, server, crew, records, 0)
-    for run, wanted in ((single, (records, 0, 0)), (double, (records, 0, 0)), (again, (0, records, 0))):
+    path = folder / "records.ndjson"
+    write_file(path, "C", records)
+    first = Run.of(service, server, path, records)
+    again = Run.of(service, server, path, records)
+    for run, wanted in ((first, (records, 0, 0)), (again, (0, records, 0))):
         counted = run.summary.stored, run.summary.stored_before, run.summary.refused + run.summary.colliding
         if counted != wanted:
             no_figure(f"{counted} stored, known and refused, of {records}")
@@ -149,13 +137,12 @@ def measured(service: Service, server: Server, folder: Path, records: int) -> No
     spent_bare = Cpu.now(server).since(before, records)
     lines = [
         f"P3  support records, {records} from a file ({machine()})",
-        single.said("import by one process"),
-        double.said("import with a helper"),
+        first.said("import"),
         again.said("the same file again"),
         f"    COPY + sorted keys       {records / bare:8.0f} records/s, {spent_bare}, with reading the rows",
         (
-            f"    rate {bare / double.seconds:.1%} of the baseline's, {bare / single.seconds:.1%} by one process "
-            f"(goal {GOAL:.0%}); memory: goal {GOAL_MEBIBYTES} MiB more at most"
+            f"    rate {bare / first.seconds:.1%} of the baseline's (goal {GOAL:.0%}); "
+            f"memory: goal {GOAL_MEBIBYTES} MiB more at most"
         ),
         f"    registry: {', '.join(sizes(server))}",
     ]

@@ -1,4 +1,4 @@
-"""The registry's key is rotated while a file is imported whose records another process makes ready (I24)."""
+"""The registry's key is rotated while a file is imported whose records are made ready by the column (I24)."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -54,12 +54,12 @@ def test_every_record_is_kept_under_the_versions_that_are_written_when_it_is_sto
             list(rotation.fill(2))
             list(rotation.retire(1))
 
-    monkeypatch.setattr(importing, "RECORDS_AHEAD", CHUNK)
+    monkeypatch.setattr(importing, "LINES_AHEAD", CHUNK)
     monkeypatch.setattr(importing, "registered_ready", noted)
     lines = [record() for _ in range(CHUNK * CHUNKS)]
     path = ndjson(tmp_path / "records.ndjson", *lines)
     with open_source(path, tmp_path / "errors", None, support=True, caller=LOCAL) as source:
-        summary = Importer(service, LOCAL, crew_from=0).run(source, rotating)
+        summary = Importer(service, LOCAL).run(source, rotating)
     assert (summary.read, summary.stored, summary.refused) == (CHUNK * CHUNKS, CHUNK * CHUNKS, 0)
     stored = {ready for ready, written in answers if ready == written}
     stale = {(ready, written) for ready, written in answers if ready != written}
@@ -68,6 +68,6 @@ def test_every_record_is_kept_under_the_versions_that_are_written_when_it_is_sto
     assert states(house) == {1: "retired", 2: "current"}
     assert holdings(house) == {2: CHUNK * CHUNKS}
     with open_source(path, tmp_path / "errors", None, support=True, caller=LOCAL) as source:
-        again = Importer(service, LOCAL, crew_from=0).run(source, lambda _: None)
+        again = Importer(service, LOCAL).run(source, lambda _: None)
     assert (again.stored, again.stored_before) == (0, CHUNK * CHUNKS)
     assert found(house) == []

@@ -1,6 +1,6 @@
 """An import in a process of its own, which may be killed at any moment: it prints its progress, a line a transaction.
 
-python -m tests.imports.importing_process APP_URL REDIS_URL SECRETS_FOLDER FILE CREW_FROM
+python -m tests.imports.importing_process APP_URL REDIS_URL SECRETS_FOLDER FILE
 """
 
 import json
@@ -33,7 +33,7 @@ def told(summary: Summary) -> None:
 
 def main() -> None:
     """Import the file as the command does."""
-    app_url, redis_url, secrets_folder, file, crew_from = sys.argv[1:]
+    app_url, redis_url, secrets_folder, file = sys.argv[1:]
     os.umask(0o077)
     folder, path = Path(secrets_folder), Path(file)
     secrets = load_secrets(folder)
@@ -42,7 +42,7 @@ def main() -> None:
     service = Service(settings, engine, redis, secrets, open_vault(secrets), SystemClock())
     collect_seldom()
     with open_source(path, path.with_suffix(".errors"), None, support=True, caller=LOCAL) as source:
-        told(Importer(service, LOCAL, crew_from=int(crew_from)).run(source, told))
+        told(Importer(service, LOCAL).run(source, told))
 
 
 if __name__ == "__main__":

@@ -6,12 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tenants.kernel.keyed_digest import keyed_digest
+from tenants.kernel.keyed_digest import keyed_digest, keyed_digests
 
 
 @given(st.binary(max_size=200), st.binary(max_size=300))
 def test_a_keyed_digest_is_the_one_of_the_standard_library(key: bytes, message: bytes) -> None:
     assert keyed_digest(key, message) == hmac.digest(key, message, "sha256")
+
+
+@given(st.binary(max_size=80), st.lists(st.binary(max_size=300), max_size=5))
+def test_many_keyed_digests_are_those_of_each(key: bytes, messages: list[bytes]) -> None:
+    assert keyed_digests(key, messages) == [keyed_digest(key, message) for message in messages]
 
 
 @pytest.mark.parametrize("length", [0, 1, 63, 64, 65, 131])

@@ -1,4 +1,4 @@
-"""A process that makes records ready beside the import changes how long it takes, and nothing else."""
+"""Lines that are made ready by the column take less time to be imported; nothing else is different."""
 
 import json
 from collections.abc import Callable
@@ -6,24 +6,22 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-import psutil
 import pytest
 
 from clearing.api.support_records import registered_ready
-from clearing.claims.support_columns import make_ready
+from clearing.claims.support_lines import lines_ready
 from clearing.service import Service
 from clearing.transfers import importing
-from clearing.transfers.importing import CREW_FROM, Importer, Summary, Told
+from clearing.transfers.importing import Importer, Summary, Told
 from clearing.transfers.sources import open_source
-from connectors.reading import read_support_record
 from tenants.principal import Principal
 from tests.imports.files import Body, ndjson, record
 from tests.intake.bodies import JIANGSU, WUJIANG, buyer, claim, invoice_number, seller
 from tests.intake.counter import Counter
 
 CHUNK: Final = 100
-CHUNKS: Final = 12
-ALWAYS, NEVER = 0, 2**60
+CHUNKS: Final = 14
+GENERALLY, BY_COLUMN = "generally", "by column"
 NAMELESS: Final = {"kind": "contract", "value": "KD-1"}
 """A key whose fault is found only when it is made: a contract without its provider."""
 
@@ -34,7 +32,7 @@ Take = Callable[..., tuple[Summary, str, list[int]]]
 @pytest.fixture
 def readily(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     """Of each chunk that was made ready beforehand, whether it was stored as it was."""
-    monkeypatch.setattr(importing, "RECORDS_AHEAD", CHUNK)
+    monkeypatch.setattr(importing, "LINES_AHEAD", CHUNK)
     seen: list[bool] = []
 
     def noted(service: Service, caller: Principal, ready: Any) -> tuple[int, ...]:
@@ -47,11 +45,21 @@ def readily(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
 
 
 @pytest.fixture
+def go(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Which way all lines go from now on: by the column, or the general one of those that are not plainly sound."""
+
+    def switch(way: str) -> None:
+        monkeypatch.setattr(importing, "lines_ready", {GENERALLY: lambda *_: None, BY_COLUMN: lines_ready}[way])
+
+    return switch
+
+
+@pytest.fixture
 def take(service: Service, caller: Principal) -> Take:
-    def run(path: Path, crew_from: int, told: Told = lambda _: None) -> tuple[Summary, str, list[int]]:
+    def run(path: Path, told: Told = lambda _: None) -> tuple[Summary, str, list[int]]:
         errors, met = path.with_suffix(".errors"), list[int]()
         errors.unlink(missing_ok=True)
-        importer = Importer(service, caller, collided=lambda item, _: met.append(item.number), crew_from=crew_from)
+        importer = Importer(service, caller, collided=lambda item, _: met.append(item.number))
         with open_source(path, errors, None, support=True, caller=caller) as source:
             summary = importer.run(source, told)
         return summary, errors.read_text(encoding="utf-8") if errors.exists() else "", met
@@ -86,7 +94,7 @@ def mixed(prefix: str, meeting: str) -> list[Body | str]:
     lines[next(places)] = {"line": 1, "problem": {}, "record": later[7] | {"external_id": f"{prefix}wrapped"}}
     lines[7 * CHUNK + 1] = lines[7 * CHUNK]  # the same line again
     lines[8 * CHUNK + 3] = one(external_id=f"{prefix}shared", keys=later[5 * CHUNK + 9]["keys"])
-    lines[9 * CHUNK + 3] = one(
+    lines[13 * CHUNK + 3] = one(
         external_id=f"{prefix}meets", keys=[{"kind": "invoice", "value": meeting, "amount": "10000.00"}]
     )
     lines[10 * CHUNK + 3] = one(external_id=f"{prefix}faulty", keys=[NAMELESS])
@@ -103,22 +111,23 @@ ROWS: Final = (
 )
 
 
-def test_a_file_ends_the_same_whether_a_helper_makes_it_ready_or_not(
-    take: Take, counter: Counter, readily: list[bool], tmp_path: Path
+def test_a_file_ends_the_same_whichever_way_its_lines_go(
+    take: Take, counter: Counter, readily: list[bool], go: Callable[[str], None], tmp_path: Path
 ) -> None:
     ends = []
-    for prefix, crew_from in (("无-", NEVER), ("有-", ALWAYS)):
+    for prefix, way in (("逐行-", GENERALLY), ("成列-", BY_COLUMN)):
+        go(way)
         body = claim(JIANGSU, by=buyer(WUJIANG), to=seller(WUJIANG))
         counter.submit(body)
         path = ndjson(tmp_path / f"{prefix}.ndjson", *mixed(prefix, body["invoices"][0]["number"]))
         progress: list[int] = []
-        summary, errors, met = take(path, crew_from, lambda now, said=progress: said.append(now.read))
+        summary, errors, met = take(path, lambda now, said=progress: said.append(now.read))
         rows = counter.rows(ROWS, f"{prefix}%")
         ends.append((summary, _codes(errors), met, progress, [tuple(row) for row in rows]))
-    without, with_helper = ends
-    assert with_helper == without
-    assert without[0].refused >= 6
-    assert without[0].colliding >= 1
+    by_line, by_column = ends
+    assert by_column == by_line
+    assert by_line[0].refused >= 6
+    assert by_line[0].colliding >= 1
     assert readily.count(True) >= 3
     assert readily.count(False) >= 1
 
@@ -127,121 +136,57 @@ def _codes(errors: str) -> list[tuple[int, dict[str, Any]]]:
     return [(line["line"], line["problem"]) for line in map(json.loads, errors.splitlines())]
 
 
-@pytest.mark.parametrize(("first", "then"), [(ALWAYS, NEVER), (NEVER, ALWAYS)])
+@pytest.mark.parametrize(("first", "then"), [(GENERALLY, BY_COLUMN), (BY_COLUMN, GENERALLY)])
 def test_what_was_stored_one_way_is_known_the_other_way(
-    take: Take, readily: list[bool], tmp_path: Path, first: int, then: int
+    take: Take, readily: list[bool], go: Callable[[str], None], tmp_path: Path, first: str, then: str
 ) -> None:
     path = ndjson(tmp_path / "records.ndjson", *[record() for _ in range(CHUNK * 6)])
-    summary, _, _ = take(path, first)
+    go(first)
+    summary, _, _ = take(path)
     assert (summary.stored, summary.stored_before) == (CHUNK * 6, 0)
-    assert any(readily) == (first == ALWAYS)
-    summary, errors, _ = take(path, then)
+    assert readily == ([] if first == GENERALLY else [True] * 6)
+    go(then)
+    summary, errors, _ = take(path)
     assert (summary.stored, summary.stored_before, errors) == (0, CHUNK * 6, "")
+
+
+def test_an_import_of_what_is_known_tries_once_and_complains_of_nothing(
+    take: Take, readily: list[bool], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = ndjson(tmp_path / "records.ndjson", *[record() for _ in range(CHUNK * 4)])
+    take(path)
+    readily.clear()
+    assert take(path)[0].stored_before == CHUNK * 4
+    assert readily == [False]
+    assert caplog.records == []
 
 
 def test_records_that_were_made_ready_while_another_stored_them_are_known(
     take: Take, readily: list[bool], tmp_path: Path
 ) -> None:
     lines = [record() for _ in range(CHUNK * 10)]
-    path, some = ndjson(tmp_path / "all.ndjson", *lines), ndjson(tmp_path / "some.ndjson", *lines[8 * CHUNK + 7 :][:30])
+    path, some = ndjson(tmp_path / "all.ndjson", *lines), ndjson(tmp_path / "some.ndjson", *lines[8 * CHUNK + 7 :][:10])
 
     def meanwhile(now: Summary) -> None:
         if now.read == 6 * CHUNK:
-            assert take(some, NEVER)[0].stored == 30
+            assert take(some)[0].stored == 10
 
-    summary, errors, _ = take(path, ALWAYS, meanwhile)
-    assert (summary.stored, summary.stored_before, errors) == (CHUNK * 10 - 30, 30, "")
+    summary, errors, _ = take(path, meanwhile)
+    assert (summary.stored, summary.stored_before, errors) == (CHUNK * 10 - 10, 10, "")
     assert readily.count(False) == 1
 
 
-Helpers = Callable[[], list[psutil.Process]]
-
-
-@pytest.fixture
-def helpers() -> Helpers:
-    """The processes beside this one that were not there before the test: other tests have some of their own."""
-    before = {child.pid for child in psutil.Process().children()}
-
-    def now() -> list[psutil.Process]:
-        found = [child for child in psutil.Process().children() if child.pid not in before]
-        return [child for child in found if "spawn_main" in " ".join(child.cmdline())]
-
-    return now
-
-
-def test_an_import_whose_helper_is_killed_goes_on_alone(
-    take: Take, counter: Counter, readily: list[bool], helpers: Helpers, tmp_path: Path
-) -> None:
-    lines = [record() for _ in range(CHUNK * 12)]
-    path = ndjson(tmp_path / "records.ndjson", *lines)
-
-    def killing(now: Summary) -> None:
-        if now.read == 6 * CHUNK:
-            [helper] = helpers()
-            helper.kill()
-
-    summary, errors, _ = take(path, ALWAYS, killing)
-    assert (summary.read, summary.stored, errors) == (CHUNK * 12, CHUNK * 12, "")
-    assert 0 < readily.count(True) < 9
-    ids = [one["external_id"] for one in lines]
-    assert counter.rows("select count(*) from support_record where external_id = any(%s)", ids)[0][0] == CHUNK * 12
-    assert helpers() == []
-
-
-def test_an_import_that_ends_early_leaves_no_helper(
-    take: Take, readily: list[bool], helpers: Helpers, tmp_path: Path
+def test_an_import_that_is_stopped_keeps_what_it_told_of_and_goes_on_from_there(
+    take: Take, readily: list[bool], tmp_path: Path
 ) -> None:
     path = ndjson(tmp_path / "records.ndjson", *[record() for _ in range(CHUNK * 8)])
 
     def stop(now: Summary) -> None:
         if now.read == 5 * CHUNK:
-            assert len(helpers()) == 1
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        take(path, ALWAYS, stop)
-    assert readily
-    assert helpers() == []
-    assert take(path, NEVER)[0].stored_before == CHUNK * 5
-
-
-def test_a_small_file_has_no_helper(take: Take, readily: list[bool], helpers: Helpers, tmp_path: Path) -> None:
-    path = ndjson(tmp_path / "records.ndjson", *[record() for _ in range(CHUNK * 5)])
-    seen: list[int] = []
-    take(path, CREW_FROM, lambda _: seen.append(len(helpers())))
-    assert seen
-    assert (set(seen), readily) == ({0}, [])
-
-
-def test_neither_keys_nor_numbers_are_seen_in_what_starts_the_helper(
-    service: Service, take: Take, readily: list[bool], helpers: Helpers, tmp_path: Path
-) -> None:
-    path = ndjson(tmp_path / "records.ndjson", *[record() for _ in range(CHUNK * 6)])
-    key, said = service.vault.keyring.secret(1), list[str]()
-
-    def look(now: Summary) -> None:
-        if now.read == 5 * CHUNK:
-            [helper] = helpers()
-            said.append(" ".join(helper.cmdline()) + repr(helper.environ()))
-
-    take(path, ALWAYS, look)
-    assert readily
-    [told] = said
-    assert key.hex() not in told
-    assert repr(key)[2:-1] not in told
-
-
-def test_records_that_are_few_or_meet_one_another_or_are_faulty_are_not_made_ready(service: Service) -> None:
-    keyring = service.vault.keyring
-    good = [record() for _ in range(30)]
-
-    def ready(*bodies: Body) -> bool:
-        return make_ready(keyring, (1,), [read_support_record(body) for body in bodies]) is not None
-
-    assert ready(*good)
-    assert not ready(*good[:5])
-    assert not ready(*good, good[0])
-    assert not ready(*good, record(keys=good[0]["keys"]))
-    assert not ready(*good, record(keys=[NAMELESS]))
-    assert not ready(*good, record(tenant="jiangsu"))
-    assert not ready(*good, record(platform="jssic"))
+        take(path, stop)
+    assert readily == [True] * 5
+    summary, errors, _ = take(path)
+    assert (summary.stored, summary.stored_before, errors) == (CHUNK * 3, CHUNK * 5, "")
