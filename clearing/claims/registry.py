@@ -88,6 +88,12 @@ class Locked:
 
     def state_of(self, key: Key, holder: Holder) -> KeyState:
         """What the registry says of one key to this holder."""
+        if not self.is_free((key,), holder):
+            return self._state_among_others(key, holder)
+        counted = ZERO if key.stated is None else key.stated
+        return KeyState(key.kind, key.place, counted, ZERO, key.claimed, amount_conflict=False)
+
+    def _state_among_others(self, key: Key, holder: Holder) -> KeyState:
         others = self._others(key, holder)
         cancelling = [one for one in others if one.cancels_for(holder)]
         uses = [one for one in others if not one.cancels_for(holder)]
@@ -115,7 +121,11 @@ class Locked:
     def is_free(self, keys: Iterable[Key], holder: Holder) -> bool:
         """Whether nobody at all holds any of the keys, as is so of nearly every key that comes."""
         held, group = self.holdings, holder.exclusion_group
-        return not any(held.get((digest, group)) for key in keys for _, digest in key.digests)
+        for key in keys:
+            for _, digest in key.digests:
+                if held.get((digest, group)):
+                    return False
+        return True
 
     def holders(self) -> dict[UUID, Holder]:
         """Everybody who holds any of the locked keys."""
@@ -151,6 +161,8 @@ class Locked:
 
     def others(self, keys: Iterable[Key], holder: Holder) -> frozenset[tuple[str, str, UUID]]:
         """What the holder is told of other tenants' keys: their tenant, the key's kind, their claim or record."""
+        if self.is_free(keys, holder):
+            return _NOBODY
         return frozenset(
             (other.holder.tenant, key.kind, other.holder.holder_id)
             for key in keys
@@ -160,16 +172,19 @@ class Locked:
 
     def take(self, keys: Iterable[Key], holder: Holder) -> None:
         """Let the holder hold the keys: *taken* where the fen are free, else *contending* until a person decides."""
+        group = holder.exclusion_group
         for key in keys:
             status = "taken" if self._fits(key, holder) else "contending"
             for version, digest in key.digests:
                 holding = Holding(digest, holder.enterprise[version], holder, status, key.claimed, key.stated)
-                self.holdings[digest, holder.exclusion_group].append(holding)
+                self.holdings[digest, group].append(holding)
                 self.added.append(holding)
 
     def _fits(self, key: Key, holder: Holder) -> bool:
         if key.kind not in GUARDED:
             return True
+        if self.is_free((key,), holder):
+            return key.stated is None or key.claimed <= key.stated
         others = [h for h in self._others(key, holder) if h.status == "taken"]
         stated = [one.stated for one in others if one.stated is not None]
         counted = min(stated if key.stated is None else [*stated, key.stated], default=None)
@@ -192,6 +207,9 @@ class Locked:
             for holding in self.holdings.get((digest, holder.exclusion_group), ())
             if holding.holder.holder_id != holder.holder_id
         ]
+
+
+_NOBODY: Final[frozenset[tuple[str, str, UUID]]] = frozenset()
 
 
 def _told(others: Iterable[Holding], holder: Holder) -> list[Holding]:
@@ -281,6 +299,9 @@ def holding_write(holdings: Sequence[Holding]) -> Write:
             )
             for h in holdings
         ],
+        kinds=(
+            "bytea", "text", "uuid", "text", "text", "text", "text", "bytea", "text", "text", "bigint", "bigint",
+        ),
     )  # fmt: skip
 
 

@@ -73,22 +73,24 @@ def change_writes(connection: Connection, changes: Sequence[Change], at: datetim
         heads[change.tenant] = (seq + 1, entry[-1], max(at, latest_at))
         entries.append(entry)
     jobs = [
-        (new_id(), c.tenant, j.kind, j.platform, c.subject_id, canonical_bytes(dict(j.payload)).decode(), at, at)
+        (new_id(), c.tenant, j.kind, j.platform, c.subject_id, canonical_bytes(dict(j.payload)), at, at)
         for c in changes
         for j in c.jobs
     ]
     moved = [(tenant, *head) for tenant, head in heads.items()]
     return (
-        Write("audit_entry", ("tenant", "seq", "at", "action", "subject_id", "body", "hash"), entries),
+        Write("audit_entry", _ENTRY, entries, kinds=("text", "bigint", "timestamptz", "text", "uuid", "text", "bytea")),
         Write("audit_head", ("tenant", "seq", "hash", "at"), moved, _MOVE),
         Write(
             "outbox",
             ("id", "tenant", "kind", "platform", "subject_id", "payload", "created_at", "next_attempt_at"),
             jobs,
+            kinds=("uuid", "text", "text", "text", "uuid", "text", "timestamptz", "timestamptz"),
         ),
     )
 
 
+_ENTRY: Final = ("tenant", "seq", "at", "action", "subject_id", "body", "hash")
 _MOVE: Final = "on conflict (tenant) do update set seq = excluded.seq, hash = excluded.hash, at = excluded.at"
 
 
@@ -97,7 +99,9 @@ def chained(previous: bytes, body: bytes) -> bytes:
     return sha256(CHAIN_PREFIX + previous + body)
 
 
-def _entry(change: Change, seq: int, previous: bytes, at: datetime) -> tuple[str, int, datetime, str, UUID, str, bytes]:
+def _entry(
+    change: Change, seq: int, previous: bytes, at: datetime
+) -> tuple[str, int, datetime, str, UUID, bytes, bytes]:
     body = canonical_bytes(
         {
             "seq": seq,
@@ -112,4 +116,4 @@ def _entry(change: Change, seq: int, previous: bytes, at: datetime) -> tuple[str
             "details": dict(change.details),
         }
     )
-    return change.tenant, seq, at, change.action, change.subject_id, body.decode(), chained(previous, body)
+    return change.tenant, seq, at, change.action, change.subject_id, body, chained(previous, body)
