@@ -263,12 +263,17 @@ def _assess(around: Surroundings, purse: Purse, locked: Locked, drawn: Drawn) ->
     return Assessed(case, facts, assessment, voided + tuple(transfers), bool(reserved), drawn.holder, others)
 
 
+_NOTHING: Final = Purse()
+
+
 def _facts(around: Surroundings, purse: Purse, locked: Locked, drawn: Drawn) -> Facts:
     """What the assessment reads; what the claim's own reservation set aside counts as still free."""
     claim, accounts = drawn.case.submission, drawn.accounts
     on = shanghai_day(claim.submitted_at)
-    set_aside = Purse()
-    set_aside.draw(around.reserved(claim.reservation_id))
+    set_aside = _NOTHING
+    if reserved := around.reserved(claim.reservation_id):
+        set_aside = Purse()
+        set_aside.draw(reserved)
     budget_left = purse.left_for_newcomers(accounts.budget)
     return Facts(
         contract_number=canonical_contract_number(claim.contract.number),
@@ -276,7 +281,7 @@ def _facts(around: Surroundings, purse: Purse, locked: Locked, drawn: Drawn) -> 
         budget_left=None if budget_left is None else budget_left + set_aside.taken(accounts.budget),
         linked_region=drawn.linked,
         matching_taken=purse.taken(accounts.matching),
-        keys=tuple(locked.state_of(key, drawn.holder) for key in drawn.keys),
+        keys=locked.states_of(drawn.keys, drawn.holder),
         reservation=around.reservation(claim.reservation_id),
         enterprise=around.enterprise(claim.enterprise.uscc, claim.scheme, drawn.case.year, on),
         provider=around.provider(claim.provider.uscc, claim.scheme, on),
