@@ -10,9 +10,11 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
+import orjson
 from sqlalchemy import Connection
 
 from tenants.kernel.canonical import Json, canonical_bytes, sha256
+from tenants.kernel.clock import print_instant
 from tenants.kernel.ids import new_id
 from tenants.kernel.statements import Write, write_all
 
@@ -102,18 +104,19 @@ def chained(previous: bytes, body: bytes) -> bytes:
 def _entry(
     change: Change, seq: int, previous: bytes, at: datetime
 ) -> tuple[str, int, datetime, str, UUID, bytes, bytes]:
-    body = canonical_bytes(
+    body = orjson.dumps(  # texts and a number that counts, around what canonical_bytes has looked through
         {
             "seq": seq,
             "tenant": change.tenant,
-            "at": at,
+            "at": print_instant(at),
             "actor": change.actor,
             "action": change.action,
-            "subject": change.subject_id,
+            "subject": str(change.subject_id),
             "from": change.from_state,
             "to": change.to_state,
             "reason": change.reason,
-            "details": dict(change.details),
-        }
+            "details": orjson.Fragment(canonical_bytes(dict(change.details))),
+        },
+        option=orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER,
     )
     return change.tenant, seq, at, change.action, change.subject_id, body, chained(previous, body)
