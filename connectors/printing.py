@@ -1,6 +1,7 @@
 """A submission as JSON again: for answers, with account numbers masked, and as the bytes that "same content" means."""
 
 from collections.abc import Mapping
+from typing import cast
 
 import orjson
 
@@ -108,13 +109,34 @@ def support_record_json(given: SupportRecord) -> dict[str, Json]:
     }
 
 
+def masked(printed: Mapping[str, Json]) -> dict[str, Json]:
+    """What :func:`submission_json` gave without ``mask``, as it gives it with it."""
+    payee, receipts = (
+        cast("Mapping[str, str]", printed["payee"]),
+        cast("list[Mapping[str, str | None]]", printed["receipts"]),
+    )
+    return {
+        **printed,
+        "payee": {**payee, "account_number": mask_account(payee["account_number"])},
+        "receipts": [
+            {**receipt, "payer_account": None if (payer := receipt["payer_account"]) is None else mask_account(payer)}
+            for receipt in receipts
+        ],
+    }
+
+
 def canonical_content(given: Submission) -> bytes:
     """RFC 8785 bytes of the submission: equal where and only where two submissions say the same.
 
     Absent fields are left out, so that an optional field that a later version adds changes no earlier content.
     Account numbers are in clear: keep the digest of these bytes, not the bytes.
     """
-    return orjson.dumps(_without_absent(submission_json(given, mask=False)), option=orjson.OPT_SORT_KEYS)
+    return printed_content(submission_json(given, mask=False))
+
+
+def printed_content(printed: Mapping[str, Json]) -> bytes:
+    """The bytes of :func:`canonical_content`, from what :func:`submission_json` gave without ``mask``."""
+    return orjson.dumps(_without_absent(printed), option=orjson.OPT_SORT_KEYS)
 
 
 def stored_submission(printed: Mapping[str, Json]) -> bytes:

@@ -194,6 +194,7 @@ def transfer_write(tenant: str, transfers: Sequence[Transfer], at: datetime) -> 
             )
             for t in transfers
         ],
+        kinds=("text", "uuid", "text", "text", "text", "bigint", "uuid", "uuid", "text", "uuid", "timestamptz"),
     )  # fmt: skip
 
 

@@ -45,6 +45,7 @@ class Window:
 
     lines: list[tuple[int, Placed | Problem]] = field(default_factory=list)
     external_ids: set[str] = field(default_factory=set)
+    desk: Desk | None = None
     claimed_at: dict[tuple[str, str], Desk] = field(default_factory=dict)
 
     def admit(self, number: int, one: Placed | Problem) -> bool:
@@ -53,14 +54,29 @@ class Window:
             return False
         if not isinstance(one, Problem):
             desk, claim = one
-            spendings = [(identity.kind, identity.text) for identity in identities(claim)]
-            elsewhere = any(self.claimed_at.get(spending, desk) != desk for spending in spendings)
-            if elsewhere or claim.external_id in self.external_ids:
+            if claim.external_id in self.external_ids or self._meets_another_desk(desk, claim):
                 return False
             self.external_ids.add(claim.external_id)
-            self.claimed_at.update(dict.fromkeys(spendings, desk))
         self.lines.append((number, one))
         return True
+
+    def _meets_another_desk(self, desk: Desk, claim: Submission) -> bool:
+        """Whether the claim is on spending that another desk's claim is on; noted for those who come, where not.
+
+        While there is one desk, as there is for most platforms, nothing needs to be known.
+        """
+        self.desk = self.desk or desk
+        if not self.claimed_at and self.desk == desk:
+            return False
+        if not self.claimed_at:
+            for _, one in self.lines:
+                if not isinstance(one, Problem):
+                    self.claimed_at.update(dict.fromkeys(_spendings(one[1]), one[0]))
+        spendings = _spendings(claim)
+        if any(self.claimed_at.get(spending, desk) != desk for spending in spendings):
+            return True
+        self.claimed_at.update(dict.fromkeys(spendings, desk))
+        return False
 
     def by_desk(self) -> dict[Desk, list[Submission]]:
         """The claims of each desk, in their order."""
@@ -69,6 +85,10 @@ class Window:
             if not isinstance(one, Problem):
                 found.setdefault(one[0], []).append(one[1])
         return found
+
+
+def _spendings(claim: Submission) -> list[tuple[str, str]]:
+    return [(identity.kind, identity.text) for identity in identities(claim)]
 
 
 @blueprint.post("/bulk")
@@ -87,7 +107,7 @@ def take_lines(read: Read) -> Response:
     service, caller, english = current(), principal(), wants_english()
     windows = gathered(body_lines(MAX_CLAIM_BYTES), lambda claim: desk_for(caller, claim), read)
     scope = Scope(caller.tenants, caller.platform)
-    return answer_lines(line for window in windows for line in _take(service, scope, window, english=english))
+    return answer_lines(_take(service, scope, window, english=english) for window in windows)
 
 
 def gathered(

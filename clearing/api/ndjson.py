@@ -3,12 +3,13 @@
 from collections.abc import Iterable, Iterator
 from typing import IO, Final, NamedTuple
 
+import orjson
 from flask import Response, stream_with_context
 
 from clearing.api.noun import NDJSON_TYPE, require_mimetype
 from clearing.api.packed import GZIP, body_stream, packed, wants_gzip
 from clearing.api.problems import problem_body
-from tenants.kernel.canonical import Json, canonical_bytes
+from tenants.kernel.canonical import Json
 from tenants.kernel.errors import Problem
 
 READ_BYTES: Final = 64 * 1024
@@ -58,13 +59,24 @@ def body_lines(max_bytes: int) -> Iterator[Line]:
     return read_lines(body_stream(), max_bytes)
 
 
-def answer_lines(lines: Iterable[dict[str, Json]]) -> Response:
-    """The lines as they are made, so that the first answers leave before the last line was read; as gzip if asked."""
-    answers: Iterator[bytes] = (canonical_bytes(line) + b"\n" for line in lines)
+def answer_lines(runs: Iterable[Iterable[dict[str, Json]]]) -> Response:
+    """The lines of each run as soon as it is made, so that the first leave before the last was read; gzip if asked."""
+    answers: Iterator[bytes] = filter(None, (b"".join(map(line_bytes, run)) for run in runs))
     coding = {"Vary": "Accept-Encoding"}
     if wants_gzip():
         answers, coding["Content-Encoding"] = packed(answers), GZIP
     return Response(stream_with_context(answers), status=200, mimetype=NDJSON_TYPE, headers=coding)
+
+
+def line_bytes(line: dict[str, Json]) -> bytes:
+    """The canonical bytes (RFC 8785) of an answer, and the end of its line.
+
+    Its keys are our own, and no float or great integer gets in.
+    """
+    return orjson.dumps(line, option=_OPTIONS)
+
+
+_OPTIONS: Final = orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER | orjson.OPT_APPEND_NEWLINE
 
 
 def refused_line(number: int, problem: Problem, *, english: bool) -> dict[str, Json]:

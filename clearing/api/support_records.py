@@ -74,7 +74,7 @@ def submit_records() -> Response:
     """Register support records by the line; good lines go in whatever the others are."""
     service, caller, english = current(), principal(), wants_english()
     chunks = gathered(body_lines(MAX_BODY_BYTES), caller)
-    return answer_lines(line for chunk in chunks for line in _take(service, caller, chunk, english=english))
+    return answer_lines(_take(service, caller, chunk, english=english) for chunk in chunks)
 
 
 Chunk = list[tuple[int, SupportRecord | Problem]]

@@ -12,6 +12,7 @@ from clearing.claims.records import ClaimRow, ClaimView
 from clearing.claims.registry import Holder, Key
 from connectors.submission import Submission
 from settlement.ledger import Transfer
+from tenants.kernel.canonical import Json
 from tenants.kernel.errors import Problem
 from tenants.policy import Policy
 
@@ -49,6 +50,8 @@ class Case:
     """One submission on its way through the transaction, under the policy and quota year it falls in."""
 
     submission: Submission
+    printed: dict[str, Json]
+    """The submission as JSON, its account numbers in clear."""
     content_mac: bytes
     claim_id: UUID
     earlier: ClaimRow | None

@@ -6,6 +6,7 @@ that it can be computed again to the same bytes.
 
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from typing import Final
 from uuid import UUID
 
@@ -14,6 +15,9 @@ import orjson
 from tenants.kernel.canonical import printed_part
 from tenants.kernel.money import ZERO, Money
 from tenants.kernel.rate import Rate
+
+STANDINGS_KEPT: Final = 4_096
+"""Of most parties nothing is on record, and of the others the same for every claim."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +147,38 @@ def facts_bytes(facts: Facts) -> bytes:
 
     Their types leave no room for a float, a great integer or a key of the sender's, so nothing of that is looked for.
     """
-    return orjson.dumps(facts, printed_part, _OPTIONS)
+    left, share = facts.budget_left, facts.budget_share
+    members = {
+        "budget_left": None if left is None else str(left),
+        "budget_share": None if share is None else str(share),
+        "contract_number": facts.contract_number,
+        "enterprise": orjson.Fragment(_standing_bytes(facts.enterprise)),
+        "keys": [_key_json(key) for key in facts.keys],
+        "linked_region": facts.linked_region,
+        "matching_taken": str(facts.matching_taken),
+        "provider": orjson.Fragment(_standing_bytes(facts.provider)),
+        "quota_taken": str(facts.quota_taken),
+        "reservation": facts.reservation,
+    }
+    return orjson.dumps(members, printed_part, _OPTIONS)
+
+
+def _key_json(key: KeyState) -> dict[str, object]:
+    return {
+        "amount_conflict": key.amount_conflict,
+        "cancelled": str(key.cancelled),
+        "claimed": str(key.claimed),
+        "counted": str(key.counted),
+        "kind": key.kind,
+        "place": key.place,
+        "taken": str(key.taken),
+        "uses": key.uses,
+    }
+
+
+@lru_cache(maxsize=STANDINGS_KEPT)
+def _standing_bytes(standing: Standing) -> bytes:
+    return orjson.dumps(standing, printed_part, _OPTIONS)
 
 
 _OPTIONS: Final = orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER | orjson.OPT_PASSTHROUGH_DATACLASS

@@ -18,8 +18,7 @@ from clearing.claims.records import ClaimRow, ClaimView, HoldRow, claim_write
 from clearing.claims.registry import Locked
 from clearing.claims.suspicions import hold_cases
 from clearing.claims.vault import Vault
-from connectors.printing import stored_submission
-from connectors.reading import submission_json
+from connectors.printing import masked, stored_submission
 from connectors.submission import Submission
 from settlement import ledger
 from settlement.ledger import Transfer
@@ -73,7 +72,7 @@ def _file(work: Work, desk: Desk, one: Assessed, numbers: dict[UUID, str]) -> Cl
     return ClaimView(
         row=row,
         state_now=row.state,
-        submission=submission_json(one.case.submission, mask=True),
+        submission=masked(one.case.printed),
         assessment=one.assessment,
         holds=tuple(hold_rows_of(work.at, one.case.claim_id, one.assessment)),
     )
@@ -179,13 +178,14 @@ def _revisions(work: Work, vault: Vault, desk: Desk, assessed: Sequence[Assessed
     rows = []
     for one, view in zip(assessed, filed, strict=True):
         claim_id, revision = one.case.claim_id, one.case.revision
-        submission = stored_submission(view.submission).decode()
+        submission = stored_submission(view.submission)
         sealed = vault.sealer.seal(
             account_numbers(one.case.submission), revision_place(desk.tenant, claim_id, revision)
         )
         rows.append((desk.tenant, claim_id, revision, submission, sealed, desk.client_id, work.at))
     columns = ("tenant", "claim_id", "revision", "submission", "sealed", "client_id", "received_at")
-    return Write("claim_revision", columns, rows)
+    kinds = ("text", "uuid", "integer", "text", "bytea", "text", "timestamptz")
+    return Write("claim_revision", columns, rows, kinds=kinds)
 
 
 def account_numbers(claim: Submission) -> str:
@@ -202,11 +202,11 @@ def _assessments(work: Work, tenant: str, assessed: Sequence[Assessed]) -> Write
     for one in assessed:
         claim_id, revision = one.case.claim_id, one.case.revision
         seq = numbers.get(claim_id, 1)
-        facts, result = facts_bytes(one.facts).decode(), result_bytes(one.assessment)
+        facts, result = facts_bytes(one.facts), result_bytes(one.assessment)
         version = one.assessment.policy_version
         digest = sha256(result)
-        rows.append((tenant, claim_id, seq, revision, version, facts, result.decode(), digest, "submitted", work.at))
-    return Write("assessment", ASSESSMENT_COLUMNS, rows)
+        rows.append((tenant, claim_id, seq, revision, version, facts, result, digest, "submitted", work.at))
+    return Write("assessment", ASSESSMENT_COLUMNS, rows, kinds=ASSESSMENT_KINDS)
 
 
 def next_seq(connection: Connection, tenant: str, claim_ids: Sequence[UUID]) -> dict[UUID, int]:
@@ -220,6 +220,9 @@ def next_seq(connection: Connection, tenant: str, claim_ids: Sequence[UUID]) -> 
 
 ASSESSMENT_COLUMNS: Final = (
     "tenant", "claim_id", "seq", "revision", "policy_version", "facts", "result", "result_sha256", "reason", "at",
+)  # fmt: skip
+ASSESSMENT_KINDS: Final = (
+    "text", "uuid", "integer", "integer", "text", "text", "text", "bytea", "text", "timestamptz",
 )  # fmt: skip
 
 

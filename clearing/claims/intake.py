@@ -26,9 +26,10 @@ from clearing.claims.registry import Holder, Key, Locked, key_queries, keys_of
 from clearing.claims.surroundings import Standings, Surroundings, read_surroundings, restorable_claims, standing_query
 from clearing.claims.vault import Vault
 from clearing.claims.waitlist import queues
-from connectors.reading import canonical_content
+from connectors.printing import printed_content, submission_json
 from connectors.submission import Submission
 from settlement.ledger import ended, lock_limited
+from tenants.kernel.canonical import Json
 from tenants.kernel.clock import shanghai_day
 from tenants.kernel.database import Work
 from tenants.kernel.errors import Conflict, FieldError, Invalid, Problem, Text
@@ -75,14 +76,15 @@ def submit(work: Work, vault: Vault, desk: Desk, submissions: Sequence[Submissio
     restorable = restorable_claims(work.connection, desk.platform, submissions)
     opened: list[Case | UUID | Problem] = []
     for claim in submissions:
-        mac = vault.content_mac(canonical_content(claim))
+        printed = submission_json(claim, mask=False)
+        mac = vault.content_mac(printed_content(printed))
         before = earlier.get(claim.external_id)
         if before is not None and before.content_mac == mac:
             opened.append(before.id)
         else:
             refusal = _refusal(work, desk, policies, claim, before) or _restoration_fault(claim, restorable)
             refusal = refusal or day.take(claim)
-            opened.append(refusal or _open(policies, claim, mac, before))
+            opened.append(refusal or _open(policies, claim, printed, mac, before))
     cases = [one for one in opened if isinstance(one, Case)]
     stored = _take_in(work, vault, desk, vault.under(written), cases, standings, met)
     known = {view.row.id: view for view in view_claims(work.connection, [o for o in opened if isinstance(o, UUID)])}
@@ -102,11 +104,13 @@ def _outcome(
     return Outcome(201, view=stored[opened.claim_id])
 
 
-def _open(policies: Policies, claim: Submission, mac: bytes, earlier: ClaimRow | None) -> Case:
+def _open(
+    policies: Policies, claim: Submission, printed: dict[str, Json], mac: bytes, earlier: ClaimRow | None
+) -> Case:
     policy_on = shanghai_day(claim.submitted_at)
     policy = policies.in_force(claim.scheme, policy_on)
     year = policy_on.year if policy is None else target_quota_year(policy, claim)
-    return Case(claim, mac, new_id() if earlier is None else earlier.id, earlier, policy, year)
+    return Case(claim, printed, mac, new_id() if earlier is None else earlier.id, earlier, policy, year)
 
 
 def _refusal(
@@ -259,12 +263,17 @@ def _assess(around: Surroundings, purse: Purse, locked: Locked, drawn: Drawn) ->
     return Assessed(case, facts, assessment, voided + tuple(transfers), bool(reserved), drawn.holder, others)
 
 
+_NOTHING: Final = Purse()
+
+
 def _facts(around: Surroundings, purse: Purse, locked: Locked, drawn: Drawn) -> Facts:
     """What the assessment reads; what the claim's own reservation set aside counts as still free."""
     claim, accounts = drawn.case.submission, drawn.accounts
     on = shanghai_day(claim.submitted_at)
-    set_aside = Purse()
-    set_aside.draw(around.reserved(claim.reservation_id))
+    set_aside = _NOTHING
+    if reserved := around.reserved(claim.reservation_id):
+        set_aside = Purse()
+        set_aside.draw(reserved)
     budget_left = purse.left_for_newcomers(accounts.budget)
     return Facts(
         contract_number=canonical_contract_number(claim.contract.number),
@@ -272,7 +281,7 @@ def _facts(around: Surroundings, purse: Purse, locked: Locked, drawn: Drawn) -> 
         budget_left=None if budget_left is None else budget_left + set_aside.taken(accounts.budget),
         linked_region=drawn.linked,
         matching_taken=purse.taken(accounts.matching),
-        keys=tuple(locked.state_of(key, drawn.holder) for key in drawn.keys),
+        keys=locked.states_of(drawn.keys, drawn.holder),
         reservation=around.reservation(claim.reservation_id),
         enterprise=around.enterprise(claim.enterprise.uscc, claim.scheme, drawn.case.year, on),
         provider=around.provider(claim.provider.uscc, claim.scheme, on),

@@ -97,9 +97,14 @@ def write_claims(connection: Connection, rows: Sequence[ClaimRow]) -> None:
 
 def claim_write(rows: Sequence[ClaimRow]) -> Write:
     """The claims as rows to be written."""
-    return Write("claim", COLUMNS, [_VALUES(row) for row in rows], _REPLACE)
+    return Write("claim", COLUMNS, [_VALUES(row) for row in rows], _REPLACE, _KINDS)
 
 
+_KINDS: Final = (
+    "text", "uuid", "text", "text", "text", "text", "text", "text", "text", "integer", "bytea", "text", "integer",
+    "text", "text", "text", "text", "text", "bigint", "bigint", "bigint", "bigint", "date", "uuid", "timestamptz",
+    "timestamptz", "timestamptz",
+)  # fmt: skip
 _VALUES: Final = attrgetter(*COLUMNS)
 _REPLACE: Final = "on conflict (tenant, id) do update set " + ", ".join(f"{c} = excluded.{c}" for c in _CHANGING)
 

@@ -6,17 +6,17 @@ as holdings, whose sums the database keeps and checks. See ``dedup.md`` and inva
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-import orjson
 from psycopg.errors import CheckViolation
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
 from clearing.claims.facts import EarlierUse, KeyState
 from clearing.claims.fingerprint import Identity
+from tenants.kernel.arrays import cells
 from tenants.kernel.money import ZERO, Money
 from tenants.kernel.statements import Query, Write, bytea_array, read_all
 
@@ -59,8 +59,7 @@ class Holder:
         return (self.tenant, self.scheme, self.platform) == (other.tenant, other.scheme, other.platform)
 
 
-@dataclass(frozen=True, slots=True)
-class Holding:
+class Holding(NamedTuple):
     """One live holder's hold on one digest."""
 
     digest: bytes
@@ -112,10 +111,20 @@ class Locked:
             cancelled=self._taken(key, holder, cancelling),
         )
 
+    def states_of(self, keys: Sequence[Key], holder: Holder) -> tuple[KeyState, ...]:
+        """What the registry says of each key to this holder."""
+        if self.is_free(keys, holder):
+            return tuple([_state_of_free(key) for key in keys])
+        return tuple([self.state_of(key, holder) for key in keys])
+
     def is_free(self, keys: Iterable[Key], holder: Holder) -> bool:
         """Whether nobody at all holds any of the keys, as is so of nearly every key that comes."""
         held, group = self.holdings, holder.exclusion_group
-        return not any(held.get((digest, group)) for key in keys for _, digest in key.digests)
+        for key in keys:
+            for _, digest in key.digests:
+                if held.get((digest, group)):
+                    return False
+        return True
 
     def holders(self) -> dict[UUID, Holder]:
         """Everybody who holds any of the locked keys."""
@@ -136,7 +145,7 @@ class Locked:
             held = self.holdings[digest, holder.exclusion_group]
             for position, holding in enumerate(held):
                 if holding.holder.holder_id in to and holding.status == "taken":
-                    held[position] = replace(holding, status="contending")
+                    held[position] = holding._replace(status="contending")
                     given.append(held[position])
         return given
 
@@ -151,6 +160,8 @@ class Locked:
 
     def others(self, keys: Iterable[Key], holder: Holder) -> frozenset[tuple[str, str, UUID]]:
         """What the holder is told of other tenants' keys: their tenant, the key's kind, their claim or record."""
+        if self.is_free(keys, holder):
+            return _NOBODY
         return frozenset(
             (other.holder.tenant, key.kind, other.holder.holder_id)
             for key in keys
@@ -158,13 +169,15 @@ class Locked:
             if other.holder.tenant != holder.tenant
         )
 
-    def take(self, keys: Iterable[Key], holder: Holder) -> None:
+    def take(self, keys: Sequence[Key], holder: Holder) -> None:
         """Let the holder hold the keys: *taken* where the fen are free, else *contending* until a person decides."""
+        group = holder.exclusion_group
+        fits = _fits_alone if self.is_free(keys, holder) else self._fits
         for key in keys:
-            status = "taken" if self._fits(key, holder) else "contending"
+            status = "taken" if fits(key, holder) else "contending"
             for version, digest in key.digests:
                 holding = Holding(digest, holder.enterprise[version], holder, status, key.claimed, key.stated)
-                self.holdings[digest, holder.exclusion_group].append(holding)
+                self.holdings[digest, group].append(holding)
                 self.added.append(holding)
 
     def _fits(self, key: Key, holder: Holder) -> bool:
@@ -192,6 +205,18 @@ class Locked:
             for holding in self.holdings.get((digest, holder.exclusion_group), ())
             if holding.holder.holder_id != holder.holder_id
         ]
+
+
+def _state_of_free(key: Key) -> KeyState:
+    counted = ZERO if key.stated is None else key.stated
+    return KeyState(key.kind, key.place, counted, ZERO, key.claimed, amount_conflict=False)
+
+
+def _fits_alone(key: Key, _: Holder) -> bool:
+    return key.kind not in GUARDED or key.stated is None or key.claimed <= key.stated
+
+
+_NOBODY: Final[frozenset[tuple[str, str, UUID]]] = frozenset()
 
 
 def _told(others: Iterable[Holding], holder: Holder) -> list[Holding]:
@@ -232,17 +257,20 @@ def key_queries(
             for version, digest in key.digests
         }
     )
-    stated = [{"digest": f"\\x{head[0].hex()}", "grp": head[1], "kind": head[2], "version": head[3]} for head in heads]
+    digests, groups, kinds, versions = zip(*heads, strict=True) if heads else ((), (), (), ())
     also = (_HELD, (list(corrected),)) if corrected else ("", ())
     lock: Query[None] = Query(
-        "insert into registry_key (digest, exclusion_group, kind, key_version) select * from ("  # noqa: S608 - our own
-        "select * from json_to_recordset(%s::json) as w(digest bytea, grp text, kind text, version smallint)"
-        f"{also[0]}) as heads order by digest, grp "
-        "on conflict (digest, exclusion_group) do update set key_version = registry_key.key_version returning 1",
-        (orjson.dumps(stated).decode(), *also[1]),
+        "with locked as (insert into registry_key (digest, exclusion_group, kind, key_version) select * from ("  # noqa: S608
+        "select unnest(%s::bytea[]) as digest, unnest(%s::text[]) as grp, unnest(%s::text[]), unnest(%s::smallint[])"
+        f"{also[0]}) as heads order by digest, grp on conflict (digest, exclusion_group) "
+        "do update set key_version = registry_key.key_version returning 1) select count(*) from locked",
+        (
+            cells("bytea", digests), cells("text", groups), cells("text", kinds), cells("smallint", versions),
+            *also[1],
+        ),
         lambda _: None,
-    )
-    return lock, Query(f"{_SELECT} where digest = any(%s::bytea[])", (bytea_array(head[0] for head in heads),), _locked)
+    )  # fmt: skip
+    return lock, Query(f"{_SELECT} where digest = any(%s::bytea[])", (cells("bytea", digests),), _locked)
 
 
 _HELD: Final = (
@@ -281,6 +309,9 @@ def holding_write(holdings: Sequence[Holding]) -> Write:
             )
             for h in holdings
         ],
+        kinds=(
+            "bytea", "text", "uuid", "text", "text", "text", "text", "bytea", "text", "text", "bigint", "bigint",
+        ),
     )  # fmt: skip
 
 

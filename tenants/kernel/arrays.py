@@ -4,21 +4,28 @@ A statement that takes its rows as ``unnest(%s, %s, …)`` stays the same for on
 reads neither JSON nor text. An array is its header, then each element behind its length; ``None`` is the length -1.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import UTC, date, datetime, timedelta
 from itertools import chain
-from struct import Struct, pack
-from typing import Final
+from struct import Struct, error, pack
+from typing import Any, Final
+from uuid import UUID
 
 from psycopg.adapt import AdaptersMap, Dumper
 from psycopg.pq import Format
 
+_BOOL: Final = 16
 _INT8: Final = 20
+_INT4: Final = 23
+_DATE: Final = 1082
+_TIMESTAMPTZ: Final = 1184
 _INT2: Final = 21
 _TEXT: Final = 25
 _BYTEA: Final = 17
 _UUID: Final = 2950
 _NULL: Final = b"\xff\xff\xff\xff"
 _UUID_BYTES: Final = 16
+_UUID_LENGTH: Final = pack("!i", _UUID_BYTES)
 _INT8_BYTES: Final = 8
 _INT2_BYTES: Final = 2
 _ELEMENT: Final = Struct("!i")
@@ -26,6 +33,12 @@ _ELEMENT: Final = Struct("!i")
 
 class Column(bytes):
     """One column in its binary form."""
+
+    __slots__ = ()
+
+
+class Cells(Column):
+    """An array whose type the statement says."""
 
     __slots__ = ()
 
@@ -108,6 +121,61 @@ def _are_one(values: Sequence[int]) -> bool:
     return len(set(values)) == 1
 
 
+def cells(kind: str, values: Sequence[Any]) -> Cells:
+    """A column of any values of the ``kind``, PostgreSQL's name of a type; ``None`` is ``null``.
+
+    Of a text its UTF-8 bytes are taken as well.
+
+    Raises:
+        TypeError: one of the values is none of the kind.
+    """
+    element, form = _KINDS[kind]
+    count = len(values)
+    try:
+        if count > 1 and values[0] == values[-1] and len(set(values)) == 1:  # as one tenant and instant of many rows
+            return Cells(_header(element, count, has_null=values[0] is None) + form(values[:1]) * count)
+        return Cells(_header(element, count, has_null=None in values) + form(values))
+    except (AttributeError, UnicodeEncodeError, error) as fault:
+        raise TypeError(f"no {kind}: {fault}") from fault
+
+
+def _text_cells(values: Sequence[str | bytes | None]) -> bytes:
+    data = [value.encode() if isinstance(value, str) else value for value in values]
+    return _byte_cells(data)
+
+
+def _byte_cells(values: Sequence[bytes | None]) -> bytes:
+    length, parts = _ELEMENT.pack, list[bytes]()
+    for value in values:
+        if value is None:
+            parts.append(_NULL)
+        else:
+            parts += length(len(value)), value
+    return b"".join(parts)
+
+
+def _uuid_cells(values: Sequence[UUID | None]) -> bytes:
+    return b"".join([_NULL if value is None else _UUID_LENGTH + value.int.to_bytes(16) for value in values])
+
+
+def _number_cells(form: str) -> Callable[[Sequence[int | None]], bytes]:
+    one = Struct("!i" + form)
+    length, packed = one.size - _ELEMENT.size, one.pack
+
+    def numbers(values: Sequence[int | None]) -> bytes:
+        return b"".join([_NULL if value is None else packed(length, value) for value in values])
+
+    return numbers
+
+
+def _day_cells(values: Sequence[date | None]) -> bytes:
+    return _DAYS([None if value is None else value.toordinal() - _FIRST_DAY for value in values])
+
+
+def _instant_cells(values: Sequence[datetime | None]) -> bytes:
+    return _MICROSECONDS([None if value is None else (value - _FIRST_INSTANT) // _MICROSECOND for value in values])
+
+
 def _sized(values: Sequence[bytes]) -> list[bytes]:
     """Each value behind its length."""
     length = _ELEMENT.pack
@@ -137,5 +205,29 @@ def register_columns(adapters: AdaptersMap) -> None:
         adapters.register_dumper(kind, _dumper(array))
 
 
-_ARRAYS: Final[dict[type[Column], int]] = {Bigints: 1016, Smallints: 1005, Texts: 1009, Byteas: 1001, Uuids: 2951}
+_DAYS: Final = _number_cells("i")
+_MICROSECONDS: Final = _number_cells("q")
+_FIRST_INSTANT: Final = datetime(2000, 1, 1, tzinfo=UTC)
+"""From which PostgreSQL counts days and microseconds."""
+_FIRST_DAY: Final = _FIRST_INSTANT.toordinal()
+_MICROSECOND: Final = timedelta(microseconds=1)
+_KINDS: Final[dict[str, tuple[int, Callable[[Sequence[Any]], bytes]]]] = {
+    "text": (_TEXT, _text_cells),
+    "bytea": (_BYTEA, _byte_cells),
+    "uuid": (_UUID, _uuid_cells),
+    "bigint": (_INT8, _number_cells("q")),
+    "integer": (_INT4, _number_cells("i")),
+    "smallint": (_INT2, _number_cells("h")),
+    "boolean": (_BOOL, _number_cells("?")),
+    "date": (_DATE, _day_cells),
+    "timestamptz": (_TIMESTAMPTZ, _instant_cells),
+}
+_ARRAYS: Final[dict[type[Column], int]] = {
+    Cells: 0,
+    Bigints: 1016,
+    Smallints: 1005,
+    Texts: 1009,
+    Byteas: 1001,
+    Uuids: 2951,
+}
 """The types of arrays, as PostgreSQL numbers them."""

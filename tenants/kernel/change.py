@@ -10,9 +10,11 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
+import orjson
 from sqlalchemy import Connection
 
 from tenants.kernel.canonical import Json, canonical_bytes, sha256
+from tenants.kernel.clock import print_instant
 from tenants.kernel.ids import new_id
 from tenants.kernel.statements import Write, write_all
 
@@ -73,22 +75,24 @@ def change_writes(connection: Connection, changes: Sequence[Change], at: datetim
         heads[change.tenant] = (seq + 1, entry[-1], max(at, latest_at))
         entries.append(entry)
     jobs = [
-        (new_id(), c.tenant, j.kind, j.platform, c.subject_id, canonical_bytes(dict(j.payload)).decode(), at, at)
+        (new_id(), c.tenant, j.kind, j.platform, c.subject_id, canonical_bytes(dict(j.payload)), at, at)
         for c in changes
         for j in c.jobs
     ]
     moved = [(tenant, *head) for tenant, head in heads.items()]
     return (
-        Write("audit_entry", ("tenant", "seq", "at", "action", "subject_id", "body", "hash"), entries),
+        Write("audit_entry", _ENTRY, entries, kinds=("text", "bigint", "timestamptz", "text", "uuid", "text", "bytea")),
         Write("audit_head", ("tenant", "seq", "hash", "at"), moved, _MOVE),
         Write(
             "outbox",
             ("id", "tenant", "kind", "platform", "subject_id", "payload", "created_at", "next_attempt_at"),
             jobs,
+            kinds=("uuid", "text", "text", "text", "uuid", "text", "timestamptz", "timestamptz"),
         ),
     )
 
 
+_ENTRY: Final = ("tenant", "seq", "at", "action", "subject_id", "body", "hash")
 _MOVE: Final = "on conflict (tenant) do update set seq = excluded.seq, hash = excluded.hash, at = excluded.at"
 
 
@@ -97,19 +101,22 @@ def chained(previous: bytes, body: bytes) -> bytes:
     return sha256(CHAIN_PREFIX + previous + body)
 
 
-def _entry(change: Change, seq: int, previous: bytes, at: datetime) -> tuple[str, int, datetime, str, UUID, str, bytes]:
-    body = canonical_bytes(
+def _entry(
+    change: Change, seq: int, previous: bytes, at: datetime
+) -> tuple[str, int, datetime, str, UUID, bytes, bytes]:
+    body = orjson.dumps(  # texts and a number that counts, around what canonical_bytes has looked through
         {
             "seq": seq,
             "tenant": change.tenant,
-            "at": at,
+            "at": print_instant(at),
             "actor": change.actor,
             "action": change.action,
-            "subject": change.subject_id,
+            "subject": str(change.subject_id),
             "from": change.from_state,
             "to": change.to_state,
             "reason": change.reason,
-            "details": dict(change.details),
-        }
+            "details": orjson.Fragment(canonical_bytes(dict(change.details))),
+        },
+        option=orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER,
     )
-    return change.tenant, seq, at, change.action, change.subject_id, body.decode(), chained(previous, body)
+    return change.tenant, seq, at, change.action, change.subject_id, body, chained(previous, body)

@@ -3,10 +3,14 @@
 import threading
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta, timezone
+from functools import lru_cache
 from typing import Final, Protocol
 
 SHANGHAI: Final = timezone(timedelta(hours=8), "Asia/Shanghai")
 """China has had no summer time since 1991; no business date here lies before that."""
+
+INSTANTS_KEPT: Final = 4_096
+"""A claim's way in asks a dozen times for the day of one instant, and prints another for every row."""
 
 
 class Clock(Protocol):
@@ -68,6 +72,7 @@ class OffsetClock:
         return demonstration_at + max(self._machine.now() - set_at, timedelta(0))
 
 
+@lru_cache(maxsize=INSTANTS_KEPT)
 def shanghai_day(at: datetime) -> date:
     """The business day in Asia/Shanghai on which the instant falls.
 
@@ -77,6 +82,7 @@ def shanghai_day(at: datetime) -> date:
     return _aware(at).astimezone(SHANGHAI).date()
 
 
+@lru_cache(maxsize=INSTANTS_KEPT)
 def print_instant(at: datetime) -> str:
     """RFC 3339 with ``+08:00``, to the second or, where there are any, to the microsecond.
 

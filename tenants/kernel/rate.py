@@ -2,6 +2,7 @@
 
 import re
 from fractions import Fraction
+from functools import lru_cache
 from typing import Final
 
 Rate = Fraction
@@ -10,6 +11,7 @@ Rate = Fraction
 _DECIMAL = re.compile(r"(?:0|[1-9][0-9]{0,5})(?:\.[0-9]{1,6})?", re.ASCII)
 _RATIO = re.compile(r"([1-9][0-9]{0,5})\s*[:/]\s*([1-9][0-9]{0,5})", re.ASCII)
 
+PRINTED_KEPT: Final = 1_024
 MAX_PLACES: Final = 6
 """Decimals that a printed rate may have."""
 
@@ -31,6 +33,7 @@ def parse_rate(text: str) -> Rate:
     raise RateError("a rate is a decimal such as 0.35 or a ratio such as 3:7")
 
 
+@lru_cache(maxsize=PRINTED_KEPT)
 def print_rate(rate: Rate) -> str:
     """The rate as people and JSON read it: decimal where it ends, else ``"3/7"``."""
     if rate.denominator == 1:

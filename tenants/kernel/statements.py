@@ -1,15 +1,21 @@
 """Statements: several queries in one round trip, and rows of several tables in one statement."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar, cast
+from functools import lru_cache
+from itertools import count
+from typing import Any, Final, Generic, TypeVar, cast
 
 import orjson
 from psycopg import Connection as PgConnection
-from psycopg import Cursor
+from psycopg import Cursor, RawCursor
 from psycopg import Error as PgError
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
+
+from tenants.kernel.arrays import cells
+
+STATEMENTS_KEPT: Final = 256
 
 Result = TypeVar("Result")
 
@@ -29,17 +35,27 @@ def read_all(connection: Connection, *queries: Query[Any]) -> list[Any]:
     Raises:
         sqlalchemy.exc.DBAPIError: as for any statement; the transaction is then over.
     """
-    if not connection.in_transaction():
-        connection.begin()  # as SQLAlchemy does at a first statement of its own
-    driver = cast("PgConnection[Any]", connection.connection.driver_connection)
+    driver = _driver(connection)
     try:
         answers = [cursor.fetchall() for cursor in _executed(driver, queries)]
     except PgError as error:
-        if driver.closed:
-            # fails at once: so SQLAlchemy learns of it, and drops the pool's other connections to that server too
-            connection.exec_driver_sql("select 1")
-        raise DBAPIError.instance("pipeline", None, error, PgError, dialect=connection.dialect) from error
+        raise _told(connection, driver, error) from error
     return [query.made(rows) for query, rows in zip(queries, answers, strict=True)]
+
+
+def _driver(connection: Connection) -> "PgConnection[Any]":
+    """The driver's own connection, in a transaction."""
+    if not connection.in_transaction():
+        connection.begin()  # as SQLAlchemy does at a first statement of its own
+    return cast("PgConnection[Any]", connection.connection.driver_connection)
+
+
+def _told(connection: Connection, driver: "PgConnection[Any]", error: PgError) -> DBAPIError:
+    """The driver's error as SQLAlchemy raises it."""
+    if driver.closed:
+        # fails at once: so SQLAlchemy learns of it, and drops the pool's other connections to that server too
+        connection.exec_driver_sql("select 1")
+    return cast("DBAPIError", DBAPIError.instance("statement", None, error, PgError, dialect=connection.dialect))
 
 
 def _executed(driver: "PgConnection[Any]", queries: Sequence[Query[Any]]) -> list[Cursor[Any]]:
@@ -72,27 +88,60 @@ def insert_rows(
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """Rows for one table; ``table``, ``columns`` and the ``conflict`` clause are ours, never a caller's."""
+    """Rows for one table; ``table``, ``columns`` and the ``conflict`` clause are ours, never a caller's.
+
+    Where the ``kinds`` of the columns are named, see :func:`tenants.kernel.arrays.cells`, the rows travel as columns:
+    a third of the work on either side, which is worth it where rows come by the thousand.
+    """
 
     table: str
     columns: tuple[str, ...]
     rows: Sequence[tuple[Any, ...]]
     conflict: str = ""
+    kinds: tuple[str, ...] = ()
+
+    @property
+    def values(self) -> tuple[Any, ...]:
+        """What the statement of :func:`_insert` takes."""
+        if not self.kinds:
+            return (_json_rows(self),)
+        return tuple(
+            [cells(kind, column) for kind, column in zip(self.kinds, zip(*self.rows, strict=True), strict=True)]
+        )
 
 
 def write_all(connection: Connection, writes: Iterable[Write]) -> None:
     """Insert all rows of all tables in one statement: one round trip, checked and triggered at its end.
 
-    The rows of each table travel as one JSON text, so that the statement is the same for one row as for a thousand and
-    stays prepared.
+    The rows of each table travel as one JSON text or as one array a column, so that the statement is the same for one
+    row as for a thousand and stays prepared.
+
+    Raises:
+        sqlalchemy.exc.DBAPIError: as for any statement.
     """
     wanted = [write for write in writes if write.rows]
     if not wanted:
         return
-    parts = [f"{_insert(write)} returning 1" for write in wanted[:-1]]
-    named = ", ".join(f"w{position} as ({part})" for position, part in enumerate(parts))
-    statement = f"with {named} {_insert(wanted[-1])}" if named else _insert(wanted[-1])
-    connection.exec_driver_sql(statement, tuple(_json_rows(write) for write in wanted))
+    statement = _statement(tuple((write.table, write.columns, write.conflict, write.kinds) for write in wanted))
+    values = tuple(value for write in wanted for value in write.values)
+    driver = _driver(connection)
+    try:
+        RawCursor(driver).execute(statement, values)
+    except PgError as error:
+        raise _told(connection, driver, error) from error
+
+
+Form = tuple[str, tuple[str, ...], str, tuple[str, ...]]
+"""Table, columns, conflict clause and kinds of a write."""
+
+
+@lru_cache(STATEMENTS_KEPT)
+def _statement(forms: tuple[Form, ...]) -> bytes:
+    """The statement for these writes, in the server's own form: the driver then has nothing to read in it."""
+    numbers = count(1)
+    parts = [_insert(form, numbers) for form in forms]
+    named = ", ".join(f"w{position} as ({part} returning 1)" for position, part in enumerate(parts[:-1]))
+    return (f"with {named} {parts[-1]}" if named else parts[-1]).encode()
 
 
 def bytea_array(values: Iterable[bytes]) -> str:
@@ -101,11 +150,15 @@ def bytea_array(values: Iterable[bytes]) -> str:
     return f'{{"{text}"}}' if text else "{}"
 
 
-def _insert(write: Write) -> str:
-    columns = ", ".join(write.columns)
+def _insert(form: Form, numbers: Iterator[int]) -> str:
+    table, columns, conflict, kinds = form
+    named = ", ".join(columns)
+    if kinds:
+        rows = ", ".join(f"unnest(${next(numbers)}::{kind}[])" for kind in kinds)
+        return f"insert into {table} ({named}) select {rows} {conflict}"
     return (
-        f"insert into {write.table} ({columns}) "  # noqa: S608 - our own names
-        f"select {columns} from json_populate_recordset(null::{write.table}, %s::json) {write.conflict}"
+        f"insert into {table} ({named}) "  # noqa: S608 - our own names
+        f"select {named} from json_populate_recordset(null::{table}, ${next(numbers)}::json) {conflict}"
     )
 
 

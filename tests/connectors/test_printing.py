@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from clearing.demonstration.claims import generate
+from connectors.printing import masked, printed_content
 from connectors.reading import canonical_content, read_submission, submission_json
 from tenants.kernel.canonical import canonical_bytes
 from tenants.kernel.strict_json import decode
@@ -27,6 +28,16 @@ def test_the_answer_repeats_the_claim_in_the_form_of_the_contract(claim: Claim) 
     claim["receipts"][0]["payer_account"] = "****5678"
     assert answer == claim
     assert list(answer) == list(claim)
+
+
+def test_what_was_printed_in_clear_is_masked_as_it_would_have_been_printed() -> None:
+    for generated in generate(5, 60):
+        read = read_submission(generated.body)
+        printed = submission_json(read, mask=False)
+        assert masked(printed) == submission_json(read, mask=True)
+        assert list(masked(printed)) == list(printed)
+        assert printed_content(printed) == canonical_content(read)
+        assert printed == submission_json(read, mask=False)
 
 
 def test_absent_fields_are_answered_as_null_or_empty(claim: Claim) -> None:

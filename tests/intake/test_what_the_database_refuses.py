@@ -6,10 +6,11 @@ from uuid import UUID, uuid4
 import pytest
 from psycopg import errors as pg
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from clearing.claims.records import ClaimView
 from settlement import ledger
+from tenants.kernel.database import broken_constraint
 from tests.intake.bodies import WUJIANG, claim, receipt
 from tests.intake.counter import Counter
 
@@ -128,11 +129,39 @@ def test_what_is_pending_ends_once_and_by_its_own_amount(counter: Counter, jiang
     pending_id = jiangsu.exec_driver_sql(
         "select id from ledger_transfer where subject_id = %s and debit = %s", (first.row.id, debit)
     ).scalar_one()
-    with pytest.raises(DBAPIError, match="foreign key"), jiangsu.begin_nested():
+    with pytest.raises(DBAPIError, match="no such pending transfer"), jiangsu.begin_nested():
         transfer(jiangsu, debit, credit, 249_999, "void", pending_id=pending_id)
     transfer(jiangsu, debit, credit, 250_000, "void", pending_id=pending_id)
     with pytest.raises(DBAPIError, match="ledger_transfer_ends_once"), jiangsu.begin_nested():
         transfer(jiangsu, debit, credit, 250_000, "post", pending_id=pending_id)
+
+
+def test_a_transfer_names_open_accounts_and_a_reversal_what_moved(counter: Counter, jiangsu: Connection) -> None:
+    first = counter.submit(claim())
+    debit, credit = accounts(first)
+    for pair in ((debit, f"{credit}/none"), (f"{debit}/none", credit)):
+        with pytest.raises(IntegrityError, match="is not open") as error, jiangsu.begin_nested():
+            transfer(jiangsu, *pair, 100, "posted")
+        assert broken_constraint(error.value) == "ledger_transfer_of_open_accounts"
+    pending_id = jiangsu.exec_driver_sql(
+        "select id from ledger_transfer where subject_id = %s and debit = %s", (first.row.id, debit)
+    ).scalar_one()
+    for reversed_id in (pending_id, uuid4()):
+        with pytest.raises(IntegrityError, match="no such transfer to be reversed"), jiangsu.begin_nested():
+            transfer(jiangsu, credit, debit, 250_000, "posted", reverses=reversed_id)
+
+
+@pytest.mark.parametrize(
+    "change", ["delete from ledger_account", "update ledger_account set code = code", "truncate ledger_account"]
+)
+def test_an_account_is_never_closed_or_renamed_not_even_by_the_owner(
+    counter: Counter, owner: Engine, change: str
+) -> None:
+    counter.submit(claim())
+    with owner.connect() as connection:
+        connection.exec_driver_sql("select * from bind_scope('jiangsu', null)")
+        with pytest.raises(DBAPIError, match="never closed or renamed"):
+            connection.exec_driver_sql(change)
 
 
 def test_the_sums_of_an_account_are_nobodys_to_set(jiangsu: Connection) -> None:

@@ -90,6 +90,32 @@ def test_a_value_that_no_column_takes_is_refused_before_it_is_sent(scratch: Conn
     assert stored(scratch) == []
 
 
+FLAT = {
+    "id": "uuid", "text": "text", "number": "bigint", "flag": "boolean", "day": "date", "at": "timestamptz",
+    "bytes": "bytea",
+}  # fmt: skip
+
+
+@given(st.lists(ROW, min_size=1, max_size=5, unique_by=lambda row: row[0]))
+@settings(deadline=None)
+def test_rows_that_travel_as_columns_arrive_as_they_were_given(
+    scratch: Connection, rows: list[tuple[Any, ...]]
+) -> None:
+    scratch.exec_driver_sql("delete from scratch")
+    flat = [row[: len(FLAT)] for row in rows]
+    other = Write("scratch", ("id", "words"), [(uuid4(), ["as JSON", "beside them"])])
+    write_all(scratch, [Write("scratch", tuple(FLAT), flat, kinds=tuple(FLAT.values())), other])
+    found = by_id(stored(scratch))
+    assert {row[0]: found[row[0]][: len(FLAT)] for row in flat} == by_id(flat)
+    assert len(found) == len(rows) + 1
+
+
+def test_rows_that_travel_as_columns_are_all_of_one_width(scratch: Connection) -> None:
+    rows: list[tuple[Any, ...]] = [(uuid4(), "a"), (uuid4(),)]
+    with pytest.raises(ValueError, match="zip"):
+        write_all(scratch, [Write("scratch", ("id", "text"), rows, kinds=("uuid", "text"))])
+
+
 def test_a_row_of_another_width_is_refused(scratch: Connection) -> None:
     with pytest.raises(ValueError, match="zip"):
         insert_rows(scratch, "scratch", ("id", "text"), [(uuid4(),)])

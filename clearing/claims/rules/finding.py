@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from fractions import Fraction
 from functools import lru_cache
+from string import Formatter
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -17,7 +18,7 @@ from clearing.claims.rules.pointed import place_words
 from tenants.kernel.canonical import Json, plain
 from tenants.kernel.clock import print_instant
 from tenants.kernel.errors import Text
-from tenants.kernel.money import Money, in_thousands
+from tenants.kernel.money import FEN_PER_YUAN, Money, in_thousands
 from tenants.kernel.rate import print_rate
 
 PASS: Final = "pass"  # noqa: S105 - a verdict
@@ -30,6 +31,7 @@ GRAVITY: Final = {PASS: 0, INFO: 0, HOLD: 1, CORRECT: 2, REJECT: 3}
 
 PRINTED_KEPT: Final = 8_192
 """Findings kept in printed form: many claims are told the same."""
+RULINGS_KEPT: Final = 8_192
 RATES_KEPT: Final = 256
 DAYS_KEPT: Final = 2_048
 _FEN: Final = "_fen"
@@ -120,8 +122,82 @@ def print_finding(finding: Finding) -> Printed:
 
 @lru_cache(maxsize=PRINTED_KEPT)
 def finding_bytes(finding: Finding) -> bytes:
-    """The finding as canonical JSON (RFC 8785), in both languages."""
-    return orjson.dumps(finding_json(finding), option=orjson.OPT_SORT_KEYS)
+    """The finding as canonical JSON (RFC 8785), in both languages: the bytes of :func:`finding_json`."""
+    ruling, values = finding
+    form = _form(ruling)
+    spelt: list[str] = []
+    wording = ruling.wording
+    for name, in_fen, value in zip(wording.names, wording.in_fen, values, strict=True):
+        if in_fen and type(value) is int and value >= 0:
+            yuan, fen = divmod(value, FEN_PER_YUAN)
+            said = f"{yuan:,}.{fen:02d}"
+            spelt += f'"{yuan}.{fen:02d}"', said, said
+        elif in_fen and isinstance(value, int):
+            spelt += _spelt(Money(value))
+        elif name in _POINTERS:
+            spelt += _written_out(_pointed(value))
+        elif isinstance(value, tuple):
+            spelt += _written_out(show(value))
+        else:
+            spelt += _spelt(value)
+    return (form.text % tuple([spelt[place] for place in form.places])).encode()
+
+
+class Form(NamedTuple):
+    """A ruling's canonical JSON with ``%s`` for each value, and which value's which spelling stands there."""
+
+    text: str
+    places: tuple[int, ...]
+    """Three times the value's number; one more for its Chinese, two more for its English spelling."""
+
+
+@lru_cache(maxsize=RULINGS_KEPT)
+def _form(ruling: Ruling) -> Form:
+    """Write the ruling out, so that each of its findings has only its values to put in."""
+    wording, places = ruling.wording, list[int]()
+
+    def members(names: tuple[str, ...], first: int) -> str:
+        numbered = sorted((name, number) for number, name in enumerate(names, first))
+        places.extend(3 * number for _, number in numbered)
+        return ",".join(f"{_literal(name, quoted=True)}:%s" for name, _ in numbered)
+
+    def message(text: str, spelling: int) -> str:
+        parts = ""
+        for literal, name, _, _ in Formatter().parse(text):
+            parts += _literal(literal)
+            if name is not None:
+                places.append(3 * wording.names.index(name) + spelling)
+                parts += "%s"
+        return parts
+
+    cite, rule, verdict = (_literal(text, quoted=True) for text in (ruling.cite, ruling.rule, ruling.verdict))
+    read = len(wording.reads)
+    text = (
+        f'{{"cite":{cite},"inputs":{{{members(wording.names[:read], 0)}}},'
+        f'"message":{{"en":"{message(wording.en, 2)}","zh":"{message(wording.zh, 1)}"}},'
+        f'"output":{{{members(wording.names[read:], read)}}},"rule":{rule},"verdict":{verdict}}}'
+    )
+    return Form(text, tuple(places))
+
+
+def _literal(text: str, *, quoted: bool = False) -> str:
+    written = orjson.dumps(text).decode()
+    return (written if quoted else written[1:-1]).replace("%", "%%")
+
+
+def _written_out(shown: "Shown") -> tuple[str, str, str]:
+    """The value as JSON, and in Chinese and English as within a text of JSON."""
+    data, zh, en = shown
+    return (
+        orjson.dumps(data, option=orjson.OPT_SORT_KEYS).decode(),
+        orjson.dumps(zh).decode()[1:-1],
+        orjson.dumps(en).decode()[1:-1],
+    )
+
+
+@lru_cache(maxsize=PRINTED_KEPT, typed=True)
+def _spelt(value: object) -> tuple[str, str, str]:
+    return _written_out(show(value))
 
 
 def finding_json(finding: Finding) -> dict[str, Json]:
