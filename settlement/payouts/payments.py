@@ -67,9 +67,22 @@ def prepare_for_whole_batch(connection: Connection) -> None:
     claims took 50 s instead of 2. One statement may go over a million items, and between two all files may be
     computed, so that the ordinary limits of both are lifted.
     """
-    connection.exec_driver_sql("set local enable_nestloop = off")
+    _plan(connection, nestloop="off", hashjoin="on", mergejoin="on", seqscan="on")
     connection.exec_driver_sql(f"set local statement_timeout = '{WORK_LIMIT}'")
     connection.exec_driver_sql(f"set local idle_in_transaction_session_timeout = '{WORK_LIMIT}'")
+
+
+def look_up_by_index(connection: Connection) -> None:
+    """Have the next statements look rows up in an index, one by one: right for few of very many, in their order.
+
+    Without statistics the planner could as well read a whole table each time. ``prepare_for_whole_batch`` ends it.
+    """
+    _plan(connection, nestloop="on", hashjoin="off", mergejoin="off", seqscan="off")
+
+
+def _plan(connection: Connection, **ways: str) -> None:
+    for way, allowed in ways.items():
+        connection.exec_driver_sql(f"set local enable_{way} = {allowed}")
 
 
 def instructions(
