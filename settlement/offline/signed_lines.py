@@ -30,7 +30,7 @@ CREW_FROM: Final = 10_000
 """Fewer lines are judged by the time a crew is there."""
 
 _LOW_DIGITS: Final = 16
-"""Of an id, in hexadecimal: two that differ in them differ."""
+"""The last ones of an id, in hexadecimal; where two ids have the same, all are looked at."""
 _FROM_PAYLOAD: Final = ("account_number", "bank_name", "batch", "cnaps", "payee", "tenant")
 _FROM_ITEM: Final = ("amount", "claim", "position")
 """The members of a sealed item, texts and one whole number: sorted, they are the canonical leaf of the batch's tree."""

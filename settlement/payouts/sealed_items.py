@@ -26,11 +26,11 @@ from tenants.kernel.sealing import Sealer
 
 ITEMS_AT_ONCE: Final = 1024
 """A power of two, so that the tree over a run of items is a subtree of the batch's."""
-CREW_FROM: Final = 20_000
+CREW_FROM: Final = 40_000
 """Fewer items are done by the time a crew is there."""
 
 READ_AT_ONCE: Final = 8 * ITEMS_AT_ONCE
-"""Each item's obligation is looked up by itself (``offset 0``): a planner without statistics joins the other way round."""
+"""Each item's obligation is looked up by itself (``offset 0``): without statistics it might be joined the other way."""
 
 _ITEMS: Final = (
     "select i.line, i.claim_id::text, i.amount_fen, o.claim_no, o.account_name, o.account_sealed, o.bank_name, o.cnaps "
