@@ -94,7 +94,7 @@ def test_what_is_named_never_gets_another_key(bench: Bench, cut: tuple[Batch, li
 
 @pytest.mark.parametrize("table", ["batch", "obligation"])
 def test_not_even_the_owner_empties_what_is_named(owner: Engine, table: str) -> None:
-    with owner.connect() as connection, pytest.raises(DBAPIError, match="append-only"):
+    with owner.connect() as connection, pytest.raises(DBAPIError, match="keeps its key"):
         connection.exec_driver_sql(f"truncate {table} cascade")
 
 

@@ -4,10 +4,15 @@
 
 -- ------------------------------------------------------------------------------------- what is named stays what it is
 
-create trigger batch_keeps_its_key before update of tenant, id on batch for each row execute function refuse_change();
-create trigger batch_never_emptied before truncate on batch for each statement execute function refuse_change();
-create trigger obligation_keeps_its_key before update of tenant, id on obligation for each row execute function refuse_change();
-create trigger obligation_never_emptied before truncate on obligation for each statement execute function refuse_change();
+create function keep_what_is_named() returns trigger language plpgsql as $$
+begin
+    raise exception 'what rows name stays, and keeps its key: %', tg_table_name using errcode = '42501';
+end $$;
+create trigger batch_keeps_its_key before update of tenant, id on batch for each row execute function keep_what_is_named();
+create trigger batch_never_emptied before truncate on batch for each statement execute function keep_what_is_named();
+create trigger obligation_keeps_its_key before update of tenant, id on obligation
+    for each row execute function keep_what_is_named();
+create trigger obligation_never_emptied before truncate on obligation for each statement execute function keep_what_is_named();
 -- of instructions, batches and obligations none is ever deleted: instruction_append_only, batch_kept, obligation_deleted
 
 -- ------------------------------------------------------------------------------------------------- items of a batch
@@ -109,7 +114,7 @@ end $$;
 create trigger instruction_claim_names after insert on instruction_claim
     referencing new table as added for each statement execute function check_instruction_claims();
 
-revoke all on function check_batch_of_obligations(), check_batch_of_obligation(), check_instructions(),
+revoke all on function keep_what_is_named(), check_batch_of_obligations(), check_batch_of_obligation(), check_instructions(),
     check_instruction_claims() from public;
 
 -- ----------------------------------------------------------------------------------------------------- who is told
