@@ -8,7 +8,7 @@ from typing import BinaryIO, Final
 
 _GIVEN_BACK_FROM: Final = 2**26
 """Smaller files may stay until they are read."""
-_EVERY_SECONDS: Final = 0.02
+_EVERY_SECONDS: Final = 1 / 50
 """Some ten megabytes are read meanwhile."""
 _GIVE_BACK: Final[int | None] = getattr(mmap, "MADV_DONTNEED", None)
 """Not every system knows it; pages of a file are never lost by it, they are read again."""
