@@ -1,5 +1,6 @@
 """A settlement batch (兑付批次) as stored: read, locked, listed, changed; its items and totals."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import date, datetime
 from typing import Any, Final
@@ -217,16 +218,19 @@ def record_step(
     at: datetime,
     *jobs: Job,
     reason: str | None = None,
+    told: Sequence[str] | None = None,
 ) -> None:
     """Append the step to the audit chain (``batch.<step>``), with its totals and jobs.
 
-    Each platform that has a claim in the batch gets a notice of the batch's new state.
+    Each platform that had a claim in the batch when it was cut, ``told``, gets a notice of the batch's new state; the
+    later steps tell those who were told of the cut.
     """
     payload: dict[str, Json] = {
         "batch_id": str(after.id), "batch_no": after.batch_no, "tenant": after.tenant, "scheme": after.scheme,
         "mode": after.mode, "state": after.state,
     }  # fmt: skip
-    told = [] if step in RESTATED else _platforms(connection, after)
+    if told is None:
+        told = [] if step in RESTATED else _told_of_cut(connection, after)
     notices = tuple(Job(f"batch.{after.state}", payload, platform) for platform in told)
     details: dict[str, Json] = {"batch_no": after.batch_no, "count": after.item_count, "total": str(after.total)}
     if after.kind != after.mode:
@@ -240,10 +244,9 @@ def record_step(
     record(connection, [change], at)
 
 
-def _platforms(connection: Connection, batch: Batch) -> list[str]:
+def _told_of_cut(connection: Connection, batch: Batch) -> list[str]:
     rows = connection.exec_driver_sql(
-        "select distinct o.platform from batch_item i join obligation o on o.tenant = i.tenant and o.id = i.claim_id "
-        "where i.tenant = %s and i.batch_id = %s order by 1",
+        "select platform from outbox where tenant = %s and subject_id = %s and kind = 'batch.cut' order by platform",
         (batch.tenant, batch.id),
     )
     return [platform for (platform,) in rows]

@@ -22,7 +22,7 @@ from tenants.kernel.canonical import canonical_bytes, sha256
 from tenants.kernel.clock import shanghai_day
 from tenants.kernel.sealing import Place, Sealer
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 """Counted up whenever the files of a batch are written in another way: what was begun before is then begun anew."""
 
 

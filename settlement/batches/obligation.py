@@ -1,6 +1,6 @@
 """Obligations: what was approved and is not yet paid, handed over as values; where they come from is not asked here."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final
@@ -118,6 +118,11 @@ def take_back(connection: Connection, tenant: str, claim_id: UUID, at: datetime)
 def account_place(tenant: str, claim_id: UUID) -> Place:
     """Where an obligation's account number is sealed."""
     return Place("obligation", "account_sealed", tenant, str(claim_id))
+
+
+def account_opener(sealer: Sealer, tenant: str) -> Callable[[str, bytes], str]:
+    """What opens the account numbers of a tenant's obligations, each given by its id and its sealed form."""
+    return sealer.opener("obligation", "account_sealed", tenant)
 
 
 def _row(tenant: str, o: Obligation, sealer: Sealer, at: datetime) -> tuple[object, ...]:

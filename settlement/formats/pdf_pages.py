@@ -28,6 +28,8 @@ _FIRST_ASCII: Final = 0x20
 _WIDTHS: Final = {chr(place): width for place, width in enumerate(_ASCII_WIDTHS, start=_FIRST_ASCII)}
 _BEYOND_BASIC_PLANE = re.compile("[\U00010000-\U0010ffff]")
 
+_LEVEL: Final = 3
+"""Packs in half of the usual level's time, and a sixth larger."""
 _CATALOGUE, _PAGES, _FONT, _INFO = 1, 2, 3, 4
 _FONT_OBJECT: Final = (
     "<< /Type /Font /Subtype /Type0 /BaseFont /STSong-Light-UniGB-UCS2-H /Encoding /UniGB-UCS2-H /DescendantFonts [ "
@@ -115,7 +117,7 @@ def _around(size: int) -> tuple[bytes, bytes]:
 
 def packed(operators: str) -> bytes:
     """A page's content operators as they stand in the file."""
-    return zlib.compress(operators.encode("ascii"))
+    return zlib.compress(operators.encode("ascii"), _LEVEL)
 
 
 def printable(text: str) -> str:
@@ -147,9 +149,10 @@ def fitting(text: str, size: int, width: float) -> int:
     """How many characters from the start of a printable text fit into the width, in points."""
     if len(text) * size <= width:
         return len(text)
-    left = width
-    for index, character in enumerate(text):
-        left -= _WIDTHS.get(character, FONT_UNITS) * size / FONT_UNITS
+    sure = int(width // size)  # no character is wider than high
+    left = width * FONT_UNITS / size - sum([_WIDTHS.get(character, FONT_UNITS) for character in text[:sure]])
+    for index in range(sure, len(text)):
+        left -= _WIDTHS.get(text[index], FONT_UNITS)
         if left < 0:
             return index
     return len(text)

@@ -33,8 +33,6 @@ _NARROW_CHARS: Final = 14
 _CHARACTER_CODE = re.compile(r"_(x[0-9A-Fa-f]{4}_)")
 """Spreadsheets read ``_x0041_`` as one character, so that a text which says just that needs its ``_`` spelt out."""
 
-_SPECIAL = re.compile(r"[&<>_]|(?:\A|\n)\s|\s(?:\n|\Z)|\n\n")
-"""What, anywhere in a row's values with line breaks between them, has to be escaped or preserved."""
 _TEXT_CELL: Final = ' t="inlineStr"><is><t%s</t></is></c>'
 _PLAIN_TEXT_CELL: Final = ' t="inlineStr"><is><t>%s</t></is></c>'
 
@@ -119,7 +117,7 @@ def sheet_rows(batch: PayoutBatch, mapping: ColumnMapping) -> Callable[[int, Ite
 
     def row(number: int, values: Row) -> str:
         filled = [str(number + 1)] * parts
-        if _SPECIAL.search("\n".join(values)) is None:
+        if _nothing_special("".join(values)) and [value.strip() for value in values] == values:
             filled[2::2] = values
             return plain % tuple(filled)
         filled[2::2] = [value if no else _content(value) for value, no in zip(values, numeric, strict=True)]
@@ -173,6 +171,11 @@ def _sheet_frame(frame: ZipFile, batch: PayoutBatch, mapping: ColumnMapping) -> 
     sheet = sheet.replace(f'<dimension ref="A1:{last}2"/>', f'<dimension ref="A1:{last}{batch.count + 1}"/>')
     before, styled, after = re.split(r'(<row r="2".*?</row>)', sheet, maxsplit=1)
     return before.encode(), styled, after.encode()
+
+
+def _nothing_special(text: str) -> bool:
+    """Whether nothing has to be escaped; space around a value has to be preserved besides."""
+    return not ("&" in text or "<" in text or ">" in text or "_" in text)
 
 
 def _content(text: str) -> str:

@@ -8,7 +8,6 @@ import csv
 import re
 from collections.abc import Callable, Sequence
 from typing import Final
-from uuid import UUID
 
 from settlement.offline.records import CLEARING_SYSTEM, Record
 from settlement.offline.tables import Columns, amount_text, unescaped, unguarded
@@ -31,8 +30,9 @@ _CELL: Final = (
     r'(?: t="inlineStr"><is><t(?: xml:space="preserve")?>([^<\r]*)</t></is>|><v>([^<&\r]*)</v>)</c>'
 )
 _OTHER_ENTITY = re.compile(r"&(?!amp;|lt;|gt;)")
-_NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]|\\]\\]>")
-"""What no XML 1.0 text holds."""
+_NOT_XML: Final = bytes(set(range(0x20)) - set(b"\t\n\r"))
+_NO_TEXTS: Final = ("\ufffe".encode(), "\uffff".encode(), b"]]>")
+"""What no XML 1.0 text holds: the bytes of control characters, and texts."""
 
 
 def table_run(columns: Columns, encoding: str) -> Run:
@@ -103,7 +103,7 @@ def _transactions(data: bytes) -> list[Record] | None:
         number, reference, currency, amount, cnaps, bank, payee, account, remittance = found.groups()
         records.append(
             {
-                "instruction_id": str(UUID(hex=number)), "end_to_end_id": reference, "amount": amount,
+                "instruction_id": _printed(number), "end_to_end_id": reference, "amount": amount,
                 "clearing_system": CLEARING_SYSTEM, "cnaps": cnaps, "bank_name": _text(bank), "payee": _text(payee),
                 "account_number": account, "remittance": _text(remittance), "currency": currency, "shape": "",
             }
@@ -119,11 +119,18 @@ def _record(names: Sequence[str], cells: "map[str]") -> Record:
 
 def _texts(data: bytes) -> str | None:
     """The run as text, unless it holds what XML does not, or an entity that is never written."""
+    if len(data.translate(None, _NOT_XML)) != len(data) or any(no_text in data for no_text in _NO_TEXTS):
+        return None
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError:
         return None
-    return None if _OTHER_ENTITY.search(text) or _NOT_XML.search(text) else text
+    return None if "&" in text and _OTHER_ENTITY.search(text) else text
+
+
+def _printed(digits: str) -> str:
+    """An id of 32 hexadecimal digits as the signed lines have it."""
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
 def _text(content: str) -> str:

@@ -1,7 +1,6 @@
 """Public keys and signatures, checked on their own: JWK sets (RFC 7517) and JWS (RFC 7515)."""
 
 import json
-import mmap
 import tempfile
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Mapping
@@ -17,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from tenants.kernel.canonical import canonical_bytes, sha256
+from tenants.kernel.mapped import mapped
 from tenants.kernel.sm2 import Sm2PublicKey
 
 PURPOSES: Final = ("payout", "release")
@@ -151,7 +151,7 @@ def checked_file(token: str, typ: str, path: Path, keys: Keys) -> Key:
         while piece := content.read(_SPOOL_BYTES):
             spool.write(urlsafe_b64encode(piece).rstrip(b"="))
         spool.flush()
-        with mmap.mmap(spool.fileno(), 0, access=mmap.ACCESS_READ) as mapped, memoryview(mapped) as message:
+        with mapped(spool) as message:
             _fits(key, proof, message)
     return key
 

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from settlement.offline.evidence import Headers, Keys, RefusedError, instant
-from settlement.offline.records import Line, fen_in_words, record_of, reference_of
+from settlement.offline.records import Line, Record, fen_in_words, record_of, reference_of
 from tenants.kernel.canonical import canonical_bytes
 from tenants.kernel.money import Money, total
 
@@ -25,12 +25,13 @@ Fault = tuple[str, str, str]
 
 
 class Payout(NamedTuple):
-    """One line: its number, the payload as far as it can be read, and what is wrong with it."""
+    """One line: its number, the payload as far as it can be read, what is wrong with it, and the payload's record."""
 
     number: int
     instruction_id: str | None
     payload: Mapping[str, Any] | None
     faults: tuple[Fault, ...]
+    record: Record | None = None
 
 
 class Checking:
@@ -92,16 +93,16 @@ def _check(number: int, raw: bytes, headers: Headers, batch: Mapping[str, Any]) 
     try:
         if content != canonical_bytes(payload):
             faults.append(("instruction.spelling", "不是规范写法（RFC 8785）。", "It is not spelt as RFC 8785 has it."))
+        record = record_of(payload, number)
         faults += _faults_of(payload, instruction_id, batch)
     except (ValueError, KeyError, TypeError, AttributeError):
         faults.append(("instruction.malformed", "指令内容格式不正确。", "The instruction's content is malformed."))
         return Payout(number, instruction_id, None, tuple(faults))
-    return Payout(number, instruction_id, payload, tuple(faults))
+    return Payout(number, instruction_id, payload, tuple(faults), record)
 
 
 def _faults_of(payload: Mapping[str, Any], instruction_id: str, batch: Mapping[str, Any]) -> Iterator[Fault]:
     """What the payload says against itself or against the batch."""
-    record_of(payload, 0)
     amount, items = Money.parse(payload["amount"]), payload["items"]
     expected = {
         "instruction_id": instruction_id,

@@ -43,7 +43,7 @@ def record_of(payload: Mapping[str, Any], number: int) -> dict[str, str]:
         "amount_in_words", "currency", "purpose", "batch", "valid_through",
     ):  # fmt: skip
         record[name] = payload[name]
-    if not all(isinstance(value, str) for value in record.values()):
+    if set(map(type, record.values())) != {str}:
         raise TypeError("a text is expected")
     return record
 

@@ -9,7 +9,7 @@ _DIGEST_BYTES: Final = 32
 
 
 class Leaves:
-    """The items of a batch as they turn up, in any order; forty bytes each."""
+    """The items of a batch as they turn up, in any order; forty bytes each, and no more to find their root."""
 
     def __init__(self) -> None:
         self._positions = array("Q")
@@ -25,25 +25,52 @@ class Leaves:
 
     def repeated(self) -> int | None:
         """A position that two items have, if there is one."""
-        ordered = sorted(self._positions)
-        return next((one for one, other in pairwise(ordered) if one == other), None)
+        return repeated(self._positions)
 
     def root(self) -> bytes:
-        """The root over the items in the order of their positions."""
+        """The root over the items in the order of their positions; afterwards only they are known."""
         if not self._positions:
             return hashlib.sha256(b"").digest()
-        level = self._digests
         if any(later < earlier for earlier, later in pairwise(self._positions)):
-            level = bytearray()
-            for at in sorted(range(len(self._positions)), key=self._positions.__getitem__):
-                level += self._digests[_DIGEST_BYTES * at : _DIGEST_BYTES * (at + 1)]
+            self._put_in_order()
+        level, self._digests = self._digests, bytearray()
         while len(level) > _DIGEST_BYTES:
-            above = bytearray()
+            end = 0
             for start in range(0, len(level), 2 * _DIGEST_BYTES):
                 pair = level[start : start + 2 * _DIGEST_BYTES]
-                above += hashlib.sha256(b"\x01" + pair).digest() if len(pair) > _DIGEST_BYTES else pair
-            level = above
+                node = hashlib.sha256(b"\x01" + pair).digest() if len(pair) > _DIGEST_BYTES else pair
+                level[end : end + _DIGEST_BYTES] = node
+                end += _DIGEST_BYTES
+            del level[end:]
         return bytes(level)
+
+    def _put_in_order(self) -> None:
+        found, count = self._digests, len(self._positions)
+        if repeated(self._positions) is None and max(self._positions) == count and min(self._positions):
+            ordered = bytearray(len(found))
+            for at, position in enumerate(self._positions):
+                to, begin = _DIGEST_BYTES * (position - 1), _DIGEST_BYTES * at
+                ordered[to : to + _DIGEST_BYTES] = found[begin : begin + _DIGEST_BYTES]
+        else:
+            ordered = bytearray()
+            for at in sorted(range(count), key=self._positions.__getitem__):
+                ordered += found[_DIGEST_BYTES * at : _DIGEST_BYTES * (at + 1)]
+        self._digests = ordered
+
+
+_PARTS: Final = 16
+
+
+def repeated(numbers: "array[int]") -> int | None:
+    """A number that stands twice among these, if there is one; a part of them is sorted at a time."""
+    if all(earlier < later for earlier, later in pairwise(numbers)):
+        return None
+    for part in range(_PARTS):
+        ordered = sorted([number for number in numbers if number % _PARTS == part])
+        for one, other in pairwise(ordered):
+            if one == other:
+                return one
+    return None
 
 
 def leaf_digest(leaf: bytes) -> bytes:

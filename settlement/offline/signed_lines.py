@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final, NamedTuple
-from uuid import UUID
+
+import orjson
 
 from settlement.offline.agreement import Source, same_record
 from settlement.offline.as_written import Run
@@ -17,10 +18,9 @@ from settlement.offline.difference import Findings, Place
 from settlement.offline.evidence import read_keys
 from settlement.offline.listing import JSONL, Manifest
 from settlement.offline.payouts import Checking, Fault, Payout, payout_lines
-from settlement.offline.records import Record, record_of
-from settlement.offline.roots import Leaves, leaf_digest
+from settlement.offline.records import Record
+from settlement.offline.roots import Leaves, leaf_digest, repeated
 from settlement.offline.side_by_side import Cut, runs_of
-from tenants.kernel.canonical import canonical_bytes
 from tenants.kernel.crew import in_order, members
 from tenants.kernel.money import Money
 
@@ -29,10 +29,11 @@ LINES_AT_ONCE: Final = 256
 CREW_FROM: Final = 10_000
 """Fewer lines are judged by the time a crew is there."""
 
-_LOW_BITS: Final = 2**64 - 1
+_LOW_DIGITS: Final = 16
+"""The last ones of an id, in hexadecimal; where two ids have the same, all are looked at."""
 _FROM_PAYLOAD: Final = ("account_number", "bank_name", "batch", "cnaps", "payee", "tenant")
 _FROM_ITEM: Final = ("amount", "claim", "position")
-"""The members of a sealed item: the leaf of the batch's Merkle tree."""
+"""The members of a sealed item, texts and one whole number: sorted, they are the canonical leaf of the batch's tree."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,10 +111,11 @@ def check_payouts(
     findings.expect(place, "count", manifest.content["count"], count)
     findings.expect(place, "total", manifest.content["total"], str(Money(fen)))
     findings.expect(place, "item_count", manifest.content["item_count"], len(leaves))
+    twice = leaves.repeated()
     findings.expect(place, "batch_root", manifest.content["batch_root"], leaves.root().hex())
-    if (position := leaves.repeated()) is not None:
+    if (position := twice) is not None:
         findings.add(place, "items.repeated", f"明细 {position} 出现两次。", f"Item {position} is paid twice.")
-    if any(one == other for one, other in pairwise(sorted(numbers))):
+    if repeated(numbers) is not None:
         _name_repeated(path, findings)
     return {
         each.source.name for each, agrees in zip(beside, agree, strict=True) if agrees and count and each.cut.is_over()
@@ -148,7 +150,7 @@ def _judging(setting: _Setting) -> Callable[[_Piece], _Judged]:
 
     def judge(piece: _Piece) -> _Judged:
         payouts = [checking.check(number, raw) for number, raw in piece.lines]
-        expected = [None if each.payload is None else record_of(each.payload, each.number) for each in payouts]
+        expected = [each.record for each in payouts]
         agree = [_agrees(expected, form, read, run) for (form, read), run in zip(forms, piece.runs, strict=True)]
         return _judged(payouts, tuple(agree))
 
@@ -164,11 +166,12 @@ def _judged(payouts: Sequence[Payout], agree: tuple[bool, ...]) -> _Judged:
             continue
         firsts.append(int(payout.payload["items"][0]["position"]))
         fen += Money.parse(payout.payload["amount"]).fen
-        ids.append(UUID(payout.payload["instruction_id"]).int & _LOW_BITS)
+        ids.append(int(payout.payload["instruction_id"].replace("-", "")[-_LOW_DIGITS:], 16))
         shared = {name: payout.payload[name] for name in _FROM_PAYLOAD}
         for item in payout.payload["items"]:
             positions.append(item["position"])
-            digests.append(leaf_digest(canonical_bytes(shared | {name: item[name] for name in _FROM_ITEM})))
+            leaf = shared | {name: item[name] for name in _FROM_ITEM}
+            digests.append(leaf_digest(orjson.dumps(leaf, option=orjson.OPT_SORT_KEYS)))
     known = [first for first in firsts if first is not None]
     clean = not any(payout.faults for payout in payouts) and all(one < other for one, other in pairwise(known))
     lines = [(each.number, each.instruction_id, each.faults, at) for each, at in zip(payouts, firsts, strict=True)]

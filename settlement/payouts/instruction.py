@@ -9,6 +9,8 @@ from itertools import pairwise
 from typing import Any, Final
 from uuid import UUID
 
+import orjson
+
 from settlement.formats.amount_in_words import amount_in_words
 from tenants.kernel.canonical import canonical_bytes
 from tenants.kernel.clock import print_instant
@@ -48,9 +50,8 @@ class Account:
 
     def __post_init__(self) -> None:
         require_text("account_name", self.account_name)
-        require_text("bank_name", self.bank_name)
+        _require_bank(self.bank_name, self.cnaps)
         _require_form("account_number", self.account_number, _ACCOUNT_NUMBER)
-        _require_form("cnaps", self.cnaps, _CNAPS)
 
     def payload(self) -> dict[str, str]:
         """The account as JSON data."""
@@ -87,19 +88,28 @@ def item_leaf(tenant: str, batch: str, item: Item, payee: Account) -> bytes:
     Nothing in it is made after the seal, and all of it stands in the signed instruction again, so that the
     root can be recomputed from ``payouts.jsonl`` alone.
     """
-    return canonical_bytes(
-        {
-            "account_number": payee.account_number,
-            "amount": str(item.amount),
-            "bank_name": payee.bank_name,
-            "batch": batch,
-            "claim": item.claim,
-            "cnaps": payee.cnaps,
-            "payee": payee.account_name,
-            "position": item.position,
-            "tenant": tenant,
-        }
-    )
+    return (
+        _LEAF
+        % (
+            payee.account_number, item.amount, _quoted_often(payee.bank_name), _quoted_often(batch), item.claim,
+            payee.cnaps, _quoted(payee.account_name), item.position, _quoted_often(tenant),
+        )
+    ).encode()  # fmt: skip
+
+
+_LEAF: Final = (
+    '{"account_number":"%s","amount":"%s","bank_name":%s,"batch":%s,"claim":"%s","cnaps":"%s","payee":%s,'
+    '"position":%d,"tenant":%s}'
+)
+"""A leaf in its canonical form: the forms of number, claim and code leave nothing in them to be escaped."""
+
+
+def _quoted(text: str) -> str:
+    return orjson.dumps(text).decode()
+
+
+_quoted_often = lru_cache(maxsize=1024)(_quoted)
+"""Of what many items share."""
 
 
 @lru_cache(maxsize=1024)  # every file of a piece asks for it again
@@ -141,7 +151,7 @@ class Instruction:
         require_batch(self.batch, self.batch_root, self.created_at)
         require_text("purpose", self.purpose)
         require_amount(self.amount)
-        if not self.items or any(later.position <= earlier.position for earlier, later in pairwise(self.items)):
+        if len(self.items) != 1 and not _in_order(self.items):
             raise InstructionError("items: at least one, in the order of their positions")
         if sum([item.amount.fen for item in self.items]) != self.amount.fen:
             raise InstructionError("items: they do not add up to the amount")
@@ -165,32 +175,53 @@ class Instruction:
     @property
     def claims(self) -> tuple[str, ...]:
         """The claim references, in the order of the items."""
-        return tuple(item.claim for item in self.items)
+        return tuple([item.claim for item in self.items])
+
+    def content(self) -> bytes:
+        """The JSON object that is signed, canonical (RFC 8785): amounts in yuan, instants with ``+08:00``."""
+        payee, amount = self.creditor, str(self.amount)
+        name = _quoted(payee.account_name)
+        form = _form(
+            (self.tenant, self.batch, self.batch_id, self.batch_root),
+            self.debtor, self.purpose, self.created_at, self.valid_through_on, self.key_id,
+        )  # fmt: skip
+        return (
+            form
+            % (
+                name, payee.account_number, amount, amount_in_words(self.amount), _quoted_often(payee.bank_name),
+                '","'.join([item.claim for item in self.items]), payee.cnaps, self.end_to_end_id, self.instruction_id,
+                ",".join([_ITEM % (item.amount, item.claim, item.position) for item in self.items]), name,
+            )
+        ).encode()  # fmt: skip
 
     def payload(self) -> dict[str, Any]:
-        """The JSON object that is signed (RFC 8785): amounts in yuan, instants with ``+08:00``."""
-        return {
-            **self.creditor.payload(),
-            "payee": self.creditor.account_name,
-            "instruction_id": str(self.instruction_id),
-            "end_to_end_id": self.end_to_end_id,
-            "tenant": self.tenant,
-            "batch": self.batch,
-            "batch_id": str(self.batch_id),
-            "batch_root": self.batch_root,
-            "debtor": self.debtor.payload(),
-            "amount": str(self.amount),
-            "amount_in_words": amount_in_words(self.amount),
-            "currency": CURRENCY,
-            "purpose": self.purpose,
-            "claims": list(self.claims),
-            "items": [
-                {"position": item.position, "claim": item.claim, "amount": str(item.amount)} for item in self.items
-            ],
-            "created_at": _printed_instant(self.created_at),
-            "valid_through": self.valid_through_on.isoformat(),
-            "kid": self.key_id,
-        }
+        """What :meth:`content` says."""
+        said: dict[str, Any] = orjson.loads(self.content())
+        return said
+
+
+_ITEM: Final = '{"amount":"%s","claim":"%s","position":%d}'
+
+
+@lru_cache(maxsize=16)
+def _form(
+    of: tuple[str, str, UUID, str], debtor: Account, purpose: str, created_at: datetime, through_on: date, key_id: str
+) -> str:
+    """What is signed, with a place for each text that an instruction has for itself, already escaped."""
+    tenant, batch, batch_id, root = of
+    shared = {
+        "batch": batch, "batch_id": str(batch_id), "batch_root": root, "created_at": print_instant(created_at),
+        "currency": CURRENCY, "debtor": debtor.payload(), "kid": key_id, "purpose": purpose, "tenant": tenant,
+        "valid_through": through_on.isoformat(),
+    }  # fmt: skip
+    own = {
+        "account_name": "%s", "account_number": '"%s"', "amount": '"%s"', "amount_in_words": '"%s"', "bank_name": "%s",
+        "claims": '["%s"]', "cnaps": '"%s"', "end_to_end_id": '"%s"', "instruction_id": '"%s"', "items": "[%s]",
+        "payee": "%s",
+    }  # fmt: skip
+    texts = {name: canonical_bytes(value).decode().replace("%", "%%") for name, value in shared.items()}
+    members = sorted((texts | own).items())
+    return "{" + ",".join([f'"{name}":{text}' for name, text in members]) + "}"
 
 
 def _of_values(values: tuple[Any, ...]) -> Instruction:
@@ -202,22 +233,29 @@ def _of_values(values: tuple[Any, ...]) -> Instruction:
     )  # fmt: skip
 
 
+def _in_order(items: tuple[Item, ...]) -> bool:
+    """Whether there are any, each behind the one before."""
+    return bool(items) and all(earlier.position < later.position for earlier, later in pairwise(items))
+
+
 def require_text(field: str, text: str) -> None:
     """Refuse a text that is blank, too long or unprintable.
 
     Raises:
         InstructionError: naming ``field``.
     """
+    if 0 < len(text) <= MAX_TEXT_CHARS and text.isprintable() and not text.isspace():
+        return  # nearly always: what is printable holds nothing that is forbidden
     if not text.strip() or len(text) > MAX_TEXT_CHARS:
         raise InstructionError(f"{field}: a text of 1 to {MAX_TEXT_CHARS} characters")
     if code := forbidden_character(text):
         raise InstructionError(f"{field}: {code}")
 
 
-@lru_cache(maxsize=16)
-def _printed_instant(at: datetime) -> str:
-    """All instructions of a batch are made at one instant."""
-    return print_instant(at)
+@lru_cache(maxsize=1024)  # many payees have one bank
+def _require_bank(bank_name: str, cnaps: str) -> None:
+    require_text("bank_name", bank_name)
+    _require_form("cnaps", cnaps, _CNAPS)
 
 
 def _require_form(field: str, text: str, pattern: re.Pattern[str]) -> None:
@@ -235,6 +273,7 @@ def require_amount(amount: Money) -> None:
         raise InstructionError("amount: above zero, and not above the largest that can be stored")
 
 
+@lru_cache(maxsize=16)  # each of its instructions asks
 def require_batch(batch: str, root: str, created_at: datetime) -> None:
     """Refuse a batch number or root of another form, and an instant without its offset.
 

@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import groupby
+from operator import attrgetter
 from typing import Any, Final
-from uuid import UUID
 
 from sqlalchemy import Connection, CursorResult
 
 from settlement.batches.batch import Batch
-from settlement.batches.obligation import account_place
+from settlement.batches.obligation import account_opener
 from settlement.formats.payout_batch import PayoutBatch
 from settlement.office import Office
 from settlement.payouts.instruction import Account, Instruction, Item
@@ -67,9 +67,22 @@ def prepare_for_whole_batch(connection: Connection) -> None:
     claims took 50 s instead of 2. One statement may go over a million items, and between two all files may be
     computed, so that the ordinary limits of both are lifted.
     """
-    connection.exec_driver_sql("set local enable_nestloop = off")
+    _plan(connection, nestloop="off", hashjoin="on", mergejoin="on", seqscan="on")
     connection.exec_driver_sql(f"set local statement_timeout = '{WORK_LIMIT}'")
     connection.exec_driver_sql(f"set local idle_in_transaction_session_timeout = '{WORK_LIMIT}'")
+
+
+def look_up_by_index(connection: Connection) -> None:
+    """Have the next statements look rows up in an index, one by one: right for few of very many, in their order.
+
+    Without statistics the planner could as well read a whole table each time. ``prepare_for_whole_batch`` ends it.
+    """
+    _plan(connection, nestloop="on", hashjoin="off", mergejoin="off", seqscan="off")
+
+
+def _plan(connection: Connection, **ways: str) -> None:
+    for way, allowed in ways.items():
+        connection.exec_driver_sql(f"set local enable_{way} = {allowed}")
 
 
 def instructions(
@@ -80,8 +93,28 @@ def instructions(
     Before the release an instruction has no id yet: each then gets one that is never stored.
     """
     rows = stream(connection, _IN_ORDER, (batch.tenant, batch.id, batch.tenant, after))
-    for _, group in groupby(rows, key=lambda row: row.first):
-        yield _instruction(batch, signing, list(group), office)
+    opened, purpose = account_opener(office.sealer, batch.tenant), purpose_of(batch, office)
+    through_on = signing.created_on + VALID_FOR
+    for _, group in groupby(rows, key=attrgetter("first")):
+        own = list(group)
+        payee = own[0]
+        yield Instruction(
+            instruction_id=payee.instruction_id or new_id(),
+            tenant=batch.tenant,
+            batch=batch.batch_no,
+            batch_id=batch.id,
+            batch_root=signing.root,
+            debtor=signing.debtor,
+            creditor=Account(
+                payee.account_name, opened(str(payee.claim_id), payee.account_sealed), payee.bank_name, payee.cnaps
+            ),
+            amount=Money(sum([row.amount_fen for row in own])),
+            purpose=purpose,
+            items=tuple([Item(row.position, row.claim_no, Money(row.amount_fen)) for row in own]),
+            created_at=signing.created_at,
+            valid_through_on=through_on,
+            key_id=signing.key_id,
+        )
 
 
 def payout_batch(connection: Connection, batch: Batch, signing: Signing, office: Office) -> PayoutBatch:
@@ -123,34 +156,6 @@ def purpose_of(batch: Batch, office: Office) -> str:
     return f"{_mark(office)}科技创新券兑付 {batch.batch_no}"
 
 
-def _instruction(batch: Batch, signing: Signing, rows: list[Any], office: Office) -> Instruction:
-    items = tuple(_item(row) for row in rows)
-    return Instruction(
-        instruction_id=rows[0].instruction_id or new_id(),
-        tenant=batch.tenant,
-        batch=batch.batch_no,
-        batch_id=batch.id,
-        batch_root=signing.root,
-        debtor=signing.debtor,
-        creditor=_payee(batch.tenant, rows[0].claim_id, rows[0], office),
-        amount=Money(sum(row.amount_fen for row in rows)),
-        purpose=purpose_of(batch, office),
-        items=items,
-        created_at=signing.created_at,
-        valid_through_on=signing.created_on + VALID_FOR,
-        key_id=signing.key_id,
-    )
-
-
 def _mark(office: Office) -> str:
     """What a sandbox's payments begin with, on every list and in every file."""
     return PURPOSE if office.sandbox else ""
-
-
-def _item(row: Any) -> Item:  # noqa: ANN401 - a row of LIVE_ITEMS
-    return Item(row.position, row.claim_no, Money(row.amount_fen))
-
-
-def _payee(tenant: str, claim_id: UUID, row: Any, office: Office) -> Account:  # noqa: ANN401 - a row of LIVE_ITEMS
-    number = office.sealer.unseal(bytes(row.account_sealed), account_place(tenant, claim_id))
-    return Account(row.account_name, number, row.bank_name, row.cnaps)

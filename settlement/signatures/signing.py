@@ -5,7 +5,6 @@ signature for one thing from passing for another. The algorithm is the key's, ne
 """
 
 import json
-import mmap
 import tempfile
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Mapping
@@ -19,6 +18,7 @@ from settlement.signatures.suites import SUITES, Message, Sign, Verify, thumbpri
 from tenants.kernel.canonical import canonical_bytes, sha256
 from tenants.kernel.clock import print_instant
 from tenants.kernel.errors import Text
+from tenants.kernel.mapped import mapped
 
 
 class Purpose(StrEnum):
@@ -279,7 +279,7 @@ def _over_file(protected: str, path: Path, use: Callable[[Message], Used]) -> Us
             while chunk := source.read(_CHUNK_BYTES):
                 spool.write(urlsafe_b64encode(chunk).rstrip(b"="))
         spool.flush()
-        with mmap.mmap(spool.fileno(), 0, access=mmap.ACCESS_READ) as mapped, memoryview(mapped) as message:
+        with mapped(spool) as message:
             return use(message)
 
 

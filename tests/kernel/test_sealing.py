@@ -47,6 +47,22 @@ def test_a_value_moved_to_another_place_does_not_open(elsewhere: Place) -> None:
         sealer.unseal(sealed, elsewhere)
 
 
+def test_many_values_of_a_column_open_each_where_it_was_sealed_and_nowhere_else() -> None:
+    sealer, older = Sealer([OLD, NEW]), Sealer([OLD])
+    opened = sealer.opener("claim_revision", "sealed", "jiangsu")
+    for row, by in (("0192/1", sealer), ("0192/2", older), ("0192/3", sealer)):
+        sealed = by.seal(row, Place("claim_revision", "sealed", "jiangsu", row))
+        assert opened(row, sealed) == row
+        elsewhere = by.seal(row, Place("claim_revision", "sealed", "wujiang", row))
+        broken = [sealed[:length] for length in range(len(sealed))]
+        broken += [sealed[:at] + bytes([sealed[at] ^ 1]) + sealed[at + 1 :] for at in range(len(sealed))]
+        for wrong in (*broken, elsewhere):
+            with pytest.raises(SealError):
+                opened(row, wrong)
+        with pytest.raises(SealError, match="changed, moved or sealed under another key"):
+            opened("0192/4", sealed)
+
+
 def test_no_byte_of_a_sealed_value_can_be_changed() -> None:
     sealer = Sealer([OLD, NEW])
     sealed = sealer.seal(ACCOUNT, PLACE)

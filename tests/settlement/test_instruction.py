@@ -52,6 +52,27 @@ def test_the_payload_says_everything_a_bank_needs() -> None:
     assert b'"created_at":"2024-09-27T09:00:00+08:00"' in canonical_bytes(payload)
 
 
+@given(st.text(min_size=1, max_size=20), st.text(min_size=1, max_size=20), st.integers(1, 3))
+def test_what_is_signed_and_sealed_is_canonical_whatever_the_names(name: str, text: str, claims_each: int) -> None:
+    _, (instruction,) = instructions_of(1, "kid", claims_each=claims_each)
+    try:
+        payee = replace(instruction.creditor, account_name=f'{name}"%s\\', bank_name=f"%{text}%%")
+    except InstructionError:
+        return
+    other = replace(instruction, creditor=payee, purpose=f"{text}%d", debtor=payee, key_id="a%b")
+    said = other.payload()
+    assert other.content() == canonical_bytes(said)
+    assert (said["payee"], said["debtor"], said["kid"]) == (payee.account_name, payee.payload(), "a%b")
+    assert said["purpose"] == f"{text}%d"
+    [item, *_] = other.items
+    leaf = {
+        "account_number": payee.account_number, "amount": str(item.amount), "bank_name": payee.bank_name,
+        "batch": other.batch, "claim": item.claim, "cnaps": payee.cnaps, "payee": payee.account_name,
+        "position": item.position, "tenant": other.tenant,
+    }  # fmt: skip
+    assert item_leaf(other.tenant, other.batch, item, payee) == canonical_bytes(leaf)
+
+
 def test_the_root_is_made_of_what_the_instructions_say() -> None:
     batch, instructions = instructions_of(5, "kid", claims_each=3)
     leaves = {

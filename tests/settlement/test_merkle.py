@@ -122,3 +122,12 @@ def test_memory_does_not_grow_with_the_leaves() -> None:
 @given(LEAVES)
 def test_a_root_over_digests_at_hand_is_the_root(leaves: list[bytes]) -> None:
     assert root_over([leaf_hash(leaf) for leaf in leaves]) == merkle_root(leaves)
+
+
+@pytest.mark.parametrize("size", [*range(40), 1023, 1024, 1025])
+def test_a_tree_made_at_one_go_is_the_tree_of_its_leaves(size: int) -> None:
+    leaves = [number.to_bytes(2) for number in range(size)]
+    tree = MerkleTree.of(leaves)
+    assert (tree.size, tree.root()) == (size, merkle_root(leaves))
+    tree.add(b"more")
+    assert tree.root() == merkle_root([*leaves, b"more"])

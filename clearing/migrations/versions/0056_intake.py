@@ -5,7 +5,7 @@ from pathlib import Path
 from alembic import op
 
 revision = "0056"
-down_revision = "0039"
+down_revision = "0054"
 
 
 def upgrade() -> None:
