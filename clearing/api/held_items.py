@@ -43,7 +43,7 @@ class ResumeSchema(Schema):
     reason = TextField(MAX_REASON_CHARACTERS, about="核查结论 / what was found")
 
 
-class FindingSchema(Schema):
+class UpholdingRequestSchema(Schema):
     """That the objection is right, and what becomes of the item."""
 
     outcome = fields.String(
@@ -148,7 +148,7 @@ def resume_item(body: dict[str, Any], tenant: str, obligation_id: UUID) -> Respo
 
 @blueprint.post("/held-items/<uuid:obligation_id>/upholding")
 @needs("reviews:write")
-@blueprint.arguments(FindingSchema)
+@blueprint.arguments(UpholdingRequestSchema)
 @blueprint.response(201, UpholdingSchema)
 def propose_upholding(body: dict[str, Any], tenant: str, obligation_id: UUID) -> Response:
     """Propose to uphold the objection: the item is withdrawn, lowered, or goes back for another account."""
@@ -185,7 +185,7 @@ def resumed_by_caller(work: Work, tenant: str, obligation_id: UUID, body: dict[s
 
 
 def proposed_by_caller(work: Work, tenant: str, obligation_id: UUID, body: dict[str, Any]) -> Upholding:
-    """Propose to uphold the objection, as the caller; ``body`` is what :class:`FindingSchema` made."""
+    """Propose to uphold the objection, as the caller; ``body`` is what :class:`UpholdingRequestSchema` made."""
     finding = Finding(body["outcome"], body["keeps"] or ZERO, body["reason"])
     return propose(work.connection, tenant, obligation_id, finding, principal().subject, work.at)
 

@@ -11,9 +11,9 @@ from werkzeug.wrappers import Response as AnyResponse
 from clearing.api.frame import principal
 from clearing.api.held_items import (
     FindingDecisionSchema,
-    FindingSchema,
     ItemObjectionSchema,
     ResumeSchema,
+    UpholdingRequestSchema,
     decided_by_caller,
     objected_by_caller,
     proposed_by_caller,
@@ -87,7 +87,7 @@ def propose(tenant: str, obligation_id: UUID) -> AnyResponse:
     """Propose to uphold the objection."""
 
     def use_case(work: Work) -> None:
-        given = load(FindingSchema(), plain_form("outcome", "keeps", "reason", required=("outcome", "reason")))
+        given = load(UpholdingRequestSchema(), plain_form("outcome", "keeps", "reason", required=("outcome", "reason")))
         proposed_by_caller(work, tenant, obligation_id, given)
 
     return _acted(tenant, use_case, "upholding-proposed")

@@ -20,8 +20,10 @@ from tests.settlement_service.bench import new_tenant
 
 ROWS = 10_000
 LIMIT = 51
-MOST_TOUCHED = 60 * LIMIT
+MOST_TOUCHED = 14 * LIMIT
 """A row for each row that is shown, of each of the tables and of the tenant's batches."""
+MOST_TOUCHED_OF_PAID = 60 * LIMIT
+"""What is paid is asked of each batch that may have paid: the first rows of each of up to thirty."""
 SITUATIONS = {
     "nothing paid yet": ("payable", 1), "nearly all paid": ("paid", 40), "all cut": ("batched", 5),
     "few big batches paid": ("paid", 2), "the bank says nothing": ("instructed", 1),
@@ -96,8 +98,9 @@ def asked(bound: Connection, wanted: Filter) -> list[tuple[str, Any]]:
 @pytest.mark.parametrize("bound", SITUATIONS, indirect=True)
 @pytest.mark.parametrize("state", RARE)
 def test_a_state_is_found_without_reading_what_is_in_another(bound: Connection, state: str) -> None:
+    most = MOST_TOUCHED_OF_PAID if state == "paid" else MOST_TOUCHED
     for statement, values in asked(bound, Filter.from_query({"state": state})):
-        assert touched(bound, statement, values) <= MOST_TOUCHED, statement
+        assert touched(bound, statement, values) <= most, statement
 
 
 @pytest.mark.parametrize("bound", SITUATIONS, indirect=True)
