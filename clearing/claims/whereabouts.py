@@ -46,6 +46,8 @@ class Source:
 
 
 ALL: Final = Source()
+NONE: Final = Source(where=" and false")
+"""Of states that there are not."""
 
 
 def sources_of(states: Sequence[str], *, many_paid: bool) -> list[Source]:
@@ -62,7 +64,7 @@ def sources_of(states: Sequence[str], *, many_paid: bool) -> list[Source]:
         found.append(_told("returned", _CAME_BACK))
     if "clawed_back" in wanted:
         found.append(_told("clawed_back", _ASKED_BACK))
-    return found
+    return found or [NONE]
 
 
 def _of_their_own(states: list[str], group: frozenset[str]) -> Source:

@@ -80,7 +80,7 @@ def _proposal(row: Row, entries: list[Entry]) -> Iterator[Difference]:
 def _gained(tenant: str, entries: list[Entry], approvals: Sequence[Entry]) -> Iterator[Difference]:
     """Whatever an account gained by another than the operator was approved for it in the same act."""
     held: set[str] = set()
-    for entry in entries:
+    for entry in (each for each in entries if each.action.startswith("account.")):
         said = entry.details
         gained, held = set(said["roles"]) - held, set(said["roles"])
         if gained and entry.actor != OPERATOR and not any(_approves(one, entry, gained) for one in approvals):

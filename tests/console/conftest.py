@@ -1,8 +1,6 @@
 """The console over a database of its own: its tests carry batches to their end."""
 
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -11,21 +9,16 @@ import pytest
 from flask import Flask
 from playwright.sync_api import Browser, sync_playwright
 
-from clearing.embedded import EmbeddedServers
 from tests.console.browser import Open, launched, served, tab
 from tests.console.provider import Provider, running
 from tests.console.sign_on import application
-from tests.console.world import World, world_of
+from tests.console.world import World, own_world
 
 
 @pytest.fixture(scope="session")
 def world() -> Iterator[World]:
-    folder = Path(tempfile.mkdtemp(prefix="console-"))
-    try:
-        with EmbeddedServers(folder) as addresses, world_of(addresses, folder.resolve()) as made:
-            yield made
-    finally:
-        shutil.rmtree(folder)
+    with own_world() as made:
+        yield made
 
 
 @pytest.fixture(scope="session")

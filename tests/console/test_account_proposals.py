@@ -81,16 +81,18 @@ def roles_of(world: World, login: str) -> list[str]:
 def test_one_proposes_another_approves_and_the_person_sets_what_opens_it(
     world: World, admin: Visitor, other: Visitor
 ) -> None:
-    link = opened(world, admin, other, "newcomer", "auditor", "finance_maker")
+    link = opened(world, admin, other, "just-proposed", "auditor", "finance_maker")
     assert link.startswith("http://localhost/console/invitation/")
-    assert roles_of(world, "newcomer") == ["auditor", "finance_maker"]
+    assert roles_of(world, "just-proposed") == ["auditor", "finance_maker"]
     assert link.rpartition("/")[2] not in other.see(PLACE), "it is shown once"
-    person = enrolled(world, "newcomer", link)
+    person = enrolled(world, "just-proposed", link)
     assert "账号已启用" in plain(person.see("/console?done=enrolled"))
     world.wait(STEP_SECONDS)
-    assert world.knock(world.app.test_client(), "newcomer", CHOSEN).status_code == 303
+    assert world.knock(world.app.test_client(), "just-proposed", CHOSEN).status_code == 303
     with world.service.engine.connect() as connection:
-        stored = connection.exec_driver_sql("select tenants, roles_set_by from console_account where login='newcomer'")
+        stored = connection.exec_driver_sql(
+            "select tenants, roles_set_by from console_account where login='just-proposed'"
+        )
         assert tuple(stored.one()) == (["jiangsu"], "p-second-admin")
 
 
@@ -252,7 +254,7 @@ def test_an_invitation_opens_once(world: World, admin: Visitor, other: Visitor) 
 
 
 def test_two_who_take_it_up_at_once_are_one(world: World, admin: Visitor, other: Visitor) -> None:
-    link = opened(world, admin, other, "both")
+    link = opened(world, admin, other, "of-two-rights")
     tabs = [open_link(world, link) for _ in (0, 1)]
     assert _at_once(lambda number: send(world, *tabs[number])) == [303, 409]
 
@@ -415,7 +417,7 @@ FOUR_EYES = {
     ),
     "what was approved is used again": (
         "update console_account set roles = roles || '{policy_approver}', roles_set_by = 'p-second-admin' "
-        "where login = 'newcomer'"
+        "where login = 'just-proposed'"
     ),
     "an invitation is taken back": "delete from account_enrolment",
 }

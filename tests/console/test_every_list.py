@@ -3,21 +3,18 @@
 import csv
 import io
 import re
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from html import unescape
-from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlencode
 
 import pytest
 
 from clearing.console import lists
-from clearing.embedded import EmbeddedServers
 from tests.console.test_cases import alike, supported_elsewhere
 from tests.console.test_clearing import owing
-from tests.console.world import Visitor, World, approved, plain, world_of
+from tests.console.world import Visitor, World, approved, own_world, plain
 from tests.verification.platform_story import pull, register_webhooks
 
 NO_LIST: Final = {
@@ -60,11 +57,7 @@ class Shelf:
 @pytest.fixture(scope="module")
 def world() -> Iterator[World]:
     """A world of our own: outlets, webhooks and an open window would be in the way of others."""
-    with (
-        tempfile.TemporaryDirectory(prefix="console-lists-") as folder,
-        EmbeddedServers(Path(folder)) as addresses,
-        world_of(addresses, Path(folder).resolve()) as made,
-    ):
+    with own_world() as made:
         yield made
 
 

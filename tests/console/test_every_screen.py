@@ -4,7 +4,6 @@ import csv
 import io
 import os
 import re
-import tempfile
 from collections.abc import Iterator
 from functools import partial
 from html import escape
@@ -15,11 +14,10 @@ import openpyxl
 import pytest
 from playwright.sync_api import Browser, Dialog
 
-from clearing.embedded import EmbeddedServers
 from tests.console.browser import CHROMIUM, PHONE, Open, Tab, served, tab
 from tests.console.test_hostile_names import APART
 from tests.console.tour import HOSTILE, MARKUP, NOT_VISITED, Tour, rules, toured
-from tests.console.world import Visitor, World, world_of
+from tests.console.world import Visitor, World, own_world
 
 IN_A_BROWSER: Final = pytest.mark.skipif(
     CHROMIUM is None, reason="chromium is not installed (apt-get install chromium fonts-noto-cjk)"
@@ -32,11 +30,7 @@ NUMBER: Final = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 @pytest.fixture(scope="module")
 def world() -> Iterator[World]:
     """A world of our own: its names are in the way of others."""
-    with (
-        tempfile.TemporaryDirectory(prefix="console-tour-") as folder,
-        EmbeddedServers(Path(folder)) as addresses,
-        world_of(addresses, Path(folder).resolve()) as made,
-    ):
+    with own_world() as made:
         yield made
 
 

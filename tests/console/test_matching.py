@@ -2,23 +2,20 @@
 
 import csv
 import io
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
 
-from clearing.embedded import EmbeddedServers
 from settlement.matching_back import CLAWED_BACK, Back, take_back
 from tenants.kernel.clock import shanghai_day
 from tenants.kernel.database import Scope, transaction
 from tenants.kernel.ids import new_id
 from tenants.kernel.money import Money
-from tests.console.world import World, approved, instructed, plain, world_of
+from tests.console.world import World, approved, instructed, own_world, plain
 from tests.verification.policy_story import link_regions
 from tests.verification.story import Body
 
@@ -42,11 +39,7 @@ def due_of(world: World) -> list[dict[str, Any]]:
 @pytest.fixture(scope="module")
 def world() -> Iterator[World]:
     """A world of our own, in which regions add to Jiangsu's awards."""
-    with (
-        tempfile.TemporaryDirectory(prefix="console-matching-") as folder,
-        EmbeddedServers(Path(folder)) as addresses,
-        world_of(addresses, Path(folder).resolve()) as made,
-    ):
+    with own_world() as made:
         made.story.enrol("second administrator", person=True)
         link_regions(made.story)
         yield made

@@ -5,7 +5,6 @@ And what lies in suspense: explained by one person, booked by another.
 
 import os
 import re
-import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -14,13 +13,12 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
-from clearing.embedded import EmbeddedServers
 from settlement.months.month import Month
 from tenants.kernel.clock import shanghai_day
 from tenants.kernel.money import Money
 from tests.console.browser import CHROMIUM, Tab, served, tab
 from tests.console.test_bank import answer_of, hand_in, instructed_batch
-from tests.console.world import World, approved, instructed, plain, world_of
+from tests.console.world import World, approved, instructed, own_world, plain
 
 EVERYTHING_MATCHES = "没有需要查看的行：全部相符。"
 pytestmark = pytest.mark.filterwarnings("default::ResourceWarning")
@@ -29,11 +27,7 @@ pytestmark = pytest.mark.filterwarnings("default::ResourceWarning")
 @pytest.fixture(scope="module")
 def world() -> Iterator[World]:
     """A world of our own: whose months are closed, its clock moves on."""
-    with (
-        tempfile.TemporaryDirectory(prefix="console-month-") as folder,
-        EmbeddedServers(Path(folder)) as addresses,
-        world_of(addresses, Path(folder).resolve()) as made,
-    ):
+    with own_world() as made:
         yield made
 
 

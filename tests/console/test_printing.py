@@ -4,10 +4,12 @@ import re
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page
 
+import clearing
 from tenants.instance import BAND
 from tests.console.browser import CHROMIUM, Open
 from tests.console.world import World, approved
@@ -18,7 +20,7 @@ pytestmark = [
 ]
 CLAIMS = 40
 YELLOW = re.compile(rb"\b1 \.835\d* \.290\d* rg\b")
-"""The band's ground, as Chromium writes it."""
+"""The band's frame, as Chromium writes it."""
 
 
 @contextmanager
@@ -52,7 +54,7 @@ def printed(page: Page) -> tuple[int, list[bytes]]:
     drawn = []
     for packed in re.findall(rb"stream\r?\n(.*?)\r?\nendstream", file, re.DOTALL):
         try:
-            drawn.append(zlib.decompress(packed))
+            drawn.append(zlib.decompressobj().decompress(packed))  # whose last byte may look like the line's end
         except zlib.error:
             continue  # a font or a picture
     return len(re.findall(rb"/Type /Page\b", file)), drawn
@@ -76,6 +78,12 @@ def test_the_band_of_a_sandbox_stands_on_every_sheet(
         assert sum(len(YELLOW.findall(one)) for one in drawn) == sheets
         if at.pictures is not None:
             at.page.pdf(path=at.pictures / f"print-{language}-{name}.pdf", prefer_css_page_size=True)
+
+
+@pytest.mark.parametrize("sheet", ["console/static/console.css", "api/templates/notices.css"])
+def test_the_band_on_paper_says_what_it_says_on_the_screen(sheet: str) -> None:
+    style = (Path(clearing.__file__).parent / sheet).read_text(encoding="utf-8")
+    assert f'@top-center {{ content: "{BAND.zh} {BAND.en}"' in style
 
 
 def test_no_number_of_a_claim_is_broken_on_a_printed_notice(opened: Open, places: dict[str, str]) -> None:

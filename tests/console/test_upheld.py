@@ -1,7 +1,10 @@
 """An objection that is right, in the console: one person proposes what becomes of the item, another decides."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from uuid import UUID
+
+import pytest
 
 from settlement import ledger
 from settlement.batches.obligation import Obligation, open_obligations
@@ -9,10 +12,17 @@ from settlement.payouts.instruction import Account
 from tenants.kernel.database import Work
 from tenants.kernel.ids import new_id
 from tenants.kernel.money import Money
-from tests.console.world import Visitor, World, plain
+from tests.console.world import Visitor, World, own_world, plain
 
 PLACE = "/console/held/jiangsu"
 NUMBER = "RW-JS-2024-9001"
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[World]:
+    """A world of our own: nobody granted the reward that is owed there."""
+    with own_world() as made:
+        yield made
 
 
 def owed(world: World) -> UUID:

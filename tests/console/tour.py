@@ -40,6 +40,8 @@ NOT_VISITED: Final = {
     "/console/language/<chosen>": "leads back",
     "/console/static/<version>/<name>": "a file",
     "/console/queue": "leads to a claim",
+    "/console/invitation": "of nobody who is signed in: tests/console/test_account_proposals_in_a_browser.py",
+    "/console/invitation/<secret>": "leads to the invitation",
     "/console/months/<tenant>/<month>/differences.json": "a file",
     "/console/batches/<tenant>/<uuid:batch_id>/files/<name>": "a file",
     "/console/batches/<tenant>/<uuid:batch_id>/bank/demonstration/answer.xml": "a file",

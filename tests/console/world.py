@@ -2,6 +2,7 @@
 
 import re
 import secrets
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from werkzeug.test import TestResponse
 from clearing.app import create_app
 from clearing.claims.vault import open_vault
 from clearing.demonstration.claims import GeneratedClaim, generate
-from clearing.embedded import Addresses
+from clearing.embedded import Addresses, EmbeddedServers
 from clearing.people import enrol
 from clearing.preparation import migrate_schema, prepare
 from clearing.service import Service
@@ -186,6 +187,17 @@ def hidden_fields(page: str, action: str) -> dict[str, str]:
 def plain(page: str) -> str:
     """The page's text."""
     return " ".join(unescape(re.sub(r"<[^>]+>", " ", page)).split())
+
+
+@contextmanager
+def own_world() -> Iterator[World]:
+    """The same on servers of its own."""
+    with (
+        tempfile.TemporaryDirectory(prefix="console-") as folder,
+        EmbeddedServers(Path(folder)) as addresses,
+        world_of(addresses, Path(folder).resolve()) as made,
+    ):
+        yield made
 
 
 @contextmanager

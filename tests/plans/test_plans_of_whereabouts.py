@@ -119,6 +119,7 @@ SINGLE: dict[str, dict[str, Any]] = {
     "a platform of which there is none": {"platform": "delta"},
     "a scheme of which there is none": {"scheme": "local"},
     "a mode of which there is none": {"mode": "cross_redemption"},
+    "a state that there is not": {"state": ""},
     "a provider": {"provider": "P7"},
     "an enterprise, with a state": {"enterprise": "U7", "state": "paid"},
     "one that there is not": {"claim_no": "x"},

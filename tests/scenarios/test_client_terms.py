@@ -121,7 +121,7 @@ def test_over_its_ceiling_of_the_day_a_client_submits_nothing_and_below_it_anyth
     second, third, fourth = (claim(amount=amount, on=ON) for amount in ("15000.01", "9000.00", "6000.00"))
     refused = client.post("/v1/claims", second)
     assert (refused.status, refused.code) == (403, "client.ceiling_exceeded")
-    assert all(amount in refused.json["detail"] for amount in ("25000.00", "10000.00", "15000.01"))
+    assert all(amount in refused.json["detail"] for amount in ("25,000.00", "10,000.00", "15,000.01"))
     found = bulk(client, third, second, fourth, first)
     assert [one["status"] for one in found] == [201, 403, 201, 200]
     assert found[1]["problem"]["code"] == "client.ceiling_exceeded"

@@ -31,6 +31,8 @@ APPEND_ONLY = (
 )  # fmt: skip
 NO_TENANT_OF_ITS_OWN = {
     "access_token": "found by its digest before anybody is known",
+    "account_enrolment": "an invitation's own",
+    "account_invitation": "found by its digest before anybody is known",
     "alembic_version": "the schema's revision",
     "clearing_cycle": "a window that all tenants of its set share; what they owe in it is theirs alone",
     "client_probes": "a client's own count; names no tenant",
