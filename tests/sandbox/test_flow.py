@@ -99,8 +99,8 @@ def test_the_band_is_printed(sandbox: RunningService) -> None:
     assert href is not None
     style = sandbox.api.get(href[1]).body.decode()
     printed = style[style.index("@media print") :]
-    assert "sandbox-band" in style
-    assert "sandbox-band" not in re.findall(r"([^{}]*)\{ display: none; \}", printed)[0]
+    assert ":root:has(.sandbox-band) { page: sandbox; }" in printed
+    assert re.search(r"@page sandbox \{[^{}]*@top-center \{ content: \"沙箱", style), "each sheet's margin has it"
 
 
 def test_a_webhook_says_that_it_comes_from_a_sandbox(keys: Keys) -> None:
