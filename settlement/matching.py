@@ -21,7 +21,7 @@ from settlement.payouts.payments import ROWS_AT_ONCE, stream
 from tenants.kernel.canonical import plain
 from tenants.kernel.change import Change, lock_chains, record
 from tenants.kernel.clock import shanghai_day
-from tenants.kernel.errors import Conflict, not_found
+from tenants.kernel.errors import Conflict, FieldError, Invalid, Text, not_found
 from tenants.kernel.ids import new_id
 from tenants.kernel.money import Money
 from tenants.kernel.statements import insert_rows
@@ -151,10 +151,14 @@ def record_payment(
     """Record that a linked region that is no tenant here has paid; the same again changes nothing.
 
     Raises:
+        Invalid: it lies ahead.
         NotFound: no such matching is due.
         Conflict: ``matching.paid``: recorded otherwise before; ``matching.in_books``: a tenant pays it by its batch;
             ``matching.nothing``: it was taken back.
     """
+    if paid_on > shanghai_day(at):
+        said = Text("支付日不能晚于今天。", "The payment cannot lie ahead.")
+        raise Invalid("input.invalid", said.zh, said.en, errors=(FieldError("/paid_on", "day.ahead", said),))
     row = connection.exec_driver_sql(
         "select linked, obligation_id, paid_on, paid_document, amount_fen - waiting_fen - freed_fen as owed_fen "
         "from matching_due where tenant = %s and claim_id = %s "

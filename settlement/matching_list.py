@@ -64,7 +64,7 @@ def list_due(
 ) -> list[Due]:
     """At most ``limit`` matchings behind the place that the tenant is owed or owes: the longest due first.
 
-    ``which``: ``open``, ``overdue``, ``paid`` or ``all``.
+    ``which``: one of :data:`WHICH`.
     """
     due_on, claim_id = after or (date.min, UUID(int=0))
     found, values = _found(tenant, today, which, division)

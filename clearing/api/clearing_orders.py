@@ -23,7 +23,7 @@ from settlement.cycles.clearing_order import find_order
 from settlement.cycles.cycle import find_cycle
 from settlement.cycles.order_file import bank_of, order_file
 from settlement.cycles.order_outcomes import outcomes_of
-from settlement.cycles.order_receipts import missing_json
+from settlement.cycles.order_receipts import missing_json, missing_word
 from settlement.cycles.order_remedies import CANCEL, REMEDIES, Remedy, decide, find_remedy, propose, remedies_of_order
 from settlement.statements.reconciliation import Imported, import_order_statement
 from settlement.statements.statement_records import find_order_statement
@@ -171,7 +171,7 @@ def shown_order(work: Work, tenant: str, order_id: UUID) -> dict[str, Json]:
         submission = None
     return {
         **order.json(),
-        "missing": missing_json(work.connection, order, shanghai_day(work.at)),
+        "missing": missing_json(missing_word(work.connection, order, shanghai_day(work.at))),
         "sending": None if submission is None else submission_json(submission, calls_of(work.connection, submission)),
         "outcomes": outcomes_of(work.connection, order),
         "remedies": [each.json() for each in remedies_of_order(work.connection, order)],

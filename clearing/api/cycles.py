@@ -29,7 +29,7 @@ from settlement.cycles.cycle import (
 from settlement.cycles.cycle_debts import Debt, list_debts
 from settlement.cycles.cycle_steps import close, confirm, settle
 from settlement.cycles.netting import Cell, positions
-from settlement.cycles.order_receipts import missing_json
+from settlement.cycles.order_receipts import missing_json, missing_words
 from tenants.kernel.canonical import Json
 from tenants.kernel.clock import shanghai_day
 from tenants.kernel.database import Scope, Work, run
@@ -189,9 +189,9 @@ def get_orders(cycle_id: UUID) -> Response:
     def use_case(work: Work) -> Answer:
         shown_cycle(work.connection, cycle_id)
         orders = list_orders(work.connection, cycle_id, principal().tenants, office())
-        today = shanghai_day(work.at)
+        missing = missing_words(work.connection, orders, shanghai_day(work.at))
         items: list[Json] = [
-            order.json() | {"missing": missing_json(work.connection, order, today)} for order in orders
+            order.json() | {"missing": missing_json(code)} for order, code in zip(orders, missing, strict=True)
         ]
         return Answer({"items": items, "next_cursor": None})
 

@@ -17,7 +17,6 @@ from settlement.matching_list import WHICH, list_due, who_owes
 from settlement.matching_recovery import Recovered, Recovery, recover
 from tenants.kernel.clock import shanghai_day
 from tenants.kernel.database import Work
-from tenants.kernel.errors import FieldError, Invalid, Text
 
 blueprint = Noun("matching", __name__, url_prefix="/v1/tenants/<tenant>/matching", description="联动配套 / matching")
 
@@ -100,14 +99,7 @@ def recovered_by_caller(work: Work, tenant: str, claim_id: UUID, body: dict[str,
 
 
 def paid_by_caller(work: Work, tenant: str, claim_id: UUID, body: dict[str, Any]) -> None:
-    """Record the payment that a linked region reports, as the caller.
-
-    Raises:
-        Invalid: it lies ahead.
-    """
-    if body["paid_on"] > shanghai_day(work.at):
-        said = Text("支付日不能晚于今天。", "The payment cannot lie ahead.")
-        raise Invalid("input.invalid", said.zh, said.en, errors=(FieldError("/paid_on", "day.ahead", said),))
+    """Record the payment that a linked region reports, as the caller."""
     record_payment(work.connection, tenant, claim_id, body["paid_on"], body["document"], principal().subject, work.at)
 
 

@@ -102,9 +102,8 @@ def _listing(tenant: str) -> Listing[Due, tuple[date, UUID]]:
         return list_due(work.connection, tenant, today, query["state"], query["division"], after, limit)
 
     def totals(work: Work, query: Any, most: int | None) -> tuple[Any, ...]:  # noqa: ANN401 - the schema's values
-        return due_totals(
-            work.connection, tenant, shanghai_day(work.at), query["state"], query["division"], most
-        )  # fmt: skip
+        today = shanghai_day(work.at)
+        return due_totals(work.connection, tenant, today, query["state"], query["division"], most)
 
     return Listing(
         name=f"matching-{tenant}",

@@ -20,14 +20,12 @@ from settlement.bank.connections import BankConnection
 from settlement.bank.order_sending import bank_of_batch, send_order
 from settlement.bank.sending import order_sending
 from settlement.batches.batch import find_batch
+from settlement.batches.settling import SYSTEM
 from settlement.cycles.clearing_order import PAY_OUT, Order, find_orders
 from settlement.cycles.order_file import bank_of, can_be_sent, is_unexplained, not_paid_in
 from settlement.cycles.order_outcomes import require_everyone
 from settlement.office import Office
 from tenants.kernel.clock import shanghai_day
-
-SYSTEM: Final = "system"
-"""Who orders it: no person; two tenants' agreement, or the operator's file of banks, does."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from settlement.batches.batch_states import SETTLE
 from tenants.kernel.database import StartAgainError
 
 SYSTEM: Final = "system"
-"""Who settles: no person, it follows from what the bank told."""
+"""Who settles, books or sends: no person; it follows from what the bank told, or from what was agreed."""
 
 
 def hold_batches(connection: Connection, tenant: str, batch_ids: Iterable[UUID], at: datetime) -> None:

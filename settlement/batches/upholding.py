@@ -128,7 +128,12 @@ def propose(
 def find_open(connection: Connection, tenant: str, objection_id: UUID) -> Upholding | None:
     """The finding on the objection that nobody has decided on, where there is one."""
     row = connection.exec_driver_sql(f"{_SELECT} and u.objection_id = %s", (tenant, objection_id)).one_or_none()
-    return None if row is None else _upholding(tuple(row))
+    if row is None:
+        return None
+    return Upholding(
+        row.id, row.objection_id, row.obligation_id, row.outcome, Money(row.keeps_fen), row.reason, row.proposed_by,
+        row.proposed_at,
+    )  # fmt: skip
 
 
 def decide(connection: Connection, tenant: str, obligation_id: UUID, said: Said, end: End) -> Upholding:
@@ -203,7 +208,7 @@ def _require_end(item: HeldItem, finding: Finding) -> None:
     if (finding.keeps > ZERO) != lowered or finding.keeps >= item.amount:
         said = Text(
             f"仅核减时填写仍拨付的金额，须大于零且低于 {item.amount:,} 元。",
-            f"Only where it is lowered: what is still paid, above zero and below {item.amount}.",
+            f"Only where it is lowered: what is still paid, above zero and below {item.amount:,}.",
         )
         raise Invalid("input.invalid", said.zh, said.en, errors=(FieldError("/keeps", "upholding.keeps", said),))
 
@@ -213,9 +218,3 @@ _SELECT: Final = (
     "from objection_upholding u where u.tenant = %s and not exists (select 1 from objection_upholding_decision d "
     "where d.tenant = u.tenant and d.upholding_id = u.id)"
 )
-
-
-def _upholding(row: tuple[object, ...]) -> Upholding:
-    values = list(row)
-    values[4] = Money(values[4])  # type: ignore[arg-type]  # the fifth column is fen
-    return Upholding(*values)  # type: ignore[arg-type]  # in the order of the columns

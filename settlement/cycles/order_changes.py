@@ -6,7 +6,7 @@ the agent has that much less to pay out: the largest pay-outs are made smaller, 
 paid short or too much is carried likewise, and a new order says what was paid.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -104,7 +104,7 @@ class OrderChanges:
             self._move(order, other, years)
         self._hold_chains()
         self._end(order)
-        made = self._rest(cycle, order, left, carried)
+        made = self._rest(cycle, order, left, _less(parts, carried.values()))
         if made is None:
             self._tell(order, "cancelled", {"amount": str(order.amount), "window": window.name})
         else:
@@ -117,15 +117,10 @@ class OrderChanges:
             self.changes += settle_paid_cycles(self._connection, [cycle.id], self._at)
         return made
 
-    def _rest(self, cycle: Cycle, order: Order, left: Money, carried: Mapping[str, Mapping[Year, int]]) -> UUID | None:
-        """The order of what is not carried; ``None`` where all of it is."""
+    def _rest(self, cycle: Cycle, order: Order, left: Money, kept: Mapping[Year, int]) -> UUID | None:
+        """The order of what is not carried, ``kept``; ``None`` where all of it is."""
         if left == order.amount:
             return None
-        parts = parts_of(self._connection, order)
-        for years in carried.values():
-            for year, fen in years.items():
-                parts[year] = parts.get(year, 0) - fen
-        kept = {year: fen for year, fen in sorted(parts.items()) if fen}
         rest = _payment(order, order.amount - left)
         return order_again(self._connection, cycle, rest, kept, order.id, self._office, self._at)
 
@@ -159,10 +154,8 @@ class OrderChanges:
         if not left:
             self._tell(pay_out, "cancelled", {"amount": str(pay_out.amount)})
             return
-        parts = parts_of(self._connection, pay_out)
-        for year, fen in carried.items():
-            parts[year] = parts.get(year, 0) + fen
-        kept = {year: fen for year, fen in sorted(parts.items()) if fen}
+        back = {year: -fen for year, fen in carried.items()}  # a pay-out's parts are what the agent owes, below zero
+        kept = _less(parts_of(self._connection, pay_out), [back])
         made = order_again(self._connection, cycle, _payment(pay_out, left), kept, pay_out.id, self._office, self._at)
         self._tell(pay_out, "replaced", {"made": str(made), "amount": str(left)})
 
@@ -236,6 +229,15 @@ def _payment(order: Order, amount: Money) -> Payment:
     if order.kind == PAY_OUT:
         return Payment(None, order.tenant, amount)
     return Payment(order.tenant, order.counterparty, amount)
+
+
+def _less(parts: Parts, carried: Iterable[Mapping[Year, int]]) -> dict[Year, int]:
+    """What is left of the parts once this is carried, in the order of years."""
+    left = dict(parts)
+    for years in carried:
+        for year, fen in years.items():
+            left[year] = left.get(year, 0) - fen
+    return {year: fen for year, fen in sorted(left.items()) if fen}
 
 
 def _too_much(parts: Parts, shares: Sequence[tuple[str, int]]) -> dict[str, dict[Year, int]]:

@@ -13,6 +13,7 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from settlement import ledger
+from settlement.batches.settling import SYSTEM
 from settlement.cycles.clearing_order import Order, find_orders, parts_of
 from settlement.cycles.cycle import Cycle, change_cycle, find_cycle
 from settlement.office import Office
@@ -24,8 +25,6 @@ from tenants.kernel.database import StartAgainError
 from tenants.kernel.money import Money
 from tenants.kernel.statements import insert_rows
 
-SYSTEM: Final = "system"
-"""Who books and settles: no person, it follows from what the bank told."""
 _COLUMNS: Final = (
     "tenant", "order_id", "outcome", "amount_fen", "reference", "statement_id", "line", "call_id",
     "resolution_id", "at",

@@ -4,24 +4,25 @@ Both words make an order ``received``. One word without the other is a named dif
 once, a debit without the credit once the receiver has had its working days.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cache, partial
 from typing import Final
 from uuid import UUID
 
 from sqlalchemy import Connection
 
 from settlement.batches.publicity import calendar_of
+from settlement.batches.settling import SYSTEM
 from settlement.cycles.clearing_order import RECEIVED, Order
 from tenants.kernel.canonical import Json
 from tenants.kernel.change import Change
 from tenants.kernel.clock import shanghai_day
 from tenants.kernel.errors import Text
 from tenants.kernel.statements import insert_rows
-from tenants.kernel.workdays import publicity_through
+from tenants.kernel.workdays import Calendar, publicity_through
 
-SYSTEM: Final = "system"
 ARRIVES_WITHIN: Final = 3
 """Working days in which a payment that left one region's account has to arrive at the other's."""
 NO_DEBIT: Final = "no_debit"
@@ -101,19 +102,28 @@ def book_arrivals(
     return changes
 
 
+def missing_words(connection: Connection, orders: Sequence[Order], today: date) -> list[str | None]:
+    """Which bank's word is missing of each order on a day: a name of :data:`MISSING`; ``None`` if nothing is amiss."""
+    calendar = cache(partial(calendar_of, connection))  # one region's orders share it
+    return [_missing(order, today, calendar) for order in orders]
+
+
 def missing_word(connection: Connection, order: Order, today: date) -> str | None:
-    """Which bank's word is missing on a day: a name of :data:`MISSING`; ``None`` where nothing is amiss."""
+    """The same of one order."""
+    return missing_words(connection, [order], today)[0]
+
+
+def missing_json(code: str | None) -> Json:
+    """What is missing in the form of the API."""
+    return None if code is None else {"code": code, "zh": MISSING[code].zh, "en": MISSING[code].en}
+
+
+def _missing(order: Order, today: date, calendar: Callable[[str], Calendar]) -> str | None:
     if order.ended or order.counterparty is None:
         return None
     if order.received_at is not None:
         return NO_DEBIT if order.paid_at is None else None
     if order.state != "paid" or order.paid_at is None:
         return None
-    days = publicity_through(shanghai_day(order.paid_at), ARRIVES_WITHIN, calendar_of(connection, order.tenant))
+    days = publicity_through(shanghai_day(order.paid_at), ARRIVES_WITHIN, calendar(order.tenant))
     return NO_CREDIT if today > days.through_on else None
-
-
-def missing_json(connection: Connection, order: Order, today: date) -> Json:
-    """The same in the form of the API."""
-    code = missing_word(connection, order, today)
-    return None if code is None else {"code": code, "zh": MISSING[code].zh, "en": MISSING[code].en}

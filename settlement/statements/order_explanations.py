@@ -84,7 +84,7 @@ def explain_order(
             f"金额不符：指令为 {known.amount:,} 元、手续费 {charge:,} 元，所选款项合计 {debits + credits_:,} 元；"
             "可与其他部分付款一并归属，或填写手续费，或按实付金额结转差额。",
             f"The amounts differ: {known.amount:,} yuan were ordered and {charge:,} are charges, the movements come to "
-            f"{debits + credits_}: take the other parts with them, name the charges, or carry the difference.",
+            f"{debits + credits_:,}: take the other parts with them, name the charges, or carry the difference.",
         )
     _require_outcome(known, outcome)
     return Explained(known.tenant, outcome, known.amount)

@@ -228,8 +228,8 @@ def require(batch: Batch, count: int, total: Money) -> None:
         no_figure(f"the batch has {batch.item_count} items and {batch.total}, wanted {count} and {total}")
 
 
-def measured(addresses: Addresses, claims: int) -> None:
-    """A batch of a tenth, then one of all; print."""
+def prepared(addresses: Addresses) -> tuple[Server, Desk]:
+    """A new database with the tenant and its account, and the desk that acts for it."""
     migrate_schema(addresses.owner_url)
     server = Server.of(addresses.owner_url)
     with server.connect() as connection, connection.transaction():
@@ -238,6 +238,12 @@ def measured(addresses: Addresses, claims: int) -> None:
             connection.execute(statement.encode())
     desk = Desk(open_engine(addresses.app_url))
     desk.do(lambda c: set_payout_account(c, "bench", DEBTOR, OFFICE, "admin", APPROVED), APPROVED)
+    return server, desk
+
+
+def measured(addresses: Addresses, claims: int) -> None:
+    """A batch of a tenth, then one of all; print."""
+    server, desk = prepared(addresses)
     grown, baseline = [], 0.0
     for count in (max(claims // 10, 1), claims):
         total = approve(desk, server, count)

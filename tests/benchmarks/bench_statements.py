@@ -19,18 +19,15 @@ from uuid import UUID
 from lxml import etree
 
 from clearing.embedded import Addresses, EmbeddedServers
-from clearing.preparation import migrate_schema
 from settlement.bank.simulator import Payment
 from settlement.bank.simulator.answers import camt053, entries_of
-from settlement.payouts.payout_account import set_payout_account
 from settlement.statements.line import Owner
 from settlement.statements.reading import CAMT053, read_lines
 from settlement.statements.reconciliation import import_statement
 from tenants.kernel.clock import shanghai_day
-from tenants.kernel.database import open_engine
 from tenants.kernel.money import Money
-from tests.benchmarks.baselines import Server, machine, no_figure
-from tests.benchmarks.bench_batch import APPROVED, DEBTOR, OFFICE, OVER, TENANT, Desk, approve, growing, run_batch
+from tests.benchmarks.baselines import machine, no_figure
+from tests.benchmarks.bench_batch import DEBTOR, OFFICE, OVER, Desk, approve, growing, prepared, run_batch
 from tests.benchmarks.bench_verify import MEBIBYTE
 
 _PAID: Final = (
@@ -82,14 +79,7 @@ def read(path: Path, count: int) -> float:
 
 def measured(addresses: Addresses, claims: int, folder: Path) -> None:
     """A statement of a tenth, then one of all; print."""
-    migrate_schema(addresses.owner_url)
-    server = Server.of(addresses.owner_url)
-    with server.connect() as connection, connection.transaction():
-        connection.execute("select * from bind_scope('bench', null)")
-        for statement in TENANT.split(";"):
-            connection.execute(statement.encode())
-    desk = Desk(open_engine(addresses.app_url))
-    desk.do(lambda c: set_payout_account(c, "bench", DEBTOR, OFFICE, "admin", APPROVED), APPROVED)
+    server, desk = prepared(addresses)
     lines = []
     for count in (max(claims // 10, 1), claims):
         run_batch(desk, count, approve(desk, server, count))
