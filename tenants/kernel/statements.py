@@ -59,13 +59,20 @@ def _told(connection: Connection, driver: "PgConnection[Any]", error: PgError) -
 
 
 def _executed(driver: "PgConnection[Any]", queries: Sequence[Query[Any]]) -> list[Cursor[Any]]:
-    """The queries' cursors. Should one fail before all are sent, it is told when the pipeline has ended in order."""
+    """The queries' cursors. Of several failures the first is told, when the pipeline has ended in order.
+
+    A failure may be met while those behind it are being sent; the pipeline's end then tells only that they were passed
+    over.
+    """
     cursors, failed = list[Cursor[Any]](), list[PgError]()
-    with driver.pipeline():
-        try:
-            cursors += [driver.execute(query.statement, query.values) for query in queries]
-        except PgError as error:
-            failed.append(error)
+    try:
+        with driver.pipeline():
+            try:
+                cursors += [driver.execute(query.statement, query.values) for query in queries]
+            except PgError as error:
+                failed.append(error)
+    except PgError as error:
+        failed.append(error)
     if failed:
         raise failed[0]
     return cursors

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
+from time import sleep
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -181,6 +182,26 @@ def test_a_query_that_fails_leaves_the_connection_usable_after_its_transaction(a
         connection.rollback()
         assert read_all(connection, number(5), number(6)) == [5, 6]
         assert read(connection, Query("select pg_backend_pid()", (), lambda rows: rows[0][0])) == pid
+
+
+class Unhurried(Query[Any]):
+    """A query that is sent when the answers of those before it are there."""
+
+    def __getattribute__(self, name: str) -> Any:
+        if name == "statement":
+            sleep(0.2)
+        return super().__getattribute__(name)
+
+
+@pytest.mark.parametrize("behind", [1, 2])
+def test_the_failure_is_told_even_where_it_comes_before_all_are_sent(app: Engine, behind: int) -> None:
+    late = [Unhurried("select %s::int", (place,), list) for place in range(behind)]
+    with app.connect() as connection:
+        with pytest.raises(DBAPIError) as error:
+            read_all(connection, number(1), DIVISION, *late)
+        assert isinstance(error.value.orig, pg.DivisionByZero)
+        connection.rollback()
+        assert read_all(connection, number(5), number(6)) == [5, 6]
 
 
 def test_a_statement_first_met_behind_a_failure_works_afterwards(app: Engine) -> None:
