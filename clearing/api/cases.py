@@ -10,9 +10,10 @@ from marshmallow import Schema, fields, validate
 from clearing.api.claims import reviewer
 from clearing.api.frame import Answer, in_transaction, needs, principal
 from clearing.api.noun import Noun, PageSchema, cursor_id, page
-from clearing.claims import suspicions
+from clearing.claims.case_list import Wanted
+from clearing.claims.case_list import list_cases as cases_wanted
 from clearing.claims.deciding import OUTCOMES, Verdict, assign, hold_own_side
-from clearing.claims.suspicions import CaseRow, Wanted, case_json, find_case
+from clearing.claims.suspicions import CaseRow, case_json, find_case
 from clearing.likeness import holding
 from connectors.claim_schema import NAME_CHARACTERS, TITLE_CHARACTERS
 from connectors.leaf import TextField
@@ -66,7 +67,7 @@ def list_cases(query: dict[str, Any]) -> Response:
     def use_case(work: Work) -> Answer:
         today = shanghai_day(work.at)
         wanted = wanted_cases(query, today)
-        rows = suspicions.list_cases(work.connection, wanted, after, limit + 1)
+        rows = cases_wanted(work.connection, wanted, after, limit + 1)
         return Answer(page(rows, limit, lambda row: case_json(row, wanted.tenants, today), lambda row: str(row.id)))
 
     return in_transaction(use_case)

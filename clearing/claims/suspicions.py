@@ -23,7 +23,6 @@ from tenants.kernel.clock import shanghai_day
 from tenants.kernel.database import Work, reach
 from tenants.kernel.errors import not_found
 from tenants.kernel.ids import new_id
-from tenants.kernel.money import Money
 from tenants.kernel.statements import Write
 
 HOLD: Final = "hold"
@@ -272,79 +271,6 @@ def write_resolution(connection: Connection, row: CaseRow) -> None:
 def resolved(row: CaseRow, at: datetime, actor: str, which: str, outcome: str, reason: str | None) -> CaseRow:
     """The case, decided by the side's tenant."""
     return replace(row, resolved_at=at, resolved_by=actor, resolved_for=which, outcome=outcome, reason=reason)
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What a list of cases is to hold: of these tenants, in this state, of this owner, past this day."""
-
-    tenants: tuple[str, ...]
-    platform: str | None = None
-    state: str | None = None
-    kind: str | None = None
-    owner: str | None = None
-    overdue_on: date | None = None
-    subject_id: UUID | None = None
-
-
-def list_cases(connection: Connection, wanted: Wanted, after: UUID | None, limit: int) -> list[CaseRow]:
-    """At most ``limit`` cases behind the one with the id ``after``, the oldest first."""
-    where, values = _conditions(wanted, after)
-    halves = []
-    bound: list[Any] = []
-    for which in (LATER, EARLIER):
-        own = "true" if wanted.owner is None else f"{which}_owner = %s"
-        halves.append(
-            f"(select {_LIST} from duplicate_case where {which}_tenant = t.tenant and {own}{where} "  # noqa: S608 - our own conditions
-            "order by id limit %s)"
-        )
-        bound += ([] if wanted.owner is None else [wanted.owner]) + values + [limit]
-    # each side's own first ones, found in the order of its index: nothing is sorted but these
-    rows = connection.exec_driver_sql(
-        f"select distinct c.* from unnest(%s::text[]) t (tenant) cross join lateral ({' union '.join(halves)}) c "  # noqa: S608 - our own conditions
-        "order by c.id limit %s",
-        (list(wanted.tenants), *bound, limit),
-    )
-    return [CaseRow(*row) for row in rows]
-
-
-def case_totals(connection: Connection, wanted: Wanted, most: int | None = None) -> tuple[int, Money]:
-    """How many cases are wanted, and the sum of the awards of the tenants' own claims in them, each once.
-
-    Of ``most`` of them, where that is given.
-    """
-    where, values = _conditions(wanted, None)
-    halves = [
-        "select id, later_id, earlier_id from duplicate_case "  # noqa: S608 - our own conditions
-        f"where {which}_tenant = any(%s){'' if wanted.owner is None else f' and {which}_owner = %s'}{where} limit %s"
-        for which in (LATER, EARLIER)
-    ]
-    bound = [list(wanted.tenants), *([] if wanted.owner is None else [wanted.owner]), *values, most]
-    count, fen = connection.exec_driver_sql(
-        f"with wanted as (({') union ('.join(halves)}) limit %s) select (select count(*) from wanted), "  # noqa: S608 - ours
-        "coalesce((select sum(award_fen) from claim where tenant = any(%s) "
-        "and id in (select later_id from wanted union select earlier_id from wanted)), 0)::bigint",
-        (*bound, *bound, most, list(wanted.tenants)),
-    ).one()
-    return count, Money(fen)
-
-
-def _conditions(wanted: Wanted, after: UUID | None) -> tuple[str, list[Any]]:
-    conditions: list[tuple[str, Any]] = [
-        ("id > %s", after),
-        ("kind = %s", wanted.kind),
-        ("resolved_at is null and due_on < %s", wanted.overdue_on),
-        ("%s in (later_id, earlier_id)", wanted.subject_id),
-    ]
-    chosen = [(text, value) for text, value in conditions if value is not None]
-    where = "".join(f" and {text}" for text, _ in chosen)
-    return f" and {_STATES.get(wanted.state or '', 'true')}{where}", [value for _, value in chosen]
-
-
-_STATES: Final = {
-    "open": "resolved_at is null",
-    "resolved": "resolved_at is not null",
-}
 
 
 def case_json(row: CaseRow, tenants: Iterable[str], today: date) -> dict[str, Json]:

@@ -9,7 +9,8 @@ from flask_babel import gettext as _
 
 from clearing.api.cases import CaseQuerySchema, wanted_cases
 from clearing.api.frame import principal
-from clearing.claims.suspicions import case_json, case_totals, list_cases
+from clearing.claims.case_list import case_totals, list_cases
+from clearing.claims.suspicions import case_json
 from clearing.console.desk_words import CASE_KINDS
 from clearing.console.export import Column
 from clearing.console.filters import platform_name, tenant_name

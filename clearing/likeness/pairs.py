@@ -69,9 +69,10 @@ _NOW: Final = (
     "when h.outcome = 'clear' then 'dismissed' when h.outcome = 'reject' then 'confirmed' else 'ended' end"
 )
 _TABLES: Final = (
-    "from similar_pair p join claim c on c.tenant = p.tenant and c.id = p.claim_id "
-    "left join hold h on h.tenant = p.tenant and h.id = p.hold_id"
+    "from similar_pair p cross join lateral (select claim_no from claim where tenant = p.tenant and id = p.claim_id "
+    "offset 0) c left join lateral (select * from hold where tenant = p.tenant and id = p.hold_id offset 0) h on true"
 )
+"""Each pair's claim and hold are looked up by their keys (``offset 0``): no list of all claims is made to join them."""
 _FROM: Final = (
     f"select {_LIST}, c.claim_no, {_NOW} as state, coalesce(p.resolved_at, h.resolved_at), "
     f"coalesce(p.resolved_by, h.resolved_by), coalesce(p.reason, h.reason) {_TABLES}"
@@ -82,10 +83,12 @@ def list_pairs(
     connection: Connection, tenant: str | None, state: str | None, after: UUID | None, limit: int
 ) -> list[PairView]:
     """The pairs within the bound tenants and platform, the first found first."""
+    where, values = _found(state, after)
+    # each tenant's own first ones, found in the order of its key: nothing is sorted but these
     rows = connection.exec_driver_sql(
-        f"{_FROM} where (%s::text is null or p.tenant = %s) and (%s::text is null or {_NOW} = %s) "
-        "and (%s::uuid is null or p.id > %s) order by p.id limit %s",
-        (tenant, tenant, state, state, after, after, limit),
+        f"select f.* from {_BOUND} cross join lateral ({_FROM} "  # noqa: S608 - our own columns
+        f"where p.tenant = t.bound{where} order by p.id limit %s) f order by f.id limit %s",
+        (tenant, *values, limit, limit),
     )
     return [_view(row) for row in rows]
 
@@ -97,14 +100,28 @@ def pair_totals(
 
     Of ``most`` of them, where that is given.
     """
+    where, values = _found(state, None)
     count, fen = connection.exec_driver_sql(
-        f"with wanted as (select p.tenant, p.claim_id {_TABLES} "  # noqa: S608 - our own columns
-        f"where (%s::text is null or p.tenant = %s) and (%s::text is null or {_NOW} = %s) limit %s) "
-        "select (select count(*) from wanted), coalesce((select sum(c.award_fen) from claim c "
-        "where (c.tenant, c.id) in (select tenant, claim_id from wanted)), 0)::bigint",
-        (tenant, tenant, state, state, most),
+        f"with wanted as (select f.* from {_BOUND} cross join lateral ("  # noqa: S608 - our own columns
+        f"select p.tenant, p.claim_id {_TABLES} where p.tenant = t.bound{where} limit %s) f limit %s) "
+        "select (select count(*) from wanted), coalesce((select sum(c.award_fen) from (select distinct * from wanted) w"
+        " cross join lateral (select award_fen from claim where tenant = w.tenant and id = w.claim_id offset 0) c), 0)"
+        "::bigint",
+        (tenant, *values, most, most),
     ).one()
     return count, Money(fen)
+
+
+_BOUND: Final = "(select b.bound from unnest(bound_tenants()) b (bound) where coalesce(%s, b.bound) = b.bound) t"
+
+
+def _found(state: str | None, after: UUID | None) -> tuple[str, list[Any]]:
+    where, values = "", list[Any]()
+    if state is not None:
+        where, values = f" and {_NOW} = %s", [state]
+    if after is not None:
+        where, values = f"{where} and p.id > %s", [*values, after]
+    return where, values
 
 
 def view_pair(connection: Connection, pair_id: UUID) -> PairView:

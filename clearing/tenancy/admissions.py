@@ -91,7 +91,7 @@ class AdmissionRow:
 
 
 ADMISSIONS: Final = StandingTable(
-    "admission", "入库记录", AdmissionRow, scope=("tenant", "scheme"), filters={"scheme": "text", "state": "text"}
+    "admission", "入库记录", AdmissionRow, scope=("tenant", "scheme"), filters=("scheme", "state")
 )
 _STATED: Final = ("name", "division", "kind", "established_on", "on_platform", "platform_number", "proofs")
 

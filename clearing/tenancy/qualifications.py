@@ -63,7 +63,7 @@ QUALIFICATIONS: Final = StandingTable(
     "申领资格",
     QualificationRow,
     scope=("tenant", "scheme", "year"),
-    filters={"scheme": "text", "year": "int", "state": "text"},
+    filters=("scheme", "year", "state"),
 )
 
 

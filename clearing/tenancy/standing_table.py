@@ -57,7 +57,7 @@ class StandingTable(Generic[Row]):
     zh: str
     row: type[Row]
     scope: tuple[str, ...]
-    filters: Mapping[str, str]
+    filters: tuple[str, ...]
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -97,18 +97,19 @@ class StandingTable(Generic[Row]):
         self, connection: Connection, tenant: str, wanted: Mapping[str, Any], after: UUID | None, limit: int
     ) -> list[Row]:
         """At most ``limit`` rows of the tenant behind the id, filtered by what is given of ``filters``."""
+        where, values = self._found(wanted)
         rows = connection.exec_driver_sql(
-            f"{self._select} where tenant = %s{self._filtered} and (%s::uuid is null or id > %s) order by id limit %s",
-            (tenant, *self._given(wanted), after, after, limit),
+            f"{self._select} where tenant = %s{where} and (%s::uuid is null or id > %s) order by id limit %s",
+            (tenant, *values, after, after, limit),
         )
         return [self.row(*row) for row in rows]
 
     def total(self, connection: Connection, tenant: str, wanted: Mapping[str, Any], most: int | None) -> tuple[int]:
         """How many rows :meth:`listed` lists, counted up to ``most``."""
+        where, values = self._found(wanted)
         count: int = connection.exec_driver_sql(
-            f"select count(*) from (select 1 from {self.name} "  # noqa: S608 - our own names
-            f"where tenant = %s{self._filtered} limit %s) found",
-            (tenant, *self._given(wanted), most),
+            f"select count(*) from (select 1 from {self.name} where tenant = %s{where} limit %s) found",  # noqa: S608 - our own names
+            (tenant, *values, most),
         ).scalar_one()
         return (count,)
 
@@ -140,12 +141,10 @@ class StandingTable(Generic[Row]):
     def _scoped(self) -> str:
         return " and ".join(f"{column} = %s" for column in self.scope)
 
-    @property
-    def _filtered(self) -> str:
-        return "".join(f" and (%s::{kind} is null or {column} = %s)" for column, kind in self.filters.items())
-
-    def _given(self, wanted: Mapping[str, Any]) -> tuple[Any, ...]:
-        return tuple(wanted.get(column) for column in self.filters for _ in range(2))
+    def _found(self, wanted: Mapping[str, Any]) -> tuple[str, list[Any]]:
+        """Conditions for what is given of ``filters``, each behind an ``and``, and their values."""
+        given = [column for column in self.filters if wanted.get(column) is not None]
+        return "".join(f" and {column} = %s" for column in given), [wanted[column] for column in given]
 
 
 _AGAIN: Final = "on conflict (tenant, id) do update set "

@@ -4,7 +4,6 @@ import csv
 import io
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from html import unescape
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -12,30 +11,9 @@ from urllib.parse import urlencode
 import pytest
 
 from clearing.console import lists
-from tests.console.test_cases import alike, supported_elsewhere
-from tests.console.test_clearing import owing
-from tests.console.world import Visitor, World, approved, own_world, plain
-from tests.verification.platform_story import pull, register_webhooks
+from tests.console.shelves import Shelf, furnished_with, shelves, walker_of
+from tests.console.world import Visitor, World, own_world, plain
 
-NO_LIST: Final = {
-    "/console/": "home shows what waits, by its own tests",
-    "/console/batches": "leads to the first region",
-    "/console/agreements": "leads to the first region",
-    "/console/registers": "leads to the first region",
-    "/console/suspense": "leads to the first region",
-    "/console/months": "leads to the first region",
-    "/console/held": "leads to the first region",
-    "/console/matching": "leads to the first region",
-    "/console/accounts": "leads to the first region",
-    "/console/months/<tenant>/<month>/differences.json": "a file, in test_month",
-    "/console/audit": "leads to the first region",
-    "/console/audit/<tenant>": "a chain, searched in windows from its end: counted by its own tests",
-    "/console/batches/<tenant>/<uuid:batch_id>/<any(publish,seal,release,cancel,close):step>": "asks before a step",
-    "/console/batches/<tenant>/<uuid:batch_id>/bank/statements/<uuid:statement_id>": "in test_bank, with a bank's file",
-}
-"""Screens that stand on an operation with pages and are no such list, each with the reason."""
-NOT_OF_THE_PAGE: Final = {"suspense.get_resolutions"}
-"""Operations with pages of which a screen shows the first few beside its list."""
 NAMES: Final = (
     "claim_no", "batch_no", "reservation_no", "uscc", "name", "client_id", "url", "sha256", "month", "seq", "reference",
     "cite", "person", "document", "opened_at", "claim_id", "id",
@@ -43,15 +21,6 @@ NAMES: Final = (
 """What tells an item from others, the best first: each row of the file holds that of its item."""
 CHOSEN: Final = ("state", "tenant", "platform", "scheme", "mode", "year", "person", "kind", "quota_year", "debtor")
 """Filters that are tried, each with the value of the first item that has one."""
-
-
-@dataclass(frozen=True)
-class Shelf:
-    """One list: its screen's address and the path of the interface behind it, with the names of its filters."""
-
-    address: str
-    path: str
-    filters: tuple[str, ...]
 
 
 @pytest.fixture(scope="module")
@@ -63,64 +32,8 @@ def world() -> Iterator[World]:
 
 @pytest.fixture(scope="module")
 def furnished(world: World) -> Iterator[dict[str, str]]:
-    """Something in every list, and the ids that stand in addresses."""
-    story = world.story
-    approved(world, 2)
-    batch = story.cut("jiangsu", "provincial")
-    supported_elsewhere(world, world.one_in_review())
-    alike(world)
-    register_webhooks(story)
-    pull(story, world.draft().body)
-    for uscc in {world.draft().body["enterprise"]["uscc"] for _number in range(3)}:
-        story.call("jssic", "PUT", f"/v1/enterprises/{uscc}/qualifications/jiangsu/2024", _high_tech())
-    for person in ("甲", "乙", "丙"):
-        story.call("administrator", "POST", "/v1/tenants/jiangsu/districts", _bound(person))
-    year = int(str(story.do(lambda work: work.at))[:4])
-    for number in range(2):
-        story.call("administrator", "POST", "/v1/tenants/jiangsu/linkages", _commitment(year + 1 + number))
-    with owing(world) as owed:
-        endpoint = story.call("jssic", "GET", "/v1/webhooks").get_json()["items"][0]["id"]
-        yield {
-            "tenant": "jiangsu", "batch_id": str(batch["id"]), "cycle_id": owed.cycle_id, "endpoint_id": endpoint,
-        }  # fmt: skip
-
-
-def _high_tech() -> dict[str, Any]:
-    return {"name": "某某高新企业", "enterprise_type": "high_tech", "issued_on": "2023-11-02"}
-
-
-def _bound(person: str) -> dict[str, Any]:
-    return {"person": person, "division": "320300", "ground": f"苏科〔2024〕{ord(person)}号"}
-
-
-def _commitment(year: int) -> dict[str, Any]:
-    return {
-        "province": "jiangsu", "scheme": "provincial", "year": year, "division": "320300", "types": ["tech_sme"],
-        "provincial_to_local": "7:3", "cap": "60000.00", "from_on": f"{year}-01-01", "cite": f"徐科〔{year}〕1号",
-    }  # fmt: skip
-
-
-def shelves(world: World, ids: dict[str, str]) -> list[Shelf]:
-    """Every screen on an operation that answers page by page, unless it is named above as no list."""
-    described = world.app.test_client().get("/v1/openapi.json").get_json()["paths"]
-    pages: dict[str, tuple[str, tuple[str, ...]]] = {}
-    for rule in world.app.url_map.iter_rules():
-        path = re.sub(r"<(?:[a-z]+(?:\([^)]*\))?:)?([a-z_]+)>", r"{\1}", rule.rule)
-        asked = described.get(path, {}).get("get", {}).get("parameters", ()) if "GET" in (rule.methods or ()) else ()
-        names = tuple(each["name"] for each in asked if each.get("in") == "query")
-        if "cursor" in names:
-            pages[rule.endpoint] = (path, names)
-    found = []
-    for rule in world.app.url_map.iter_rules():
-        if not rule.rule.startswith("/console") or "export" in rule.rule or "GET" not in (rule.methods or ()):
-            continue
-        view: Any = world.app.view_functions[rule.endpoint]
-        for operation in getattr(view, "operations", ()):
-            if operation in pages and rule.rule not in NO_LIST and operation not in NOT_OF_THE_PAGE:
-                path, names = pages[operation]
-                address = re.sub(r"<(?:[a-z]+:)?([a-z_]+)>", lambda match: ids[match[1]], rule.rule)
-                found.append(Shelf(address, path.format(**ids), names))
-    return found
+    with furnished_with(world) as ids:
+        yield ids
 
 
 def listed(world: World, shelf: Shelf, **filters: str) -> list[dict[str, Any]]:
@@ -161,9 +74,7 @@ def told_apart(rows: list[list[str]], items: list[dict[str, Any]]) -> bool:
 
 @pytest.fixture(scope="module")
 def walker(world: World, furnished: dict[str, str]) -> Visitor:
-    """Somebody with every role in every region."""
-    roles = ("center_reviewer", "tenant_admin", "finance_maker", "clearing_operator", "auditor")
-    return world.visitor(world.invite("walker", *roles, tenants=world.story.tenants))
+    return walker_of(world)
 
 
 def test_every_list_counts_and_exports_what_the_interface_lists_with_the_same_filter(

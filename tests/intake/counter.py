@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import Engine
 
-from clearing.claims import deciding, intake, reservations, review, support, suspicions
+from clearing.claims import case_list, deciding, intake, reservations, review, support, suspicions
 from clearing.claims.case import Desk, Outcome
 from clearing.claims.listing import traces_of
 from clearing.claims.records import ClaimView, claim_json, view_claim
@@ -168,11 +168,11 @@ class Counter:
 
     def cases(self, tenant: str, claim: ClaimView | None = None) -> list[Any]:
         """The tenant's cases, or those about one claim, as the interface shows them to its people."""
-        wanted = suspicions.Wanted((tenant,), subject_id=None if claim is None else claim.row.id)
+        wanted = case_list.Wanted((tenant,), subject_id=None if claim is None else claim.row.id)
         found: list[Any] = self.do(
             lambda work: [
                 suspicions.case_json(row, (tenant,), work.at.date())
-                for row in suspicions.list_cases(work.connection, wanted, None, 100)
+                for row in case_list.list_cases(work.connection, wanted, None, 100)
             ],
             tenant,
         )
