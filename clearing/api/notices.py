@@ -68,6 +68,13 @@ OUTCOMES: Final = {
 }
 """What everybody is told of an objection's outcome."""
 
+LABELS: Final = {
+    "claim_no": Text("申请编号", "Claim number"),
+    "reason": Text("异议理由", "Reason"),
+    "contact": Text("联系方式", "How to reach you"),
+}
+"""What the form calls its fields, and so does what is wrong with them."""
+
 Result = TypeVar("Result")
 
 _BATCH_NUMBER: Final = re.compile(r"[A-Z0-9-]{1,40}", re.ASCII)
@@ -211,6 +218,7 @@ def _page(shown: Shown, limit: int, *, received: bool = False, problem: Problem 
         received=received,
         problem=problem,
         given=request.form if problem else {},
+        labels=LABELS,
     )
     return _html(text, HTTPStatus.OK if problem is None else problem.status)
 

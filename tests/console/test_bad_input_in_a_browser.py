@@ -130,3 +130,43 @@ def test_anybody_objects_on_the_public_page_and_verifies_an_instruction(
         assert at.page.pdf(prefer_css_page_size=True).startswith(b"%PDF")
     assert world.story.claim(claim["id"])["state"] == "on_hold"
     world.story.step("maker", "jiangsu", batch, "cancel")
+
+
+def test_a_fault_names_its_field_as_the_form_does_and_leads_into_it(
+    world: World, browser: Browser, address: str
+) -> None:
+    with watched(world, browser, address) as at:
+        at.sign_in("tenant-admin")
+        at.go("/console/settings/jiangsu/districts")
+        form = at.page.locator("form[action$='/districts'][method=post]")
+        form.get_by_label("人员").fill("p-center-reviewer")
+        form.get_by_label("区划代码").fill("999999")
+        form.get_by_label("依据").fill("　")
+        form.get_by_role("button", name="设定审核人属地").click()
+        told = at.page.get_by_role("alert")
+        expect(told).to_contain_text("依据")
+        assert told.locator("code").count() == 0
+        told.get_by_role("link", name="依据").click()
+        expect(form.get_by_label("依据")).to_be_focused()
+        assert form.get_by_label("依据").get_attribute("aria-invalid") == "true"
+        assert form.get_by_label("人员").input_value() == "p-center-reviewer"
+
+
+def test_an_objection_with_faults_keeps_what_was_typed_and_names_what_is_wrong(
+    world: World, browser: Browser, address: str
+) -> None:
+    approved(world, 1)
+    batch = world.story.step("maker", "jiangsu", world.story.cut("jiangsu", "provincial"), "publish")
+    with watched(world, browser, address) as at:
+        at.go(f"/notices/jiangsu/{batch['batch_no']}")
+        at.page.get_by_label("申请编号").fill("CL-JS-2024-9999999")
+        at.page.get_by_label("异议理由").fill("  ")
+        at.page.get_by_label("联系方式").fill("025-12345678")
+        at.page.get_by_role("button", name="提交异议").click()
+        told = at.page.get_by_role("alert")
+        expect(told.get_by_role("link", name="异议理由")).to_be_visible()
+        assert at.page.get_by_label("异议理由").get_attribute("aria-invalid") == "true"
+        assert at.page.get_by_label("联系方式").input_value() == "025-12345678"
+        told.get_by_role("link", name="异议理由").click()
+        assert at.page.url.endswith("#reason")
+    world.story.step("maker", "jiangsu", batch, "cancel")

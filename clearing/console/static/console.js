@@ -102,6 +102,36 @@ function leadToLines() {
   }
 }
 
+// A fault names its field as the form does, and leads there; without this it shows the field's code.
+function leadToFields() {
+  for (const code of document.querySelectorAll("[data-field]")) {
+    const field = document.querySelector(
+      `form[method=post] [name="${CSS.escape(code.dataset.field)}"]:not([type=hidden])`) ||
+      document.querySelector(`form [name="${CSS.escape(code.dataset.field)}"]:not([type=hidden])`);
+    const label = field && (field.getAttribute("aria-label") || labelText(field));
+    if (!label) continue;
+    field.setAttribute("aria-invalid", "true");
+    const link = document.createElement("a");
+    link.href = "#";
+    link.textContent = label;
+    link.addEventListener("click", (event) => {
+      event.preventDefault();
+      for (let around = field.closest("details"); around; around = around.parentElement.closest("details")) {
+        around.open = true;
+      }
+      field.focus();
+    });
+    code.replaceWith(link);
+  }
+}
+
+function labelText(field) {
+  const label = field.labels && field.labels[0];
+  if (!label) return "";
+  const own = [...label.childNodes].find((node) => node.nodeType === Node.TEXT_NODE && node.textContent.trim());
+  return (own || label).textContent.trim();
+}
+
 // Long work is followed: the answer comes in lines of JSON, how far it is, and at last the part of the page.
 async function readProgress(form, shown, told) {
   const bar = told.querySelector("progress");
@@ -185,5 +215,6 @@ offerCopies();
 listenForKeys();
 followWork();
 leadToLines();
+leadToFields();
 followProgress();
 offerPrinting();
