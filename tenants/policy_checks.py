@@ -13,7 +13,7 @@ from tenants.kernel.errors import FieldError, Text
 from tenants.kernel.money import Money
 from tenants.kernel.rate import Rate
 from tenants.kernel.workdays import MAX_WORKING_DAYS
-from tenants.policy import ANYWHERE, UNSET, Policy, Term
+from tenants.policy import ANYWHERE, UNSET, Policy, Term, Zone
 
 DEMONSTRATION_SOURCE: Final = "demonstration, not law"
 """The only source a demonstration policy may name, and no other policy may."""
@@ -48,6 +48,9 @@ _MESSAGES: Final = {
     "not_a_code": Text("代码的写法不对。", "This is not a code."),
     "not_a_division": Text("行政区划代码须为 2、4 或 6 位数字。", "A division code has 2, 4 or 6 digits."),
     "unknown_kind": Text("没有这个种类。", "There is no such kind."),
+    "above_base": Text(
+        "与补贴比例合计超过核定基数的 100%。", "With the rate of the award it comes to over 100 % of the base."
+    ),
     "out_of_range": Text("数值超出范围。", "The figure is out of range."),
     "unknown_declaration": Text("申请中没有这项声明。", "Claims carry no such declaration."),
     "no_ground": Text("排除情形须有声明或服务事项之一。", "An exclusion needs a declaration or service items."),
@@ -147,6 +150,11 @@ def _divisions(policy: Policy) -> Iterator[tuple[str, str]]:
                 yield f"{place}/divisions/{inner}", "outside"
 
 
+def legs_exceed_base(rate: Rate, provincial_to_local: Rate) -> bool:
+    """Whether an award at the rate and the matching on top of it could come to more than the base (I6)."""
+    return rate * (1 + 1 / provincial_to_local) > WHOLE
+
+
 def _zones(policy: Policy) -> Iterator[tuple[str, str]]:
     if policy.zones and sum(not zone.divisions and not zone.residences for zone in policy.zones) != 1:
         yield "/zones", "no_rest"
@@ -157,15 +165,21 @@ def _zones(policy: Policy) -> Iterator[tuple[str, str]]:
     for index, zone in enumerate(policy.zones):
         if any(one.startswith(other) or other.startswith(one) for one, other in combinations(zone.divisions, 2)):
             yield f"/zones/{index}", "overlap"
-        if (zone.provincial_to_local is None) != (zone.matching_cap is None):
-            yield f"/zones/{index}", "half_matching"
-        if zone.provincial_to_local is not None and zone.provincial_to_local.value <= 0:
-            yield f"/zones/{index}/provincial_to_local/value", "out_of_range"
-        rate, cap = zone.rate.value, zone.annual_cap.value
-        if rate is not UNSET and not 0 < rate <= WHOLE:
-            yield f"/zones/{index}/rate/value", "out_of_range"
-        if cap is not UNSET and not cap:
-            yield f"/zones/{index}/annual_cap/value", "out_of_range"
+        yield from _zone_figures(f"/zones/{index}", zone)
+
+
+def _zone_figures(place: str, zone: Zone) -> Iterator[tuple[str, str]]:
+    if (zone.provincial_to_local is None) != (zone.matching_cap is None):
+        yield place, "half_matching"
+    if zone.provincial_to_local is not None and zone.provincial_to_local.value <= 0:
+        yield f"{place}/provincial_to_local/value", "out_of_range"
+    rate, cap, ratio = zone.rate.value, zone.annual_cap.value, zone.provincial_to_local
+    if rate is not UNSET and ratio is not None and ratio.value > 0 and legs_exceed_base(rate, ratio.value):
+        yield f"{place}/provincial_to_local/value", "above_base"
+    if rate is not UNSET and not 0 < rate <= WHOLE:
+        yield f"{place}/rate/value", "out_of_range"
+    if cap is not UNSET and not cap:
+        yield f"{place}/annual_cap/value", "out_of_range"
 
 
 def _types(policy: Policy) -> Iterator[tuple[str, str]]:

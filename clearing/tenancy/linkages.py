@@ -23,7 +23,8 @@ from tenants.kernel.ids import new_id
 from tenants.kernel.money import Money
 from tenants.kernel.rate import RateError, parse_rate
 from tenants.kernel.statements import insert_rows
-from tenants.policy import EnterpriseType, Policy, Zone, lies_in
+from tenants.policy import UNSET, EnterpriseType, Policy, Zone, lies_in
+from tenants.policy_checks import legs_exceed_base
 from tenants.policy_store import approved_policies
 
 STATES: Final = ("proposed", "approved", "rejected")
@@ -247,6 +248,12 @@ def _below_policy(zone: Zone, one: Commitment) -> Iterator[FieldError]:
     elif given > ratio.value:
         said = (f"低于政策要求（{ratio.cite}）。", f"Less than the policy asks for ({ratio.cite}).")
         yield _fault("/provincial_to_local", "linkage.below_policy", *said)
+    elif zone.rate.value is not UNSET and legs_exceed_base(zone.rate.value, given):
+        said = (
+            f"与省级补贴比例（{zone.rate.cite}）合计超过核定基数的 100%。",
+            f"With the province's rate ({zone.rate.cite}) it comes to over 100 % of the base.",
+        )
+        yield _fault("/provincial_to_local", "linkage.above_base", *said)
     if one.cap < cap.value:
         said = (f"低于政策要求的 {cap.value:,} 元（{cap.cite}）。", f"Below the policy's {cap.value:,} ({cap.cite}).")
         yield _fault("/cap", "linkage.below_policy", *said)

@@ -75,7 +75,7 @@ def worked_out(submission: Json, facts: Json, result: Json, terms: Terms) -> Wor
         _divided(worked, facts.get("budget_share"))
     elif facts["budget_left"] is not None:
         _within_budget(worked, max(fen_of(facts["budget_left"]), 0), terms.budget_rule)
-    worked.matching_fen = _matching(worked.award_fen, facts, trace, zone)
+    worked.matching_fen = min(_matching(worked.award_fen, facts, trace, zone), worked.base_fen - worked.award_fen)
     if result["state"] == "rejected":
         worked.award_fen = worked.matching_fen = 0
     return worked

@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from clearing.claims.assessment import Assessment, annual_cap, matching_cap, zone_of
-from clearing.claims.facts import Facts, LinkedRegion, Reservation, Standing
+from clearing.claims.facts import Facts, LinkedRegion, LinkedTerms, Reservation, Standing
 from clearing.claims.fingerprint import canonical_contract_number
 from connectors.submission import Submission
 from tenants.kernel.money import Money
@@ -172,6 +172,22 @@ def test_matching_stays_within_the_linked_region_s_cap(taken: str, matching: str
     result = judge(NORTH, linked_region=XUZHOU, matching_taken=Money.parse(taken)).matching
     assert result is not None
     assert str(result.amount) == matching
+
+
+GENEROUS = LinkedRegion("320300", ("tech_sme",), LinkedTerms(Rate(3), Money.parse("900000.00"), "徐科〔2024〕1号"))
+"""A region that adds three times the award, whatever its commitment's approval would say."""
+
+
+@pytest.mark.parametrize(("share", "matching_fen"), [(Rate(65, 35), 650), (Rate(66, 35), 650), (Rate(3), 650)])
+def test_award_and_matching_together_are_never_more_than_the_base(share: Rate, matching_fen: int) -> None:
+    assert GENEROUS.terms is not None
+    claim = replace(NORTH, services=(replace(NORTH.services[0], amount=Money(1_000)),))
+    assessment = judge(claim, linked_region=replace(GENEROUS, terms=replace(GENEROUS.terms, share=share)))
+    assert assessment.matching is not None
+    assert (assessment.award.fen, assessment.matching.amount.fen) == (350, matching_fen)
+    found = entry_of(assessment, "matching")
+    assert ("base" in found.inputs) == (share > Rate(65, 35)), "the bound is told where it is what decides"
+    assert found.output["matching"] == "6.50"
 
 
 def test_there_is_no_matching_once_its_cap_is_used_up() -> None:

@@ -125,6 +125,12 @@ def test_a_region_never_matches_less_than_the_policy_asks_for(desk: Desk) -> Non
     assert ("/from_on", "linkage.backwards") in pointers(lambda: desk.propose(past))
 
 
+def test_a_region_never_commits_itself_to_more_than_is_left_of_the_base(desk: Desk) -> None:
+    assert desk.propose(desk.commitment(provincial_to_local="35:65")).state == "proposed"
+    above = desk.commitment(provincial_to_local="35:66")
+    assert pointers(lambda: desk.propose(above)) == {("/provincial_to_local", "linkage.above_base")}
+
+
 def test_a_tenants_division_is_committed_by_its_own_administrators(desk: Desk) -> None:
     own = desk.commitment(division="320509", provincial_to_local="1:2", cap=Money.parse("200000.00"))
     assert code_of(lambda: desk.propose(own)) == "linkage.own_tenant"

@@ -269,6 +269,14 @@ def test_what_is_computed_is_never_above_the_base(counter: Counter, jiangsu: Con
     assert "claim_award_within_base" in said
 
 
+def test_award_and_matching_are_never_above_the_base_together(counter: Counter, jiangsu: Connection) -> None:
+    own = counter.submit(claim())
+    room = "update claim set matching_fen = base_fen - award_fen + %s where id = %s"
+    jiangsu.exec_driver_sql(room, (0, own.row.id))
+    with pytest.raises(IntegrityError, match="claim_legs_within_base"):
+        jiangsu.exec_driver_sql(room, (1, own.row.id))
+
+
 def test_a_scope_is_bound_once_in_a_transaction(jiangsu: Connection) -> None:
     said = refused(jiangsu, pg.InsufficientPrivilege, "select * from bind_scope('wujiang', null)")
     assert "already bound" in said

@@ -49,7 +49,9 @@ PROVEN: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
         "intake/test_shared_spending_with_database.py::test_two_face_totals_of_one_invoice_conflict_and_the_smaller_counts",
         "intake/test_shared_spending_with_database.py::test_parts_above_the_invoice_by_one_fen_are_rejected",
     )),
-    "I6": ("an award is within what was computed, that within the base; matching within its ratio and cap", (
+    "I6": ("an award is within what was computed, with its matching within the base; that within ratio and cap", (
+        "claims/test_award_rules.py::test_award_and_matching_together_are_never_more_than_the_base",
+        "intake/test_what_the_database_refuses.py::test_award_and_matching_are_never_above_the_base_together",
         "intake/test_what_the_database_refuses.py::test_an_award_above_its_computation_is_refused",
         "intake/test_what_the_database_refuses.py::test_what_is_computed_is_never_above_the_base",
         "claims/test_award_rules.py::test_matching_is_the_award_times_local_over_provincial_rounded_down",

@@ -92,6 +92,7 @@ EDITS = [
     ("a zone outside the region", JIANGSU, '"3203", "3207"', '"3303", "3207"', "/zones/0/divisions/0", "outside"),
     ("five digits", JIANGSU, '"3203", "3207"', '"32031", "3207"', "/zones/0/divisions/0", "not_a_division"),
     ("half a matching", JIANGSU, "^matching_cap", "", "/zones/0", "half_matching"),
+    ("legs above the base", JIANGSU, '"7/3"', '"35/66"', "/zones/0/provincial_to_local/value", "above_base"),
     ("a service twice", JIANGSU, 'code = "A1.2"', 'code = "A1.1"', "/services", "repeated"),
     ("a zone twice", JIANGSU, 'code = "other"', 'code = "north"', "/zones", "repeated"),
     ("an unknown evidence", JIANGSU, 'kind = "rd_evidence"', 'kind = "photo"', "/evidence/4/kind", "unknown_kind"),

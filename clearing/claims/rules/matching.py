@@ -21,11 +21,20 @@ MATCHED: Final = Wording(
     ("linked_region", "award_fen", "ratio", "cap", "taken"),
     ("computed_fen", "matching_fen"),
 )
+WITHIN_BASE: Final = Wording(
+    "联动地区 {linked_region} 配套：{award} 元 × {ratio} = {computed} 元，年度配套上限 {cap} 元已用 {taken} 元；"
+    "各项补贴合计不超过核定基数 {base} 元，配套 {matching} 元。",
+    "The linked region {linked_region} adds {award} yuan × {ratio} = {computed} yuan; of its yearly {cap} yuan {taken} "
+    "are taken; all subsidies together stay within the base of {base} yuan: {matching} yuan.",
+    ("linked_region", "award_fen", "ratio", "cap", "taken", "base_fen"),
+    ("computed_fen", "matching_fen"),
+)
 
 
 def matching(policy: Policy) -> Rule:
     """Rule 25: award × local / provincial, rounded down, within the linked region's yearly cap for the enterprise.
 
+    Award and matching together are never more than the base: the matching is on top of the award, so it is what gives.
     A region that committed itself to a ratio and cap of its own is held to those; the clause is then its own and the
     policy's. It is worked out for what the claim would be awarded; a claim that is refused has none.
     """
@@ -59,8 +68,12 @@ def matching(policy: Policy) -> Rule:
             matched = Ruling("matching", PASS, f"{linked.terms.cite}；{matched.cite}", MATCHED)
         taken = sheet.facts.matching_taken
         computed_fen = sheet.award_fen * ratio.numerator // ratio.denominator
-        sheet.matching_fen = min(computed_fen, max(cap.fen - taken.fen, 0))
-        values = (linked.division, sheet.award_fen, ratio, cap, taken, computed_fen, sheet.matching_fen)
-        return ((matched, values),)
+        within_fen, room_fen = min(computed_fen, max(cap.fen - taken.fen, 0)), sheet.base_fen - sheet.award_fen
+        sheet.matching_fen = min(within_fen, room_fen)
+        given = (linked.division, sheet.award_fen, ratio, cap, taken)
+        if room_fen < within_fen:
+            within_base = Ruling("matching", PASS, matched.cite, WITHIN_BASE)
+            return ((within_base, (*given, sheet.base_fen, computed_fen, sheet.matching_fen)),)
+        return ((matched, (*given, computed_fen, sheet.matching_fen)),)
 
     return rule
