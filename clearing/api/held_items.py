@@ -18,7 +18,8 @@ from connectors.fields import MoneyField
 from connectors.leaf import PatternField, TextField
 from settlement.batches.batch import find_batch
 from settlement.batches.held_items import HeldItem, list_held, resume
-from settlement.batches.upholding import APPROVE, LOWERED, REFUSE, RETURNED, WITHDRAWN, Finding, Upholding, propose
+from settlement.batches.upholding import LOWERED, RETURNED, WITHDRAWN, Finding, Upholding, propose
+from settlement.second_person import APPROVE, REFUSE
 from tenants.kernel.database import Work
 from tenants.kernel.money import ZERO
 

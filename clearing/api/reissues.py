@@ -16,7 +16,8 @@ from clearing.claims.records import view_claim
 from connectors.claim_schema import PayeeSchema
 from connectors.leaf import TextField
 from settlement.payouts.instruction import Account
-from settlement.payouts.reissue import APPROVE, REFUSE, Correction, Proposal, decide, list_corrections, propose, reissue
+from settlement.payouts.reissue import Correction, Proposal, decide, list_corrections, propose, reissue
+from settlement.second_person import APPROVE, REFUSE
 from tenants.kernel.database import Work
 from tenants.kernel.errors import not_found
 

@@ -17,9 +17,10 @@ from connectors.leaf import IntegerField, TextField
 from settlement.cycles.clearing_order import find_order
 from settlement.cycles.cycle import find_cycle
 from settlement.matching_back import reach_linked
+from settlement.second_person import APPROVE, REFUSE
 from settlement.statements.matching import CLASSES
 from settlement.statements.order_explanations import CARRY
-from settlement.statements.suspense import APPROVE, KINDS, REFUSE, Explanation, Movement, decide, propose
+from settlement.statements.suspense import KINDS, Explanation, Movement, decide, propose
 from settlement.statements.suspense_records import (
     Resolution,
     find_resolution,

@@ -15,7 +15,6 @@ from clearing.claims.vault import Vault
 from settlement.batches.batch import Batch, find_batch_by_number
 from settlement.batches.batch_states import OBJECT
 from settlement.batches.batch_steps import CANCELLED, not_in_publicity, take_out
-from settlement.matching_back import TAKEN_BACK
 from tenants.kernel.canonical import Json, canonical_bytes
 from tenants.kernel.change import Change, record
 from tenants.kernel.clock import shanghai_day
@@ -139,18 +138,21 @@ class Outcome:
 
 
 def outcomes_of(work: Work, batch: Batch) -> list[Outcome]:
-    """What became of the first ``MOST_TOLD`` objections to the batch's items, in the order in which they were made."""
+    """What became of the first ``MOST_TOLD`` objections to the batch's items, in the order in which they were made.
+
+    An item without a claim ended with its hold where both ended at once; where an objection was dismissed, it did not.
+    """
     rows = work.connection.exec_driver_sql(
         "select o.claim_no, case when o.kind is null then case when c.state in ('on_hold', 'needs_correction') "
         "then 'on_hold' when c.state in ('rejected', 'withdrawn') then 'withdrawn' else 'resumed' end "
         "when r.objection_id is null then 'on_hold' when u.outcome is not null then u.outcome "
-        "when r.reason = %s then 'ended' else 'resumed' end as state "
+        "when o.released_at = r.resolved_at then 'ended' else 'resumed' end as state "
         "from objection j join obligation o on o.tenant = j.tenant and o.id = j.claim_id "
         "left join claim c on c.tenant = j.tenant and c.id = j.claim_id "
         "left join objection_resolution r on r.tenant = j.tenant and r.objection_id = j.id "
         "left join objection_upholding u on u.tenant = j.tenant and u.id = r.upholding_id "
         "where j.tenant = %s and j.batch_id = %s order by j.made_at, j.id limit %s",
-        (TAKEN_BACK, batch.tenant, batch.id, MOST_TOLD),
+        (batch.tenant, batch.id, MOST_TOLD),
     )
     return [Outcome(row.claim_no, row.state) for row in rows]
 

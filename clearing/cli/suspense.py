@@ -95,7 +95,7 @@ def decide(data_dir: Path, tenant: str, person: str, resolution: UUID, approves:
     """复核他人提出的说明 / Approve and book, or refuse, what another person explained."""
     from clearing.cli.printing import show_json
     from settlement.matching_back import reach_linked
-    from settlement.statements.suspense import APPROVE, REFUSE
+    from settlement.second_person import APPROVE, REFUSE
     from settlement.statements.suspense import decide as decide_on
 
     outcome = APPROVE if approves else REFUSE

@@ -14,9 +14,10 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from settlement.batches.held_items import HeldItem, lock_held, resolve
+from settlement.second_person import APPROVE, require_second_person
 from tenants.kernel.canonical import Json, plain
 from tenants.kernel.change import Change, record
-from tenants.kernel.errors import Conflict, FieldError, Forbidden, Invalid, Text
+from tenants.kernel.errors import Conflict, FieldError, Invalid, Text
 from tenants.kernel.ids import new_id
 from tenants.kernel.money import ZERO, Money
 from tenants.kernel.statements import insert_rows
@@ -31,8 +32,6 @@ ENDS: Final = {
     "home_region": (),
 }
 """What an upheld objection may lead to, by the kind of the item."""
-APPROVE: Final = "approve"
-REFUSE: Final = "refuse"
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,12 +149,8 @@ def decide(connection: Connection, tenant: str, obligation_id: UUID, said: Said,
         raise Conflict(
             "upholding.none", "该笔没有待决定的认定，请先提出。", "Nothing is proposed for the item; propose it first."
         )
-    if said.actor == found.proposed_by:
-        raise Forbidden(
-            "upholding.four_eyes", "须由提出人以外的另一人决定。", "Somebody else than who proposed it has to decide."
-        )
-    if said.outcome == REFUSE and not said.reason:
-        raise Invalid("upholding.reason", "不同意须说明理由。", "A refusal needs a reason.")
+    words = Text("须由提出人以外的另一人决定。", "Somebody else than who proposed it has to decide.")
+    require_second_person("upholding", words, found.proposed_by, said.actor, said.outcome, said.reason)
     instead = None
     if said.outcome == APPROVE:
         connection.exec_driver_sql(

@@ -16,17 +16,16 @@ from settlement.cycles.order_file import is_unexplained
 from settlement.cycles.order_outcomes import require_everyone
 from settlement.office import Office
 from settlement.payouts.outcomes import ORDER_SURPLUS
+from settlement.second_person import APPROVE, require_second_person
 from tenants.kernel.canonical import Json, plain
 from tenants.kernel.change import Change, record
-from tenants.kernel.errors import Conflict, Forbidden, Invalid, not_found
+from tenants.kernel.errors import Conflict, Text, not_found
 from tenants.kernel.ids import new_id
 from tenants.kernel.statements import insert_rows
 
 REPLACE: Final = "replace"
 CANCEL: Final = "cancel"
 REMEDIES: Final = (REPLACE, CANCEL)
-APPROVE: Final = "approve"
-REFUSE: Final = "refuse"
 BACK: Final = frozenset({"rejected", "returned"})
 """The states of an order that waits for its remedy."""
 
@@ -132,10 +131,8 @@ def decide(
         return found
     if found.outcome is not None:
         raise Conflict("remedy.decided", "该处理方案已有决定。", "The remedy is decided already.")
-    if actor == found.proposed_by:
-        raise Forbidden("remedy.four_eyes", "处理方案须由另一人复核。", "Somebody else has to decide on the remedy.")
-    if outcome == REFUSE and not reason:
-        raise Invalid("remedy.reason", "不同意须说明理由。", "A refusal needs a reason.")
+    said = Text("处理方案须由另一人复核。", "Somebody else has to decide on the remedy.")
+    require_second_person("remedy", said, found.proposed_by, actor, outcome, reason)
     if outcome == APPROVE:
         order = _require_remediable(connection, find_order(connection, tenant, found.order_id, office), found.kind)
     insert_rows(

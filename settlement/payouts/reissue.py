@@ -19,10 +19,11 @@ from settlement.office import Office
 from settlement.payouts.instruction import Account
 from settlement.payouts.outcomes import SURPLUS
 from settlement.payouts.telling import tell_reissued
+from settlement.second_person import APPROVE, require_second_person
 from tenants.kernel.canonical import Json, plain
 from tenants.kernel.change import Change, record
 from tenants.kernel.clock import shanghai_day
-from tenants.kernel.errors import Conflict, Forbidden, Invalid, not_found
+from tenants.kernel.errors import Conflict, Text, not_found
 from tenants.kernel.ids import new_id
 from tenants.kernel.money import Money
 from tenants.kernel.sealing import Place, mask_account
@@ -31,8 +32,6 @@ from tenants.kernel.workdays import publicity_through
 
 COOLING_WORKING_DAYS: Final = 3
 """How long a corrected account waits before anything is paid to it."""
-APPROVE: Final = "approve"
-REFUSE: Final = "refuse"
 REISSUE: Final = "reissue"
 """The kind of an obligation that takes a returned one up, and of the batch that pays it."""
 
@@ -139,12 +138,8 @@ def decide(
         return found
     if found.outcome is not None:
         raise Conflict("correction.decided", "该账户更正已有决定。", "The correction is decided already.")
-    if actor == found.proposed_by:
-        raise Forbidden(
-            "correction.four_eyes", "账户更正须由另一人复核。", "Somebody else has to decide on the correction."
-        )
-    if outcome == REFUSE and not reason:
-        raise Invalid("correction.reason", "不同意须说明理由。", "A refusal needs a reason.")
+    said = Text("账户更正须由另一人复核。", "Somebody else has to decide on the correction.")
+    require_second_person("correction", said, found.proposed_by, actor, outcome, reason)
     through_on = None
     if outcome == APPROVE:
         calendar = calendar_of(connection, tenant)

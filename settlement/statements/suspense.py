@@ -19,6 +19,7 @@ from settlement import ledger
 from settlement.batches.settling import hold_batches, settle_decided
 from settlement.office import Office
 from settlement.payouts.outcomes import Outcome, book
+from settlement.second_person import APPROVE, REFUSE, require_second_person
 from settlement.statements.line import DEBIT
 from settlement.statements.matching import PAID, RETURNED
 from settlement.statements.order_explanations import (
@@ -38,7 +39,7 @@ from settlement.statements.suspense_records import (
 )
 from tenants.kernel.canonical import Json
 from tenants.kernel.change import Change, lock_chains, record
-from tenants.kernel.errors import Conflict, FieldError, Forbidden, Invalid, Text, not_found
+from tenants.kernel.errors import Conflict, FieldError, Invalid, Text, not_found
 from tenants.kernel.ids import new_id
 from tenants.kernel.money import ZERO, Money, total
 from tenants.kernel.sealing import Sealer
@@ -47,8 +48,6 @@ from tenants.kernel.statements import insert_rows
 REVERSED: Final = "reversed"
 UNRELATED: Final = "unrelated"
 KINDS: Final = (ASSIGN, CARRY, REVERSED, UNRELATED)
-APPROVE: Final = "approve"
-REFUSE: Final = "refuse"
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,10 +122,8 @@ def decide(
         return found
     if found.decision is not None:
         raise Conflict("suspense.decided", "该待查说明已有决定。", "The explanation is decided already.")
-    if actor == found.proposed_by:
-        raise Forbidden("suspense.four_eyes", "待查说明须由另一人复核。", "Somebody else has to decide on it.")
-    if outcome == REFUSE and not reason:
-        raise Invalid("suspense.reason", "不同意须说明理由。", "A refusal needs a reason.")
+    said = Text("待查说明须由另一人复核。", "Somebody else has to decide on it.")
+    require_second_person("suspense", said, found.proposed_by, actor, outcome, reason)
     batch_id = None
     if outcome == APPROVE:
         batch_id = _require_bookable(connection, tenant, found, office, at)

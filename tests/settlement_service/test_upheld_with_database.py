@@ -10,14 +10,14 @@ import pytest
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
-from clearing.claims.objections import Complaint, object_to_item
+from clearing.claims.objections import Complaint, object_to_item, outcomes_of
 from clearing.claims.upheld import decide_upholding
 from clearing.claims.vault import open_vault
 from settlement.bank.simulator import Books
 from settlement.batches.batch import Batch
 from settlement.batches.held_items import HeldItem, list_held, resume
 from settlement.batches.upholding import ENDS, Finding, propose
-from settlement.matching_back import CLAWED_BACK, Back, take_back
+from settlement.matching_back import CLAWED_BACK, TAKEN_BACK, Back, take_back
 from settlement.payouts.came_back import list_came_back
 from tenants.kernel.clock import FixedClock
 from tenants.kernel.database import Scope, run, transaction
@@ -62,9 +62,15 @@ class Held:
             lambda work: decide_upholding(work, VAULT, tenant, obligation_id, outcome, reason, actor),
         )
 
-    def resume(self) -> None:
+    def resume(self, reason: str = "已核实") -> None:
         tenant, obligation_id = self.bench.tenant, self.item.obligation_id
-        self.bench.do(lambda c: resume(c, tenant, obligation_id, "已核实", "审核一", FOUND), FOUND)
+        self.bench.do(lambda c: resume(c, tenant, obligation_id, reason, "审核一", FOUND), FOUND)
+
+    def outcome(self) -> str:
+        """What the notice says of the objection."""
+        with transaction(self.bench.app, Scope((self.bench.tenant,)), FixedClock(FOUND)) as work:
+            [said] = outcomes_of(work, self.bench.read(self.batch))
+        return said.state
 
     def held(self) -> list[HeldItem]:
         found: list[HeldItem] = self.bench.do(lambda c: list_held(c, self.bench.tenant, None, 10))
@@ -325,7 +331,15 @@ def test_what_is_taken_back_while_an_objection_holds_it_is_held_no_more(held: He
     assert held.held() == []
     assert code_of(held.decide) == "item.not_held"
     assert held.told("item.ended") == [("item.ended", "赵", "ended")]
+    assert held.outcome() == "ended"
     assert (held.later().total_fen, held.year("obligations")) == (4_000, 4_000)
+
+
+@every("matching")
+def test_whatever_a_reviewer_writes_a_dismissed_objection_is_told_as_dismissed(held: Held) -> None:
+    assert held.outcome() == "on_hold"
+    held.resume(reason=TAKEN_BACK)
+    assert held.outcome() == "resumed"
 
 
 @every()
