@@ -23,7 +23,7 @@ import psutil
 from clearing.demonstration.claims import GeneratedClaim, generate
 from clearing.embedded import addresses_of
 from tenants.kernel.money import Money, total
-from tests.benchmarks.baselines import Rows, Server, copy_and_keys, machine, no_figure
+from tests.benchmarks.baselines import Cpu, Rows, Server, copy_and_keys, machine, no_figure
 from tests.service.running import DEMO_CLOCK, RunningService, running
 
 CLAIMS: Final = 12_000
@@ -89,6 +89,12 @@ def stored_rows(server: Server, answers: list[dict[str, Any]]) -> tuple[Rows, Ro
     return claims, keys
 
 
+def web_seconds(service: RunningService) -> float:
+    """Seconds of processor that the web processes have used."""
+    times = [process.cpu_times() for process in service.children("clearing.nursery")]
+    return sum(each.user + each.system for each in times)
+
+
 def peak_mebibytes(service: RunningService) -> float:
     """Memory of the largest web process."""
     return max(process.memory_info().rss for process in service.children("clearing.nursery")) / 2**20
@@ -101,9 +107,12 @@ def measured(service: RunningService, server: Server) -> None:
     _, warm = send_all(service.port, tokens, chunks_of(claims[:WARM_UP], CHUNK))
     idle = peak_mebibytes(service)
     chunks = chunks_of(claims[WARM_UP:], CHUNK)
-    before = psutil.Process().cpu_times()
+    before, web, postgres = psutil.Process().cpu_times(), web_seconds(service), Cpu.now(server).server
     seconds, answers = send_all(service.port, tokens, chunks)
     after = psutil.Process().cpu_times()
+    used = [
+        (now - then) / len(answers) for now, then in ((web_seconds(service), web), (Cpu.now(server).server, postgres))
+    ]
     grown = peak_mebibytes(service) - idle
     if {one["status"] for one in answers} != {201}:
         no_figure(f"not every line was stored: {[one for one in answers if one['status'] != 201][:1]}")
@@ -116,6 +125,10 @@ def measured(service: RunningService, server: Server) -> None:
         f"    service             {len(answers) / seconds:10.0f} claims/s",
         f"    COPY + sorted keys  {len(answers) / bare:10.0f} claims/s ({len(keys) / len(rows):.1f} keys a claim)",
         f"    rate {bare / seconds:.1%} of the baseline's (goal {GOAL:.0%}); client {client:.0%} of {cores} cores",
+        (
+            f"    processor time a claim: web {used[0] * 1e6:.0f} µs, postgres {used[1] * 1e6:.0f} µs; "
+            f"{sum(used) * len(answers) / seconds:.2f} of {cores} cores at work"
+        ),
         f"    largest process grew by {grown:.0f} MiB (goal P9: {GOAL_MEBIBYTES} at most)",
     ]
     sys.stdout.write("\n".join(lines) + "\n")
