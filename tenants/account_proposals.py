@@ -2,7 +2,8 @@
 
 A tenant's administrators propose for people of their tenant only, and never the operator's role. Who is concerned
 neither proposes nor approves. What is approved ends in an invitation, so that nobody but the person knows its proofs;
-roles alone need none. Instants are the machine's, as with accounts.
+roles alone need none. The approver hands on its link, the proposer the code that opens it (``tenants.opening_codes``).
+Instants are the machine's, as with accounts.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,12 +27,13 @@ from tenants.accounts import (
     taken_login,
 )
 from tenants.invitations import Issued, invite
-from tenants.kernel.canonical import Json, plain
+from tenants.kernel.canonical import Json, plain, sha256
 from tenants.kernel.change import Change, record
 from tenants.kernel.database import Work
 from tenants.kernel.errors import Conflict, FieldError, Forbidden, Invalid, Text, not_found
 from tenants.kernel.ids import new_id
 from tenants.kernel.sealing import Sealer
+from tenants.opening_codes import new_code, place_of
 from tenants.passwords import new_password
 from tenants.principal import ROLES
 from tenants.sessions import end_sessions_of
@@ -88,8 +90,10 @@ COLUMNS: Final = tuple(field.name for field in fields(Proposal))
 _LIST: Final = ", ".join(COLUMNS)
 
 
-def propose(work: Work, actor: Actor, tenant: str, wish: Wish, at: datetime) -> Proposal:
-    """Propose; nothing changes until another person approves.
+def propose(
+    work: Work, sealer: Sealer, actor: Actor, tenant: str, wish: Wish, at: datetime
+) -> tuple[Proposal, str | None]:
+    """Propose; nothing changes until another person approves. With it the code that its proposer tells the person.
 
     Raises:
         NotFound: there is no such live account of the tenant.
@@ -108,11 +112,13 @@ def propose(work: Work, actor: Actor, tenant: str, wish: Wish, at: datetime) -> 
         tenant, new_id(), wish.kind, wish.login, str(checked.person), str(checked.display_name),
         tuple(sorted(set(checked.roles))), wish.ground, "proposed", actor.person, at,
     )  # fmt: skip
+    code = None if made.kind == "roles" else new_code()
+    sealed = None if code is None else sealer.seal(code, place_of(tenant, made.id))
     places = ", ".join(["%s"] * len(COLUMNS))
     stored = work.connection.exec_driver_sql(
-        f"insert into account_proposal ({_LIST}) values ({places}) "  # noqa: S608 - our own columns
+        f"insert into account_proposal ({_LIST}, code_sealed) values ({places}, %s) "  # noqa: S608 - our own columns
         "on conflict (tenant, login) where state = 'proposed' do nothing",
-        tuple(list(value) if isinstance(value, tuple) else value for value in astuple(made)),
+        (*(list(value) if isinstance(value, tuple) else value for value in astuple(made)), sealed),
     )
     if stored.rowcount != 1:
         raise Conflict(
@@ -120,8 +126,8 @@ def propose(work: Work, actor: Actor, tenant: str, wish: Wish, at: datetime) -> 
             "该登录名已有待批准的提议，请先决定它。",
             "A proposal for this login name waits already: have it decided first.",
         )
-    _tell(work, made, actor.person, None)
-    return made
+    _tell(work, made, actor.person, None, {} if sealed is None else {"code_sha256": sha256(sealed).hex()})
+    return made, code
 
 
 def approve(
@@ -137,7 +143,7 @@ def approve(
     proposal = _decided(work, actor, tenant, proposal_id, "approved", None, at)
     if proposal.kind == "account":
         account = _opened(work, sealer, proposal, actor, at)
-        return proposal, invite(work, sealer, account, actor.person, at)
+        return proposal, invite(work, sealer, account, actor.person, at, (tenant, proposal.id))
     account = _own_account(live_account(work, actor, proposal.login))
     if proposal.kind == "roles":
         roles = tuple(sorted({*account.roles, *proposal.roles}))
@@ -145,7 +151,7 @@ def approve(
         return proposal, None
     end_sessions_of(work, account, at)
     new_credentials(work, sealer, account, new_password(), actor.person, at)
-    return proposal, invite(work, sealer, account, actor.person, at)
+    return proposal, invite(work, sealer, account, actor.person, at, (tenant, proposal.id))
 
 
 def reject(work: Work, actor: Actor, tenant: str, proposal_id: UUID, reason: str, at: datetime) -> Proposal:
@@ -301,11 +307,20 @@ def _opened(work: Work, sealer: Sealer, proposal: Proposal, actor: Actor, at: da
     return create_account(work, sealer, new, actor.person, at)[0]
 
 
-def _tell(work: Work, proposal: Proposal, actor: str, from_state: str | None) -> None:
+def _tell(
+    work: Work, proposal: Proposal, actor: str, from_state: str | None, more: Mapping[str, Json] | None = None
+) -> None:
     action = f"account_proposal.{proposal.state}"
     reason = proposal.ground if from_state is None else proposal.reason
     change = Change(
-        proposal.tenant, actor, action, proposal.id, from_state, proposal.state, reason, {"after": proposal.json()}
+        proposal.tenant,
+        actor,
+        action,
+        proposal.id,
+        from_state,
+        proposal.state,
+        reason,
+        {"after": proposal.json(), **(more or {})},
     )
     record(work.connection, [change], work.at)
 

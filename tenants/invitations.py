@@ -20,6 +20,7 @@ from tenants.kernel.database import Work
 from tenants.kernel.errors import Conflict, FieldError, Invalid, NotFound, Text
 from tenants.kernel.ids import new_id
 from tenants.kernel.sealing import Place, Sealer
+from tenants.opening_codes import is_code, place_of
 from tenants.passwords import new_totp_secret, require_good_password, step_of_code
 
 INVITATION_LIFE: Final = timedelta(days=2)
@@ -52,18 +53,25 @@ class Invited:
     account: Account
     totp_secret: str
     expires_at: datetime
+    opening_code: str | None
+    """What its bearer has to type as well; ``None`` where the operator invited."""
 
 
-def invite(work: Work, sealer: Sealer, account: Account, actor: str, at: datetime) -> Issued:
-    """Make the account's next invitation; every earlier one opens nothing any more."""
+def invite(
+    work: Work, sealer: Sealer, account: Account, actor: str, at: datetime, proposal: tuple[str, UUID] | None = None
+) -> Issued:
+    """Make the account's next invitation; every earlier one opens nothing any more.
+
+    ``proposal``: tenant and id of the one whose code opens it.
+    """
     invitation_id = new_id()
     secret = marked(secrets.token_urlsafe(SECRET_BYTES), sandbox=is_sandbox(work.connection))
     digest, sealed = sha256(secret.encode()), sealer.seal(new_totp_secret(), _place(invitation_id))
     expires_at = at + INVITATION_LIFE
     work.connection.exec_driver_sql(
-        "insert into account_invitation (id, account_id, secret_sha256, totp_sealed, issued_by, issued_at, expires_at) "
-        "values (%s, %s, %s, %s, %s, %s, %s)",
-        (invitation_id, account.id, digest, sealed, actor, at, expires_at),
+        "insert into account_invitation (id, account_id, secret_sha256, totp_sealed, issued_by, issued_at, expires_at, "
+        "proposal_tenant, proposal_id) values (%s, %s, %s, %s, %s, %s, %s, %s, %s)",
+        (invitation_id, account.id, digest, sealed, actor, at, expires_at, *(proposal or (None, None))),
     )
     details: dict[str, Json] = {
         "login": account.login,
@@ -72,6 +80,7 @@ def invite(work: Work, sealer: Sealer, account: Account, actor: str, at: datetim
         "totp_sha256": sha256(sealed).hex(),
         "issued_at": plain(at),
         "expires_at": plain(expires_at),
+        **({} if proposal is None else {"proposal": str(proposal[1]), "proposal_tenant": proposal[0]}),
     }
     _tell(work, account, actor, "invitation.issued", invitation_id, details)
     return Issued(invitation_id, account.login, secret, expires_at)
@@ -88,8 +97,10 @@ def find_invited(connection: Connection, sealer: Sealer, secret: str, at: dateti
     if secret.isascii() and len(secret) <= MAX_SECRET_CHARACTERS:
         row = connection.exec_driver_sql(
             "select i.id, i.account_id, i.totp_sealed, i.expires_at, e.enrolled_at, "
+            "p.tenant as proposal_tenant, p.id as proposal_id, p.code_sealed, "
             "(select n.id from account_invitation n where n.account_id = i.account_id order by n.id desc limit 1) "
             "as latest from account_invitation i left join account_enrolment e on e.invitation_id = i.id "
+            "left join account_proposal p on p.tenant = i.proposal_tenant and p.id = i.proposal_id "
             "where i.secret_sha256 = %s",
             (sha256(secret.encode()),),
         ).one_or_none()
@@ -119,24 +130,37 @@ def find_invited(connection: Connection, sealer: Sealer, secret: str, at: dateti
             "This invitation has expired: ask your region's administrator for another.",
         )
     totp = sealer.unseal(bytes(row.totp_sealed), _place(row.id))
-    return Invited(row.id, account, totp, row.expires_at)
+    sealed, code = row.code_sealed, None
+    if sealed is not None:
+        code = sealer.unseal(bytes(sealed), place_of(row.proposal_tenant, row.proposal_id))
+    return Invited(row.id, account, totp, row.expires_at, code)
 
 
-def take_up(work: Work, sealer: Sealer, secret: str, password: str, code: str, at: datetime) -> Account:
+@dataclass(frozen=True, slots=True)
+class Taking:
+    """What a person gives to take an invitation up: a new password, the authenticator's code, the opening code."""
+
+    password: str
+    code: str
+    opening_code: str = ""
+
+
+def take_up(work: Work, sealer: Sealer, secret: str, given: Taking, at: datetime) -> Account:
     """Give the invitation's account this password and authenticator, once its code of the moment proves it.
 
     Raises:
         NotFound: as at :func:`find_invited`.
         Conflict: as at :func:`find_invited`; the later of two at once finds it used.
-        Invalid: ``password.weak`` or ``code.wrong``.
+        Invalid: ``opening_code.wrong``, ``password.weak`` or ``code.wrong``.
     """
     found = find_invited(work.connection, sealer, secret, at)
     work.connection.exec_driver_sql(
         "select 1 from console_account where id = %s for no key update", (found.account.id,)
     )  # nobody revokes it, invites anew or takes this up meanwhile
     found = find_invited(work.connection, sealer, secret, at)
-    require_good_password(password, found.account.login)
-    step = step_of_code(found.totp_secret, code, at, 0)
+    _require_opened(found, given.opening_code)
+    require_good_password(given.password, found.account.login)
+    step = step_of_code(found.totp_secret, given.code, at, 0)
     if step is None:
         said = Text(
             "动态码不正确：请扫描二维码后输入验证器此刻显示的六位数字，并检查手机时间。",
@@ -147,13 +171,23 @@ def take_up(work: Work, sealer: Sealer, secret: str, password: str, code: str, a
     work.connection.exec_driver_sql(
         "insert into account_enrolment (invitation_id, enrolled_at) values (%s, %s)", (found.id, at)
     )
-    account = set_proofs(work, sealer, found.account, password, found.totp_secret, at)
+    account = set_proofs(work, sealer, found.account, given.password, found.totp_secret, at)
     work.connection.exec_driver_sql(
         "update console_attempt set failures = 0, sign_in_step = %s where account_id = %s", (step, account.id)
     )
     details: dict[str, Json] = {"login": account.login, "account": str(account.id), "enrolled_at": plain(at)}
     _tell(work, account, account.person, "invitation.taken_up", found.id, details)
     return account
+
+
+def _require_opened(found: Invited, typed: str) -> None:
+    if found.opening_code is None or is_code(typed, found.opening_code):
+        return
+    said = Text(
+        "开户口令不正确：请向提出该申请的管理员索取，不是批准并交给您链接的那一位。",
+        "The opening code is wrong: ask the administrator who proposed it, not the one who gave you the link.",
+    )
+    raise Invalid("input.invalid", said.zh, said.en, errors=(FieldError("/opening_code", "opening_code.wrong", said),))
 
 
 def _tell(work: Work, account: Account, actor: str, action: str, invitation_id: UUID, details: dict[str, Json]) -> None:

@@ -9,7 +9,7 @@ from marshmallow import Schema, fields, validate
 from clearing.api.accounts import ADMINISTRATORS, AccountReasonSchema, acting_for
 from clearing.api.address import public_url
 from clearing.api.batches import MAX_REASON_CHARACTERS
-from clearing.api.frame import Answer, current, in_transaction, needs
+from clearing.api.frame import Answer, current, in_transaction, needs, principal
 from clearing.api.noun import Noun, PageSchema, cursor_id, page
 from connectors.leaf import TextField
 from tenants.account_proposals import (
@@ -27,6 +27,7 @@ from tenants.account_proposals import (
 from tenants.invitations import Issued
 from tenants.kernel.canonical import Json, plain
 from tenants.kernel.database import Work
+from tenants.opening_codes import codes_of_proposer
 
 blueprint = Noun(
     "account_proposals", __name__, url_prefix="/v1/tenants/<tenant>/account-proposals",
@@ -75,11 +76,16 @@ def get_proposals(query: dict[str, Any], tenant: str) -> Response:
 @blueprint.arguments(WishSchema)
 @blueprint.response(201, description="the proposal; nothing changes until another person approves it")
 def post_proposal(body: dict[str, Any], tenant: str) -> Response:
-    """Propose an account for somebody else, further roles for one, or new proofs."""
+    """Propose an account for somebody else, further roles for one, or new proofs.
+
+    The opening code, which the person needs beside the invitation's link, is told this once, and by the proposal to
+    who proposed it.
+    """
 
     def use_case(work: Work) -> Answer:
-        made = proposed_by_caller(work, tenant, body)
-        return Answer(made.json(), 201, {"Location": f"/v1/tenants/{tenant}/account-proposals/{made.id}"})
+        made, code = proposed_by_caller(work, tenant, body)
+        location = {"Location": f"/v1/tenants/{tenant}/account-proposals/{made.id}"}
+        return Answer({**made.json(), "opening_code": None}, 201, location, once={"opening_code": code})
 
     return in_transaction(use_case)
 
@@ -87,8 +93,15 @@ def post_proposal(body: dict[str, Any], tenant: str) -> Response:
 @blueprint.get("/<uuid:proposal_id>")
 @needs(*ADMINISTRATORS, "audit:read")
 def get_proposal(tenant: str, proposal_id: UUID) -> Response:
-    """One proposal."""
-    return in_transaction(lambda work: Answer(view(work.connection, tenant, proposal_id).json()), (tenant,))
+    """One proposal, for who proposed it with the code that opens its invitation."""
+    mine, sealer = principal().subject, current().vault.sealer
+
+    def use_case(work: Work) -> Answer:
+        proposal = view(work.connection, tenant, proposal_id)
+        codes = codes_of_proposer(work.connection, sealer, tenant, [proposal_id], mine)
+        return Answer({**proposal.json(), "opening_code": codes.get(proposal_id)})
+
+    return in_transaction(use_case, (tenant,))
 
 
 @blueprint.post("/<uuid:proposal_id>/approve")
@@ -115,10 +128,11 @@ def reject_proposal(body: dict[str, str], tenant: str, proposal_id: UUID) -> Res
     return in_transaction(lambda work: Answer(rejected_by_caller(work, tenant, proposal_id, body["reason"]).json()))
 
 
-def proposed_by_caller(work: Work, tenant: str, given: dict[str, Any]) -> Proposal:
-    """Propose what :class:`WishSchema` read, as the caller."""
+def proposed_by_caller(work: Work, tenant: str, given: dict[str, Any]) -> tuple[Proposal, str | None]:
+    """Propose what :class:`WishSchema` read, as the caller; with the code that opens its invitation."""
     wish = Wish(given["kind"], given["login"], given["reason"], tuple(given["roles"]), given["person"], given["name"])
-    return propose(work, acting_for(tenant), tenant, wish, current().machine.now())
+    service = current()
+    return propose(work, service.vault.sealer, acting_for(tenant), tenant, wish, service.machine.now())
 
 
 def approved_by_caller(work: Work, tenant: str, proposal_id: UUID) -> tuple[Proposal, Issued | None]:

@@ -17,7 +17,7 @@ from clearing.api.account_proposals import (
 )
 from clearing.api.accounts import AccountReasonSchema
 from clearing.api.address import public_url
-from clearing.api.frame import principal
+from clearing.api.frame import current, principal
 from clearing.api.noun import load
 from clearing.console.batch import prove
 from clearing.console.export import Column
@@ -30,6 +30,7 @@ from tenants.invitations import Issued
 from tenants.kernel.canonical import Json
 from tenants.kernel.clock import print_instant
 from tenants.kernel.errors import Problem
+from tenants.opening_codes import codes_of_proposer
 
 blueprint = screen("account_proposals", "/accounts/<tenant>/proposals")
 
@@ -110,10 +111,13 @@ def _place(tenant: str) -> str:
 
 
 def _page(tenant: str, problem: Problem | None = None) -> Response:
-    mine = principal()
+    mine, listing = principal(), _listing(tenant).page()
+    ids, sealer = [row.id for row in listing["items"] or ()], current().vault.sealer
+    codes = within(lambda work: codes_of_proposer(work.connection, sealer, tenant, ids, mine.subject), (tenant,))
     return shown(
-        "account_proposals.html", _listing(tenant).page(), problem, tenant=tenant, tenants=mine.tenants,
-        me=mine.subject, states=PROPOSAL_STATES, given=request.form, again=_place(tenant),
+        "account_proposals.html", listing, problem, tenant=tenant, tenants=mine.tenants, me=mine.subject,
+        states=PROPOSAL_STATES, given=request.form, again=_place(tenant), codes=codes,
+        fresh=request.args.get("done") == "account-proposed",
     )  # fmt: skip
 
 

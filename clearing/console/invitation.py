@@ -14,7 +14,7 @@ from clearing.console.screen import screen, show
 from clearing.console.sign_in import forget_form, knock, require_own_form, with_form_cookie
 from clearing.console.visit import HOME, keep_cookie, open_visit
 from tenants.accounts import Account
-from tenants.invitations import INVITATION_LIFE, PATH, Invited, find_invited, take_up
+from tenants.invitations import INVITATION_LIFE, PATH, Invited, Taking, find_invited, take_up
 from tenants.kernel.database import Scope, Work, run
 from tenants.kernel.errors import FieldError, Invalid, Problem, Text
 from tenants.passwords import totp_address
@@ -60,7 +60,8 @@ def enrol() -> AnyResponse:
 
     def use_case(work: Work) -> tuple[Account, str]:
         code = request.form.get("code", "").replace(" ", "")
-        account = take_up(work, current().vault.sealer, _secret(), request.form.get("new_password", ""), code, at)
+        given = Taking(request.form.get("new_password", ""), code, request.form.get("opening_code", ""))
+        account = take_up(work, current().vault.sealer, _secret(), given, at)
         return account, start_session(work, account, at)
 
     try:

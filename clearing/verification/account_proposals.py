@@ -17,10 +17,11 @@ _TOLD: Final = (
     "tenant", "id", "kind", "login", "person", "display_name", "roles", "ground", "state", "proposed_by", "proposed_at",
     "decided_by", "decided_at", "reason",
 )  # fmt: skip
-_PROPOSALS: Final = f"select {', '.join(_TOLD)} from account_proposal order by tenant, id"  # noqa: S608 - our own columns
+_PROPOSALS: Final = f"select {', '.join(_TOLD)}, code_sealed from account_proposal order by tenant, id"  # noqa: S608
 _INVITATIONS: Final = (
-    "select i.id, i.account_id, i.secret_sha256, i.totp_sealed, i.issued_by, i.issued_at, i.expires_at, a.login, "
-    "a.person, a.tenants from account_invitation i left join console_account a on a.id = i.account_id order by i.id"
+    "select i.id, i.account_id, i.secret_sha256, i.totp_sealed, i.issued_by, i.issued_at, i.expires_at, "
+    "i.proposal_tenant, i.proposal_id, a.login, a.person, a.tenants from account_invitation i "
+    "left join console_account a on a.id = i.account_id order by i.id"
 )
 _ENROLMENTS: Final = (
     "select e.invitation_id, e.enrolled_at, a.login, a.tenants from account_enrolment e "
@@ -70,6 +71,9 @@ def _proposal(row: Row, entries: list[Entry]) -> Iterator[Difference]:
     for column in _TOLD:
         if plain(getattr(row, column)) != said[column]:
             yield differs("proposal.witness", f"{place}/{column}", said[column], getattr(row, column))
+    code = None if row.code_sealed is None else hashlib.sha256(bytes(row.code_sealed)).hexdigest()
+    if code != entries[0].details.get("code_sha256"):
+        yield differs("proposal.witness", f"{place}/code_sealed", entries[0].details.get("code_sha256"), code)
     if [entry.actor for entry in entries] != [row.proposed_by, *([] if row.decided_by is None else [row.decided_by])]:
         yield differs("proposal.witness", f"{place}/proposed_by", [entry.actor for entry in entries], row.proposed_by)
     alone = row.state == "approved" and row.decided_by == row.proposed_by
@@ -115,6 +119,8 @@ def _invitation(row: Row, settings: Settings) -> Iterator[Difference]:
             "issued_by": (issued[0].actor, row.issued_by),
             "issued_at": (_instant(said.get("issued_at")), row.issued_at),
             "expires_at": (_instant(said.get("expires_at")), row.expires_at),
+            "proposal_id": (said.get("proposal"), plain(row.proposal_id)),
+            "proposal_tenant": (said.get("proposal_tenant"), row.proposal_tenant),
         }
         for column, (expected, found) in stored.items():
             if expected != found:

@@ -6,7 +6,10 @@ from typing import Final
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from tenants.invitations import PATH
+from clearing.console.invitation import COOKIE
+from tenants.invitations import PATH, find_invited
+from tenants.kernel.database import Scope, transaction
+from tenants.kernel.errors import Conflict
 from tenants.passwords import code_at
 from tests.console.world import Visitor, World, form_token
 
@@ -27,9 +30,23 @@ def shown_secret(page: str) -> str:
     return found[1].replace(" ", "")
 
 
+def told_code(world: World, browser: FlaskClient) -> str:
+    """The opening code that its proposer told the person, empty where none is asked for."""
+    cookie = browser.get_cookie(COOKIE, path=PATH)
+    assert cookie is not None
+    with transaction(world.service.engine, Scope(world.story.tenants), world.clock) as work:
+        try:
+            invited = find_invited(work.connection, world.service.vault.sealer, cookie.value, world.clock.now())
+        except Conflict:  # it opens no more, which is told before any code is looked at
+            return ""
+    return invited.opening_code or ""
+
+
 def send(world: World, browser: FlaskClient, page: str, **form: str) -> TestResponse:
-    """Send the form, with the code of the moment unless another is given."""
+    """Send the form, with the codes that belong there unless others are given."""
     given = {"new_password": CHOSEN, "again": CHOSEN, "form_token": form_token(page)}
+    if 'name="opening_code"' in page and "opening_code" not in form:
+        given["opening_code"] = told_code(world, browser).lower().replace("-", " ")
     given["code"] = form.get("code") or code_at(shown_secret(page), world.clock.now())
     return browser.post(PATH, data=given | form, environ_base={"REMOTE_ADDR": world.new_address()})
 

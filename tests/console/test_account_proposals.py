@@ -96,6 +96,40 @@ def test_one_proposes_another_approves_and_the_person_sets_what_opens_it(
         assert tuple(stored.one()) == (["jiangsu"], "p-second-admin")
 
 
+def opening_code_in(page: str, login: str) -> str | None:
+    found = re.search(rf'data-opening-code="{login}">([A-Z2-9-]+)<', page)
+    return None if found is None else found[1]
+
+
+def test_who_approves_holds_the_link_and_who_proposed_the_code_and_neither_enrols_alone(
+    world: World, admin: Visitor, other: Visitor
+) -> None:
+    assert propose(admin, wish("of-two")).status_code == 303
+    code = opening_code_in(admin.see(PLACE), "of-two")
+    assert code is not None
+    answer = decide(other, proposed(world, "of-two"), "approve")
+    assert "p-tenant-admin 另行告知" in plain(answer.get_data(as_text=True))
+    assert code not in answer.get_data(as_text=True) + other.see(PLACE) + other.see(f"{PLACE}/export.csv")
+    browser, page = open_link(world, link_in(answer))
+    assert code not in page
+    for typed in ("", code[:-1], "AAAA-AAAA-AAAA-AAAA"):
+        refused = send(world, browser, page, opening_code=typed)
+        assert (refused.status_code, "开户口令不正确" in plain(refused.get_data(as_text=True))) == (422, True)
+    assert opening_code_in(admin.see(PLACE), "of-two") == code, "it may be read again until it was used"
+    assert send(world, browser, page, opening_code=code).status_code == 303
+    assert opening_code_in(admin.see(PLACE), "of-two") is None
+
+
+def test_what_is_rejected_or_gives_roles_alone_has_no_code(world: World, admin: Visitor, other: Visitor) -> None:
+    assert propose(admin, wish("turned-down")).status_code == 303
+    assert decide(other, proposed(world, "turned-down"), "reject", reason="不必").status_code == 303
+    further = {"kind": "roles", "login": "auditor", "roles": ["finance_maker"], "reason": "兼任"}
+    assert propose(admin, further).status_code == 303
+    page = admin.see(PLACE)
+    assert (opening_code_in(page, "turned-down"), opening_code_in(page, "auditor")) == (None, None)
+    assert decide(other, proposed(world, "auditor"), "reject", reason="不必").status_code == 303
+
+
 def test_before_it_is_taken_up_nothing_opens_the_account(world: World, admin: Visitor, other: Visitor) -> None:
     opened(world, admin, other, "waiting")
     world.secrets["waiting"] = "A" * 32
@@ -368,8 +402,12 @@ def test_the_operator_approves_where_no_second_administrator_is(world: World, ad
 
 def test_the_interface_tells_the_link_once_and_keeps_it_nowhere(world: World) -> None:
     call = world.story.call
-    made = call("administrator", "POST", API, wish("over-api"), ok=201).get_json()
-    assert call("auditor", "GET", f"{API}/{made['id']}").get_json()["state"] == "proposed"
+    made, again = (call("administrator", "POST", API, wish("over-api"), ok=201, key="made").get_json() for _ in (0, 1))
+    code = made.pop("opening_code")
+    assert (again.pop("opening_code"), again) == (None, made)
+    assert call("administrator", "GET", f"{API}/{made['id']}").get_json()["opening_code"] == code
+    seen = call("auditor", "GET", f"{API}/{made['id']}").get_json()
+    assert (seen["state"], seen["opening_code"]) == ("proposed", None)
     assert call("administrator", "POST", f"{API}/{made['id']}/approve", ok=403).get_json()["code"] == (
         "account_proposal.four_eyes"
     )
@@ -384,6 +422,7 @@ def test_the_interface_tells_the_link_once_and_keeps_it_nowhere(world: World) ->
         for table in ("idempotency_key", "account_invitation"):
             rows = connection.exec_driver_sql(f"select * from {table}").all()  # noqa: S608 - our own names
             assert not any(secret in str(row) or secret.encode().hex() in str(row) for row in rows)
+            assert not any(code in str(row) for row in rows)
     enrolled(world, "over-api", link)
     other = call("administrator", "POST", API, {"kind": "reset", "login": "over-api", "reason": "试"}, ok=201)
     assert call("auditor", "POST", f"{API}/{other.get_json()['id']}/reject", {"reason": "不必"}).get_json()[
@@ -420,6 +459,12 @@ FOUR_EYES = {
         "where login = 'just-proposed'"
     ),
     "an invitation is taken back": "delete from account_enrolment",
+    "new proofs are proposed without a code": (
+        "insert into account_proposal (tenant, id, kind, login, person, display_name, roles, ground, state, "
+        "proposed_by, proposed_at) values ('jiangsu', gen_random_uuid(), 'reset', 'x1', 'p', 'n', '{}', 'g', "
+        "'proposed', 'q', now())"
+    ),
+    "a code is changed": "update account_proposal set code_sealed = '\\\\x00'",
 }
 
 

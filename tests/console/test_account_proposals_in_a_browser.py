@@ -36,8 +36,9 @@ def test_a_colleague_is_proposed_approved_and_enrolled_by_clicking(world: World,
         _send_proof(person, "tenant-admin", "[name=reason]", "新到岗")
         person.page.locator("[data-done]").wait_for()
         person.picture(f"proposals-own-{language}")
+        told = person.page.locator(f"[data-opening-code='{login}']").inner_text()
     link = _approved(opened, language, login)
-    _enrolled(world, opened, language, login, link)
+    _enrolled(world, opened, language, login, (link, told))
     assert world.knock(world.app.test_client(), login, CHOSEN).status_code in {303, 401}
 
 
@@ -64,22 +65,24 @@ def _approved(opened: Open, language: str, login: str) -> str:
         return person.page.locator("[data-once]").input_value()
 
 
-def _enrolled(world: World, opened: Open, language: str, login: str, link: str) -> None:
+def _enrolled(world: World, opened: Open, language: str, login: str, handed: tuple[str, str]) -> None:
+    """``handed``: the approver's link and the proposer's code."""
     _, _, _, wrong, used = WORDS[language]
+    link, told = handed
     with opened(language=language, viewport=PHONE) as person:
         person.go("/console/invitation")
         person.picture(f"invitation-none-{language}")
         person.page.goto(link)
         assert person.page.url.endswith("/console/invitation"), "no secret stays in the address"
         person.picture(f"invitation-phone-{language}")
-        _take_up(person, "000000")
+        _take_up(person, told, "000000")
         person.page.get_by_text(wrong).wait_for()
         person.complaints.clear()
         person.page.set_viewport_size({"width": 1366, "height": 768})
         person.picture(f"invitation-wrong-{language}")
         secret = person.page.locator("[data-secret]").inner_text().replace(" ", "")
         world.secrets[login] = secret
-        _take_up(person, code_at(secret, world.clock.now()))
+        _take_up(person, told, code_at(secret, world.clock.now()))
         person.page.wait_for_selector(".person")
         person.picture(f"enrolled-{language}")
         person.page.goto(link)
@@ -88,7 +91,8 @@ def _enrolled(world: World, opened: Open, language: str, login: str, link: str) 
         person.picture(f"invitation-used-{language}")
 
 
-def _take_up(person: Tab, code: str) -> None:
+def _take_up(person: Tab, told: str, code: str) -> None:
+    person.page.fill("[name=opening_code]", told)
     for name in ("new_password", "again"):
         person.page.fill(f"[name={name}]", CHOSEN)
     person.page.fill("[name=code]", code)

@@ -9,7 +9,7 @@ from clearing.service import Service
 from tenants.account_acts import Actor
 from tenants.account_proposals import Wish, approve, propose, reject
 from tenants.accounts import NewAccount, create_account, new_credentials, revoke_account, set_password
-from tenants.invitations import find_invited, take_up
+from tenants.invitations import Taking, find_invited, take_up
 from tenants.kernel.database import Work
 from tenants.passwords import code_at
 from tenants.sessions import Method, end_session, find_session, start_session
@@ -37,9 +37,8 @@ def open_accounts(story: Told) -> None:
         story.do(partial(_proposed, story, Wish("account", login, "到岗", ("auditor",), f"p-{login}", login.title())))
     for kind, roles in (("roles", ("center_reviewer",)), ("reset", ())):
         story.do(partial(_proposed, story, Wish(kind, "chen", "兼任", roles)))
-    story.do(
-        partial(propose, actor=ADMINISTRATOR, tenant="jiangsu", wish=Wish("reset", "chu", "换手机"), at=now(story))
-    )
+    waiting, sealer = Wish("reset", "chu", "换手机"), story.service.vault.sealer
+    story.do(partial(propose, sealer=sealer, actor=ADMINISTRATOR, tenant="jiangsu", wish=waiting, at=now(story)))
 
 
 def now(story: Told) -> datetime:
@@ -50,14 +49,15 @@ def now(story: Told) -> datetime:
 def _proposed(story: Told, wish: Wish, work: Work) -> None:
     """Proposed by one and decided by another; ``jiang`` is rejected, the others enrol."""
     at, sealer = now(story), story.service.vault.sealer
-    proposal = propose(work, ADMINISTRATOR, "jiangsu", wish, at)
+    proposal, _ = propose(work, sealer, ADMINISTRATOR, "jiangsu", wish, at)
     if wish.login == "jiang":
         reject(work, OTHER_ADMINISTRATOR, "jiangsu", proposal.id, "未到岗", at)
         return
     _, issued = approve(work, sealer, OTHER_ADMINISTRATOR, "jiangsu", proposal.id, at)
     if issued is not None:
-        code = code_at(find_invited(work.connection, sealer, issued.secret, at).totp_secret, at)
-        take_up(work, sealer, issued.secret, "fourth horse battery 6", code, at)
+        invited = find_invited(work.connection, sealer, issued.secret, at)
+        given = Taking("fourth horse battery 6", code_at(invited.totp_secret, at), invited.opening_code or "")
+        take_up(work, sealer, issued.secret, given, at)
 
 
 def _person(story: Told, login: str, work: Work) -> None:

@@ -1,0 +1,21 @@
+"""Opening codes: who approves an account holds the link, who proposed it the code that opens it."""
+
+from pathlib import Path
+
+from alembic import op
+
+revision = "0069"
+down_revision = "0068"
+
+
+def upgrade() -> None:
+    """Add the columns; the statements are in the file of the same name."""
+    driver = op.get_bind().connection.driver_connection
+    if driver is None:
+        raise RuntimeError("the migration has no connection")
+    driver.execute(Path(__file__).with_suffix(".sql").read_text(encoding="utf-8"), prepare=False)
+
+
+def downgrade() -> None:
+    """Refuse, as every revision does: an older service runs on a backup of its own time."""
+    raise NotImplementedError("revisions are not taken back; restore a backup instead")
