@@ -6,7 +6,7 @@
 
 import csv
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from settlement.offline.records import CLEARING_SYSTEM, Record
@@ -25,10 +25,10 @@ _TRANSACTION = re.compile(
     r"</CdtrAgt><Cdtr><Nm>([^<\r]*)</Nm></Cdtr><CdtrAcct><Id><Othr><Id>([^<&\r]*)</Id></Othr></Id></CdtrAcct>"
     r"<RmtInf><Ustrd>([^<\r]*)</Ustrd></RmtInf></CdtTrfTxInf>"
 )
-_CELL: Final = (
-    r'<c r="[A-Z]{1,3}[0-9]{1,7}" s="[0-9]+"'
-    r'(?: t="inlineStr"><is><t(?: xml:space="preserve")?>([^<\r]*)</t></is>|><v>([^<&\r]*)</v>)</c>'
-)
+_CELL: Final = r'<c r="[A-Z]{1,3}[0-9]{1,7}" s="[0-9]+"'
+_TEXT_CELL: Final = _CELL + r' t="inlineStr"><is><t(?: xml:space="preserve")?>([^<\r]*)</t></is></c>'
+_NUMBER_CELL: Final = _CELL + r"><v>([^<&\r]*)</v></c>"
+_NUMERIC: Final = frozenset({"sequence", "amount"})
 _OTHER_ENTITY = re.compile(r"&(?!amp;|lt;|gt;)")
 _NOT_XML: Final = bytes(set(range(0x20)) - set(b"\t\n\r"))
 _NO_TEXTS: Final = ("\ufffe".encode(), "\uffff".encode(), b"]]>")
@@ -48,7 +48,9 @@ def table_run(columns: Columns, encoding: str) -> Run:
         lines = text.split("\r\n")
         if lines.pop() or "\ufeff" in text or text.count("\n") != len(lines) or text.count("\r") != len(lines):
             return None
-        records = []
+        records, plainly = [], '""' not in text and "'" not in text
+        if plainly:  # all that guards a cell is a tab at its end
+            lines = text.replace('\t",', '",').replace('\t"\r\n', '"\r\n').split("\r\n")[:-1]
         for line in lines:
             cells = line[1:-1].split('","')
             if len(cells) != count or line.count('"') != 2 * count or line[:1] != '"' or line[-1:] != '"':
@@ -58,7 +60,7 @@ def table_run(columns: Columns, encoding: str) -> Run:
                     return None
                 if len(cells) != count:
                     return None
-            records.append(_record(names, map(unguarded, cells)))
+            records.append(_record(names, cells if plainly else map(unguarded, cells)))
         return records
 
     return read
@@ -67,20 +69,20 @@ def table_run(columns: Columns, encoding: str) -> Run:
 def sheet_run(columns: Columns) -> Run:
     """What reads rows of the workbook's first sheet."""
     names = [column["field"] for column in columns]
-    row = re.compile(r'<row r="[0-9]{1,7}">' + _CELL * len(columns) + "</row>")
+    cells = "".join([_NUMBER_CELL if name in _NUMERIC else _TEXT_CELL for name in names])
+    row = re.compile(rf'<row r="[0-9]{{1,7}}">{cells}</row>')
 
     def read(data: bytes) -> list[Record] | None:
         texts = _texts(data)
         if texts is None:
             return None
-        records = []
-        for text in texts.split("</row>")[:-1]:
-            found = row.fullmatch(text + "</row>")
+        records, at, nothing_spelt = [], 0, "&" not in texts and "_x" not in texts
+        while at < len(texts):
+            found = row.match(texts, at)
             if found is None:
                 return None
-            cells = found.groups()
-            values = [_text(cells[at] or cells[at + 1] or "") for at in range(0, len(cells), 2)]
-            records.append(_record(names, map(unescaped, values)))
+            values, at = found.groups(), found.end()
+            records.append(_record(names, values if nothing_spelt else [unescaped(_text(each)) for each in values]))
         return records
 
     return read
@@ -111,7 +113,7 @@ def _transactions(data: bytes) -> list[Record] | None:
     return records
 
 
-def _record(names: Sequence[str], cells: "map[str]") -> Record:
+def _record(names: Sequence[str], cells: Iterable[str]) -> Record:
     record = dict(zip(names, cells, strict=True))
     record["amount"] = amount_text(record["amount"])
     return record

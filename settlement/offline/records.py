@@ -2,6 +2,7 @@
 
 from base64 import b32decode, b32encode
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
@@ -123,6 +124,11 @@ def _number(words: str) -> int | None:
         if found:
             above, below = _number(high), _number(low) if low else 0
             return None if above is None or below is None else above * value + below
+    return _below_wan(words)
+
+
+@lru_cache(maxsize=10**4)
+def _below_wan(words: str) -> int | None:
     number, digit = 0, 0
     for character in words:
         if character in _DIGITS:
