@@ -9,11 +9,14 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
-from settlement.offline.records import CLEARING_SYSTEM, Record
+from settlement.offline.records import CLEARING_SYSTEM, MAX_NAME_CHARS, Record, remittance_of
 from settlement.offline.tables import Columns, amount_text, unescaped, unguarded
 
 Run = Callable[[bytes], Sequence[Record] | None]
 """Reads a run of lines."""
+
+Spelling = Callable[[Sequence[Record], bytes], bool]
+"""Whether a run is, byte for byte, what records look like: sooner told than by reading it. ``False`` says nothing."""
 
 TRANSACTION_END: Final = b"</CdtTrfTxInf>\n"
 ROW_END: Final = b"</row>"
@@ -25,9 +28,21 @@ _TRANSACTION = re.compile(
     r"</CdtrAgt><Cdtr><Nm>([^<\r]*)</Nm></Cdtr><CdtrAcct><Id><Othr><Id>([^<&\r]*)</Id></Othr></Id></CdtrAcct>"
     r"<RmtInf><Ustrd>([^<\r]*)</Ustrd></RmtInf></CdtTrfTxInf>"
 )
+_TRANSACTION_FORM: Final = (
+    "<CdtTrfTxInf><PmtId><InstrId>%s</InstrId><EndToEndId>%s</EndToEndId></PmtId>"
+    '<Amt><InstdAmt Ccy="%s">%s</InstdAmt></Amt><CdtrAgt><FinInstnId><ClrSysMmbId><ClrSysId>'
+    f"<Cd>{CLEARING_SYSTEM}</Cd></ClrSysId><MmbId>%s</MmbId></ClrSysMmbId><Nm>%s</Nm></FinInstnId>"
+    "</CdtrAgt><Cdtr><Nm>%s</Nm></Cdtr><CdtrAcct><Id><Othr><Id>%s</Id></Othr></Id></CdtrAcct>"
+    "<RmtInf><Ustrd>%s</Ustrd></RmtInf></CdtTrfTxInf>\n"
+)
+_SPECIAL: Final = re.compile(r"[&<>_\r\n\"]")
+"""What is escaped, or could stand for markup: a text that holds it is read."""
 _CELL: Final = r'<c r="[A-Z]{1,3}[0-9]{1,7}" s="[0-9]+"'
 _TEXT_CELL: Final = _CELL + r' t="inlineStr"><is><t(?: xml:space="preserve")?>([^<\r]*)</t></is></c>'
 _NUMBER_CELL: Final = _CELL + r"><v>([^<&\r]*)</v></c>"
+_ANY_TEXT: Final = ' t="inlineStr"><is><t(?: xml:space="preserve")?>[^<]*</t></is></c>'
+_TEXT_FORM: Final = ' t="inlineStr"><is><t>%s</t></is></c>'
+_NUMBER_FORM: Final = "><v>%s</v></c>"
 _NUMERIC: Final = frozenset({"sequence", "amount"})
 _OTHER_ENTITY = re.compile(r"&(?!amp;|lt;|gt;)")
 _NOT_XML: Final = bytes(set(range(0x20)) - set(b"\t\n\r"))
@@ -86,6 +101,72 @@ def sheet_run(columns: Columns) -> Run:
         return records
 
     return read
+
+
+def sheet_spelling(columns: Columns) -> Spelling:
+    """What holds rows of the first sheet against records; number and styles are those of the run's first row."""
+    names = [column["field"] for column in columns]
+    columns_named = [_letters(place) for place in range(len(names))]
+    begins = re.compile(
+        '<row r="([0-9]{1,7})">'
+        + "".join(
+            [
+                f'<c r="{name}[0-9]{{1,7}}" s="([0-9]+)"' + ("><v>[^<]*</v></c>" if numeric else _ANY_TEXT)
+                for name, numeric in zip(columns_named, [name in _NUMERIC for name in names], strict=True)
+            ]
+        )
+    )
+    parts = 2 * len(names) + 1
+
+    def form(styles: Sequence[str]) -> str:
+        cells = [
+            f'<c r="{column}%s" s="{style}"' + (_NUMBER_FORM if name in _NUMERIC else _TEXT_FORM)
+            for column, style, name in zip(columns_named, styles, names, strict=True)
+        ]
+        return f'<row r="%s">{"".join(cells)}</row>'
+
+    def spelt(records: Sequence[Record], data: bytes) -> bool:
+        texts = _texts(data)
+        first = None if texts is None else begins.match(texts)
+        if first is None:
+            return False
+        number, *styles = first.groups()
+        row, rows = form(styles), []
+        for place, record in enumerate(records, start=int(number)):
+            values = [record[name] for name in names]
+            filled = [str(place)] * parts
+            filled[2::2] = values
+            if _SPECIAL.search("".join(values)):
+                return False
+            rows.append(row % tuple(filled))
+        return "".join(rows) == texts
+
+    return spelt
+
+
+def _letters(place: int) -> str:
+    """How a sheet names the column at this place, from 0: A to Z, then AA."""
+    before, last = divmod(place, 26)
+    return ("" if not before else _letters(before - 1)) + chr(ord("A") + last)
+
+
+def message_spelling() -> Spelling:
+    """What holds transactions of the payment message against records."""
+    return _are_transactions
+
+
+def _are_transactions(records: Sequence[Record], data: bytes) -> bool:
+    texts, lines = _texts(data), []
+    for record in records:
+        values = (
+            record["instruction_id"].replace("-", ""), record["end_to_end_id"], record["currency"], record["amount"],
+            record["cnaps"], record["bank_name"][:MAX_NAME_CHARS], record["payee"][:MAX_NAME_CHARS],
+            record["account_number"], remittance_of(record),
+        )  # fmt: skip
+        if _SPECIAL.search("".join(values)):
+            return False
+        lines.append(_TRANSACTION_FORM % values)
+    return "".join(lines) == texts
 
 
 def message_run() -> Run:

@@ -15,7 +15,7 @@ import orjson
 import pytest
 
 from settlement.offline import signed_lines, verify_batch, verifying
-from settlement.offline.as_written import message_run, sheet_run, table_run
+from settlement.offline.as_written import message_run, message_spelling, sheet_run, sheet_spelling, table_run
 from settlement.offline.difference import Findings
 from settlement.offline.evidence import decoded, read_keys
 from settlement.offline.listing import read_manifest
@@ -147,6 +147,29 @@ def test_rows_in_another_namespace_are_no_rows(make: Make, tmp_path: Path) -> No
     path.write_bytes(re.sub(rb"<PmtInf>", b'<PmtInf xmlns="urn:other">', content, count=1))
     cut, _, _ = glances(made)["pain.001.xml"]
     assert whole_run(cut, 5) is None
+
+
+@pytest.mark.parametrize("name", ["payouts.xlsx", "pain.001.xml"])
+def test_a_run_of_which_a_byte_was_changed_is_not_spelt_as_its_orders_are(make: Make, name: str) -> None:
+    made, dice = make(40), random.Random(name)
+    made.write()
+    spelt = message_spelling() if name == "pain.001.xml" else sheet_spelling(manifest_files(made)[name]["columns"])
+    glance, plain = glance_at(shared_members(made)), 0
+    with glances(made)[name][0] as cut:
+        for number, (instruction_id, content) in enumerate(contents(made), start=1):
+            run, order = cut.take(1), glance(content, instruction_id, number)
+            if order is None or not spelt([order.record], run):
+                continue
+            plain += 1
+            for _ in range(200):
+                place = dice.randrange(len(run))
+                changed = run[:place] + bytes([run[place] ^ 1 << dice.randrange(8)]) + run[place + 1 :]
+                number_or_style = re.sub(rb'r="[A-Z]*[0-9]+"|s="[0-9]+"', b"", changed)
+                same_but_for_these = number_or_style == re.sub(rb'r="[A-Z]*[0-9]+"|s="[0-9]+"', b"", run)
+                assert same_but_for_these or not spelt([order.record], changed)
+            assert not spelt([order.record], run + run)
+            assert not spelt([order.record | {"payee": "另一收款人"}], run)
+    assert plain > 10
 
 
 def contents(made: Made) -> list[tuple[str, bytes]]:
