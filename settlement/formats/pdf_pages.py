@@ -29,6 +29,7 @@ _WIDTHS: Final = {chr(place): width for place, width in enumerate(_ASCII_WIDTHS,
 _WIDTHS_BY_CODE: Final = tuple([_WIDTHS.get(chr(code), FONT_UNITS) for code in range(0x80)])
 _BEYOND_BASIC_PLANE = re.compile("[\U00010000-\U0010ffff]")
 
+_DIGITS_A_CHARACTER: Final = 4
 _LEVEL: Final = 3
 """Packs in half of the usual level's time, and a sixth larger."""
 _CATALOGUE, _PAGES, _FONT, _INFO = 1, 2, 3, 4
@@ -139,6 +140,16 @@ def set_point(left: float, height: float, size: int) -> str:
 def shown_here(text: str) -> str:
     """The operator that shows a printable text from the point that is set."""
     return f"<{text.encode('utf-16-be').hex()}> Tj"
+
+
+def hexed(*texts: str) -> list[str]:
+    """What stands between the brackets of the operators that show printable texts, for all of them at one go."""
+    digits, at, found = "".join(texts).encode("utf-16-be").hex(), 0, []
+    for text in texts:
+        end = at + _DIGITS_A_CHARACTER * len(text)
+        found.append(digits[at:end])
+        at = end
+    return found
 
 
 def text_width(text: str, size: int) -> float:
