@@ -14,7 +14,7 @@ from typing import BinaryIO, Final
 
 from settlement.formats.amount_in_words import amount_in_words
 from settlement.formats.payout_batch import PayoutBatch, claims_text, counted
-from settlement.payouts.instruction import CURRENCY, Instruction
+from settlement.payouts.instruction import CURRENCY, Instruction, printed_id
 
 UTF8: Final = "utf-8-sig"
 GB18030: Final = "gb18030"
@@ -31,7 +31,7 @@ _Value = Callable[[int, Instruction], str]
 
 FIELDS: Final[Mapping[str, _Value]] = {
     "sequence": lambda number, _: str(number),
-    "instruction_id": lambda _, each: str(each.instruction_id),
+    "instruction_id": lambda _, each: printed_id(each.instruction_id),
     "end_to_end_id": lambda _, each: each.end_to_end_id,
     "payee": lambda _, each: each.creditor.account_name,
     "account_number": lambda _, each: each.creditor.account_number,

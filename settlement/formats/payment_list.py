@@ -8,7 +8,7 @@ from typing import BinaryIO, Final, NamedTuple
 
 from settlement.formats.amount_in_words import amount_in_words
 from settlement.formats.payout_batch import PayoutBatch, claims_text, counted
-from settlement.formats.pdf_pages import PdfPages, fitting, packed, printable, set_point, shown, shown_here, text_width
+from settlement.formats.pdf_pages import PdfPages, fitting, hexed, packed, printable, set_point, shown, text_width
 from settlement.payouts.instruction import Instruction
 from tenants.kernel.clock import SHANGHAI
 
@@ -48,23 +48,22 @@ def _top(row: int) -> int:
     return _TABLE_TOP - 16 - row * _LINE_HEIGHT
 
 
-_PLACES: Final = tuple(
-    tuple(
-        set_point(column.left, _top(row) - below * _HALF_LINE, _TEXT_SIZE)
-        for column, below in (
-            (_NUMBER, 0),
-            (_PAYEE, 0),
-            (_PAYEE, 1),
-            (_ACCOUNT, 0),
-            (_BANK, 0),
-            (_BANK, 1),
-            (_REFERENCE, 0),
-            (_REFERENCE, 1),
-        )
-    )
-    for row in range(LINES_PER_PAGE)
+def _row_form(row: int, *, two_lines: bool) -> str:
+    """The operators of a row of the page, with a place for each text; ``two_lines``: the payee's name takes two."""
+
+    def text(column: _Column, below: int = 0) -> str:
+        return set_point(column.left, _top(row) - below * _HALF_LINE, _TEXT_SIZE) + "<%s> Tj"
+
+    amount = set_point(0, _top(row), _TEXT_SIZE).replace(" 0.0 ", " %.1f ", 1) + "<%s> Tj"
+    name = [text(_PAYEE), text(_PAYEE, 1)] if two_lines else [text(_PAYEE)]
+    bank = [text(_BANK), text(_BANK, 1)]
+    return "\n".join([text(_NUMBER), *name, text(_ACCOUNT), *bank, amount, text(_REFERENCE), text(_REFERENCE, 1)])
+
+
+_ROW_FORMS: Final = tuple(
+    (_row_form(row, two_lines=False), _row_form(row, two_lines=True)) for row in range(LINES_PER_PAGE)
 )
-"""The operators that set each row's points, made once."""
+"""Made once for each row of a page."""
 
 
 def write_payment_list(out: BinaryIO, batch: PayoutBatch, instructions: Iterable[Instruction]) -> None:
@@ -116,25 +115,26 @@ def _head(batch: PayoutBatch, page: int, pages: int) -> Iterator[str]:
 
 def _rows(lines: Iterable[tuple[int, Instruction]]) -> Iterator[str]:
     for row, (number, each) in enumerate(lines):
-        at_number, at_name, at_name_below, at_account, at_bank, at_cnaps, at_reference, at_claims = _PLACES[row]
         payee, amount = each.creditor, f"{each.amount:,}"
         name = printable(payee.account_name)
         whole = fitting(name, _TEXT_SIZE, _PAYEE.width)
-        yield at_number + shown_here(str(number))
-        yield at_name + shown_here(name[:whole])
-        if whole < len(name):
-            yield at_name_below + shown_here(_cut(name[whole:], _PAYEE.width))
-        yield at_account + shown_here(payee.account_number)
-        yield at_bank + _bank(payee.bank_name)
-        yield at_cnaps + shown_here(payee.cnaps)
-        yield shown(_AMOUNT.left + _AMOUNT.width - text_width(amount, _TEXT_SIZE), _top(row), _TEXT_SIZE, amount)
-        yield at_reference + shown_here(each.end_to_end_id)
-        yield at_claims + shown_here(_cut(claims_text(each.claims, MAX_CLAIMS_CHARS), _REFERENCE.width))
+        two_lines = whole < len(name)
+        first, *rest = hexed(
+            str(number),
+            *([name[:whole], _cut(name[whole:], _PAYEE.width)] if two_lines else [name]),
+            payee.account_number, payee.cnaps, amount, each.end_to_end_id,
+            _cut(claims_text(each.claims, MAX_CLAIMS_CHARS), _REFERENCE.width),
+        )  # fmt: skip
+        *names, account, cnaps, spelt, reference, claims = rest
+        left = _AMOUNT.left + _AMOUNT.width - text_width(amount, _TEXT_SIZE)
+        texts = (first, *names, account, _bank(payee.bank_name), cnaps, left, spelt, reference, claims)
+        yield _ROW_FORMS[row][two_lines] % texts
 
 
 @lru_cache(maxsize=1024)  # many payees, few banks
 def _bank(name: str) -> str:
-    return shown_here(_cut(printable(name), _BANK.width))
+    [text] = hexed(_cut(printable(name), _BANK.width))
+    return text
 
 
 def _foot(batch: PayoutBatch) -> Iterator[str]:

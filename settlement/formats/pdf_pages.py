@@ -26,8 +26,10 @@ _ASCII_WIDTHS: Final = (
 """Widths of U+0020 to U+007E in the font, which are its glyphs 1 to 95; every other glyph is as wide as high."""
 _FIRST_ASCII: Final = 0x20
 _WIDTHS: Final = {chr(place): width for place, width in enumerate(_ASCII_WIDTHS, start=_FIRST_ASCII)}
+_WIDTHS_BY_CODE: Final = tuple([_WIDTHS.get(chr(code), FONT_UNITS) for code in range(0x80)])
 _BEYOND_BASIC_PLANE = re.compile("[\U00010000-\U0010ffff]")
 
+_DIGITS_A_CHARACTER: Final = 4
 _LEVEL: Final = 3
 """Packs in half of the usual level's time, and a sixth larger."""
 _CATALOGUE, _PAGES, _FONT, _INFO = 1, 2, 3, 4
@@ -140,9 +142,25 @@ def shown_here(text: str) -> str:
     return f"<{text.encode('utf-16-be').hex()}> Tj"
 
 
+def hexed(*texts: str) -> list[str]:
+    """What stands between the brackets of the operators that show printable texts, for all of them at one go."""
+    digits, at, found = "".join(texts).encode("utf-16-be").hex(), 0, []
+    for text in texts:
+        end = at + _DIGITS_A_CHARACTER * len(text)
+        found.append(digits[at:end])
+        at = end
+    return found
+
+
 def text_width(text: str, size: int) -> float:
     """The width of a printable text in points."""
-    return sum([_WIDTHS.get(character, FONT_UNITS) for character in text]) * size / FONT_UNITS
+    return _units(text) * size / FONT_UNITS
+
+
+def _units(text: str) -> int:
+    """The width of a printable text in the font's own units."""
+    narrow = text.encode("ascii", "ignore")
+    return FONT_UNITS * (len(text) - len(narrow)) + sum(map(_WIDTHS_BY_CODE.__getitem__, narrow))
 
 
 def fitting(text: str, size: int, width: float) -> int:
@@ -150,7 +168,7 @@ def fitting(text: str, size: int, width: float) -> int:
     if len(text) * size <= width:
         return len(text)
     sure = int(width // size)  # no character is wider than high
-    left = width * FONT_UNITS / size - sum([_WIDTHS.get(character, FONT_UNITS) for character in text[:sure]])
+    left = width * FONT_UNITS / size - _units(text[:sure])
     for index in range(sure, len(text)):
         left -= _WIDTHS.get(text[index], FONT_UNITS)
         if left < 0:

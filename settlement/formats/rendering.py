@@ -11,7 +11,7 @@ from settlement.formats.payment_list import LINES_PER_PAGE, page_content
 from settlement.formats.payout_batch import PayoutBatch, Tally, counted
 from settlement.formats.payouts import signing_input
 from settlement.formats.workbook import sheet_rows
-from settlement.payouts.instruction import Instruction
+from settlement.payouts.instruction import Instruction, printed_id
 
 LINES_AT_ONCE: Final = 10 * LINES_PER_PAGE
 """In one piece: whole pages of the printed list, small enough that many pieces are under way at once."""
@@ -90,7 +90,7 @@ def rendering(setting: Setting) -> Callable[[Piece], Rendered]:
             lines(table),
             rows(piece.first, table),
             pages,
-            [(str(each.instruction_id), signing_input(each, setting.protected)) for each in piece.instructions],
+            [(printed_id(each.instruction_id), signing_input(each, setting.protected)) for each in piece.instructions],
         )
 
     return render

@@ -6,14 +6,17 @@
 
 import csv
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
-from settlement.offline.records import CLEARING_SYSTEM, Record
+from settlement.offline.records import CLEARING_SYSTEM, MAX_NAME_CHARS, Record, remittance_of
 from settlement.offline.tables import Columns, amount_text, unescaped, unguarded
 
 Run = Callable[[bytes], Sequence[Record] | None]
 """Reads a run of lines."""
+
+Spelling = Callable[[Sequence[Record], bytes], bool]
+"""Whether a run is, byte for byte, what records look like: sooner told than by reading it. ``False`` says nothing."""
 
 TRANSACTION_END: Final = b"</CdtTrfTxInf>\n"
 ROW_END: Final = b"</row>"
@@ -25,10 +28,22 @@ _TRANSACTION = re.compile(
     r"</CdtrAgt><Cdtr><Nm>([^<\r]*)</Nm></Cdtr><CdtrAcct><Id><Othr><Id>([^<&\r]*)</Id></Othr></Id></CdtrAcct>"
     r"<RmtInf><Ustrd>([^<\r]*)</Ustrd></RmtInf></CdtTrfTxInf>"
 )
-_CELL: Final = (
-    r'<c r="[A-Z]{1,3}[0-9]{1,7}" s="[0-9]+"'
-    r'(?: t="inlineStr"><is><t(?: xml:space="preserve")?>([^<\r]*)</t></is>|><v>([^<&\r]*)</v>)</c>'
+_TRANSACTION_FORM: Final = (
+    "<CdtTrfTxInf><PmtId><InstrId>%s</InstrId><EndToEndId>%s</EndToEndId></PmtId>"
+    '<Amt><InstdAmt Ccy="%s">%s</InstdAmt></Amt><CdtrAgt><FinInstnId><ClrSysMmbId><ClrSysId>'
+    f"<Cd>{CLEARING_SYSTEM}</Cd></ClrSysId><MmbId>%s</MmbId></ClrSysMmbId><Nm>%s</Nm></FinInstnId>"
+    "</CdtrAgt><Cdtr><Nm>%s</Nm></Cdtr><CdtrAcct><Id><Othr><Id>%s</Id></Othr></Id></CdtrAcct>"
+    "<RmtInf><Ustrd>%s</Ustrd></RmtInf></CdtTrfTxInf>\n"
 )
+_SPECIAL: Final = re.compile(r"[&<>_\r\n\"]")
+"""What is escaped, or could stand for markup: a text that holds it is read."""
+_CELL: Final = r'<c r="[A-Z]{1,3}[0-9]{1,7}" s="[0-9]+"'
+_TEXT_CELL: Final = _CELL + r' t="inlineStr"><is><t(?: xml:space="preserve")?>([^<\r]*)</t></is></c>'
+_NUMBER_CELL: Final = _CELL + r"><v>([^<&\r]*)</v></c>"
+_ANY_TEXT: Final = ' t="inlineStr"><is><t(?: xml:space="preserve")?>[^<]*</t></is></c>'
+_TEXT_FORM: Final = ' t="inlineStr"><is><t>%s</t></is></c>'
+_NUMBER_FORM: Final = "><v>%s</v></c>"
+_NUMERIC: Final = frozenset({"sequence", "amount"})
 _OTHER_ENTITY = re.compile(r"&(?!amp;|lt;|gt;)")
 _NOT_XML: Final = bytes(set(range(0x20)) - set(b"\t\n\r"))
 _NO_TEXTS: Final = ("\ufffe".encode(), "\uffff".encode(), b"]]>")
@@ -48,7 +63,9 @@ def table_run(columns: Columns, encoding: str) -> Run:
         lines = text.split("\r\n")
         if lines.pop() or "\ufeff" in text or text.count("\n") != len(lines) or text.count("\r") != len(lines):
             return None
-        records = []
+        records, plainly = [], '""' not in text and "'" not in text
+        if plainly:  # all that guards a cell is a tab at its end
+            lines = text.replace('\t",', '",').replace('\t"\r\n', '"\r\n').split("\r\n")[:-1]
         for line in lines:
             cells = line[1:-1].split('","')
             if len(cells) != count or line.count('"') != 2 * count or line[:1] != '"' or line[-1:] != '"':
@@ -58,7 +75,7 @@ def table_run(columns: Columns, encoding: str) -> Run:
                     return None
                 if len(cells) != count:
                     return None
-            records.append(_record(names, map(unguarded, cells)))
+            records.append(_record(names, cells if plainly else map(unguarded, cells)))
         return records
 
     return read
@@ -67,23 +84,89 @@ def table_run(columns: Columns, encoding: str) -> Run:
 def sheet_run(columns: Columns) -> Run:
     """What reads rows of the workbook's first sheet."""
     names = [column["field"] for column in columns]
-    row = re.compile(r'<row r="[0-9]{1,7}">' + _CELL * len(columns) + "</row>")
+    cells = "".join([_NUMBER_CELL if name in _NUMERIC else _TEXT_CELL for name in names])
+    row = re.compile(rf'<row r="[0-9]{{1,7}}">{cells}</row>')
 
     def read(data: bytes) -> list[Record] | None:
         texts = _texts(data)
         if texts is None:
             return None
-        records = []
-        for text in texts.split("</row>")[:-1]:
-            found = row.fullmatch(text + "</row>")
+        records, at, nothing_spelt = [], 0, "&" not in texts and "_x" not in texts
+        while at < len(texts):
+            found = row.match(texts, at)
             if found is None:
                 return None
-            cells = found.groups()
-            values = [_text(cells[at] or cells[at + 1] or "") for at in range(0, len(cells), 2)]
-            records.append(_record(names, map(unescaped, values)))
+            values, at = found.groups(), found.end()
+            records.append(_record(names, values if nothing_spelt else [unescaped(_text(each)) for each in values]))
         return records
 
     return read
+
+
+def sheet_spelling(columns: Columns) -> Spelling:
+    """What holds rows of the first sheet against records; number and styles are those of the run's first row."""
+    names = [column["field"] for column in columns]
+    columns_named = [_letters(place) for place in range(len(names))]
+    begins = re.compile(
+        '<row r="([0-9]{1,7})">'
+        + "".join(
+            [
+                f'<c r="{name}[0-9]{{1,7}}" s="([0-9]+)"' + ("><v>[^<]*</v></c>" if numeric else _ANY_TEXT)
+                for name, numeric in zip(columns_named, [name in _NUMERIC for name in names], strict=True)
+            ]
+        )
+    )
+    parts = 2 * len(names) + 1
+
+    def form(styles: Sequence[str]) -> str:
+        cells = [
+            f'<c r="{column}%s" s="{style}"' + (_NUMBER_FORM if name in _NUMERIC else _TEXT_FORM)
+            for column, style, name in zip(columns_named, styles, names, strict=True)
+        ]
+        return f'<row r="%s">{"".join(cells)}</row>'
+
+    def spelt(records: Sequence[Record], data: bytes) -> bool:
+        texts = _texts(data)
+        first = None if texts is None else begins.match(texts)
+        if first is None:
+            return False
+        number, *styles = first.groups()
+        row, rows = form(styles), []
+        for place, record in enumerate(records, start=int(number)):
+            values = [record[name] for name in names]
+            filled = [str(place)] * parts
+            filled[2::2] = values
+            if _SPECIAL.search("".join(values)):
+                return False
+            rows.append(row % tuple(filled))
+        return "".join(rows) == texts
+
+    return spelt
+
+
+def _letters(place: int) -> str:
+    """How a sheet names the column at this place, from 0: A to Z, then AA."""
+    before, last = divmod(place, 26)
+    return ("" if not before else _letters(before - 1)) + chr(ord("A") + last)
+
+
+def message_spelling() -> Spelling:
+    """What holds transactions of the payment message against records."""
+    return _are_transactions
+
+
+def _are_transactions(records: Sequence[Record], data: bytes) -> bool:
+    texts, lines = _texts(data), []
+    for record in records:
+        values = (
+            record["instruction_id"].replace("-", ""), record["end_to_end_id"], record["currency"], record["amount"],
+            record["cnaps"], record["bank_name"][:MAX_NAME_CHARS], record["payee"][:MAX_NAME_CHARS],
+            record["account_number"], remittance_of(record),
+        )  # fmt: skip
+        if _SPECIAL.search("".join(values)):
+            return False
+        lines.append(_TRANSACTION_FORM % values)
+    return "".join(lines) == texts
 
 
 def message_run() -> Run:
@@ -111,7 +194,7 @@ def _transactions(data: bytes) -> list[Record] | None:
     return records
 
 
-def _record(names: Sequence[str], cells: "map[str]") -> Record:
+def _record(names: Sequence[str], cells: Iterable[str]) -> Record:
     record = dict(zip(names, cells, strict=True))
     record["amount"] = amount_text(record["amount"])
     return record

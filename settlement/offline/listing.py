@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -39,6 +40,7 @@ _REQUIRED_COLUMNS: Final = {"end_to_end_id", "amount", "account_number", "payee"
 _ENCODINGS: Final = ("utf-8-sig", "gb18030")
 _SCHEMAS: Final = ("pain.001.001.09", "pain.001.001.11")
 _CHUNK_BYTES: Final = 2**20
+_HASHING_THREADS: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,12 +96,15 @@ def read_manifest(folder: Path, keys: Keys, previous: str | None, findings: Find
 
 def check_files(folder: Path, manifest: Manifest, keys: Keys, findings: Findings) -> set[str]:
     """Note what is wrong with each file as a whole; the names of those that are exactly as they were listed."""
+    with ThreadPoolExecutor(_HASHING_THREADS) as threads:
+        measured = {name: threads.submit(_measured, folder / name) for name in LISTED}
+        if (folder / PAIN).exists():
+            _check_detached(folder, manifest, keys, findings)
     intact = set()
     for name in LISTED:
         said = manifest.files[name]
-        try:
-            found = _measured(folder / name)
-        except FileNotFoundError:
+        found = measured[name].result()
+        if found is None:
             findings.add(Place(name), "file.missing", "文件缺失。", "The file is missing.")
             continue
         wrong = [part for part in ("size", "sha256", "sm3") if said[part] != found[part]]
@@ -113,8 +118,6 @@ def check_files(folder: Path, manifest: Manifest, keys: Keys, findings: Findings
             )
         else:
             intact.add(name)
-    if (folder / PAIN).exists():
-        _check_detached(folder, manifest, keys, findings)
     return intact
 
 
@@ -218,11 +221,15 @@ def _check_detached(folder: Path, manifest: Manifest, keys: Keys, findings: Find
         )
 
 
-def _measured(path: Path) -> dict[str, object]:
+def _measured(path: Path) -> dict[str, object] | None:
+    """Size and digests of the file; ``None`` where there is none."""
     size, first, second = 0, sha256(), Hash(SM3())
-    with path.open("rb") as file:
-        while piece := file.read(_CHUNK_BYTES):
-            size += len(piece)
-            first.update(piece)
-            second.update(piece)
+    try:
+        with path.open("rb") as file:
+            while piece := file.read(_CHUNK_BYTES):
+                size += len(piece)
+                first.update(piece)
+                second.update(piece)
+    except FileNotFoundError:
+        return None
     return {"size": size, "sha256": first.hexdigest(), "sm3": second.finalize().hex()}

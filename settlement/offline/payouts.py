@@ -8,7 +8,8 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
-from settlement.offline.evidence import Headers, Keys, RefusedError, instant
+from settlement.offline.evidence import Headers, Key, Keys, RefusedError, instant
+from settlement.offline.orders_as_written import Order, glance_at
 from settlement.offline.records import Line, Record, fen_in_words, record_of, reference_of
 from tenants.kernel.canonical import canonical_bytes
 from tenants.kernel.money import Money, total
@@ -32,6 +33,8 @@ class Payout(NamedTuple):
     payload: Mapping[str, Any] | None
     faults: tuple[Fault, ...]
     record: Record | None = None
+    order: Order | None = None
+    """What it comes to, where it was read at a glance; there is no payload then."""
 
 
 class Checking:
@@ -40,10 +43,32 @@ class Checking:
     def __init__(self, keys: Keys, batch: Mapping[str, Any]) -> None:
         self._batch = batch
         self._checked = Headers(keys, TYPE)
+        self._glance = glance_at(batch)
+        self._valid = dict[str, bool]()
+        """Of each key that signed, whether it may sign for the batch at all."""
 
     def check(self, number: int, raw: bytes) -> Payout:
         """The line with its signature checked, and its payload held against the batch's."""
-        return _check(number, raw, self._checked, self._batch)
+        try:
+            instruction_id, token = _envelope(raw)
+            content, key = self._checked.checked(token)
+        except (ValueError, RefusedError):
+            return _check(number, raw, self._checked, self._batch)
+        order = self._glance(content, instruction_id, number)
+        if order is None or order.kid != key.kid or not self._may_sign(key):
+            return _check(number, raw, self._checked, self._batch)
+        return Payout(number, instruction_id, None, (), order.record, order)
+
+    def _may_sign(self, key: Key) -> bool:
+        valid = self._valid.get(key.kid)
+        if valid is None:
+            try:
+                key.require(str(self._batch["tenant"]), instant(self._batch["created_at"]))
+                valid = True
+            except (RefusedError, ValueError):
+                valid = False
+            self._valid[key.kid] = valid
+        return valid
 
 
 def checked_instruction(text: str, keys: Keys) -> Payout:

@@ -2,6 +2,7 @@
 
 from base64 import b32decode, b32encode
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
@@ -58,13 +59,20 @@ def as_shown(record: Record, fields: Sequence[str], *, in_pain: bool) -> dict[st
     shown = {name: record[name][:MAX_NAME_CHARS] for name in fields if name in record}
     shown |= {"clearing_system": CLEARING_SYSTEM, "shape": ""}
     if "remittance" in fields and "purpose" in record and "claims" in record:
-        claims = record["claims"].split(" ")
-        count = len(claims)
-        if claims[-1].startswith("等"):
-            count = int(claims.pop()[1:-1])
-        purpose = record["purpose"][:MAX_PURPOSE_CHARS]
-        shown["remittance"] = f"{purpose} {claims_line(claims, count, MAX_NAME_CHARS - len(purpose) - 1)}"
+        shown["remittance"] = remittance_of(record)
     return shown
+
+
+def remittance_of(record: Record) -> str:
+    """Purpose and claims as a pain.001 shows them, in one line."""
+    purpose, line = record["purpose"][:MAX_PURPOSE_CHARS], record["claims"]
+    if " " not in line and not line.startswith("等") and len(purpose) + 1 + len(line) <= MAX_NAME_CHARS:
+        return f"{purpose} {line}"  # one claim
+    claims = line.split(" ")
+    count = len(claims)
+    if claims[-1].startswith("等"):
+        count = int(claims.pop()[1:-1])
+    return f"{purpose} {claims_line(claims, count, MAX_NAME_CHARS - len(purpose) - 1)}"
 
 
 def claims_line(claims: Sequence[str], count: int, limit: int) -> str:
@@ -123,6 +131,11 @@ def _number(words: str) -> int | None:
         if found:
             above, below = _number(high), _number(low) if low else 0
             return None if above is None or below is None else above * value + below
+    return _below_wan(words)
+
+
+@lru_cache(maxsize=10**4)
+def _below_wan(words: str) -> int | None:
     number, digit = 0, 0
     for character in words:
         if character in _DIGITS:

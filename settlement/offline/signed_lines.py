@@ -5,15 +5,17 @@ They are read in runs, side by side with the runs of the other files, and judged
 
 from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import orjson
 
 from settlement.offline.agreement import Source, same_record
-from settlement.offline.as_written import Run
+from settlement.offline.as_written import Run, Spelling
 from settlement.offline.difference import Findings, Place
 from settlement.offline.evidence import read_keys
 from settlement.offline.listing import JSONL, Manifest
@@ -53,6 +55,8 @@ class Form(NamedTuple):
     in_pain: bool
     reader: Callable[..., Run]
     told: tuple[Any, ...]
+    spelling: Callable[..., Spelling] | None = None
+    """What makes the quicker look, told the same."""
 
 
 class _Setting(NamedTuple):
@@ -146,12 +150,20 @@ def _pieces(path: Path, beside: Sequence[Beside]) -> Iterator[_Piece]:
 
 def _judging(setting: _Setting) -> Callable[[_Piece], _Judged]:
     checking = Checking(read_keys(setting.jwks), setting.shared)
-    forms = [(form, form.reader(*form.told)) for form in setting.forms]
+    forms = [
+        (form, form.reader(*form.told), None if form.spelling is None else form.spelling(*form.told))
+        for form in setting.forms
+    ]
 
     def judge(piece: _Piece) -> _Judged:
         payouts = [checking.check(number, raw) for number, raw in piece.lines]
         expected = [each.record for each in payouts]
-        agree = [_agrees(expected, form, read, run) for (form, read), run in zip(forms, piece.runs, strict=True)]
+        known = None if None in expected else [record for record in expected if record is not None]
+        agree = [
+            (spelt is not None and run is not None and known is not None and _is_spelt(spelt, known, run))
+            or _agrees(expected, form, read, run)
+            for (form, read, spelt), run in zip(forms, piece.runs, strict=True)
+        ]
         return _judged(payouts, tuple(agree))
 
     return judge
@@ -161,12 +173,19 @@ def _judged(payouts: Sequence[Payout], agree: tuple[bool, ...]) -> _Judged:
     ids, positions, digests, fen = array("Q"), array("Q"), list[bytes](), 0
     firsts: list[int | None] = []
     for payout in payouts:
+        if payout.order is not None:
+            firsts.append(payout.order.positions[0])
+            fen += payout.order.fen
+            ids.append(_low_digits(payout.order.record["instruction_id"]))
+            positions.extend(payout.order.positions)
+            digests += payout.order.digests
+            continue
         if payout.payload is None:
             firsts.append(None)
             continue
         firsts.append(int(payout.payload["items"][0]["position"]))
         fen += Money.parse(payout.payload["amount"]).fen
-        ids.append(int(payout.payload["instruction_id"].replace("-", "")[-_LOW_DIGITS:], 16))
+        ids.append(_low_digits(payout.payload["instruction_id"]))
         shared = {name: payout.payload[name] for name in _FROM_PAYLOAD}
         for item in payout.payload["items"]:
             positions.append(item["position"])
@@ -181,11 +200,25 @@ def _judged(payouts: Sequence[Payout], agree: tuple[bool, ...]) -> _Judged:
     return _Judged(len(payouts), fen, first, last, ids.tobytes(), positions.tobytes(), b"".join(digests), faulty, agree)
 
 
+def _low_digits(instruction_id: str) -> int:
+    return int(instruction_id.replace("-", "")[-_LOW_DIGITS:], 16)
+
+
+def _is_spelt(spelt: Spelling, records: Sequence[Record], run: bytes) -> bool:
+    with suppress(KeyError, ValueError):  # a field that no record has, or claims that are none
+        return spelt(records, run)
+    return False
+
+
 def _agrees(expected: Sequence[Record | None], form: Form, read: Run, run: bytes | None) -> bool:
     """Whether the run of another file says what the signed lines say, as far as that can be told at a glance."""
     records = None if run is None else read(run)
     if records is None or len(records) != len(expected):
         return False
+    if not form.in_pain and len(form.fields) > 1:
+        with suppress(KeyError, TypeError):  # a field that is only here, or a line that cannot be read
+            told = itemgetter(*form.fields)
+            return list(map(told, expected)) == list(map(told, records))  # type: ignore[arg-type]
     return all(
         record is not None and same_record(form.fields, record, found, in_pain=form.in_pain)
         for record, found in zip(expected, records, strict=True)

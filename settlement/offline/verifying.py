@@ -7,7 +7,15 @@ from pathlib import Path
 from typing import Any, Final
 
 from settlement.offline.agreement import Source, compare
-from settlement.offline.as_written import Run, message_run, sheet_run, table_run
+from settlement.offline.as_written import (
+    Run,
+    Spelling,
+    message_run,
+    message_spelling,
+    sheet_run,
+    sheet_spelling,
+    table_run,
+)
 from settlement.offline.difference import Difference, Findings, Place
 from settlement.offline.evidence import read_keys
 from settlement.offline.heads import check_heads
@@ -63,21 +71,25 @@ def verify_batch(
     return findings.closed()
 
 
+_Way = tuple[AbstractContextManager[Cut], Callable[..., Run], tuple[object, ...], Callable[..., Spelling] | None]
+"""How a file is cut, what makes the reader of its runs and what that is told, and what makes the quicker look."""
+
+
 def _beside(directory: Path, manifest: Manifest, sources: Mapping[str, Source], cuts: ExitStack) -> list[Beside]:
     """The files that are read side by side with the signed lines; one that cannot be opened so is read apart."""
     files = manifest.files
     table, sheet, schema = files[CSV]["columns"], files[XLSX]["columns"], files[PAIN]["schema"]
-    ways: dict[str, tuple[AbstractContextManager[Cut], Callable[..., Run], tuple[object, ...]]] = {
-        CSV: (cut_table(directory / CSV), table_run, (table, files[CSV]["encoding"])),
-        XLSX: (cut_sheet(directory / XLSX), sheet_run, (sheet,)),
-        PAIN: (cut_message(directory / PAIN, namespace_of(schema)), message_run, ()),
+    ways: dict[str, _Way] = {
+        CSV: (cut_table(directory / CSV), table_run, (table, files[CSV]["encoding"]), None),
+        XLSX: (cut_sheet(directory / XLSX), sheet_run, (sheet,), sheet_spelling),
+        PAIN: (cut_message(directory / PAIN, namespace_of(schema)), message_run, (), message_spelling),
     }
     found = []
-    for name, (cut, reader, told) in ways.items():
+    for name, (cut, reader, told, spelling) in ways.items():
         source = sources.get(name)
         if source is not None:
             with suppress(*FAULTS):
-                form = Form(name, source.fields, source.in_pain, reader, told)
+                form = Form(name, source.fields, source.in_pain, reader, told, spelling)
                 found.append(Beside(source, cuts.enter_context(cut), form))
     return found
 

@@ -122,6 +122,12 @@ def end_to_end_id(instruction_id: UUID) -> str:
     return "".join([_BASE32_PAIRS[bits >> shift & 1023] for shift in _BASE32_SHIFTS])
 
 
+@lru_cache(maxsize=1024)  # as above
+def printed_id(instruction_id: UUID) -> str:
+    """The id as files show it."""
+    return str(instruction_id)
+
+
 @dataclass(frozen=True, slots=True)
 class Instruction:
     """The order to pay one payee for the items of one batch. ``batch`` is the batch's number.
@@ -189,7 +195,8 @@ class Instruction:
             form
             % (
                 name, payee.account_number, amount, amount_in_words(self.amount), _quoted_often(payee.bank_name),
-                '","'.join([item.claim for item in self.items]), payee.cnaps, self.end_to_end_id, self.instruction_id,
+                '","'.join([item.claim for item in self.items]), payee.cnaps, self.end_to_end_id,
+                printed_id(self.instruction_id),
                 ",".join([_ITEM % (item.amount, item.claim, item.position) for item in self.items]), name,
             )
         ).encode()  # fmt: skip

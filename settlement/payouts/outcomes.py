@@ -15,11 +15,12 @@ from settlement.statements.line import REJECTED
 from settlement.statements.matching import PAID, RETURNED
 from tenants.kernel.money import Money
 from tenants.kernel.sealing import Sealer
-from tenants.kernel.statements import insert_rows
+from tenants.kernel.statements import Write, write_all
 
 _COLUMNS: Final = (
     "tenant", "instruction_id", "outcome", "amount_fen", "statement_id", "line", "call_id", "resolution_id", "at",
 )  # fmt: skip
+_KINDS: Final = ("text", "uuid", "text", "bigint", "uuid", "integer", "uuid", "uuid", "timestamptz")
 
 
 def _surplus(of: str) -> str:
@@ -34,12 +35,12 @@ def _surplus(of: str) -> str:
     )
 
 
-SURPLUS: Final = _surplus("l.tenant = i.tenant and l.instruction_id = i.id")
+SURPLUS: Final = _surplus("l.tenant is not distinct from i.tenant and l.instruction_id = i.id")
 """How often more an instruction ``i`` was paid than it should, less what came back of that.
 
 What two people have set off against each other counts no more; what they called unrelated may still come back.
 """
-ORDER_SURPLUS: Final = _surplus("l.tenant = o.tenant and l.reference = o.reference")
+ORDER_SURPLUS: Final = _surplus("l.tenant is not distinct from o.tenant and l.reference = o.reference")
 """The same of an order ``o`` between tenants, which lines name by its end-to-end id alone."""
 
 
@@ -77,7 +78,7 @@ def book(
         (tenant, one.instruction_id, one.outcome, one.amount.fen, statement_id, one.line, None, resolution_id, at)
         for one in outcomes
     ]
-    insert_rows(connection, "instruction_outcome", _COLUMNS, rows)
+    write_all(connection, [Write("instruction_outcome", _COLUMNS, rows, kinds=_KINDS)])
     tell_outcomes(connection, tenant, [(one.instruction_id, one.outcome) for one in outcomes], at)
     moved = {one.instruction_id: one.outcome for one in outcomes if one.outcome in {PAID, REJECTED}}
     _move(connection, tenant, moved, at)
@@ -167,9 +168,13 @@ def _append(connection: Connection, tenant: str, transfers: list[ledger.Transfer
 def _claims(connection: Connection, tenant: str, instruction_ids: Iterable[UUID]) -> list[Any]:
     return list(
         connection.exec_driver_sql(
-            "select c.instruction_id, c.claim_id, o.scheme, o.quota_year, o.amount_fen from instruction_claim c "
-            "join obligation o on o.tenant = c.tenant and o.id = c.claim_id "
-            "where c.tenant = %s and c.instruction_id = any(%s) order by c.claim_id",
-            (tenant, list(instruction_ids)),
+            # by the keys, as in ``settlement.statements.reconciliation``
+            "select c.instruction_id, c.claim_id, o.scheme, o.quota_year, o.amount_fen "
+            "from unnest(%s::uuid[]) as w (id) cross join lateral (select * from instruction_claim "
+            "where tenant is not distinct from %s and instruction_id = w.id offset 0) c "
+            "cross join lateral (select * from obligation "
+            "where tenant is not distinct from c.tenant and id = c.claim_id offset 0) o "
+            "order by c.claim_id",
+            (list(instruction_ids), tenant),
         )
     )

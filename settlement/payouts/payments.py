@@ -68,6 +68,7 @@ def prepare_for_whole_batch(connection: Connection) -> None:
     computed, so that the ordinary limits of both are lifted.
     """
     _plan(connection, nestloop="off", hashjoin="on", mergejoin="on", seqscan="on")
+    connection.exec_driver_sql("set local plan_cache_mode = auto")
     connection.exec_driver_sql(f"set local statement_timeout = '{WORK_LIMIT}'")
     connection.exec_driver_sql(f"set local idle_in_transaction_session_timeout = '{WORK_LIMIT}'")
 
@@ -75,9 +76,11 @@ def prepare_for_whole_batch(connection: Connection) -> None:
 def look_up_by_index(connection: Connection) -> None:
     """Have the next statements look rows up in an index, one by one: right for few of very many, in their order.
 
-    Without statistics the planner could as well read a whole table each time. ``prepare_for_whole_batch`` ends it.
+    Without statistics the planner could as well read a whole table each time, and a plan that was made while a table
+    was empty be kept when it is full. ``prepare_for_whole_batch`` ends it.
     """
     _plan(connection, nestloop="on", hashjoin="off", mergejoin="off", seqscan="off")
+    connection.exec_driver_sql("set local plan_cache_mode = force_custom_plan")
 
 
 def _plan(connection: Connection, **ways: str) -> None:

@@ -20,30 +20,36 @@ _TELL: Final = (
     "told (position, event, obligation_id) as ({told}), "
     "up (position, event, obligation_id, id, payment) as ("
     "select t.position, t.event, t.obligation_id, t.obligation_id, 1 from told t union all "
-    "select u.position, u.event, u.obligation_id, r.of_obligation, u.payment + 1 "
-    "from up u join reissue r on r.tenant = %(tenant)s and r.obligation_id = u.id), "
+    "select u.position, u.event, u.obligation_id, r.of_obligation, u.payment + 1 from up u cross join lateral ("
+    "select * from reissue where {tenant} and obligation_id = u.id offset 0) r), "
     "said as (select u.position, u.event, o.platform, coalesce(first.origin_id, first.id) as claim_id, "
     """format('{{"amount":"%%s","batch_id":%%s,"batch_no":%%s,"claim_id":"%%s","claim_no":"%%s","instruction_id":%%s,"""
     """"kind":"%%s","payment":%%s,"tenant":"%%s"}}', """
     "o.amount_fen / 100 || '.' || lpad((o.amount_fen %% 100)::text, 2, '0'), "
     "coalesce('\"' || b.id || '\"', 'null'), coalesce('\"' || b.batch_no || '\"', 'null'), "
     "coalesce(first.origin_id, first.id), o.claim_no, coalesce('\"' || c.instruction_id || '\"', 'null'), "
-    "coalesce(first.kind, first.mode), u.payment, o.tenant) as payload "
-    "from up u join obligation first on first.tenant = %(tenant)s and first.id = u.id "
-    "join obligation o on o.tenant = %(tenant)s and o.id = u.obligation_id "
-    "left join instruction_claim c on c.tenant = o.tenant and c.claim_id = o.id "
-    "left join batch b on b.tenant = o.tenant and b.id = o.batch_id "
+    "coalesce(first.kind, first.mode), u.payment, o.tenant) as payload from up u "
+    "cross join lateral (select * from obligation where {tenant} and id = u.id offset 0) first "
+    "cross join lateral (select * from obligation where {tenant} and id = u.obligation_id offset 0) o "
+    "left join lateral (select * from instruction_claim where {tenant} and claim_id = o.id offset 0) c on true "
+    "left join lateral (select * from batch where {tenant} and id = o.batch_id offset 0) b on true "
     "where first.kind is distinct from 'incentive' and not exists ("
     "select 1 from reissue r where r.tenant = %(tenant)s and r.obligation_id = u.id) order by u.position, claim_id) "
     "insert into outbox (id, tenant, kind, platform, subject_id, payload, created_at, next_attempt_at) "
     "select uuidv7(), %(tenant)s, 'payout.' || event, platform, claim_id, payload, %(at)s, %(at)s from said"
 )
-_OUTCOMES: Final = "with recursive " + _TELL.format(
+# Each row is looked up by its key, as in ``settlement.statements.reconciliation``.
+_OF_TENANT: Final = "tenant is not distinct from %(tenant)s"
+_OUTCOMES: Final = "with recursive " + _TELL.format(  # noqa: S608 - our own
     told="select d.position, d.event, c.claim_id "
     "from unnest(%(instructions)s::uuid[], %(events)s::text[]) with ordinality d (instruction_id, event, position) "
-    "join instruction_claim c on c.tenant = %(tenant)s and c.instruction_id = d.instruction_id"
+    "cross join lateral (select * from instruction_claim where tenant is not distinct from %(tenant)s "
+    "and instruction_id = d.instruction_id offset 0) c",
+    tenant=_OF_TENANT,
 )
-_ONE: Final = "with recursive " + _TELL.format(told="select 1::bigint, %(event)s::text, %(obligation)s::uuid")
+_ONE: Final = "with recursive " + _TELL.format(
+    told="select 1::bigint, %(event)s::text, %(obligation)s::uuid", tenant=_OF_TENANT
+)
 
 
 def tell_outcomes(connection: Connection, tenant: str, outcomes: Sequence[tuple[UUID, str]], at: datetime) -> None:

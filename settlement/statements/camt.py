@@ -26,7 +26,7 @@ from settlement.statements.line import (
     too_many_lines,
     unbalanced,
 )
-from settlement.statements.xml_events import elements, first_at, name_of, text_at
+from settlement.statements.xml_events import Texts, elements, first_at, first_of, name_of, text_at, texts_below
 from tenants.kernel.money import ZERO, Money
 
 _KINDS: Final = {"DBIT": DEBIT, "CRDT": CREDIT}
@@ -45,6 +45,8 @@ class _Sums:
     within: Money = ZERO
     details: int = 0
     number: int = field(default=0)
+    entry: Texts | None = None
+    """What the entry says whose transactions are being read."""
 
 
 def camt_lines(path: Path, message: str, owner: Owner) -> Iterator[StatementLine]:
@@ -111,9 +113,11 @@ def _transaction(element: etree._Element, sums: _Sums, accounts: int) -> Iterato
     if not accounts:
         raise malformed("Acct")
     sums.details += 1
-    if not _is_booked(entry):
+    if sums.entry is None:
+        sums.entry = texts_below(entry, "NtryDtls")
+    if not _is_booked(sums.entry):
         return
-    line = _line(element, entry, _next(sums), alone=sums.details == 1)
+    line = _line(texts_below(element), sums.entry, entry, _next(sums), alone=sums.details == 1)
     if line.amount is not None:
         sums.within += line.amount
     yield line
@@ -123,23 +127,24 @@ def _entry(entry: etree._Element, sums: _Sums, accounts: int) -> Iterator[Statem
     """The end of an entry: it is counted, held against its transactions, and is a line itself where it has none."""
     if not accounts:
         raise malformed("Acct")
-    amount, fault = amount_of(text_at(entry, "Amt"))
-    kind = _KINDS.get(text_at(entry, "CdtDbtInd") or "")
+    texts = texts_below(entry, "NtryDtls")
+    amount, fault = amount_of(texts.get("Amt"))
+    kind = _KINDS.get(texts.get("CdtDbtInd") or "")
     if fault is not None or amount is None or kind is None:
         raise malformed("Ntry/Amt")
     details, within = sums.details, sums.within
-    sums.details, sums.within = 0, ZERO
-    if not _is_booked(entry):
+    sums.details, sums.within, sums.entry = 0, ZERO, None
+    if not _is_booked(texts):
         return
     sums.booked += amount if kind == CREDIT else Money(-amount.fen)
     if details > 1 and within != amount:
         raise unbalanced()
     if not details:
-        yield _line(entry, entry, _next(sums), alone=True)
+        yield _line(texts, texts, entry, _next(sums), alone=True)
 
 
-def _is_booked(entry: etree._Element) -> bool:
-    return first_at(entry, "Sts/Cd", "Sts/Prtry", "Sts") in {None, "BOOK"}
+def _is_booked(entry: Texts) -> bool:
+    return first_of(entry, "Sts/Cd", "Sts/Prtry", "Sts") in {None, "BOOK"}
 
 
 def _next(sums: _Sums) -> int:
@@ -149,27 +154,29 @@ def _next(sums: _Sums) -> int:
     return sums.number
 
 
-def _line(element: etree._Element, entry: etree._Element, number: int, *, alone: bool) -> StatementLine:
-    """The line of a transaction; where it is the first of its entry and says no amount, the entry's counts."""
-    own = first_at(element, "Amt", "AmtDtls/TxAmt/Amt", "AmtDtls/InstdAmt/Amt")
-    amount, fault = amount_of(own or (text_at(entry, "Amt") if alone else None))
-    kind = _KINDS.get(first_at(element, "CdtDbtInd") or text_at(entry, "CdtDbtInd") or "")
-    reason = first_at(element, "RtrInf/Rsn/Cd", "RtrInf/AddtlInf", "AddtlTxInf") or text_at(entry, "AddtlNtryInf")
-    reference = text_at(element, "Refs/EndToEndId")
+def _line(own: Texts, whole: Texts, entry: etree._Element, number: int, *, alone: bool) -> StatementLine:
+    """The line of a transaction; where it is the first of its entry and says no amount, the entry's counts.
+
+    ``own`` is what the transaction says, ``whole`` what its entry does.
+    """
+    said = first_of(own, "Amt", "AmtDtls/TxAmt/Amt", "AmtDtls/InstdAmt/Amt")
+    amount, fault = amount_of(said or (whole.get("Amt") if alone else None))
+    kind = _KINDS.get(own.get("CdtDbtInd") or whole.get("CdtDbtInd") or "")
+    reason = first_of(own, "RtrInf/Rsn/Cd", "RtrInf/AddtlInf", "AddtlTxInf") or text_at(entry, "AddtlNtryInf")
     parties = "RltdPties/"
     return StatementLine(
         line=number,
         kind=kind or CREDIT,
-        reference=reference_in(reference) or reference_in(first_at(element, "RmtInf/Ustrd", "AddtlTxInf")),
+        reference=reference_in(own.get("Refs/EndToEndId")) or reference_in(first_of(own, "RmtInf/Ustrd", "AddtlTxInf")),
         amount=amount,
         name=kept(
-            first_at(element, parties + "Cdtr/Pty/Nm", parties + "Cdtr/Nm")
-            or (first_at(element, parties + "Dbtr/Pty/Nm", parties + "Dbtr/Nm") if kind == CREDIT else None)
+            first_of(own, parties + "Cdtr/Pty/Nm", parties + "Cdtr/Nm")
+            or (first_of(own, parties + "Dbtr/Pty/Nm", parties + "Dbtr/Nm") if kind == CREDIT else None)
         ),
-        account_number=first_at(element, parties + "CdtrAcct/Id/Othr/Id", parties + "CdtrAcct/Id/IBAN")
-        or (first_at(element, parties + "DbtrAcct/Id/Othr/Id") if kind == CREDIT else None),
-        booked_on=day_of(first_at(entry, "BookgDt/Dt", "BookgDt/DtTm", "ValDt/Dt")),
-        bank_reference=kept(text_at(element, "Refs/AcctSvcrRef") or text_at(entry, "AcctSvcrRef")),
+        account_number=first_of(own, parties + "CdtrAcct/Id/Othr/Id", parties + "CdtrAcct/Id/IBAN")
+        or (own.get(parties + "DbtrAcct/Id/Othr/Id") if kind == CREDIT else None),
+        booked_on=day_of(first_of(whole, "BookgDt/Dt", "BookgDt/DtTm", "ValDt/Dt")),
+        bank_reference=kept(own.get("Refs/AcctSvcrRef") or whole.get("AcctSvcrRef")),
         reason=kept(reason),
         fault=fault or (None if kind else "direction.unknown"),
     )

@@ -93,7 +93,9 @@ def too_many_lines() -> StatementRefused:
 
 def reference_in(text: str | None) -> str | None:
     """Our end-to-end id where exactly one stands in a text."""
-    found = set(_REFERENCE.findall(text or ""))
+    if not text:
+        return None
+    found = set(_REFERENCE.findall(text))
     return found.pop() if len(found) == 1 else None
 
 
@@ -116,5 +118,7 @@ def day_of(text: str | None) -> date | None:
 
 def kept(text: str | None) -> str | None:
     """A text as it is kept: printable, in one line, cut to what is kept; ``None`` where nothing is left."""
-    cleaned = " ".join("".join(c if c.isprintable() else " " for c in text or "").split())[:MAX_TEXT_CHARACTERS]
-    return cleaned or None
+    if text is None:
+        return None
+    printable = text if text.isprintable() else "".join([c if c.isprintable() else " " for c in text])
+    return " ".join(printable.split())[:MAX_TEXT_CHARACTERS] or None

@@ -42,6 +42,11 @@ class Expected:
     outcomes: Mapping[str, Booked]
     surplus: int = 0
 
+    def after(self, outcome: str, booked: Booked) -> "Expected":
+        """What is expected once this outcome is booked."""
+        outcomes = {**self.outcomes, outcome: booked}
+        return Expected(self.instruction_id, self.amount, self.account_number, self.name, outcomes, self.surplus)
+
 
 @dataclass(frozen=True, slots=True)
 class Disagreement:
@@ -91,7 +96,7 @@ def _compared(line: StatementLine, expected: Expected) -> tuple[Disagreement, ..
         shown = None if line.amount is None else str(line.amount)
         found.append(Disagreement("amount", str(expected.amount), shown))
     if line.account_number is not None:
-        if _plain(line.account_number) != _plain(expected.account_number):
+        if not _same(line.account_number, expected.account_number):
             found.append(Disagreement("account_number", _tail(expected.account_number), _tail(line.account_number)))
     elif line.name is not None:
         if _plain(line.name) != _plain(expected.name)[: len(_plain(line.name))] or len(line.name) < _SHORTEST_NAME:
@@ -153,6 +158,10 @@ def _told_before(line: StatementLine, booked: Booked, statement_id: UUID) -> boo
     Within one file, or on another day, or under another reference of the bank, it is a second movement.
     """
     return line.bank_reference is None and booked.statement_id != statement_id and booked.booked_on == line.booked_on
+
+
+def _same(one: str, other: str) -> bool:
+    return one == other or _plain(one) == _plain(other)
 
 
 def _plain(text: str) -> str:

@@ -4,13 +4,11 @@ One transaction: killed at any moment it leaves nothing, and the same file may b
 kept sealed. Money that moved and does not match waits in suspense; no line is ever adjusted to fit.
 """
 
-import binascii
 import json
-from base64 import b32decode
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import date, datetime
+from datetime import datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
@@ -20,7 +18,6 @@ from sqlalchemy import Connection
 
 from settlement import ledger
 from settlement.batches.batch import find_batch, find_batch_by_number
-from settlement.batches.obligation import account_place
 from settlement.batches.settling import hold_batches, settle_decided
 from settlement.cycles.clearing_order import ORDER_MESSAGE, PAY_OUT, Order, find_order, find_orders
 from settlement.cycles.order_file import no_agent
@@ -34,17 +31,34 @@ from settlement.cycles.order_outcomes import (
 from settlement.cycles.order_receipts import Arrival, book_arrivals
 from settlement.office import Office
 from settlement.payouts.instruction import Account
-from settlement.payouts.outcomes import SURPLUS, Outcome, book, reject_message
+from settlement.payouts.outcomes import Outcome, book, reject_message
 from settlement.payouts.paying_account import paying_account
-from settlement.payouts.payments import prepare_for_whole_batch
+from settlement.payouts.payments import look_up_by_index, prepare_for_whole_batch
+from settlement.statements.expectations import (
+    expected_of,
+    instruction_named,
+    movement_of,
+    ordered_rows,
+    seen_movements,
+)
 from settlement.statements.line import CREDIT, DEBIT, STATUS, Owner, StatementLine
-from settlement.statements.matching import MATCHED, PAID, UNKNOWN, Booked, Expected, Verdict, judge, surplus_after
+from settlement.statements.matching import (
+    MATCHED,
+    PAID,
+    UNKNOWN,
+    Booked,
+    Expected,
+    Verdict,
+    judge,
+    surplus_after,
+)
 from settlement.statements.order_lines import NamedOrder, named_orders
 from settlement.statements.pain002 import WHOLE
 from settlement.statements.reading import format_of, read_lines
 from settlement.statements.statement_file import digest_of, keep_file
 from settlement.statements.statement_records import (
     LINE_COLUMNS,
+    LINE_KINDS,
     BankStatement,
     find_statement_of_file,
     insert_statement,
@@ -56,16 +70,13 @@ from tenants.kernel.errors import NotFound
 from tenants.kernel.ids import new_id
 from tenants.kernel.money import Money
 from tenants.kernel.sealing import mask_account
-from tenants.kernel.statements import insert_rows
+from tenants.kernel.statements import Write, write_all
 
 LINES_AT_ONCE: Final = 500
 _ID_CHARACTERS: Final = 26
 _FIRST: Final = frozenset({STATUS, DEBIT})
 _LAST: Final = frozenset({CREDIT})
 """What came back is looked at last, so that a file may tell of the return before the payment."""
-
-
-Movement = tuple[str, str, int, date | None, str | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,9 +157,11 @@ def _import(
     run = _Run(connection, tenant, new_id(), office, at, at_what)
     owner = Owner(at_what.payer.account_number, run.knows)
     first = _Pass(read_lines(path, kind, owner), _FIRST)
+    look_up_by_index(connection)
     run.take(iter(first))
     if first.left:
         run.take(iter(_Pass(read_lines(path, kind, owner), _LAST)))
+    prepare_for_whole_batch(connection)
     statement = BankStatement(
         tenant, run.statement_id, at_what.batch_id, kind, digest, path.stat().st_size, sum(run.classes.values()),
         lines_digest(connection, tenant, run.statement_id), actor, at, at_what.order_id,
@@ -221,10 +234,10 @@ class _Run:
         """Take lines until there are none left."""
         while page := list(islice(lines, LINES_AT_ONCE)):
             expected, orders = self._expected(page)
-            seen = self._seen(page)
+            seen = seen_movements(self._connection, self._tenant, page)
             rows, outcomes, suspense, ordered, arrived = [], [], [], list[OrderOutcome](), list[Arrival]()
             for line in page:
-                key = _movement(line)
+                key = movement_of(line)
                 named = None if line.reference is None else expected.get(line.reference)
                 order = None if line.reference is None else orders.get(line.reference)
                 before = key is not None and key in seen
@@ -245,13 +258,12 @@ class _Run:
                     else:
                         ordered.append(OrderOutcome(order.order, verdict.outcome, line.line))
                     told = PAID if order is not None and order.receiving else verdict.outcome
-                    booked = {**named.outcomes, told: Booked(self.statement_id, line.booked_on)}
-                    expected[line.reference] = replace(named, outcomes=booked)
+                    expected[line.reference] = named.after(told, Booked(self.statement_id, line.booked_on))
                 elif named is not None and line.reference is not None:
                     expected[line.reference] = surplus_after(named, line, verdict)
                 if verdict.to_suspense and line.amount is not None:
                     suspense.append(_unexplained(line, line.amount, self.statement_id))
-            insert_rows(self._connection, "bank_line", LINE_COLUMNS, rows)
+            write_all(self._connection, [Write("bank_line", LINE_COLUMNS, rows, kinds=LINE_KINDS)])
             self._book(outcomes, ordered, arrived)
             self._suspend(suspense)
 
@@ -289,7 +301,7 @@ class _Run:
 
     def _order_of(self, message_id: str) -> Order | None:
         """The tenant's order whose file the message was."""
-        order_id = _instruction_id(message_id.removeprefix(ORDER_MESSAGE))
+        order_id = instruction_named(message_id.removeprefix(ORDER_MESSAGE))
         if order_id is None or not message_id.startswith(ORDER_MESSAGE):
             return None
         found = find_orders(self._connection, self._tenant, [order_id], self._office)
@@ -300,19 +312,11 @@ class _Run:
         named = {
             line.reference: instruction_id
             for line in page
-            if line.reference is not None and (instruction_id := _instruction_id(line.reference)) is not None
+            if line.reference is not None and (instruction_id := instruction_named(line.reference)) is not None
         }
-        rows = self._connection.exec_driver_sql(
-            f"select i.id, i.batch_id, i.amount_fen, i.payee_claim_id, {SURPLUS} as surplus, "  # noqa: S608 - our own
-            "o.account_name, o.account_sealed, o.bank_name, o.cnaps "
-            "from instruction i join obligation o on o.tenant = i.tenant and o.id = i.payee_claim_id "
-            "join batch b on b.tenant = i.tenant and b.id = i.batch_id and b.instructed_at is not null "
-            "where i.tenant = %s and i.id = any(%s)",
-            (self._tenant, list(named.values())),
-        ).all()
+        rows = ordered_rows(self._connection, self._tenant, list(named.values()))
         self._hold({row.batch_id for row in rows})
-        outcomes = self._outcomes([row.id for row in rows])
-        found = {row.id: self._ordered(row, outcomes.get(row.id, {})) for row in rows}
+        found = expected_of(self._connection, self._tenant, rows, self._office.sealer)
         expected = {
             reference: found[instruction_id] for reference, instruction_id in named.items() if instruction_id in found
         }
@@ -323,43 +327,14 @@ class _Run:
         self.cycles |= ordered.cycles
         return expected | ordered.expected, ordered.orders
 
-    def _ordered(self, row: Any, outcomes: dict[str, Booked]) -> Expected:  # noqa: ANN401 - a row of the above
-        number = self._office.sealer.unseal(bytes(row.account_sealed), account_place(self._tenant, row.payee_claim_id))
-        payee = Account(row.account_name, number, row.bank_name, row.cnaps)
-        amount = Money(row.amount_fen)
-        return Expected(row.id, amount, payee.account_number, payee.account_name, outcomes, row.surplus)
-
     def _hold(self, batch_ids: set[UUID]) -> None:
         """Lock the batches that are not locked yet, before anything is booked of them."""
         hold_batches(self._connection, self._tenant, batch_ids - self.batches, self._at)
         self.batches |= batch_ids
 
-    def _outcomes(self, instruction_ids: list[UUID]) -> dict[UUID, dict[str, Booked]]:
-        rows = self._connection.exec_driver_sql(
-            "select o.instruction_id, o.outcome, o.statement_id, l.booked_on from instruction_outcome o "
-            "left join bank_line l on l.tenant = o.tenant and l.statement_id = o.statement_id and l.line = o.line "
-            "where o.tenant = %s and o.instruction_id = any(%s)",
-            (self._tenant, instruction_ids),
-        )
-        found: dict[UUID, dict[str, Booked]] = {}
-        for row in rows:
-            found.setdefault(row.instruction_id, {})[row.outcome] = Booked(row.statement_id, row.booked_on)
-        return found
-
-    def _seen(self, page: Sequence[StatementLine]) -> set[Movement]:
-        """The movements of the lines that were told of before, known by the bank's own reference.
-
-        A bank may count its references anew each day: day, amount and our reference have to be the same too.
-        """
-        rows = self._connection.exec_driver_sql(
-            "select distinct kind, bank_reference, amount_fen, booked_on, reference from bank_line "
-            "where tenant = %s and bank_reference = any(%s) and kind <> 'status' and amount_fen is not null",
-            (self._tenant, sorted({line.bank_reference for line in page if line.bank_reference is not None})),
-        )
-        return {tuple(row) for row in rows}
-
     def _row(self, line: StatementLine, named: Expected | None, verdict: Verdict) -> tuple[Any, ...]:
-        disagreements = json.dumps([asdict(each) for each in verdict.disagreements], ensure_ascii=False)
+        said = verdict.disagreements
+        disagreements = json.dumps([asdict(each) for each in said], ensure_ascii=False) if said else "[]"
         tail = None if line.account_number is None else mask_account(line.account_number)
         return (
             self._tenant, self.statement_id, line.line, line.kind, verdict.line_class, line.status,
@@ -371,26 +346,10 @@ class _Run:
         )  # fmt: skip
 
 
-def _movement(line: StatementLine) -> Movement | None:
-    if line.bank_reference is None or line.amount is None or line.kind == STATUS:
-        return None
-    return line.kind, line.bank_reference, line.amount.fen, line.booked_on, line.reference
-
-
 def _unexplained(line: StatementLine, amount: Money, statement_id: UUID) -> ledger.Transfer:
     """What left the account without an explanation, or came into it."""
     debit, credit = (ledger.BANK, ledger.SUSPENSE) if line.kind == DEBIT else (ledger.SUSPENSE, ledger.BANK)
     return ledger.posted(debit, credit, amount, f"line {line.line}", statement_id)
-
-
-def _instruction_id(reference: str) -> UUID | None:
-    """The instruction whose end-to-end id this is; ``None`` where it is not of the form."""
-    if len(reference) != _ID_CHARACTERS:
-        return None
-    try:
-        return UUID(bytes=b32decode(reference + "======"))
-    except (binascii.Error, ValueError):
-        return None
 
 
 def _one_at_a_time(connection: Connection, tenant: str) -> None:

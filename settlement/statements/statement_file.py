@@ -11,9 +11,11 @@ from sqlalchemy import Connection
 from settlement.office import Office
 from settlement.statements.statement_records import BankStatement
 from tenants.kernel.sealing import Place
-from tenants.kernel.statements import insert_rows
+from tenants.kernel.statements import Write, write_all
 
 PART_BYTES: Final = 2**20
+_COLUMNS: Final = ("tenant", "statement_id", "part", "sealed")
+_KINDS: Final = ("text", "uuid", "integer", "bytea")
 
 
 def digest_of(path: Path) -> str:
@@ -30,12 +32,8 @@ def keep_file(connection: Connection, statement: BankStatement, path: Path, offi
     for number, content in enumerate(_parts(path), start=1):
         place = part_place(statement, number)
         sealed = office.sealer.seal(b64encode(content).decode("ascii"), place)
-        insert_rows(
-            connection,
-            "bank_statement_part",
-            ("tenant", "statement_id", "part", "sealed"),
-            [(statement.tenant, statement.id, number, sealed)],
-        )
+        row = (statement.tenant, statement.id, number, sealed)
+        write_all(connection, [Write("bank_statement_part", _COLUMNS, [row], kinds=_KINDS)])
 
 
 def _parts(path: Path) -> Iterable[bytes]:

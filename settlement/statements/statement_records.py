@@ -58,6 +58,11 @@ COLUMNS: Final = tuple(field.name for field in fields(BankStatement))
 _LIST: Final = ", ".join(COLUMNS)
 _LINE_LIST: Final = ", ".join(field.name for field in fields(BankLine))
 LINE_COLUMNS: Final = ("tenant", "statement_id", *(field.name for field in fields(BankLine)))
+LINE_KINDS: Final = (
+    "text", "uuid", "integer", "text", "text", "text", "text", "uuid", "bigint", "text", "text", "date", "text",
+    "text", "text", "boolean", "text",
+)  # fmt: skip
+"""The types of the ``LINE_COLUMNS``."""
 
 
 def insert_statement(connection: Connection, statement: BankStatement) -> None:
@@ -176,7 +181,7 @@ def lines_digest(connection: Connection, tenant: str, statement_id: UUID) -> str
         (tenant, statement_id),
     )
     for row in rows:
-        digest.update(canonical_bytes([plain(value) for value in row]) + b"\n")
+        digest.update(canonical_bytes(list(row)) + b"\n")
     return digest.hexdigest()
 
 

@@ -1,6 +1,6 @@
 """A bank's XML as a stream of elements: no document type, no entities, no network, a bounded memory."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
@@ -88,6 +88,40 @@ def _path(namespace: str, path: str) -> str:
 def first_at(element: etree._Element, *paths: str) -> str | None:
     """The first text that stands at one of the paths."""
     return next((text for path in paths if (text := text_at(element, path)) is not None), None)
+
+
+Texts = Mapping[str, str | None]
+"""The first text at each path below an element; ``None`` where it is blank."""
+
+
+def texts_below(element: etree._Element, without: str = "") -> Texts:
+    """What :func:`text_at` says of every path, found at one go; nothing of children named ``without``."""
+    found: dict[str, str | None] = {}
+    _add_texts(element, element.tag[: -len(name_of(element))], "", without, found)
+    return found
+
+
+def _add_texts(element: etree._Element, space: str, before: str, without: str, found: dict[str, str | None]) -> None:
+    begins = len(space)
+    for child in element:
+        tag = child.tag
+        if type(tag) is not str or not tag.startswith(space) or (name := tag[begins:]) == without:
+            continue  # a comment, or of another namespace
+        path = before + name
+        if path not in found:
+            text = child.text
+            found[path] = (text.strip() or None) if text else None
+        if len(child):
+            _add_texts(child, space, path + "/", without, found)
+
+
+def first_of(texts: Texts, *paths: str) -> str | None:
+    """What :func:`first_at` says of the element with these texts."""
+    for path in paths:
+        text = texts.get(path)
+        if text is not None:
+            return text
+    return None
 
 
 def _require_message(path: Path, message: str) -> None:

@@ -166,5 +166,7 @@ def _changed(table: str, column: str) -> SealError:
 
 def mask_account(number: str) -> str:
     """An account number as people may see it: ``****`` and its last four letters or digits."""
-    characters = [character for character in unicodedata.normalize("NFKC", number) if character.isalnum()]
-    return MASK + "".join(characters[-MASK_SHOWS:]) if len(characters) >= MASK_FROM else MASK
+    characters = number
+    if not (number.isascii() and number.isalnum()):
+        characters = "".join([each for each in unicodedata.normalize("NFKC", number) if each.isalnum()])
+    return MASK + characters[-MASK_SHOWS:] if len(characters) >= MASK_FROM else MASK

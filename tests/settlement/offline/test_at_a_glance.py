@@ -11,16 +11,23 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
 from settlement.offline import signed_lines, verify_batch, verifying
-from settlement.offline.as_written import message_run, sheet_run, table_run
+from settlement.offline.as_written import message_run, message_spelling, sheet_run, sheet_spelling, table_run
 from settlement.offline.difference import Findings
-from settlement.offline.evidence import read_keys
+from settlement.offline.evidence import decoded, read_keys
 from settlement.offline.listing import read_manifest
+from settlement.offline.orders_as_written import glance_at
 from settlement.offline.pain import pain_lines
+from settlement.offline.payouts import _faults_of
+from settlement.offline.records import record_of
+from settlement.offline.roots import leaf_digest
 from settlement.offline.side_by_side import Cut, cut_message, cut_sheet, cut_table
 from settlement.offline.tables import csv_lines, xlsx_lines
+from tenants.kernel.canonical import canonical_bytes
+from tenants.kernel.money import Money
 from tests.settlement.making import Made, Make
 from tests.settlement.tampering import FILES, edit, found
 
@@ -140,3 +147,82 @@ def test_rows_in_another_namespace_are_no_rows(make: Make, tmp_path: Path) -> No
     path.write_bytes(re.sub(rb"<PmtInf>", b'<PmtInf xmlns="urn:other">', content, count=1))
     cut, _, _ = glances(made)["pain.001.xml"]
     assert whole_run(cut, 5) is None
+
+
+@pytest.mark.parametrize("name", ["payouts.xlsx", "pain.001.xml"])
+def test_a_run_of_which_a_byte_was_changed_is_not_spelt_as_its_orders_are(make: Make, name: str) -> None:
+    made, dice = make(40), random.Random(name)
+    made.write()
+    spelt = message_spelling() if name == "pain.001.xml" else sheet_spelling(manifest_files(made)[name]["columns"])
+    glance, plain = glance_at(shared_members(made)), 0
+    with glances(made)[name][0] as cut:
+        for number, (instruction_id, content) in enumerate(contents(made), start=1):
+            run, order = cut.take(1), glance(content, instruction_id, number)
+            if order is None or not spelt([order.record], run):
+                continue
+            plain += 1
+            for _ in range(200):
+                place = dice.randrange(len(run))
+                changed = run[:place] + bytes([run[place] ^ 1 << dice.randrange(8)]) + run[place + 1 :]
+                number_or_style = re.sub(rb'r="[A-Z]*[0-9]+"|s="[0-9]+"', b"", changed)
+                same_but_for_these = number_or_style == re.sub(rb'r="[A-Z]*[0-9]+"|s="[0-9]+"', b"", run)
+                assert same_but_for_these or not spelt([order.record], changed)
+            assert not spelt([order.record], run + run)
+            assert not spelt([dict(order.record) | {"payee": "另一收款人"}], run)
+    assert plain > 10
+
+
+def contents(made: Made) -> list[tuple[str, bytes]]:
+    """The signed instructions, each with the id beside it."""
+    lines = [orjson.loads(line) for line in (made.folder / "payouts.jsonl").read_bytes().splitlines()]
+    return [(line["instruction_id"], decoded(line["jws"].split(".")[1])) for line in lines]
+
+
+def shared_members(made: Made) -> dict[str, Any]:
+    read = read_manifest(made.folder, read_keys(made.jwks), None, Findings())
+    assert read is not None
+    return read.shared
+
+
+@pytest.mark.parametrize("claims_each", [1, 3])
+def test_an_order_read_at_a_glance_says_what_its_members_say(make: Make, claims_each: int) -> None:
+    made = make(40, claims_each=claims_each)
+    made.write()
+    glance, quick = glance_at(shared_members(made)), 0
+    for number, (instruction_id, content) in enumerate(contents(made), start=1):
+        payload, order = orjson.loads(content), glance(content, instruction_id, number)
+        if '"' in payload["payee"] or "\\" in payload["payee"]:
+            assert order is None
+            continue
+        assert order is not None
+        quick += 1
+        assert order.record == record_of(payload, number)
+        assert (order.kid, order.fen) == (payload["kid"], Money.parse(payload["amount"]).fen)
+        assert order.positions == [item["position"] for item in payload["items"]]
+        leaves = [
+            {name: payload[name] for name in ("account_number", "bank_name", "batch", "cnaps", "payee", "tenant")}
+            | item
+            for item in payload["items"]
+        ]
+        assert order.digests == [leaf_digest(canonical_bytes(leaf)) for leaf in leaves]
+    assert quick > 20
+
+
+def test_a_changed_content_is_read_at_a_glance_only_where_every_member_still_holds(make: Make) -> None:
+    made = make(3, claims_each=2)
+    made.write()
+    shared, dice = shared_members(made), random.Random(7)
+    glance, read = glance_at(shared), 0
+    for instruction_id, content in contents(made):
+        for _ in range(1500):
+            place, put = dice.randrange(len(content)), dice.choice([b"", b"0", b'"', b"\\", b" ", b"A", b",", b"\xff"])
+            changed = content[:place] + put + content[place + dice.randrange(2) :]
+            order = glance(changed, instruction_id, 1)
+            if order is None or changed == content:
+                continue
+            read += 1
+            payload = orjson.loads(changed)
+            assert canonical_bytes(payload) == changed
+            assert not list(_faults_of(payload, instruction_id, shared))
+            assert order.record == record_of(payload, 1)
+    assert read
