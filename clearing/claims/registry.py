@@ -114,7 +114,7 @@ class Locked:
     def states_of(self, keys: Sequence[Key], holder: Holder) -> tuple[KeyState, ...]:
         """What the registry says of each key to this holder."""
         if self.is_free(keys, holder):
-            return tuple([_state_of_free(key) for key in keys])
+            return tuple([state_of_free(key) for key in keys])
         return tuple([self.state_of(key, holder) for key in keys])
 
     def is_free(self, keys: Iterable[Key], holder: Holder) -> bool:
@@ -161,7 +161,7 @@ class Locked:
     def others(self, keys: Iterable[Key], holder: Holder) -> frozenset[tuple[str, str, UUID]]:
         """What the holder is told of other tenants' keys: their tenant, the key's kind, their claim or record."""
         if self.is_free(keys, holder):
-            return _NOBODY
+            return NOBODY
         return frozenset(
             (other.holder.tenant, key.kind, other.holder.holder_id)
             for key in keys
@@ -172,9 +172,9 @@ class Locked:
     def take(self, keys: Sequence[Key], holder: Holder) -> None:
         """Let the holder hold the keys: *taken* where the fen are free, else *contending* until a person decides."""
         group = holder.exclusion_group
-        fits = _fits_alone if self.is_free(keys, holder) else self._fits
+        free = self.is_free(keys, holder)
         for key in keys:
-            status = "taken" if fits(key, holder) else "contending"
+            status = "taken" if (fits_alone(key) if free else self._fits(key, holder)) else "contending"
             for version, digest in key.digests:
                 holding = Holding(digest, holder.enterprise[version], holder, status, key.claimed, key.stated)
                 self.holdings[digest, group].append(holding)
@@ -207,16 +207,19 @@ class Locked:
         ]
 
 
-def _state_of_free(key: Key) -> KeyState:
+def state_of_free(key: Key) -> KeyState:
+    """What the registry says of a key that nobody holds."""
     counted = ZERO if key.stated is None else key.stated
     return KeyState(key.kind, key.place, counted, ZERO, key.claimed, amount_conflict=False)
 
 
-def _fits_alone(key: Key, _: Holder) -> bool:
+def fits_alone(key: Key) -> bool:
+    """Whether the key, which nobody else holds, has the fen that are claimed of it."""
     return key.kind not in GUARDED or key.stated is None or key.claimed <= key.stated
 
 
-_NOBODY: Final[frozenset[tuple[str, str, UUID]]] = frozenset()
+NOBODY: Final[frozenset[tuple[str, str, UUID]]] = frozenset()
+"""What a holder is told whose keys nobody else holds."""
 
 
 def _told(others: Iterable[Holding], holder: Holder) -> list[Holding]:
@@ -270,7 +273,12 @@ def key_queries(
         ),
         lambda _: None,
     )  # fmt: skip
-    return lock, Query(f"{_SELECT} where digest = any(%s::bytea[])", (cells("bytea", digests),), _locked)
+    return lock, holdings_of(digests)
+
+
+def holdings_of(digests: Sequence[bytes]) -> Query[Locked]:
+    """Who holds these digests, whose heads are locked."""
+    return Query(f"{_SELECT} where digest = any(%s::bytea[])", (cells("bytea", digests),), _locked)
 
 
 _HELD: Final = (
@@ -317,6 +325,8 @@ def holding_write(holdings: Sequence[Holding]) -> Write:
 
 def release(connection: Connection, holder_ids: Sequence[UUID]) -> None:
     """Free every key of the holders."""
+    if not holder_ids:
+        return
     lock_keys_of(connection, holder_ids)
     connection.exec_driver_sql("delete from registry_holding where holder_id = any(%s)", (list(holder_ids),))
 
