@@ -20,16 +20,14 @@ from tenants.kernel.statements import Query, Write, read, read_all, write_all
 
 TREASURY: Final = "treasury"
 """The public purse outside this ledger, from which appropriations come."""
-
-
 BANK: Final = "bank"
 """The account at the bank, outside this ledger: what moved there without an explanation."""
 SUSPENSE: Final = "suspense"
 """What moved at the bank and waits for a person's explanation."""
 UNRELATED: Final = "unrelated"
+"""What moved at the bank and, by two people's word, has nothing to do with what was ordered here."""
 CHARGES: Final = "charges"
 """What banks took for carrying orders between tenants."""
-"""What moved at the bank and, by two people's word, has nothing to do with what was ordered here."""
 
 
 def quota_account(scheme: str, year: int, uscc: str) -> str:
