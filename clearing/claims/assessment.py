@@ -93,6 +93,11 @@ class Assessment:
         """Every rule that ran, in the fixed order; printed anew each time it is asked for."""
         return tuple(_entry(finding) for finding in self.findings)
 
+    @property
+    def holding(self) -> tuple[TraceEntry, ...]:
+        """The entries of the trace that hold the claim."""
+        return tuple(_entry(finding) for finding in self.findings if finding[0].verdict == HOLD)
+
 
 def assess(claim: Submission, policy: Policy | None, facts: Facts) -> Assessment:
     """Assess one claim by the version that the caller found in force, or ``None`` where there is none.

@@ -1,6 +1,7 @@
 """A submission on its way to a claim: opened under a policy, drawn up with what it touches, assessed."""
 
 from dataclasses import dataclass
+from datetime import date
 from typing import Final
 from uuid import UUID
 
@@ -55,6 +56,8 @@ class Case:
     content_mac: bytes
     claim_id: UUID
     earlier: ClaimRow | None
+    policy_on: date
+    """The day on which it was submitted, in Asia/Shanghai."""
     policy: Policy | None
     year: int
 

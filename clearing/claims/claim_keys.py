@@ -8,6 +8,7 @@ back. The database refuses it where a key that was thought free is known by now:
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any, Final
 from uuid import UUID
 
@@ -66,11 +67,17 @@ def free_cases(drawn: Sequence[Drawn], known: frozenset[bytes]) -> frozenset[UUI
     ``known`` are the digests that the registry has ever had, in whatever exclusion group.
     """
     met = known | shared(digests_of(drawn))
-    return frozenset(
-        one.case.claim_id
-        for one in drawn
-        if all(fits_alone(key) and met.isdisjoint([digest for _, digest in key.digests]) for key in one.keys)
-    )
+    return frozenset([one.case.claim_id for one in drawn if _are_free(one.keys, met)])
+
+
+def _are_free(keys: Sequence[Key], met: frozenset[bytes]) -> bool:
+    for key in keys:
+        if not fits_alone(key):
+            return False
+        for _, digest in key.digests:
+            if digest in met:
+                return False
+    return True
 
 
 def take_keys(tenant: str, platform: str, drawn: Sequence[Drawn], free: frozenset[UUID]) -> Query[None]:
@@ -88,7 +95,7 @@ def take_keys(tenant: str, platform: str, drawn: Sequence[Drawn], free: frozense
             for version, digest in digests:
                 rows.append((digest, group, kind, version, holder_id, enterprise[version], scheme, month, *sums))
     rows += [(*head, None, None, None, None, None, None) for head in locked]
-    rows.sort(key=lambda row: row[:2])
+    rows.sort(key=itemgetter(0, 1))
     columns = zip(*rows, strict=True) if rows else [()] * len(_KINDS)
     arrays = [cells(kind, column) for kind, column in zip(_KINDS, columns, strict=True)]
     slots = ", ".join(f"%s::{kind}[]" for kind in _KINDS)

@@ -2,17 +2,19 @@
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from itertools import count
 from typing import Final
 from uuid import UUID
 
+import orjson
 from sqlalchemy import Connection
 
 from clearing.claims import registry
 from clearing.claims.approval import claim_notice, settle
 from clearing.claims.assessment import Assessment, TraceEntry, result_bytes
-from clearing.claims.case import TAKES_MONEY, Assessed, Desk
+from clearing.claims.case import TAKES_MONEY, Assessed, Case, Desk
 from clearing.claims.facts import facts_bytes
 from clearing.claims.handover import revision_place
 from clearing.claims.probes import Looks
@@ -38,27 +40,48 @@ CORRECTION_LIFE: Final = timedelta(days=30)
 """How long a claim sent back keeps its keys where no policy says it."""
 
 
+@dataclass(frozen=True, slots=True)
+class Papers:
+    """What is filed of submissions whatever their assessments say, made ready before anything is locked for them."""
+
+    shown: tuple[dict[str, Json], ...]
+    """The submissions, masked."""
+    revisions: Write
+
+    def of_first(self, count: int) -> "Papers":
+        """Those of the first of the submissions, where not all are taken in."""
+        if count == len(self.shown):
+            return self
+        return Papers(self.shown[:count], replace(self.revisions, rows=self.revisions.rows[:count], made=None))
+
+
+def papers_of(work: Work, vault: Vault, desk: Desk, cases: Sequence[Case]) -> Papers:
+    """Mask the submissions, and seal the account numbers that they state."""
+    shown = tuple([masked(case.printed) for case in cases])
+    return Papers(shown, made_ready(_revisions(work, vault, desk, cases, shown)))
+
+
 def file_claims(
     work: Work,
     vault: Vault,
     desk: Desk,
     assessed: Sequence[Assessed],
+    papers: Papers,
     locked: Locked,
     accounts: Collection[str],
 ) -> Filed:
     """Write the assessed claims with all that belongs to them, and answer how they now stand.
 
-    ``accounts`` are open and locked. Everything is made ready before the locks that others of the tenant wait for are
-    taken: budgets, the claims' numbers and the audit chain come last and are held for the shortest time.
+    ``papers`` are theirs; ``accounts`` are open and locked. All is made ready before the locks that others of the
+    tenant wait for are taken: budgets, the claims' numbers and the audit chain come last, for the shortest time.
     """
     transfers = [transfer for one in assessed for transfer in one.transfers]
-    shown = [masked(one.case.printed) for one in assessed]
     holds = [tuple(hold_rows_of(work.at, one.case.claim_id, one.assessment)) for one in assessed]
     looks = Looks((one.holder, one.others) for one in assessed)
     writes = [
         made_ready(write)
         for write in (
-            _revisions(work, vault, desk, assessed, shown),
+            papers.revisions,
             _assessments(work, desk.tenant, assessed),
             hold_write(desk.tenant, [hold for each in holds for hold in each]),
             registry.holding_write(locked.added),
@@ -84,7 +107,7 @@ def file_claims(
     write_all(work.connection, (*writes, cases, *appended(heads, [*changes, *opening], work.at)))
     return {
         row.id: ClaimView(row, row.state, submission, one.assessment, held)
-        for row, submission, one, held in zip(rows, shown, assessed, holds, strict=True)
+        for row, submission, one, held in zip(rows, papers.shown, assessed, holds, strict=True)
     }
 
 
@@ -155,7 +178,7 @@ def _claim_numbers(assessed: Sequence[Assessed], series: Mapping[int, tuple[str,
     numbers = {}
     for one in assessed:
         if one.case.earlier is None:
-            year = shanghai_day(one.case.submission.submitted_at).year
+            year = one.case.policy_on.year
             numbers[one.case.claim_id] = claim_number(codes[year], year, next(following[year]))
     return numbers
 
@@ -175,11 +198,7 @@ def hold_rows_of(at: datetime, claim_id: UUID, assessment: Assessment) -> list[H
     """A hold for each finding that holds the claim, with what it says of the other side."""
     if assessment.state != "on_hold":
         return []
-    return [
-        HoldRow(new_id(), claim_id, entry.rule, _place(entry), _detail(entry), at)
-        for entry in assessment.trace
-        if entry.verdict == "hold"
-    ]
+    return [HoldRow(new_id(), claim_id, entry.rule, _place(entry), _detail(entry), at) for entry in assessment.holding]
 
 
 def _place(entry: TraceEntry) -> str:
@@ -193,17 +212,13 @@ def _detail(entry: TraceEntry) -> str:
     return canonical_bytes({"message": message, "other_side": entry.output.get("other_side") or []}).decode()
 
 
-def _revisions(
-    work: Work, vault: Vault, desk: Desk, assessed: Sequence[Assessed], shown: Sequence[dict[str, Json]]
-) -> Write:
+def _revisions(work: Work, vault: Vault, desk: Desk, cases: Sequence[Case], shown: Sequence[dict[str, Json]]) -> Write:
     rows = []
-    for one, submission_shown in zip(assessed, shown, strict=True):
-        claim_id, revision = one.case.claim_id, one.case.revision
-        submission = stored_submission(submission_shown)
-        sealed = vault.sealer.seal(
-            account_numbers(one.case.submission), revision_place(desk.tenant, claim_id, revision)
-        )
-        rows.append((desk.tenant, claim_id, revision, submission, sealed, desk.client_id, work.at))
+    for case, submission in zip(cases, shown, strict=True):
+        claim_id, revision = case.claim_id, case.revision
+        sealed = vault.sealer.seal(account_numbers(case.submission), revision_place(desk.tenant, claim_id, revision))
+        stored = stored_submission(submission)
+        rows.append((desk.tenant, claim_id, revision, stored, sealed, desk.client_id, work.at))
     columns = ("tenant", "claim_id", "revision", "submission", "sealed", "client_id", "received_at")
     kinds = ("text", "uuid", "integer", "text", "bytea", "text", "timestamptz")
     return Write("claim_revision", columns, rows, kinds=kinds)
@@ -211,8 +226,8 @@ def _revisions(
 
 def account_numbers(claim: Submission) -> str:
     """The account numbers of a submission, as the JSON text that is sealed: payee's, then each receipt's payer's."""
-    payers: list[Json] = [receipt.payer_account for receipt in claim.receipts]
-    return canonical_bytes({"payee": claim.payee.account_number, "payers": payers}).decode()
+    payers = [receipt.payer_account for receipt in claim.receipts]
+    return orjson.dumps({"payee": claim.payee.account_number, "payers": payers}).decode()  # canonical: texts in order
 
 
 def _assessments(work: Work, tenant: str, assessed: Sequence[Assessed]) -> Write:

@@ -17,7 +17,7 @@ from clearing.claims.case import TAKES_KEYS, TAKES_MONEY, Assessed, Case, Desk, 
 from clearing.claims.ceilings import DAY_PASSED, day_left
 from clearing.claims.claim_keys import TAKEN_MEANWHILE, FreeKeys, asks_first, digests_of, free_cases, take_keys
 from clearing.claims.facts import Facts
-from clearing.claims.filing import file_claims
+from clearing.claims.filing import file_claims, papers_of
 from clearing.claims.fingerprint import canonical_contract_number, identities
 from clearing.claims.free_keys import known_keys
 from clearing.claims.keyring import RACED as KEYS_CHANGED
@@ -116,7 +116,7 @@ def _open(
     policy_on = shanghai_day(claim.submitted_at)
     policy = policies.in_force(claim.scheme, policy_on)
     year = policy_on.year if policy is None else target_quota_year(policy, claim)
-    return Case(claim, printed, mac, new_id() if earlier is None else earlier.id, earlier, policy, year)
+    return Case(claim, printed, mac, new_id() if earlier is None else earlier.id, earlier, policy_on, policy, year)
 
 
 def _refusal(
@@ -186,6 +186,7 @@ def _take_in(
         return {}
     around = read_surroundings(work.connection, desk.tenant, [case.submission for case in cases], standings)
     drawn = [_draw_up(versions, desk, around, case) for case in cases]
+    papers = papers_of(work, vault, desk, cases)
     free, own, locked, budgets, waited_for = _lock(work, desk, drawn)
     purse = Purse(own, budgets, waited_for=waited_for)
     assessed = []
@@ -195,7 +196,7 @@ def _take_in(
             assessed.append(_assess(around, purse, keys, one))
             met += len(assessed[-1].others)
     registry.release(work.connection, free.given_back())
-    return file_claims(work, vault, desk, assessed, locked, own)
+    return file_claims(work, vault, desk, assessed, papers.of_first(len(assessed)), locked, own)
 
 
 def _lock(work: Work, desk: Desk, drawn: Sequence[Drawn]) -> tuple[FreeKeys, States, Locked, States, frozenset[str]]:
@@ -231,8 +232,7 @@ def _exhausted(desk: Desk, met: int) -> bool:
 
 def _draw_up(versions: Versions, desk: Desk, around: Surroundings, case: Case) -> Drawn:
     """Name the accounts and keys that the case touches."""
-    claim = case.submission
-    on = shanghai_day(claim.submitted_at)
+    claim, on = case.submission, case.policy_on
     linked = around.linked_region(case.year, claim.enterprise.division, claim.scheme, on)
     return Drawn(
         case=case,
@@ -251,7 +251,7 @@ def _draw_up(versions: Versions, desk: Desk, around: Surroundings, case: Case) -
             scheme=claim.scheme,
             platform=desk.platform,
             enterprise=versions.enterprise(claim.enterprise.uscc),
-            month=f"{shanghai_day(claim.submitted_at):%Y-%m}",
+            month=f"{on.year:04d}-{on.month:02d}",
             exclusion_group=DEFAULT_GROUP if case.policy is None else case.policy.exclusion_group,
         ),
         keys=keys_of(identities(claim), versions.digests),
@@ -294,7 +294,7 @@ _NOTHING: Final = Purse()
 def _facts(around: Surroundings, purse: Purse, locked: Locked | FreeKeys, drawn: Drawn) -> Facts:
     """What the assessment reads; what the claim's own reservation set aside counts as still free."""
     claim, accounts = drawn.case.submission, drawn.accounts
-    on = shanghai_day(claim.submitted_at)
+    on = drawn.case.policy_on
     set_aside = _NOTHING
     if reserved := around.reserved(claim.reservation_id):
         set_aside = Purse()

@@ -235,13 +235,16 @@ def _told(others: Iterable[Holding], holder: Holder) -> list[Holding]:
 
 def keys_of(identities: Iterable[Identity], digests: Digests) -> tuple[Key, ...]:
     """The identities as keys, one a place: the aliases of one invoice are one key with several digests."""
-    by_place: dict[tuple[str, str], list[Identity]] = defaultdict(list)
+    by_place: dict[tuple[str, str], Key] = {}
     for identity in identities:
-        by_place[identity.kind, identity.place].append(identity)
-    return tuple(
-        Key(kind, place, one[0].total, one[0].claimed, tuple(pair for i in one for pair in digests(kind, i.text)))
-        for (kind, place), one in by_place.items()
-    )
+        kind, at = identity.kind, (identity.kind, identity.place)
+        found, first = digests(kind, identity.text), by_place.get(at)
+        by_place[at] = (
+            Key(*at, identity.total, identity.claimed, found)
+            if first is None
+            else first._replace(digests=first.digests + found)
+        )
+    return tuple(by_place.values())
 
 
 def key_queries(

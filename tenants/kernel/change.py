@@ -78,12 +78,13 @@ def change_writes(connection: Connection, changes: Sequence[Change], at: datetim
 
 def appended(heads: Heads, changes: Sequence[Change], at: datetime) -> tuple[Write, Write, Write]:
     """The rows that append the changes behind these heads, which are locked."""
-    heads = dict(heads)
+    heads, printed = dict(heads), dict[datetime, str]()
     entries = []
     for change in changes:
         seq, latest, latest_at = heads[change.tenant]
         now = max(at, latest_at)
-        entry = _entry(change, seq + 1, latest, now)
+        said = printed.get(now) or printed.setdefault(now, print_instant(now))
+        entry = _entry(change, seq + 1, latest, now, said)
         heads[change.tenant] = (seq + 1, entry[-1], now)
         entries.append(entry)
     jobs = [
@@ -114,13 +115,13 @@ def chained(previous: bytes, body: bytes) -> bytes:
 
 
 def _entry(
-    change: Change, seq: int, previous: bytes, at: datetime
+    change: Change, seq: int, previous: bytes, at: datetime, said: str
 ) -> tuple[str, int, datetime, str, UUID, bytes, bytes]:
     body = orjson.dumps(  # texts and a number that counts, around what canonical_bytes has looked through
         {
             "seq": seq,
             "tenant": change.tenant,
-            "at": print_instant(at),
+            "at": said,
             "actor": change.actor,
             "action": change.action,
             "subject": str(change.subject_id),

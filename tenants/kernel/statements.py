@@ -123,7 +123,7 @@ class Write:
 
 def made_ready(write: Write) -> Write:
     """The write with its rows in the form in which they travel: to be made before what others wait for is locked."""
-    return replace(write, made=write.values) if write.rows else write
+    return replace(write, made=write.values) if write.rows and write.made is None else write
 
 
 def write_all(connection: Connection, writes: Iterable[Write]) -> None:
