@@ -90,3 +90,5 @@ class Assessed:
     holder: Holder
     others: Others
     """What it met of other tenants' keys."""
+    written: tuple[bytes, bytes] | None = None
+    """Facts and assessment as they are stored, where they were written out before."""

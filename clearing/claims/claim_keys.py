@@ -33,10 +33,14 @@ class FreeKeys:
 
     holders: frozenset[UUID] = frozenset()
     kept: set[UUID] = field(default_factory=set)
+    told: dict[UUID, tuple[KeyState, ...]] = field(default_factory=dict)
 
-    def states_of(self, keys: Sequence[Key], _holder: Holder) -> tuple[KeyState, ...]:
-        """What the registry says of each key: nobody else holds it."""
-        return tuple([state_of_free(key) for key in keys])
+    def states_of(self, keys: Sequence[Key], holder: Holder) -> tuple[KeyState, ...]:
+        """What the registry says of each key: nobody else holds it. Asked again, it says the very same."""
+        told = self.told.get(holder.holder_id)
+        if told is None:
+            told = self.told[holder.holder_id] = tuple([state_of_free(key) for key in keys])
+        return told
 
     def others(self, _keys: Sequence[Key], _holder: Holder) -> Others:
         """What the holder is told of other tenants' keys."""

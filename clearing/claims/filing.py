@@ -238,7 +238,7 @@ def _assessments(work: Work, tenant: str, assessed: Sequence[Assessed]) -> Write
     for one in assessed:
         claim_id, revision = one.case.claim_id, one.case.revision
         seq = numbers.get(claim_id, 1)
-        facts, result = facts_bytes(one.facts), result_bytes(one.assessment)
+        facts, result = one.written or (facts_bytes(one.facts), result_bytes(one.assessment))
         version = one.assessment.policy_version
         digest = sha256(result)
         rows.append((tenant, claim_id, seq, revision, version, facts, result, digest, "submitted", work.at))

@@ -7,23 +7,31 @@ one after the other, each seeing what those before it took. What fails leaves no
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from clearing.claims import registry
 from clearing.claims.activation import assess_held_up, schemes_held_up
-from clearing.claims.assessment import ON_HOLD, annual_cap, assess, matching_cap, target_quota_year
+from clearing.claims.assessment import (
+    ON_HOLD,
+    Assessment,
+    annual_cap,
+    assess,
+    matching_cap,
+    result_bytes,
+    target_quota_year,
+)
 from clearing.claims.case import TAKES_KEYS, TAKES_MONEY, Assessed, Case, Desk, Drawn, Outcome
 from clearing.claims.ceilings import DAY_PASSED, day_left
 from clearing.claims.claim_keys import TAKEN_MEANWHILE, FreeKeys, asks_first, digests_of, free_cases, take_keys
-from clearing.claims.facts import Facts
+from clearing.claims.facts import Facts, facts_bytes
 from clearing.claims.filing import file_claims, papers_of
 from clearing.claims.fingerprint import canonical_contract_number, identities
 from clearing.claims.free_keys import known_keys
 from clearing.claims.keyring import RACED as KEYS_CHANGED
 from clearing.claims.keyring import Versions, written_versions
 from clearing.claims.probes import met_this_hour, too_many
-from clearing.claims.quota import Accounts, Purse, purse_query
+from clearing.claims.quota import Accounts, Purse, accounts_now, purse_query
 from clearing.claims.records import ClaimRow, ClaimView, by_external_id, view_claims
 from clearing.claims.registry import Holder, Key, Locked, holdings_of, key_queries, keys_of
 from clearing.claims.surroundings import Standings, Surroundings, read_surroundings, restorable_claims, standing_query
@@ -31,14 +39,14 @@ from clearing.claims.vault import Vault
 from clearing.claims.waitlist import queues
 from connectors.printing import printed_content, submission_json
 from connectors.submission import Submission
-from settlement.ledger import States, ended, lock_limited
+from settlement.ledger import States, Transfer, ended, lock_limited
 from tenants.kernel.canonical import Json
 from tenants.kernel.clock import shanghai_day
 from tenants.kernel.database import Work
 from tenants.kernel.errors import Conflict, FieldError, Invalid, Problem, Text
 from tenants.kernel.ids import new_id
 from tenants.kernel.money import ZERO, Money
-from tenants.kernel.statements import read_all
+from tenants.kernel.statements import read, read_all
 from tenants.policy_store import Policies, approved_versions, policies_named
 
 FUTURE_TOLERANCE: Final = timedelta(minutes=5)
@@ -187,19 +195,69 @@ def _take_in(
     around = read_surroundings(work.connection, desk.tenant, [case.submission for case in cases], standings)
     drawn = [_draw_up(versions, desk, around, case) for case in cases]
     papers = papers_of(work, vault, desk, cases)
-    free, own, locked, budgets, waited_for = _lock(work, desk, drawn)
+    free = FreeKeys()
+    early = _assess_early(work, desk, around, free, drawn)
+    own, locked, budgets, waited_for = _lock(work, desk, free, drawn)
     purse = Purse(own, budgets, waited_for=waited_for)
     assessed = []
     for one in drawn:
         if not _exhausted(desk, met):
             keys = free if one.case.claim_id in free.holders else locked
-            assessed.append(_assess(around, purse, keys, one))
+            assessed.append(_assess(around, purse, keys, one, early.get(one.case.claim_id)))
             met += len(assessed[-1].others)
     registry.release(work.connection, free.given_back())
     return file_claims(work, vault, desk, assessed, papers.of_first(len(assessed)), locked, own)
 
 
-def _lock(work: Work, desk: Desk, drawn: Sequence[Drawn]) -> tuple[FreeKeys, States, Locked, States, frozenset[str]]:
+class Early(NamedTuple):
+    """How a case was assessed before its accounts were locked; it stands where the facts are the same behind the locks.
+
+    An assessment is a pure function of claim, policy and facts, so that nothing else has to be compared.
+    """
+
+    facts: Facts
+    assessment: Assessment
+    transfers: list[Transfer]
+    written: tuple[bytes, bytes]
+
+
+def _assess_early(
+    work: Work, desk: Desk, around: Surroundings, free: FreeKeys, drawn: Sequence[Drawn]
+) -> dict[UUID, Early]:
+    """Assess a bulk by the accounts as they stand now, as if all of its keys were free.
+
+    The enterprises' accounts are the first thing that chunks wait for: what others do while this one assesses and
+    prints is theirs to do. Where a budget is limited each claim changes what the next one reads: such wait for it.
+    """
+    found: dict[UUID, Early] = {}
+    if not asks_first(drawn):
+        return found
+    codes = {code for one in drawn for code in (one.accounts.quota, one.accounts.matching, one.accounts.budget) if code}
+    purse = Purse(read(work.connection, accounts_now(desk.tenant, codes)))
+    for one in drawn:
+        case = one.case
+        if case.submission.reservation_id is not None or purse.left(one.accounts.budget) is not None:
+            continue
+        facts = _facts(around, purse, free, one)
+        assessment = assess(case.submission, case.policy, facts)
+        transfers = _transfers(one, assessment)
+        purse.draw(transfers)
+        written = facts_bytes(facts), result_bytes(assessment)
+        found[case.claim_id] = Early(facts, assessment, transfers, written)
+    return found
+
+
+def _transfers(drawn: Drawn, assessment: Assessment) -> list[Transfer]:
+    """What sets the award and its matching aside."""
+    if assessment.state not in TAKES_MONEY:
+        return []
+    matching = ZERO if assessment.matching is None else assessment.matching.amount
+    return drawn.accounts.reserve(assessment.award, matching, drawn.case.claim_id)
+
+
+def _lock(
+    work: Work, desk: Desk, free: FreeKeys, drawn: Sequence[Drawn]
+) -> tuple[States, Locked, States, frozenset[str]]:
     """Lock the enterprises' accounts, the keys and the budgets, and read them.
 
     Of a bulk the keys that nobody ever held are taken at once, for claims that will nearly all be let hold them.
@@ -213,17 +271,17 @@ def _lock(work: Work, desk: Desk, drawn: Sequence[Drawn]) -> tuple[FreeKeys, Sta
             wanted.setdefault(one.holder.exclusion_group, []).extend(one.keys)
         keys = key_queries(wanted, [one.case.claim_id for one in drawn if one.case.earlier is not None])
         own, _, locked, budgets, waited_for = read_all(work.connection, caps, *keys, *last)
-        return FreeKeys(), own, locked, budgets, waited_for
+        return own, locked, budgets, waited_for
     own, known = read_all(work.connection, caps, known_keys(digests_of(drawn)))
-    free = free_cases(drawn, known)
-    met = [one for one in drawn if one.case.claim_id not in free]
+    free.holders = free_cases(drawn, known)
+    met = [one for one in drawn if one.case.claim_id not in free.holders]
     _, locked, budgets, waited_for = read_all(
         work.connection,
-        take_keys(desk.tenant, desk.platform, drawn, free),
+        take_keys(desk.tenant, desk.platform, drawn, free.holders),
         holdings_of(digests_of(met)),
         *last,
     )
-    return FreeKeys(free), own, locked, budgets, waited_for
+    return own, locked, budgets, waited_for
 
 
 def _exhausted(desk: Desk, met: int) -> bool:
@@ -266,26 +324,34 @@ def _caps(drawn: Drawn) -> tuple[tuple[str, Money | None], ...]:
     return drawn.accounts.caps(annual_cap(case.policy, case.submission), own)
 
 
-def _assess(around: Surroundings, purse: Purse, locked: Locked | FreeKeys, drawn: Drawn) -> Assessed:
+def _assess(
+    around: Surroundings, purse: Purse, locked: Locked | FreeKeys, drawn: Drawn, early: Early | None
+) -> Assessed:
     """Assess one case, and let it take what its verdict lets it take."""
-    case, accounts = drawn.case, drawn.accounts
+    case = drawn.case
     reserved = around.reserved(case.submission.reservation_id)
     facts = _facts(around, purse, locked, drawn)
-    assessment = assess(case.submission, case.policy, facts)
+    if early is None or early.facts != facts:
+        early = None
+        assessment = assess(case.submission, case.policy, facts)
+    else:
+        assessment = early.assessment
     others = locked.others(drawn.keys, drawn.holder)
     if assessment.waitlisted and assessment.state == ON_HOLD:
-        purse.wait_for(accounts.budget)
+        purse.wait_for(drawn.accounts.budget)
     if assessment.state in TAKES_KEYS:
         locked.take(drawn.keys, drawn.holder)
-    if assessment.state not in TAKES_MONEY:
-        return Assessed(case, facts, assessment, (), False, drawn.holder, others)  # noqa: FBT003 - uses no reservation
-    purse.give_back(reserved)
-    around.use(case.submission.reservation_id)
-    matching = ZERO if assessment.matching is None else assessment.matching.amount
-    transfers = accounts.reserve(assessment.award, matching, case.claim_id)
-    purse.draw(transfers)
-    voided = tuple(ended(transfer, "void", "reservation used") for transfer in reserved)
-    return Assessed(case, facts, assessment, voided + tuple(transfers), bool(reserved), drawn.holder, others)
+    transfers: tuple[Transfer, ...] = ()
+    uses_reservation = False
+    if assessment.state in TAKES_MONEY:
+        purse.give_back(reserved)
+        around.use(case.submission.reservation_id)
+        taken = _transfers(drawn, assessment) if early is None else early.transfers
+        purse.draw(taken)
+        transfers = (*(ended(transfer, "void", "reservation used") for transfer in reserved), *taken)
+        uses_reservation = bool(reserved)
+    written = None if early is None else early.written
+    return Assessed(case, facts, assessment, transfers, uses_reservation, drawn.holder, others, written)
 
 
 _NOTHING: Final = Purse()

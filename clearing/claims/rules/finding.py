@@ -247,6 +247,12 @@ def _spelt_one(value: object) -> Spelt:
     return _written_out(show(value))
 
 
+def forget_written() -> None:
+    """Forget what was written out before, as a measurement wants it."""
+    for kept in (kept_bytes, _spelt_fen, _spelt_one):
+        kept.cache_clear()
+
+
 def finding_json(finding: Finding) -> dict[str, Json]:
     """The finding as one entry of a trace."""
     ruling, printed = finding[0], print_finding(finding)

@@ -1,5 +1,6 @@
-"""Keys of a bulk that nobody held when it asked: who takes one meanwhile is met, and what is not kept is free."""
+"""A bulk looks before it locks: who takes a key or a quota meanwhile is met, and what is not kept is free."""
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ from clearing.claims.records import ClaimView
 from connectors.reading import read_submission
 from tenants.kernel.clock import FixedClock
 from tenants.kernel.database import Scope, transaction
+from tenants.kernel.money import ZERO, Money, total
 from tests.intake.bodies import JIANGSU, Body, again, buyer, claim, seller
 from tests.intake.counter import Counter
 from tests.races.books import deadlocks, faults
@@ -65,6 +67,44 @@ def test_a_bulk_takes_the_key_where_who_was_first_gives_up(counter: Counter, aud
     views = beside(counter, gives_up=True)
     assert [view.row.state for view in views if view is not None] == ["in_review"] * (FEW + 1)
     assert faults(auditor) == []
+
+
+def test_a_bulk_that_waited_for_an_enterprises_account_is_assessed_by_what_is_taken_of_it_then(
+    counter: Counter, auditor: Engine
+) -> None:
+    party, at = buyer(JIANGSU), datetime(2024, 9, 1, 9, tzinfo=UTC)
+    with ThreadPoolExecutor(1) as other:
+        with transaction(counter.app, Scope(("jiangsu",), "jssic"), FixedClock(at)) as work:
+            [outcome] = submit(work, counter.vault, DESK, [read_submission(claim(by=party))])
+            assert outcome.view is not None
+            waiting = other.submit(counter.submit_all, bulk(claim(by=party, to=seller(JIANGSU))))
+            wait_for_a_waiting_session(counter)
+        views = [one.view for one in waiting.result(timeout=60)]
+    assert quota_taken(counter, views) == [Money(outcome.view.row.award_fen), *[ZERO] * FEW]
+    assert faults(auditor) == []
+
+
+def test_each_claim_of_a_bulk_sees_what_those_before_it_took(counter: Counter, auditor: Engine) -> None:
+    party = buyer(JIANGSU)
+    views = [
+        one.view
+        for one in counter.submit_all([claim(by=party, to=seller(JIANGSU)) for _ in range(3)] + bulk(claim(by=party)))
+    ]
+    awards = [Money(view.row.award_fen) for view in views if view is not None]
+    taken = [total(awards[:place]) for place in range(4)]
+    assert quota_taken(counter, views) == taken + [ZERO] * FEW
+    assert len(set(taken)) == 4
+    assert faults(auditor) == []
+
+
+def quota_taken(counter: Counter, views: Sequence[ClaimView | None]) -> list[Money]:
+    """What the stored facts of each claim say of its enterprise's quota."""
+    rows = counter.rows(
+        "select claim_id, facts::json->>'quota_taken' from assessment where claim_id = any(%s)",
+        [view.row.id for view in views if view is not None],
+    )
+    said = dict(tuple(row) for row in rows)
+    return [Money.parse(said[view.row.id]) for view in views if view is not None]
 
 
 def test_a_claim_of_a_bulk_that_is_refused_keeps_no_key(counter: Counter, auditor: Engine) -> None:
