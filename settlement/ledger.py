@@ -5,7 +5,7 @@ Accounts are named by what they hold: ``quota/provincial/2024/9132…`` is what 
 counted accounts and refuses to pass a limit (I1, I3, I7, I8).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -13,22 +13,21 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
+from tenants.kernel.arrays import bigints, texts
 from tenants.kernel.ids import new_id
 from tenants.kernel.money import ZERO, Money
 from tenants.kernel.statements import Query, Write, read, read_all, write_all
 
 TREASURY: Final = "treasury"
 """The public purse outside this ledger, from which appropriations come."""
-
-
 BANK: Final = "bank"
 """The account at the bank, outside this ledger: what moved there without an explanation."""
 SUSPENSE: Final = "suspense"
 """What moved at the bank and waits for a person's explanation."""
 UNRELATED: Final = "unrelated"
+"""What moved at the bank and, by two people's word, has nothing to do with what was ordered here."""
 CHARGES: Final = "charges"
 """What banks took for carrying orders between tenants."""
-"""What moved at the bank and, by two people's word, has nothing to do with what was ordered here."""
 
 
 def quota_account(scheme: str, year: int, uscc: str) -> str:
@@ -228,14 +227,17 @@ def open_accounts(connection: Connection, tenant: str, counted: Mapping[str, boo
     read(connection, opening(tenant, counted))
 
 
-def ready(tenant: str, transfers: Sequence[Transfer]) -> tuple[Query[None], Query[States]]:
-    """Open the accounts that new transfers need, and lock those that they draw on.
+def ready(
+    tenant: str, transfers: Sequence[Transfer], locked: Collection[str] = ()
+) -> tuple[Query[None], Query[States]]:
+    """Open the accounts that new transfers need, and lock those that they draw on; ``locked`` ones are both already.
 
     Whoever appends transfers does so first: an account that another transaction opens or changes is waited for here,
     never with the audit chain in hand, which that transaction will want.
     """
     accounts = {transfer.credit: False for transfer in transfers} | {transfer.debit: True for transfer in transfers}
-    return opening(tenant, accounts), _locked_accounts(tenant, {transfer.debit for transfer in transfers}, "true")
+    wanted = {code: counted for code, counted in accounts.items() if code not in locked}
+    return opening(tenant, wanted), _locked_accounts(tenant, {code for code, drawn in wanted.items() if drawn}, "true")
 
 
 def append_ready(connection: Connection, tenant: str, transfers: Sequence[Transfer], at: datetime) -> None:
@@ -268,11 +270,11 @@ def open_and_lock(tenant: str, limits: Mapping[str, Money | None]) -> Query[Stat
     codes = sorted(limits)
     return Query(
         "insert into ledger_account as a (tenant, code, counted, limit_fen) "
-        "select %s, code, true, limit_fen from unnest(%s::text[], %s::bigint[]) as w(code, limit_fen) order by code "
+        "select %s, code, true, limit_fen from unnest(%s, %s) as w(code, limit_fen) order by code "
         "on conflict (tenant, code) do update set limit_fen = case when excluded.limit_fen is null then a.limit_fen "
         "else greatest(excluded.limit_fen, a.debits_pending_fen + a.debits_posted_fen - a.credits_posted_fen) end "
         "returning code, debits_pending_fen + debits_posted_fen - credits_posted_fen, limit_fen",
-        (tenant, codes, [None if (limit := limits[code]) is None else limit.fen for code in codes]),
+        (tenant, texts(codes), bigints([None if (limit := limits[code]) is None else limit.fen for code in codes])),
         _states,
     )
 
@@ -295,7 +297,7 @@ def _locked_accounts(tenant: str, codes: Iterable[str], which: str) -> Query[Sta
     return Query(
         "select code, debits_pending_fen + debits_posted_fen - credits_posted_fen, limit_fen "  # noqa: S608 - our own
         f"from ledger_account where tenant = %s and code = any(%s) and {which} order by {_ORDER} for no key update",
-        (tenant, sorted(set(codes))),
+        (tenant, texts(sorted(set(codes)))),
         _states,
     )
 

@@ -16,9 +16,9 @@ from clearing.claims.rules.finding import (
     PASS,
     REJECT,
     Finding,
-    finding_bytes,
     finding_json,
     print_finding,
+    trace_bytes,
 )
 from clearing.claims.rules.order import Compiled, compiled
 from clearing.claims.rules.quota_years import policy_date
@@ -92,6 +92,11 @@ class Assessment:
     def trace(self) -> tuple[TraceEntry, ...]:
         """Every rule that ran, in the fixed order; printed anew each time it is asked for."""
         return tuple(_entry(finding) for finding in self.findings)
+
+    @property
+    def holding(self) -> tuple[TraceEntry, ...]:
+        """The entries of the trace that hold the claim."""
+        return tuple(_entry(finding) for finding in self.findings if finding[0].verdict == HOLD)
 
 
 def assess(claim: Submission, policy: Policy | None, facts: Facts) -> Assessment:
@@ -238,13 +243,28 @@ def result_json(assessment: Assessment) -> dict[str, Json]:
 
 def result_bytes(assessment: Assessment) -> bytes:
     """The canonical bytes (RFC 8785) of :func:`result_json`, put together from findings that were printed before."""
-    frame = {"state": assessment.state, "next_stage": assessment.next_stage, **_figures(assessment), "trace": []}
-    trace = b",".join(map(finding_bytes, assessment.findings))
-    return orjson.dumps(frame, option=orjson.OPT_SORT_KEYS).replace(_NO_TRACE, b'"trace":[%b]' % trace, 1)
-
-
-_NO_TRACE: Final = b'"trace":[]'
-"""Stands once in the frame: inside a text its quotation marks would be escaped."""
+    matching = assessment.matching
+    return orjson.dumps(
+        {  # in the order of RFC 8785
+            "award": str(assessment.award),
+            "base": str(assessment.base),
+            "computed": str(assessment.computed),
+            "cut": {name: str(assessment.cut[name]) for name in sorted(assessment.cut)},
+            "deferred": str(assessment.deferred),
+            "enterprise_type": assessment.enterprise_type,
+            "matching": None
+            if matching is None
+            else {"amount": str(matching.amount), "linked_region": matching.linked_region},
+            "next_stage": assessment.next_stage,
+            "policy_version": assessment.policy_version,
+            "quota_year": assessment.quota_year,
+            "rate": None if assessment.rate is None else print_rate(assessment.rate),
+            "state": assessment.state,
+            "trace": orjson.Fragment(b"[%b]" % trace_bytes(assessment.findings)),
+            "waitlisted": assessment.waitlisted,
+            "zone": assessment.zone,
+        }
+    )
 
 
 def _figures(assessment: Assessment) -> dict[str, Json]:

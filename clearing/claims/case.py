@@ -1,6 +1,7 @@
 """A submission on its way to a claim: opened under a policy, drawn up with what it touches, assessed."""
 
 from dataclasses import dataclass
+from datetime import date
 from typing import Final
 from uuid import UUID
 
@@ -55,6 +56,8 @@ class Case:
     content_mac: bytes
     claim_id: UUID
     earlier: ClaimRow | None
+    policy_on: date
+    """The day on which it was submitted, in Asia/Shanghai."""
     policy: Policy | None
     year: int
 
@@ -87,3 +90,5 @@ class Assessed:
     holder: Holder
     others: Others
     """What it met of other tenants' keys."""
+    written: tuple[bytes, bytes] | None = None
+    """Facts and assessment as they are stored, where they were written out before."""

@@ -1,16 +1,20 @@
-"""Filing: what an intake decided is written, each kind of row in one statement, the audit chain last."""
+"""Filing: what an intake decided is written, each kind of row at once, the audit chain last."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from itertools import count
 from typing import Final
 from uuid import UUID
 
+import orjson
 from sqlalchemy import Connection
 
 from clearing.claims import registry
 from clearing.claims.approval import claim_notice, settle
 from clearing.claims.assessment import Assessment, TraceEntry, result_bytes
-from clearing.claims.case import TAKES_MONEY, Assessed, Desk
+from clearing.claims.case import TAKES_MONEY, Assessed, Case, Desk
 from clearing.claims.facts import facts_bytes
 from clearing.claims.handover import revision_place
 from clearing.claims.probes import Looks
@@ -23,12 +27,12 @@ from connectors.submission import Submission
 from settlement import ledger
 from settlement.ledger import Transfer
 from tenants.kernel.canonical import Json, canonical_bytes, sha256
-from tenants.kernel.change import Change, change_writes, lock_chains
+from tenants.kernel.change import Change, Heads, appended, chain_heads
 from tenants.kernel.clock import shanghai_day
 from tenants.kernel.database import Work
 from tenants.kernel.ids import claim_number, new_id
 from tenants.kernel.money import Money
-from tenants.kernel.statements import Query, Write, read_all, write_all
+from tenants.kernel.statements import Query, Write, made_ready, read, read_all, write_all
 
 Filed = dict[UUID, ClaimView]
 """The claims of one transaction as they are answered, by id."""
@@ -36,46 +40,75 @@ CORRECTION_LIFE: Final = timedelta(days=30)
 """How long a claim sent back keeps its keys where no policy says it."""
 
 
-def file_claims(work: Work, vault: Vault, desk: Desk, assessed: Sequence[Assessed], locked: Locked) -> Filed:
-    """Write the assessed claims with all that belongs to them, in one statement, and answer how they now stand."""
+@dataclass(frozen=True, slots=True)
+class Papers:
+    """What is filed of submissions whatever their assessments say, made ready before anything is locked for them."""
+
+    shown: tuple[dict[str, Json], ...]
+    """The submissions, masked."""
+    revisions: Write
+
+    def of_first(self, count: int) -> "Papers":
+        """Those of the first of the submissions, where not all are taken in."""
+        if count == len(self.shown):
+            return self
+        return Papers(self.shown[:count], replace(self.revisions, rows=self.revisions.rows[:count], made=None))
+
+
+def papers_of(work: Work, vault: Vault, desk: Desk, cases: Sequence[Case]) -> Papers:
+    """Mask the submissions, and seal the account numbers that they state."""
+    shown = tuple([masked(case.printed) for case in cases])
+    return Papers(shown, made_ready(_revisions(work, vault, desk, cases, shown)))
+
+
+def file_claims(
+    work: Work,
+    vault: Vault,
+    desk: Desk,
+    assessed: Sequence[Assessed],
+    papers: Papers,
+    locked: Locked,
+    accounts: Collection[str],
+) -> Filed:
+    """Write the assessed claims with all that belongs to them, and answer how they now stand.
+
+    ``papers`` are theirs; ``accounts`` are open and locked. All is made ready before the locks that others of the
+    tenant wait for are taken: budgets, the claims' numbers and the audit chain come last, for the shortest time.
+    """
     transfers = [transfer for one in assessed for transfer in one.transfers]
-    numbers = _claim_numbers(work.connection, desk.tenant, assessed, transfers)
-    filed = [_file(work, desk, one, numbers) for one in assessed]
-    corrected = [one.case.claim_id for one in assessed if one.case.earlier is not None]
-    if corrected:
-        registry.release(work.connection, corrected)
-    _use_reservations(work, desk.tenant, assessed)
-    approved = [view.row.id for view in filed if view.row.state == "approved"]
+    holds = [tuple(hold_rows_of(work.at, one.case.claim_id, one.assessment)) for one in assessed]
     looks = Looks((one.holder, one.others) for one in assessed)
-    writes: tuple[Write, ...] = (
-        claim_write([view.row for view in filed]),
-        _revisions(work, vault, desk, assessed, filed),
-        _assessments(work, desk.tenant, assessed),
-        _hold_rows(desk.tenant, filed),
-        registry.holding_write(locked.added),
-        ledger.transfer_write(desk.tenant, transfers, work.at),
-        *looks.writes(desk.client_id, work.at),
-    )
-    if approved:  # the trust list replaces review: what settles them reads what is written here
-        lock_chains(work.connection, [desk.tenant])  # before the client's day is counted, as everywhere
+    writes = [
+        made_ready(write)
+        for write in (
+            papers.revisions,
+            _assessments(work, desk.tenant, assessed),
+            hold_write(desk.tenant, [hold for each in holds for hold in each]),
+            registry.holding_write(locked.added),
+            ledger.transfer_write(desk.tenant, transfers, work.at),
+            *looks.writes(desk.client_id, work.at),
+        )
+    ]
+    cases, opening = hold_cases(work, desk.actor, [hold for each in holds for hold in each], locked)
+    corrected = [one.case.claim_id for one in assessed if one.case.earlier is not None]
+    registry.release(work.connection, corrected)
+    _use_reservations(work, desk.tenant, assessed)
+    chains = {desk.tenant, *(change.tenant for change in opening)}
+    series, heads = _lock_last(work.connection, desk.tenant, assessed, transfers, accounts, chains)
+    numbers = _claim_numbers(assessed, series)
+    rows = [_row(work, desk, one, numbers) for one in assessed]
+    writes.insert(0, claim_write(rows))
+    if approved := [row.id for row in rows if row.state == "approved"]:
+        # the trust list replaces review: what settles them reads what is written here, and tells the chains of it
         write_all(work.connection, writes)
         settle(work, vault, desk.tenant, approved)
-        writes = ()
-    cases, opening = hold_cases(work, desk.actor, filed, locked)
-    changes = [_change(desk, one.case.earlier, view.row, looks) for one, view in zip(assessed, filed, strict=True)]
-    write_all(work.connection, (*writes, cases, *change_writes(work.connection, [*changes, *opening], work.at)))
-    return {view.row.id: view for view in filed}
-
-
-def _file(work: Work, desk: Desk, one: Assessed, numbers: dict[UUID, str]) -> ClaimView:
-    row = _row(work, desk, one, numbers)
-    return ClaimView(
-        row=row,
-        state_now=row.state,
-        submission=masked(one.case.printed),
-        assessment=one.assessment,
-        holds=tuple(hold_rows_of(work.at, one.case.claim_id, one.assessment)),
-    )
+        writes, heads = [], read(work.connection, chain_heads(chains))
+    changes = [_change(desk, one.case.earlier, row, looks) for one, row in zip(assessed, rows, strict=True)]
+    write_all(work.connection, (*writes, cases, *appended(heads, [*changes, *opening], work.at)))
+    return {
+        row.id: ClaimView(row, row.state, submission, one.assessment, held)
+        for row, submission, one, held in zip(rows, papers.shown, assessed, holds, strict=True)
+    }
 
 
 def _row(work: Work, desk: Desk, one: Assessed, numbers: dict[UUID, str]) -> ClaimRow:
@@ -120,35 +153,44 @@ def _correction_due_on(work: Work, one: Assessed) -> date | None:
     return shanghai_day(work.at + life)
 
 
-def _claim_numbers(
-    connection: Connection, tenant: str, assessed: Sequence[Assessed], transfers: Sequence[Transfer]
-) -> dict[UUID, str]:
-    """The next numbers of each year's series for the claims that are new, in their order.
+def _lock_last(
+    connection: Connection,
+    tenant: str,
+    assessed: Sequence[Assessed],
+    transfers: Sequence[Transfer],
+    accounts: Collection[str],
+    chains: Collection[str],
+) -> tuple[dict[int, tuple[str, int]], Heads]:
+    """Make the other accounts ready, take the claims' numbers, and lock the chains' heads.
 
-    The transfers' accounts are made ready in the same round trip, before them.
+    One round trip, in the order of the house. Of each year's series the tenant's code and the first of the numbers.
     """
-    by_year: dict[int, list[UUID]] = {}
+    new = Counter(shanghai_day(one.case.submission.submitted_at).year for one in assessed if one.case.earlier is None)
+    taken = [_numbers_taken(tenant, year, new[year]) for year in sorted(new)]
+    *_, heads = answers = read_all(connection, *ledger.ready(tenant, transfers, accounts), *taken, chain_heads(chains))
+    return dict(zip(sorted(new), answers[-1 - len(taken) : -1], strict=True)), heads
+
+
+def _claim_numbers(assessed: Sequence[Assessed], series: Mapping[int, tuple[str, int]]) -> dict[UUID, str]:
+    """The numbers of the claims that are new, in their order."""
+    codes = {year: code for year, (code, _) in series.items()}
+    following = {year: count(first) for year, (_, first) in series.items()}
+    numbers = {}
     for one in assessed:
         if one.case.earlier is None:
-            by_year.setdefault(shanghai_day(one.case.submission.submitted_at).year, []).append(one.case.claim_id)
-    years = sorted(by_year)
-    taken = [_numbers_taken(tenant, year, len(by_year[year])) for year in years]
-    _, _, *series = read_all(connection, *ledger.ready(tenant, transfers), *taken)
-    return {
-        claim_id: claim_number(code, year, latest - len(by_year[year]) + 1 + n)
-        for year, (code, latest) in zip(years, series, strict=True)
-        for n, claim_id in enumerate(by_year[year])
-    }
+            year = one.case.policy_on.year
+            numbers[one.case.claim_id] = claim_number(codes[year], year, next(following[year]))
+    return numbers
 
 
-def _numbers_taken(tenant: str, year: int, count: int) -> Query[tuple[str, int]]:
-    """The tenant's code and the last of the numbers taken."""
+def _numbers_taken(tenant: str, year: int, wanted: int) -> Query[tuple[str, int]]:
+    """The tenant's code and the first of the numbers taken."""
     return Query(
         "insert into number_series (tenant, series, year, latest) values (%s, 'claim', %s, %s) "
         "on conflict (tenant, series, year) do update set latest = number_series.latest + excluded.latest "
         "returning (select code from tenant t where t.tenant = number_series.tenant), latest",
-        (tenant, year, count),
-        lambda rows: (rows[0][0], rows[0][1]),
+        (tenant, year, wanted),
+        lambda rows: (rows[0][0], rows[0][1] - wanted + 1),
     )
 
 
@@ -156,11 +198,7 @@ def hold_rows_of(at: datetime, claim_id: UUID, assessment: Assessment) -> list[H
     """A hold for each finding that holds the claim, with what it says of the other side."""
     if assessment.state != "on_hold":
         return []
-    return [
-        HoldRow(new_id(), claim_id, entry.rule, _place(entry), _detail(entry), at)
-        for entry in assessment.trace
-        if entry.verdict == "hold"
-    ]
+    return [HoldRow(new_id(), claim_id, entry.rule, _place(entry), _detail(entry), at) for entry in assessment.holding]
 
 
 def _place(entry: TraceEntry) -> str:
@@ -174,15 +212,13 @@ def _detail(entry: TraceEntry) -> str:
     return canonical_bytes({"message": message, "other_side": entry.output.get("other_side") or []}).decode()
 
 
-def _revisions(work: Work, vault: Vault, desk: Desk, assessed: Sequence[Assessed], filed: Sequence[ClaimView]) -> Write:
+def _revisions(work: Work, vault: Vault, desk: Desk, cases: Sequence[Case], shown: Sequence[dict[str, Json]]) -> Write:
     rows = []
-    for one, view in zip(assessed, filed, strict=True):
-        claim_id, revision = one.case.claim_id, one.case.revision
-        submission = stored_submission(view.submission)
-        sealed = vault.sealer.seal(
-            account_numbers(one.case.submission), revision_place(desk.tenant, claim_id, revision)
-        )
-        rows.append((desk.tenant, claim_id, revision, submission, sealed, desk.client_id, work.at))
+    for case, submission in zip(cases, shown, strict=True):
+        claim_id, revision = case.claim_id, case.revision
+        sealed = vault.sealer.seal(account_numbers(case.submission), revision_place(desk.tenant, claim_id, revision))
+        stored = stored_submission(submission)
+        rows.append((desk.tenant, claim_id, revision, stored, sealed, desk.client_id, work.at))
     columns = ("tenant", "claim_id", "revision", "submission", "sealed", "client_id", "received_at")
     kinds = ("text", "uuid", "integer", "text", "bytea", "text", "timestamptz")
     return Write("claim_revision", columns, rows, kinds=kinds)
@@ -190,8 +226,8 @@ def _revisions(work: Work, vault: Vault, desk: Desk, assessed: Sequence[Assessed
 
 def account_numbers(claim: Submission) -> str:
     """The account numbers of a submission, as the JSON text that is sealed: payee's, then each receipt's payer's."""
-    payers: list[Json] = [receipt.payer_account for receipt in claim.receipts]
-    return canonical_bytes({"payee": claim.payee.account_number, "payers": payers}).decode()
+    payers = [receipt.payer_account for receipt in claim.receipts]
+    return orjson.dumps({"payee": claim.payee.account_number, "payers": payers}).decode()  # canonical: texts in order
 
 
 def _assessments(work: Work, tenant: str, assessed: Sequence[Assessed]) -> Write:
@@ -202,7 +238,7 @@ def _assessments(work: Work, tenant: str, assessed: Sequence[Assessed]) -> Write
     for one in assessed:
         claim_id, revision = one.case.claim_id, one.case.revision
         seq = numbers.get(claim_id, 1)
-        facts, result = facts_bytes(one.facts), result_bytes(one.assessment)
+        facts, result = one.written or (facts_bytes(one.facts), result_bytes(one.assessment))
         version = one.assessment.policy_version
         digest = sha256(result)
         rows.append((tenant, claim_id, seq, revision, version, facts, result, digest, "submitted", work.at))
@@ -224,10 +260,6 @@ ASSESSMENT_COLUMNS: Final = (
 ASSESSMENT_KINDS: Final = (
     "text", "uuid", "integer", "integer", "text", "text", "text", "bytea", "text", "timestamptz",
 )  # fmt: skip
-
-
-def _hold_rows(tenant: str, filed: Sequence[ClaimView]) -> Write:
-    return hold_write(tenant, [hold for view in filed for hold in view.holds])
 
 
 def hold_write(tenant: str, holds: Sequence[HoldRow]) -> Write:

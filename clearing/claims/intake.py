@@ -7,35 +7,46 @@ one after the other, each seeing what those before it took. What fails leaves no
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
+from clearing.claims import registry
 from clearing.claims.activation import assess_held_up, schemes_held_up
-from clearing.claims.assessment import ON_HOLD, annual_cap, assess, matching_cap, target_quota_year
+from clearing.claims.assessment import (
+    ON_HOLD,
+    Assessment,
+    annual_cap,
+    assess,
+    matching_cap,
+    result_bytes,
+    target_quota_year,
+)
 from clearing.claims.case import TAKES_KEYS, TAKES_MONEY, Assessed, Case, Desk, Drawn, Outcome
 from clearing.claims.ceilings import DAY_PASSED, day_left
-from clearing.claims.facts import Facts
-from clearing.claims.filing import file_claims
+from clearing.claims.claim_keys import TAKEN_MEANWHILE, FreeKeys, asks_first, digests_of, free_cases, take_keys
+from clearing.claims.facts import Facts, facts_bytes
+from clearing.claims.filing import file_claims, papers_of
 from clearing.claims.fingerprint import canonical_contract_number, identities
+from clearing.claims.free_keys import known_keys
 from clearing.claims.keyring import RACED as KEYS_CHANGED
 from clearing.claims.keyring import Versions, written_versions
 from clearing.claims.probes import met_this_hour, too_many
-from clearing.claims.quota import Accounts, Purse, purse_query
+from clearing.claims.quota import Accounts, Purse, accounts_now, purse_query
 from clearing.claims.records import ClaimRow, ClaimView, by_external_id, view_claims
-from clearing.claims.registry import Holder, Key, Locked, key_queries, keys_of
+from clearing.claims.registry import Holder, Key, Locked, holdings_of, key_queries, keys_of
 from clearing.claims.surroundings import Standings, Surroundings, read_surroundings, restorable_claims, standing_query
 from clearing.claims.vault import Vault
 from clearing.claims.waitlist import queues
 from connectors.printing import printed_content, submission_json
 from connectors.submission import Submission
-from settlement.ledger import ended, lock_limited
+from settlement.ledger import States, Transfer, ended, lock_limited
 from tenants.kernel.canonical import Json
 from tenants.kernel.clock import shanghai_day
 from tenants.kernel.database import Work
 from tenants.kernel.errors import Conflict, FieldError, Invalid, Problem, Text
 from tenants.kernel.ids import new_id
 from tenants.kernel.money import ZERO, Money
-from tenants.kernel.statements import read_all
+from tenants.kernel.statements import read, read_all
 from tenants.policy_store import Policies, approved_versions, policies_named
 
 FUTURE_TOLERANCE: Final = timedelta(minutes=5)
@@ -44,8 +55,11 @@ CHUNK_CLAIMS: Final = 500
 """Claims in one transaction: enough to spread its cost, few enough to hold locks only briefly."""
 
 RACED: Final = frozenset(
-    {"claim_external_id", "ledger_account_within_limit", "registry_key_fen_once", KEYS_CHANGED, DAY_PASSED}
-)
+    {
+        "claim_external_id", "ledger_account_within_limit", "registry_key_fen_once", TAKEN_MEANWHILE, KEYS_CHANGED,
+        DAY_PASSED,
+    }
+)  # fmt: skip
 """Constraints that only a race can break here; the transaction then runs again and sees the winner."""
 
 DEFAULT_GROUP: Final = "national"
@@ -61,7 +75,7 @@ def submit(work: Work, vault: Vault, desk: Desk, submissions: Sequence[Submissio
 
     The answer has one outcome a submission, in the same order.
     """
-    earlier, versions, standings, written, met, day, held_up = read_all(
+    earlier, approved, standings, written, met, day, held_up = read_all(
         work.connection,
         by_external_id(desk.platform, [claim.external_id for claim in submissions]),
         approved_versions(desk.tenant, [claim.scheme for claim in submissions], demonstration=desk.demonstration),
@@ -71,7 +85,7 @@ def submit(work: Work, vault: Vault, desk: Desk, submissions: Sequence[Submissio
         day_left(desk.tenant, desk.client_id, work.at),
         schemes_held_up(desk.tenant, [claim.scheme for claim in submissions]),
     )
-    policies = policies_named(work.connection, desk.tenant, versions)
+    policies = policies_named(work.connection, desk.tenant, approved)
     assess_held_up(work, vault, desk.tenant, policies, held_up, demonstration=desk.demonstration)
     restorable = restorable_claims(work.connection, desk.platform, submissions)
     opened: list[Case | UUID | Problem] = []
@@ -110,7 +124,7 @@ def _open(
     policy_on = shanghai_day(claim.submitted_at)
     policy = policies.in_force(claim.scheme, policy_on)
     year = policy_on.year if policy is None else target_quota_year(policy, claim)
-    return Case(claim, printed, mac, new_id() if earlier is None else earlier.id, earlier, policy, year)
+    return Case(claim, printed, mac, new_id() if earlier is None else earlier.id, earlier, policy_on, policy, year)
 
 
 def _refusal(
@@ -167,7 +181,7 @@ def _take_in(
     work: Work,
     vault: Vault,
     desk: Desk,
-    registry: Versions,
+    versions: Versions,
     cases: Sequence[Case],
     standings: Standings,
     met: int,
@@ -179,35 +193,104 @@ def _take_in(
     if not cases or _exhausted(desk, met):
         return {}
     around = read_surroundings(work.connection, desk.tenant, [case.submission for case in cases], standings)
-    drawn = [_draw_up(registry, desk, around, case) for case in cases]
-    wanted: dict[str, list[Key]] = {}
-    for one in drawn:
-        wanted.setdefault(one.holder.exclusion_group, []).extend(one.keys)
-    codes = {one.accounts.budget for one in drawn}
-    own, _, locked, budgets, waited_for = read_all(
-        work.connection,
-        purse_query(desk.tenant, [cap for one in drawn for cap in _caps(one)]),
-        *key_queries(wanted, [case.claim_id for case in cases if case.earlier is not None]),
-        lock_limited(desk.tenant, codes),
-        queues(desk.tenant, codes),
-    )
+    drawn = [_draw_up(versions, desk, around, case) for case in cases]
+    papers = papers_of(work, vault, desk, cases)
+    free = FreeKeys()
+    early = _assess_early(work, desk, around, free, drawn)
+    own, locked, budgets, waited_for = _lock(work, desk, free, drawn)
     purse = Purse(own, budgets, waited_for=waited_for)
     assessed = []
     for one in drawn:
         if not _exhausted(desk, met):
-            assessed.append(_assess(around, purse, locked, one))
+            keys = free if one.case.claim_id in free.holders else locked
+            assessed.append(_assess(around, purse, keys, one, early.get(one.case.claim_id)))
             met += len(assessed[-1].others)
-    return file_claims(work, vault, desk, assessed, locked)
+    registry.release(work.connection, free.given_back())
+    return file_claims(work, vault, desk, assessed, papers.of_first(len(assessed)), locked, own)
+
+
+class Early(NamedTuple):
+    """How a case was assessed before its accounts were locked; it stands where the facts are the same behind the locks.
+
+    An assessment is a pure function of claim, policy and facts, so that nothing else has to be compared.
+    """
+
+    facts: Facts
+    assessment: Assessment
+    transfers: list[Transfer]
+    written: tuple[bytes, bytes]
+
+
+def _assess_early(
+    work: Work, desk: Desk, around: Surroundings, free: FreeKeys, drawn: Sequence[Drawn]
+) -> dict[UUID, Early]:
+    """Assess a bulk by the accounts as they stand now, as if all of its keys were free.
+
+    The enterprises' accounts are the first thing that chunks wait for: what others do while this one assesses and
+    prints is theirs to do. Where a budget is limited each claim changes what the next one reads: such wait for it.
+    """
+    found: dict[UUID, Early] = {}
+    if not asks_first(drawn):
+        return found
+    codes = {code for one in drawn for code in (one.accounts.quota, one.accounts.matching, one.accounts.budget) if code}
+    purse = Purse(read(work.connection, accounts_now(desk.tenant, codes)))
+    for one in drawn:
+        case = one.case
+        if case.submission.reservation_id is not None or purse.left(one.accounts.budget) is not None:
+            continue
+        facts = _facts(around, purse, free, one)
+        assessment = assess(case.submission, case.policy, facts)
+        transfers = _transfers(one, assessment)
+        purse.draw(transfers)
+        written = facts_bytes(facts), result_bytes(assessment)
+        found[case.claim_id] = Early(facts, assessment, transfers, written)
+    return found
+
+
+def _transfers(drawn: Drawn, assessment: Assessment) -> list[Transfer]:
+    """What sets the award and its matching aside."""
+    if assessment.state not in TAKES_MONEY:
+        return []
+    matching = ZERO if assessment.matching is None else assessment.matching.amount
+    return drawn.accounts.reserve(assessment.award, matching, drawn.case.claim_id)
+
+
+def _lock(
+    work: Work, desk: Desk, free: FreeKeys, drawn: Sequence[Drawn]
+) -> tuple[States, Locked, States, frozenset[str]]:
+    """Lock the enterprises' accounts, the keys and the budgets, and read them.
+
+    Of a bulk the keys that nobody ever held are taken at once, for claims that will nearly all be let hold them.
+    """
+    codes = {one.accounts.budget for one in drawn}
+    caps = purse_query(desk.tenant, [cap for one in drawn for cap in _caps(one)])
+    last = lock_limited(desk.tenant, codes), queues(desk.tenant, codes)
+    if not asks_first(drawn):
+        wanted: dict[str, list[Key]] = {}
+        for one in drawn:
+            wanted.setdefault(one.holder.exclusion_group, []).extend(one.keys)
+        keys = key_queries(wanted, [one.case.claim_id for one in drawn if one.case.earlier is not None])
+        own, _, locked, budgets, waited_for = read_all(work.connection, caps, *keys, *last)
+        return own, locked, budgets, waited_for
+    own, known = read_all(work.connection, caps, known_keys(digests_of(drawn)))
+    free.holders = free_cases(drawn, known)
+    met = [one for one in drawn if one.case.claim_id not in free.holders]
+    _, locked, budgets, waited_for = read_all(
+        work.connection,
+        take_keys(desk.tenant, desk.platform, drawn, free.holders),
+        holdings_of(digests_of(met)),
+        *last,
+    )
+    return own, locked, budgets, waited_for
 
 
 def _exhausted(desk: Desk, met: int) -> bool:
     return desk.looks_per_hour is not None and met >= desk.looks_per_hour
 
 
-def _draw_up(registry: Versions, desk: Desk, around: Surroundings, case: Case) -> Drawn:
+def _draw_up(versions: Versions, desk: Desk, around: Surroundings, case: Case) -> Drawn:
     """Name the accounts and keys that the case touches."""
-    claim = case.submission
-    on = shanghai_day(claim.submitted_at)
+    claim, on = case.submission, case.policy_on
     linked = around.linked_region(case.year, claim.enterprise.division, claim.scheme, on)
     return Drawn(
         case=case,
@@ -225,11 +308,11 @@ def _draw_up(registry: Versions, desk: Desk, around: Surroundings, case: Case) -
             tenant=desk.tenant,
             scheme=claim.scheme,
             platform=desk.platform,
-            enterprise=registry.enterprise(claim.enterprise.uscc),
-            month=f"{shanghai_day(claim.submitted_at):%Y-%m}",
+            enterprise=versions.enterprise(claim.enterprise.uscc),
+            month=f"{on.year:04d}-{on.month:02d}",
             exclusion_group=DEFAULT_GROUP if case.policy is None else case.policy.exclusion_group,
         ),
-        keys=keys_of(identities(claim), registry.digests),
+        keys=keys_of(identities(claim), versions.digests),
     )
 
 
@@ -241,35 +324,43 @@ def _caps(drawn: Drawn) -> tuple[tuple[str, Money | None], ...]:
     return drawn.accounts.caps(annual_cap(case.policy, case.submission), own)
 
 
-def _assess(around: Surroundings, purse: Purse, locked: Locked, drawn: Drawn) -> Assessed:
+def _assess(
+    around: Surroundings, purse: Purse, locked: Locked | FreeKeys, drawn: Drawn, early: Early | None
+) -> Assessed:
     """Assess one case, and let it take what its verdict lets it take."""
-    case, accounts = drawn.case, drawn.accounts
+    case = drawn.case
     reserved = around.reserved(case.submission.reservation_id)
     facts = _facts(around, purse, locked, drawn)
-    assessment = assess(case.submission, case.policy, facts)
+    if early is None or early.facts != facts:
+        early = None
+        assessment = assess(case.submission, case.policy, facts)
+    else:
+        assessment = early.assessment
     others = locked.others(drawn.keys, drawn.holder)
     if assessment.waitlisted and assessment.state == ON_HOLD:
-        purse.wait_for(accounts.budget)
+        purse.wait_for(drawn.accounts.budget)
     if assessment.state in TAKES_KEYS:
         locked.take(drawn.keys, drawn.holder)
-    if assessment.state not in TAKES_MONEY:
-        return Assessed(case, facts, assessment, (), False, drawn.holder, others)  # noqa: FBT003 - uses no reservation
-    purse.give_back(reserved)
-    around.use(case.submission.reservation_id)
-    matching = ZERO if assessment.matching is None else assessment.matching.amount
-    transfers = accounts.reserve(assessment.award, matching, case.claim_id)
-    purse.draw(transfers)
-    voided = tuple(ended(transfer, "void", "reservation used") for transfer in reserved)
-    return Assessed(case, facts, assessment, voided + tuple(transfers), bool(reserved), drawn.holder, others)
+    transfers: tuple[Transfer, ...] = ()
+    uses_reservation = False
+    if assessment.state in TAKES_MONEY:
+        purse.give_back(reserved)
+        around.use(case.submission.reservation_id)
+        taken = _transfers(drawn, assessment) if early is None else early.transfers
+        purse.draw(taken)
+        transfers = (*(ended(transfer, "void", "reservation used") for transfer in reserved), *taken)
+        uses_reservation = bool(reserved)
+    written = None if early is None else early.written
+    return Assessed(case, facts, assessment, transfers, uses_reservation, drawn.holder, others, written)
 
 
 _NOTHING: Final = Purse()
 
 
-def _facts(around: Surroundings, purse: Purse, locked: Locked, drawn: Drawn) -> Facts:
+def _facts(around: Surroundings, purse: Purse, locked: Locked | FreeKeys, drawn: Drawn) -> Facts:
     """What the assessment reads; what the claim's own reservation set aside counts as still free."""
     claim, accounts = drawn.case.submission, drawn.accounts
-    on = shanghai_day(claim.submitted_at)
+    on = drawn.case.policy_on
     set_aside = _NOTHING
     if reserved := around.reserved(claim.reservation_id):
         set_aside = Purse()

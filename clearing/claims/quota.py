@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 
 from settlement import ledger
 from settlement.ledger import AccountState, States, Transfer
+from tenants.kernel.arrays import texts
 from tenants.kernel.money import ZERO, Money
 from tenants.kernel.statements import Query
 
@@ -105,6 +106,18 @@ def purse_query(tenant: str, caps: Sequence[tuple[str, Money | None]]) -> Query[
         known = limits.get(code)
         limits[code] = cap if known is None or (cap is not None and cap > known) else known
     return ledger.open_and_lock(tenant, limits)
+
+
+def accounts_now(tenant: str, codes: Collection[str]) -> Query[States]:
+    """The counted accounts as they stand, not locked: what is read here may be over at once."""
+    return Query(
+        "select code, debits_pending_fen + debits_posted_fen - credits_posted_fen, limit_fen from ledger_account "
+        "where tenant = %s and code = any(%s)",
+        (tenant, texts(sorted(codes))),
+        lambda rows: {
+            code: AccountState(Money(taken), None if limit is None else Money(limit)) for code, taken, limit in rows
+        },
+    )
 
 
 def returned_quota(

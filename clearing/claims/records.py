@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from clearing.claims.assessment import Assessment, assessment_json
+from tenants.kernel.arrays import texts
 from tenants.kernel.canonical import Json, plain
 from tenants.kernel.errors import not_found
 from tenants.kernel.money import ZERO, Money
@@ -114,7 +115,7 @@ def by_external_id(platform: str, external_ids: Sequence[str]) -> Query[dict[str
     return Query(
         f"select {_LIST} from claim where platform = %s and external_id = any(%s) "  # noqa: S608 - our own columns
         "order by id for no key update",
-        (platform, sorted(set(external_ids))),
+        (platform, texts(sorted(set(external_ids)))),
         lambda rows: {row.external_id: row for row in map(_claim_row, rows)},
     )
 

@@ -114,7 +114,7 @@ class Locked:
     def states_of(self, keys: Sequence[Key], holder: Holder) -> tuple[KeyState, ...]:
         """What the registry says of each key to this holder."""
         if self.is_free(keys, holder):
-            return tuple([_state_of_free(key) for key in keys])
+            return tuple([state_of_free(key) for key in keys])
         return tuple([self.state_of(key, holder) for key in keys])
 
     def is_free(self, keys: Iterable[Key], holder: Holder) -> bool:
@@ -161,7 +161,7 @@ class Locked:
     def others(self, keys: Iterable[Key], holder: Holder) -> frozenset[tuple[str, str, UUID]]:
         """What the holder is told of other tenants' keys: their tenant, the key's kind, their claim or record."""
         if self.is_free(keys, holder):
-            return _NOBODY
+            return NOBODY
         return frozenset(
             (other.holder.tenant, key.kind, other.holder.holder_id)
             for key in keys
@@ -172,9 +172,9 @@ class Locked:
     def take(self, keys: Sequence[Key], holder: Holder) -> None:
         """Let the holder hold the keys: *taken* where the fen are free, else *contending* until a person decides."""
         group = holder.exclusion_group
-        fits = _fits_alone if self.is_free(keys, holder) else self._fits
+        free = self.is_free(keys, holder)
         for key in keys:
-            status = "taken" if fits(key, holder) else "contending"
+            status = "taken" if (fits_alone(key) if free else self._fits(key, holder)) else "contending"
             for version, digest in key.digests:
                 holding = Holding(digest, holder.enterprise[version], holder, status, key.claimed, key.stated)
                 self.holdings[digest, group].append(holding)
@@ -207,16 +207,19 @@ class Locked:
         ]
 
 
-def _state_of_free(key: Key) -> KeyState:
+def state_of_free(key: Key) -> KeyState:
+    """What the registry says of a key that nobody holds."""
     counted = ZERO if key.stated is None else key.stated
     return KeyState(key.kind, key.place, counted, ZERO, key.claimed, amount_conflict=False)
 
 
-def _fits_alone(key: Key, _: Holder) -> bool:
+def fits_alone(key: Key) -> bool:
+    """Whether the key, which nobody else holds, has the fen that are claimed of it."""
     return key.kind not in GUARDED or key.stated is None or key.claimed <= key.stated
 
 
-_NOBODY: Final[frozenset[tuple[str, str, UUID]]] = frozenset()
+NOBODY: Final[frozenset[tuple[str, str, UUID]]] = frozenset()
+"""What a holder is told whose keys nobody else holds."""
 
 
 def _told(others: Iterable[Holding], holder: Holder) -> list[Holding]:
@@ -232,13 +235,16 @@ def _told(others: Iterable[Holding], holder: Holder) -> list[Holding]:
 
 def keys_of(identities: Iterable[Identity], digests: Digests) -> tuple[Key, ...]:
     """The identities as keys, one a place: the aliases of one invoice are one key with several digests."""
-    by_place: dict[tuple[str, str], list[Identity]] = defaultdict(list)
+    by_place: dict[tuple[str, str], Key] = {}
     for identity in identities:
-        by_place[identity.kind, identity.place].append(identity)
-    return tuple(
-        Key(kind, place, one[0].total, one[0].claimed, tuple(pair for i in one for pair in digests(kind, i.text)))
-        for (kind, place), one in by_place.items()
-    )
+        kind, at = identity.kind, (identity.kind, identity.place)
+        found, first = digests(kind, identity.text), by_place.get(at)
+        by_place[at] = (
+            Key(*at, identity.total, identity.claimed, found)
+            if first is None
+            else first._replace(digests=first.digests + found)
+        )
+    return tuple(by_place.values())
 
 
 def key_queries(
@@ -270,7 +276,12 @@ def key_queries(
         ),
         lambda _: None,
     )  # fmt: skip
-    return lock, Query(f"{_SELECT} where digest = any(%s::bytea[])", (cells("bytea", digests),), _locked)
+    return lock, holdings_of(digests)
+
+
+def holdings_of(digests: Sequence[bytes]) -> Query[Locked]:
+    """Who holds these digests, whose heads are locked."""
+    return Query(f"{_SELECT} where digest = any(%s::bytea[])", (cells("bytea", digests),), _locked)
 
 
 _HELD: Final = (
@@ -317,6 +328,8 @@ def holding_write(holdings: Sequence[Holding]) -> Write:
 
 def release(connection: Connection, holder_ids: Sequence[UUID]) -> None:
     """Free every key of the holders."""
+    if not holder_ids:
+        return
     lock_keys_of(connection, holder_ids)
     connection.exec_driver_sql("delete from registry_holding where holder_id = any(%s)", (list(holder_ids),))
 

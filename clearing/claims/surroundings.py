@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 from clearing.claims.facts import DirectoryEntry, LinkedRegion, LinkedTerms, Reservation, Standing
 from connectors.submission import Submission
 from settlement.ledger import Transfer, open_transfers
+from tenants.kernel.arrays import texts
 from tenants.kernel.money import Money
 from tenants.kernel.rate import parse_rate
 from tenants.kernel.statements import Query
@@ -79,13 +80,17 @@ class Surroundings:
 
     def enterprise(self, uscc: str, scheme: str, year: int, on: date) -> Standing:
         """What is on record about the enterprise on the day, for the scheme's quota year."""
-        records = self.records.get(uscc, ())
+        records = self.records.get(uscc)
+        if not records:
+            return _UNKNOWN
         qualifications = [r for r in records if (r.kind, r.scheme, r.year) == ("qualification", scheme, year)]
         return Standing(sanctioned_through=_sanctioned(records, on), qualified=_counts(qualifications, on))
 
     def provider(self, uscc: str, scheme: str, on: date) -> Standing:
         """What is on record about the provider on the day, in the scheme's directory."""
-        records = self.records.get(uscc, ())
+        records = self.records.get(uscc)
+        if not records:
+            return _UNKNOWN
         admissions = [r for r in records if (r.kind, r.scheme) == ("admission", scheme)]
         standing = [r for r in admissions if r.state in STANDING and r.covers(on)]
         return Standing(
@@ -111,6 +116,10 @@ class Surroundings:
             self.reservations.pop(reservation_id, None)
 
 
+_UNKNOWN: Final = Standing()
+"""Of most parties nothing is on record."""
+
+
 def division_prefix(division: str) -> str:
     """A province's code ends in four noughts, a city's in two: what all divisions below it begin with."""
     return division[:2] if division.endswith("0000") else division[:4] if division.endswith("00") else division
@@ -128,14 +137,14 @@ def _counts(records: Sequence[Recorded], on: date) -> bool | None:
 
 def standing_query(tenant: str, claims: Sequence[Submission], years: Sequence[int]) -> Query[Standings]:
     """The linked regions of the years, and what is on record about the claims' parties, the oldest record first."""
-    enterprises = sorted({claim.enterprise.uscc for claim in claims})
-    providers = sorted({claim.provider.uscc for claim in claims})
-    parties = sorted({*enterprises, *providers})
+    enterprises = {claim.enterprise.uscc for claim in claims}
+    providers = {claim.provider.uscc for claim in claims}
+    some, others, all_parties = (texts(sorted(uscc)) for uscc in (enterprises, providers, enterprises | providers))
     return Query(
         _ON_RECORD,
         (
-            tenant, list(years), tenant, list(years), tenant, parties, tenant, enterprises, tenant, providers, tenant,
-            tenant, providers,
+            tenant, list(years), tenant, list(years), tenant, all_parties, tenant, some, tenant, others, tenant,
+            tenant, others,
         ),
         _standings,
     )  # fmt: skip

@@ -15,7 +15,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from clearing.claims.records import ClaimView
+from clearing.claims.records import HoldRow
 from clearing.claims.registry import Holder, Locked
 from tenants.kernel.canonical import Json, plain
 from tenants.kernel.change import Change
@@ -125,13 +125,13 @@ def opened(kind: str, code: str, later: Holder | Side, earlier: Holder | Side, a
     return CaseRow(new_id(), kind, code, at, due_on, *sides)
 
 
-def hold_cases(work: Work, actor: str, filed: Iterable[ClaimView], locked: Locked) -> tuple[Write, list[Change]]:
-    """The cases that the duplicate holds of the claims open, with those who hold their keys already.
+def hold_cases(work: Work, actor: str, opened_now: Iterable[HoldRow], locked: Locked) -> tuple[Write, list[Change]]:
+    """The cases that those of the holds open that suspect a duplicate, with those who hold the claims' keys already.
 
     Raises:
         StartAgainError: one of those is another tenant's, see :func:`tenants.kernel.database.reach`.
     """
-    holds = [hold for view in filed for hold in view.holds if hold.code.startswith(DUPLICATES)]
+    holds = [hold for hold in opened_now if hold.code.startswith(DUPLICATES)]
     holders = locked.holders() if holds else {}
     rows = []
     for hold in holds:

@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 from tenants.kernel.canonical import Json, canonical_bytes, sha256
 from tenants.kernel.clock import print_instant
 from tenants.kernel.ids import new_id
-from tenants.kernel.statements import Write, write_all
+from tenants.kernel.statements import Query, Write, read, write_all
 
 CHAIN_PREFIX: Final = b"clearing-audit-v1\n"
 GENESIS: Final = bytes(32)
@@ -58,21 +58,34 @@ def lock_chains(connection: Connection, tenants: Iterable[str]) -> None:
     )
 
 
+Heads = dict[str, tuple[int, bytes, datetime]]
+"""Of each tenant's chain the number, the hash and the time of its last entry."""
+
+
+def chain_heads(tenants: Iterable[str]) -> Query[Heads]:
+    """The chains' heads, locked in their order: the last locks of a transaction, see :func:`appended`."""
+    return Query(
+        "select tenant, seq, hash, at from audit_head where tenant = any(%s) order by tenant for no key update",
+        (sorted(set(tenants)),),
+        lambda rows: {tenant: (seq, bytes(latest), latest_at) for tenant, seq, latest, latest_at in rows},
+    )
+
+
 def change_writes(connection: Connection, changes: Sequence[Change], at: datetime) -> tuple[Write, Write, Write]:
     """The rows that append the changes, to be written together with what changed; the chains' heads are locked now."""
-    tenants = sorted({change.tenant for change in changes})
-    heads = {
-        tenant: (seq, bytes(latest), latest_at)
-        for tenant, seq, latest, latest_at in connection.exec_driver_sql(
-            "select tenant, seq, hash, at from audit_head where tenant = any(%s) order by tenant for no key update",
-            (tenants,),
-        )
-    }
+    return appended(read(connection, chain_heads(change.tenant for change in changes)), changes, at)
+
+
+def appended(heads: Heads, changes: Sequence[Change], at: datetime) -> tuple[Write, Write, Write]:
+    """The rows that append the changes behind these heads, which are locked."""
+    heads, printed = dict(heads), dict[datetime, str]()
     entries = []
     for change in changes:
         seq, latest, latest_at = heads[change.tenant]
-        entry = _entry(change, seq + 1, latest, max(at, latest_at))
-        heads[change.tenant] = (seq + 1, entry[-1], max(at, latest_at))
+        now = max(at, latest_at)
+        said = printed.get(now) or printed.setdefault(now, print_instant(now))
+        entry = _entry(change, seq + 1, latest, now, said)
+        heads[change.tenant] = (seq + 1, entry[-1], now)
         entries.append(entry)
     jobs = [
         (new_id(), c.tenant, j.kind, j.platform, c.subject_id, canonical_bytes(dict(j.payload)), at, at)
@@ -102,13 +115,13 @@ def chained(previous: bytes, body: bytes) -> bytes:
 
 
 def _entry(
-    change: Change, seq: int, previous: bytes, at: datetime
+    change: Change, seq: int, previous: bytes, at: datetime, said: str
 ) -> tuple[str, int, datetime, str, UUID, bytes, bytes]:
     body = orjson.dumps(  # texts and a number that counts, around what canonical_bytes has looked through
         {
             "seq": seq,
             "tenant": change.tenant,
-            "at": print_instant(at),
+            "at": said,
             "actor": change.actor,
             "action": change.action,
             "subject": str(change.subject_id),

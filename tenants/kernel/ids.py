@@ -14,6 +14,14 @@ _lock = threading.Lock()
 _latest = [0]
 
 
+def _begin_anew() -> None:
+    """A process that was forked draws random bits of its own before it counts any up."""
+    _latest[0] = 0
+
+
+os.register_at_fork(after_in_child=_begin_anew)
+
+
 def new_id() -> UUID:
     """A UUIDv7 that is greater than every one made before it in this process."""
     return _as_id(_next(1))
@@ -29,10 +37,16 @@ def new_ids(count: int) -> range:
 
 
 def _next(count: int) -> int:
-    """The time and the random bits of the first of so many, whose random bits are counted up without a carry."""
+    """The time and the random bits of the first of so many, whose random bits are counted up without a carry.
+
+    Those of one millisecond count up from the first one's random bits (RFC 9562, 6.2, method 2): to ask the system for
+    new ones each time is a tenth of what it takes to assess a claim.
+    """
     with _lock:
-        value = (time.time_ns() // _MILLISECOND_NS << _RANDOM_BITS) | int.from_bytes(os.urandom(9))
-        value = max(value, _latest[0] + 1)
+        value = _latest[0] + 1
+        now = time.time_ns() // _MILLISECOND_NS << _RANDOM_BITS
+        if now > value:
+            value = now | int.from_bytes(os.urandom(9))
         if (value & _LOW) + count > _LOW:
             value = (value | _LOW) + 1
         _latest[0] = value + count - 1

@@ -1,7 +1,7 @@
 """Statements: several queries in one round trip, and rows of several tables in one statement."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import count
 from typing import Any, Final, Generic, TypeVar, cast
@@ -106,15 +106,24 @@ class Write:
     rows: Sequence[tuple[Any, ...]]
     conflict: str = ""
     kinds: tuple[str, ...] = ()
+    made: tuple[Any, ...] | None = None
+    """What :func:`made_ready` has made of the rows."""
 
     @property
     def values(self) -> tuple[Any, ...]:
         """What the statement of :func:`_insert` takes."""
+        if self.made is not None:
+            return self.made
         if not self.kinds:
             return (_json_rows(self),)
         return tuple(
             [cells(kind, column) for kind, column in zip(self.kinds, zip(*self.rows, strict=True), strict=True)]
         )
+
+
+def made_ready(write: Write) -> Write:
+    """The write with its rows in the form in which they travel: to be made before what others wait for is locked."""
+    return replace(write, made=write.values) if write.rows and write.made is None else write
 
 
 def write_all(connection: Connection, writes: Iterable[Write]) -> None:

@@ -17,6 +17,7 @@ from clearing.claims.rules.finding import (
     Wording,
     finding_bytes,
     finding_json,
+    forget_written,
 )
 from tenants.kernel.money import Money, MoneyError
 
@@ -44,7 +45,7 @@ RULINGS = (Ruling("one.rule", PASS, "条款 %s {x}", WORDING), Ruling("two", REJ
 )
 @settings(deadline=None, max_examples=300)
 def test_the_bytes_are_the_canonical_bytes_of_the_json(ruling: Ruling, values: tuple[object, ...]) -> None:
-    finding_bytes.cache_clear()
+    forget_written()
     finding = (ruling, values)
     assert finding_bytes(finding) == orjson.dumps(finding_json(finding), option=orjson.OPT_SORT_KEYS)
 
@@ -53,7 +54,7 @@ def test_the_bytes_are_the_canonical_bytes_of_the_json(ruling: Ruling, values: t
 def test_values_that_are_equal_and_of_other_kinds_are_told_apart(first: object) -> None:
     ruling = Ruling("kinds", PASS, "", Wording("{a}", "{a}", ("a",)))
     for value in (first, 1, True, Fraction(1), "1", Money(1)):
-        finding_bytes.cache_clear()
+        forget_written()
         expected = orjson.dumps(finding_json((ruling, (value,))), option=orjson.OPT_SORT_KEYS)
         assert finding_bytes((ruling, (value,))) == expected
 

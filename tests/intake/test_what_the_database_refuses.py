@@ -244,7 +244,73 @@ def test_a_foreign_tenants_claim_can_be_neither_written_nor_referred_to(counter:
 def test_a_claim_cannot_be_moved_to_a_foreign_tenant(counter: Counter, jiangsu: Connection) -> None:
     own = counter.submit(claim())
     said = refused(jiangsu, pg.InsufficientPrivilege, "update claim set tenant = 'wujiang' where id = %s", own.row.id)
-    assert "row-level security" in said
+    assert "never deleted or renamed" in said
+
+
+@pytest.mark.parametrize("change", ["delete from claim", "update claim set id = id", "truncate claim cascade"])
+def test_a_claim_is_never_deleted_or_renamed_not_even_by_the_owner(
+    counter: Counter, owner: Engine, change: str
+) -> None:
+    counter.submit(claim())
+    with owner.connect() as connection:
+        connection.exec_driver_sql("select * from bind_scope('jiangsu', null)")
+        with pytest.raises(DBAPIError, match="never deleted or renamed"):
+            connection.exec_driver_sql(change)
+
+
+REVISION = (
+    "insert into claim_revision (tenant, claim_id, revision, submission, sealed, client_id, received_at) "
+    "select 'jiangsu', %s, 7, submission, sealed, client_id, received_at from claim_revision where claim_id = %s"
+)
+ASSESSMENT = (
+    "insert into assessment "
+    "(tenant, claim_id, seq, revision, policy_version, facts, result, result_sha256, reason, at) "
+    "select 'jiangsu', %s, 7, revision, policy_version, facts, result, result_sha256, reason, at from assessment "
+    "where claim_id = %s"
+)
+
+
+@pytest.mark.parametrize(
+    ("row", "constraint"),
+    [(REVISION, "claim_revision_tenant_claim_id_fkey"), (ASSESSMENT, "assessment_tenant_claim_id_fkey")],
+)
+def test_a_revision_and_an_assessment_are_of_a_claim_of_their_tenant(
+    counter: Counter, jiangsu: Connection, row: str, constraint: str
+) -> None:
+    own, foreign = counter.submit(claim()), counter.submit(claim(WUJIANG))
+    for claim_id in (uuid4(), foreign.row.id):
+        with pytest.raises(IntegrityError, match="no such claim") as error, jiangsu.begin_nested():
+            jiangsu.exec_driver_sql(row, (claim_id, own.row.id))
+        assert broken_constraint(error.value) == constraint
+    assert jiangsu.exec_driver_sql(row, (own.row.id, own.row.id)).rowcount == 1
+
+
+TAKE_KEYS = (
+    "select take_keys('claim', %s, 'jssic', array[decode(%s, 'hex')], array['national'], array['invoice'], "
+    "array[1]::smallint[], array[%s]::uuid[], array['\\x00'::bytea], array['provincial'], array['2024-08'], "
+    "array[%s]::bigint[], array[100]::bigint[])"
+)
+
+
+def test_keys_are_taken_at_once_only_where_nobody_ever_held_them(counter: Counter, jiangsu: Connection) -> None:
+    digest, group = holding(jiangsu, counter.submit(claim()).row.id, "invoice")
+    assert group == "national"
+    with pytest.raises(IntegrityError, match="known already") as error, jiangsu.begin_nested():
+        jiangsu.exec_driver_sql(TAKE_KEYS, ("jiangsu", digest.hex(), uuid4(), 1))
+    assert broken_constraint(error.value) == "registry_key_pkey"
+    assert jiangsu.exec_driver_sql(TAKE_KEYS, ("jiangsu", digest.hex(), None, 1)).scalar_one() == 0
+    free, holder = uuid4().hex, uuid4()
+    assert jiangsu.exec_driver_sql(TAKE_KEYS, ("jiangsu", free, holder, 60)).scalar_one() == 1
+    assert jiangsu.exec_driver_sql(
+        "select k.taken_fen, k.total_fen, h.holder_id, h.status from registry_key k "
+        "join registry_holding h using (digest, exclusion_group) where k.digest = decode(%s, 'hex')",
+        (free,),
+    ).one() == (60, 100, holder, "taken")
+
+
+def test_keys_are_taken_at_once_neither_beyond_their_fen_nor_for_another_tenant(jiangsu: Connection) -> None:
+    refused(jiangsu, pg.CheckViolation, TAKE_KEYS, "jiangsu", uuid4().hex, uuid4(), 101)
+    refused(jiangsu, pg.InsufficientPrivilege, TAKE_KEYS, "wujiang", uuid4().hex, uuid4(), 1)
 
 
 def test_a_platform_sees_its_own_claims_only(counter: Counter, app: Engine) -> None:

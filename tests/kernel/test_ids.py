@@ -44,6 +44,19 @@ def test_a_clock_that_goes_back_does_not_bring_smaller_identifiers(monkeypatch: 
     assert all((one.version, one.variant) == (7, RFC_4122) for one in after)
 
 
+def test_a_process_that_is_forked_counts_up_from_random_bits_of_its_own() -> None:
+    reading, writing = os.pipe()
+    before = new_id()
+    child = os.fork()
+    if not child:
+        os.write(writing, new_id().bytes)
+        os._exit(0)
+    own, its = new_id(), UUID(bytes=os.read(reading, 16))
+    os.waitpid(child, 0)
+    assert its != own
+    assert its.int - before.int not in range(1_000)
+
+
 def test_text_and_bytes_of_identifiers_sort_as_they_were_made() -> None:
     made = [new_id() for _ in range(1_000)]
     assert sorted(str(one) for one in made) == [str(one) for one in made]

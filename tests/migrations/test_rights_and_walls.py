@@ -264,7 +264,7 @@ def test_nothing_is_left_to_the_public(catalogue: Connection) -> None:
     assert set(callable_by_app) == {
         "bind_scope", "bound_tenants", "bound_platform", "bound_districts", "in_district", "payout_state",
         "fill_registry", "drop_registry_version", "claimed_fen_of", "end_to_end_id", "not_paid_in",
-        "take_free_keys", "waits_for_pay_in", "order_named", "orders_paid_to", "order_unexplained",
+        "take_free_keys", "take_keys", "waits_for_pay_in", "order_named", "orders_paid_to", "order_unexplained",
     }  # fmt: skip
     for right in ("CREATE", "TEMPORARY"):
         kind = "schema" if right == "CREATE" else "database"

@@ -4,11 +4,12 @@ A value's name says its unit: ``base_fen`` is whole fen and is shown as yuan und
 ``places`` are JSON pointers, which the data keep and people read as what they point at.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from fractions import Fraction
 from functools import lru_cache
+from operator import itemgetter
 from string import Formatter
 from typing import Any, Final, NamedTuple
 
@@ -31,7 +32,6 @@ GRAVITY: Final = {PASS: 0, INFO: 0, HOLD: 1, CORRECT: 2, REJECT: 3}
 
 PRINTED_KEPT: Final = 8_192
 """Findings kept in printed form: many claims are told the same."""
-RULINGS_KEPT: Final = 8_192
 RATES_KEPT: Final = 256
 DAYS_KEPT: Final = 2_048
 _FEN: Final = "_fen"
@@ -69,6 +69,8 @@ class Ruling:
     wording: Wording
     gravity: int = field(init=False, repr=False)
     hashed: int = field(init=False, repr=False)
+    form: "Form | None" = field(init=False, repr=False, compare=False, default=None)
+    """How its findings are written out, once one was."""
 
     def __post_init__(self) -> None:
         """Work out gravity and hash once."""
@@ -120,46 +122,65 @@ def print_finding(finding: Finding) -> Printed:
     return Printed({name: data.pop(name) for name in read}, data, message)
 
 
-@lru_cache(maxsize=PRINTED_KEPT)
 def finding_bytes(finding: Finding) -> bytes:
     """The finding as canonical JSON (RFC 8785), in both languages: the bytes of :func:`finding_json`."""
-    ruling, values = finding
-    form = _form(ruling)
-    spelt: list[str] = []
-    wording = ruling.wording
-    for name, in_fen, value in zip(wording.names, wording.in_fen, values, strict=True):
-        if in_fen and type(value) is int and value >= 0:
-            yuan, fen = divmod(value, FEN_PER_YUAN)
-            said = f"{yuan:,}.{fen:02d}"
-            spelt += f'"{yuan}.{fen:02d}"', said, said
-        elif in_fen and isinstance(value, int):
-            spelt += _spelt(Money(value))
-        elif name in _POINTERS:
-            spelt += _written_out(_pointed(value))
-        elif isinstance(value, tuple):
-            spelt += _written_out(show(value))
+    return trace_bytes((finding,))
+
+
+def trace_bytes(findings: Iterable[Finding]) -> bytes:
+    """The findings as canonical JSON one behind the other, a comma between.
+
+    Of those that name amounts hardly two are the same: they are made anew. The others are kept.
+    """
+    parts = []
+    for ruling, values in findings:
+        form = ruling.form or _form(ruling)
+        if not values and form.constant is not None:
+            parts.append(form.constant)
+        elif form.of_amounts:
+            parts.append(_filled_in(form, values))
         else:
-            spelt += _spelt(value)
-    return (form.text % tuple([spelt[place] for place in form.places])).encode()
+            parts.append(kept_bytes(form, values))
+    return b",".join(parts)
 
 
-class Form(NamedTuple):
-    """A ruling's canonical JSON with ``%s`` for each value, and which value's which spelling stands there."""
+class Form:
+    """A ruling's canonical JSON with ``%b`` for each value; equal only to itself, so that it is a quick key."""
 
-    text: str
-    places: tuple[int, ...]
-    """Three times the value's number; one more for its Chinese, two more for its English spelling."""
+    __slots__ = ("chosen", "constant", "of_amounts", "spellings", "text")
+
+    def __init__(self, text: bytes, places: tuple[int, ...], wording: Wording) -> None:
+        self.text = text
+        self.spellings = tuple(map(_spelling, wording.names, wording.in_fen))
+        self.of_amounts = any(wording.in_fen)
+        self.constant = None if self.spellings else text % ()
+        # which value's which spelling: three times its number; one more for its Chinese, two more for its English
+        self.chosen: Callable[[list[bytes]], tuple[bytes, ...]] = (
+            itemgetter(*places) if len(places) > 1 else lambda spelt: tuple([spelt[place] for place in places])
+        )
 
 
-@lru_cache(maxsize=RULINGS_KEPT)
+def _filled_in(form: Form, values: tuple[object, ...]) -> bytes:
+    spelt: list[bytes] = []
+    for spelling, value in zip(form.spellings, values, strict=True):
+        spelt += spelling(value)
+    return form.text % form.chosen(spelt)
+
+
+@lru_cache(maxsize=PRINTED_KEPT)
+def kept_bytes(form: Form, values: tuple[object, ...]) -> bytes:
+    """A finding that many claims have."""
+    return _filled_in(form, values)
+
+
 def _form(ruling: Ruling) -> Form:
-    """Write the ruling out, so that each of its findings has only its values to put in."""
+    """Write the ruling out, once, so that each of its findings has only its values to put in."""
     wording, places = ruling.wording, list[int]()
 
     def members(names: tuple[str, ...], first: int) -> str:
         numbered = sorted((name, number) for number, name in enumerate(names, first))
         places.extend(3 * number for _, number in numbered)
-        return ",".join(f"{_literal(name, quoted=True)}:%s" for name, _ in numbered)
+        return ",".join(f"{_literal(name, quoted=True)}:%b" for name, _ in numbered)
 
     def message(text: str, spelling: int) -> str:
         parts = ""
@@ -167,7 +188,7 @@ def _form(ruling: Ruling) -> Form:
             parts += _literal(literal)
             if name is not None:
                 places.append(3 * wording.names.index(name) + spelling)
-                parts += "%s"
+                parts += "%b"
         return parts
 
     cite, rule, verdict = (_literal(text, quoted=True) for text in (ruling.cite, ruling.rule, ruling.verdict))
@@ -177,7 +198,9 @@ def _form(ruling: Ruling) -> Form:
         f'"message":{{"en":"{message(wording.en, 2)}","zh":"{message(wording.zh, 1)}"}},'
         f'"output":{{{members(wording.names[read:], read)}}},"rule":{rule},"verdict":{verdict}}}'
     )
-    return Form(text, tuple(places))
+    form = Form(text.encode(), tuple(places), wording)
+    object.__setattr__(ruling, "form", form)
+    return form
 
 
 def _literal(text: str, *, quoted: bool = False) -> str:
@@ -185,19 +208,49 @@ def _literal(text: str, *, quoted: bool = False) -> str:
     return (written if quoted else written[1:-1]).replace("%", "%%")
 
 
-def _written_out(shown: "Shown") -> tuple[str, str, str]:
-    """The value as JSON, and in Chinese and English as within a text of JSON."""
+Spelt = tuple[bytes, bytes, bytes]
+"""A value as JSON, and in Chinese and English as within a text of JSON."""
+
+
+def _written_out(shown: "Shown") -> Spelt:
     data, zh, en = shown
-    return (
-        orjson.dumps(data, option=orjson.OPT_SORT_KEYS).decode(),
-        orjson.dumps(zh).decode()[1:-1],
-        orjson.dumps(en).decode()[1:-1],
-    )
+    return orjson.dumps(data, option=orjson.OPT_SORT_KEYS), orjson.dumps(zh)[1:-1], orjson.dumps(en)[1:-1]
+
+
+def _spelling(name: str, in_fen: bool) -> Callable[[object], Spelt]:  # noqa: FBT001 - as a wording has it
+    """How the values of this name are spelt."""
+    return _spelt_fen if in_fen else _spelt_pointer if name in _POINTERS else _spelt
 
 
 @lru_cache(maxsize=PRINTED_KEPT, typed=True)
-def _spelt(value: object) -> tuple[str, str, str]:
+def _spelt_fen(value: object) -> Spelt:
+    if isinstance(value, int):
+        if type(value) is not int or value < 0:
+            return _written_out(_money(Money(value)))
+        yuan, fen = divmod(value, FEN_PER_YUAN)
+        said = b"%b.%02d" % (f"{yuan:,}".encode(), fen)
+        return b'"%d.%02d"' % (yuan, fen), said, said
+    return _spelt(value)
+
+
+def _spelt_pointer(value: object) -> Spelt:
+    return _written_out(_pointed(value))
+
+
+def _spelt(value: object) -> Spelt:
+    """Of a tuple the members' kinds would not be told apart: it is spelt anew."""
+    return _written_out(show(value)) if isinstance(value, tuple) else _spelt_one(value)
+
+
+@lru_cache(maxsize=PRINTED_KEPT, typed=True)
+def _spelt_one(value: object) -> Spelt:
     return _written_out(show(value))
+
+
+def forget_written() -> None:
+    """Forget what was written out before, as a measurement wants it."""
+    for kept in (kept_bytes, _spelt_fen, _spelt_one):
+        kept.cache_clear()
 
 
 def finding_json(finding: Finding) -> dict[str, Json]:

@@ -5,7 +5,7 @@ from pathlib import Path
 from alembic import op
 
 revision = "0068"
-down_revision = "0060"
+down_revision = "0064"
 
 
 def upgrade() -> None:
