@@ -119,14 +119,27 @@ def instructions(
 
 def payout_batch(connection: Connection, batch: Batch, signing: Signing, office: Office) -> PayoutBatch:
     """The control totals that every file carries, counted from the items."""
-    tenant_name = connection.exec_driver_sql(
-        "select name_zh from tenant where tenant = %s", (batch.tenant,)
-    ).scalar_one()
     count, items, fen = connection.exec_driver_sql(
         "select count(distinct payee_digest), count(*), coalesce(sum(amount_fen), 0)::bigint "  # noqa: S608 - our own
         f"from ({LIVE_ITEMS}) l",
         (batch.tenant, batch.id),
     ).one()
+    return _with_totals(connection, batch, signing, office, (count, items, fen))
+
+
+def rehearsed_batch(connection: Connection, batch: Batch, signing: Signing, office: Office) -> PayoutBatch:
+    """The same of a message that pays each item by itself, by the batch's own control totals: nothing is counted."""
+    return _with_totals(connection, batch, signing, office, (batch.item_count, batch.item_count, batch.total_fen))
+
+
+def _with_totals(
+    connection: Connection, batch: Batch, signing: Signing, office: Office, totals: tuple[int, int, int]
+) -> PayoutBatch:
+    """What the files of the batch carry: ``totals`` are instructions, items and the sum in fen."""
+    tenant_name = connection.exec_driver_sql(
+        "select name_zh from tenant where tenant = %s", (batch.tenant,)
+    ).scalar_one()
+    count, items, fen = totals
     return PayoutBatch(
         tenant=batch.tenant,
         tenant_name=tenant_name,
