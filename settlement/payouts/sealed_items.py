@@ -75,5 +75,4 @@ def _rows(connection: Connection, batch: Batch, after_line: int) -> list[ItemRow
     """The next items, as the driver's own tuples: a row with names takes twice the time, and cannot be sent on."""
     result = connection.exec_driver_sql(_ITEMS, (batch.tenant, batch.id, after_line, READ_AT_ONCE))
     with result:
-        rows: list[ItemRow] = result.cursor.fetchall()
-    return rows
+        return [*result.cursor.fetchall()]

@@ -43,7 +43,7 @@ class TakenBackError(Exception):
     """Ends a rehearsal, whose transaction is to leave nothing."""
 
 
-def step_of(name: str, tenant: str, batch_id: UUID) -> Callable[[Connection], object]:
+def step_of(name: str, tenant: str, batch_id: UUID) -> Callable[[Connection], Any]:
     """One step of the batch; a cut makes one."""
     return {
         "cut": lambda c: cut(c, CutOrder(tenant, "provincial", "common_use", CUT), MAKER, CUT),
