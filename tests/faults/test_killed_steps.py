@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any, Final
 from uuid import UUID
 
@@ -73,11 +73,18 @@ def at_work(bench: Bench, name: str, batch_id: UUID) -> Iterator[tuple[subproces
     """A process that has just begun with the step, and the server's process that works for it."""
     url = bench.app.url.render_as_string(hide_password=False)
     argv = [sys.executable, "-c", f"import sys; from {__name__} import work; work(*sys.argv[1:])"]
-    with subprocess.Popen(
-        [*argv, url, name, bench.tenant, str(batch_id)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    ) as process:
-        assert process.stdout is not None
-        yield process, int(process.stdout.readline())
+    given = [*argv, url, name, bench.tenant, str(batch_id)]
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    with ExitStack() as processes:
+        while time.monotonic() < deadline:
+            process = processes.enter_context(
+                subprocess.Popen(given, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+            )
+            assert process.stdout is not None
+            if told := process.stdout.readline():
+                yield process, int(told)
+                return  # else the server is not there again yet
+        raise AssertionError("the server never came back")
 
 
 def once_there(use: Callable[[], Any]) -> Any:
