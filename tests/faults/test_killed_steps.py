@@ -190,12 +190,6 @@ def test_a_step_killed_on_either_side_is_done_by_the_same_step_again(world: Benc
     through_all_steps(world, lambda: [(rng.uniform(0.1, 1.0), False), (rng.uniform(0.1, 1.0), True)])
 
 
-@pytest.mark.long
-def test_steps_killed_again_and_again_are_done_once(world: Bench) -> None:
-    rng = random.Random(SEED + 1)
-    through_all_steps(world, lambda: [(rng.uniform(0, 1.3), rng.random() < 0.5) for _ in range(12)])
-
-
 def test_a_batch_is_free_at_once_though_the_killed_ones_statement_would_go_on(world: Bench) -> None:
     batch = world.cut()
     with at_work(world, "wait", batch.id) as (process, backend):
