@@ -34,5 +34,6 @@ def bench(names: tuple[str, ...], claims: int | None) -> int:
 def _passes(name: str, options: list[str]) -> bool:
     """Run one in a process of its own, so that none warms or burdens the next."""
     click.echo(f"── {name}")
-    command = [sys.executable, "-m", f"tests.benchmarks.bench_{name}", *options]
+    # not as a module: a crew's processes, which know the service's main module, would each import the benchmark again
+    command = [sys.executable, "-c", f"from tests.benchmarks.bench_{name} import main; main()", *options]
     return subprocess.run(command, cwd=FOLDER.parents[1], check=False).returncode == OK

@@ -24,15 +24,18 @@ INSTRUCT_JOB: Final = "batch.instruct"
 
 _MAKE: Final = (
     "with live as materialized ("  # noqa: S608 - our own statement
-    f"{LIVE_ITEMS}), payee as materialized ("
-    "select payee_digest, uuidv7() as id, min(position) as first, count(*) as claims, sum(amount_fen) as fen, "
-    "(array_agg(claim_id order by position))[1] as payee_claim_id from live group by payee_digest), "
+    f"select position, claim_id, amount_fen, payee_digest from ({LIVE_ITEMS}) i), payee as materialized ("
+    "select uuidv7() as id, p.* from ("
+    "select payee_digest, row_number() over (order by min(position)) as line, count(*) as claims, "
+    "sum(amount_fen) as fen, (array_agg(claim_id order by position))[1] as payee_claim_id "
+    "from live group by payee_digest offset 0) p), "
     "made as (insert into instruction "
     "(tenant, id, batch_id, line, payee_claim_id, claim_count, amount_fen, created_at) "
-    "select %s, id, %s, row_number() over (order by first), payee_claim_id, claims, fen, %s from payee) "
+    "select %s, id, %s, line, payee_claim_id, claims, fen, %s from payee) "
     "insert into instruction_claim (tenant, claim_id, instruction_id) "
     "select %s, l.claim_id, p.id from live l join payee p using (payee_digest)"
 )
+"""Ids are given in the order of the lines: rows that go into their indexes in order take half the time."""
 
 
 def release(connection: Connection, tenant: str, batch_id: UUID, office: Office, actor: str, at: datetime) -> Batch:

@@ -14,9 +14,10 @@ from settlement.batches.publicity import calendar_of, require_publicity_over
 from settlement.formats.pain001 import VERSIONS
 from settlement.office import Office
 from settlement.payouts.instruction import InstructionError
+from settlement.payouts.judged_items import Rehearsal
 from settlement.payouts.paying_account import paying_account
-from settlement.payouts.payments import Signing, payout_batch, prepare_for_whole_batch, purpose_of
-from settlement.payouts.sealed_items import Rehearsal, root_of
+from settlement.payouts.payments import Signing, prepare_for_whole_batch, purpose_of, rehearsed_batch
+from settlement.payouts.sealed_items import root_of
 from settlement.signatures.keys import ensure_payout_key, public_keys, refuse_revoked
 from settlement.signatures.merkle import EMPTY_ROOT
 from settlement.signatures.signing import SEAL as SEAL_TYPE
@@ -124,7 +125,7 @@ def _rehearsal(connection: Connection, batch: Batch, key: SigningKey, office: Of
     no_root_yet = EMPTY_ROOT.hex()  # no message shows it
     signing = Signing(no_root_yet, paying_account(connection, batch, office), at, key.kid)
     version = VERSIONS[0] if chosen is None else chosen.pain_version
-    return Rehearsal(payout_batch(connection, batch, signing, office), version, purpose_of(batch, office))
+    return Rehearsal(rehearsed_batch(connection, batch, signing, office), version, purpose_of(batch, office))
 
 
 def _previous(connection: Connection, tenant: str) -> tuple[str, int]:

@@ -7,7 +7,7 @@ is made from templates, a quarter of the time of an element tree; :func:`schema_
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 from importlib.metadata import distribution
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final
 from uuid import UUID
 
 from lxml import etree
@@ -100,16 +100,19 @@ def schema_faults(source: BinaryIO, version: str = "09") -> list[str]:
 def schema_check(version: str) -> Callable[[bytes], list[str]]:
     """What finds the faults of whole short messages, as :func:`schema_faults` does; for one thread.
 
+    Read first, then looked at: of a message that fits in memory that takes less time than both at once.
+
     Raises:
         ValueError: a version that is not in ``VERSIONS``.
     """
-    parser = etree.XMLParser(schema=_schema(version), no_network=True, load_dtd=False)
+    schema, parser = _schema(version), etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
 
     def faults(message: bytes) -> list[str]:
         try:
-            etree.fromstring(message, parser)
-        except etree.XMLSyntaxError as fault:
-            return [entry.message for entry in parser.error_log][:_MAX_FAULTS] or [str(fault)]
+            schema.assertValid(etree.fromstring(message, parser))
+        except (etree.XMLSyntaxError, etree.DocumentInvalid) as fault:
+            log: Any = fault.error_log  # of which the stubs say nothing
+            return [entry.message for entry in log][:_MAX_FAULTS] or [str(fault)]
         return []
 
     return faults

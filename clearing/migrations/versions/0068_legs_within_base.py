@@ -5,7 +5,7 @@ from pathlib import Path
 from alembic import op
 
 revision = "0068"
-down_revision = "0064"
+down_revision = "0066"
 
 
 def upgrade() -> None:

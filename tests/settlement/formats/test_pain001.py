@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
-from settlement.formats.pain001 import MAX_NAME_CHARS, VERSIONS, schema_faults, write_pain001
+from settlement.formats.pain001 import MAX_NAME_CHARS, VERSIONS, schema_check, schema_faults, write_pain001
 from settlement.formats.payout_batch import TotalsError
 from settlement.payouts.instruction import MAX_TEXT_CHARS, Account, InstructionError, Item
 from tenants.kernel.money import MAX_FEN, Money
@@ -32,7 +32,9 @@ def texts(message: bytes, path: str, version: str = "09") -> list[str]:
 @pytest.mark.parametrize("version", VERSIONS)
 def test_the_message_is_valid_by_the_official_schema(version: str) -> None:
     batch, instructions = instructions_of(25, "kid", claims_each=3)
-    assert schema_faults(io.BytesIO(rendered(batch, instructions, version)), version) == []
+    message = rendered(batch, instructions, version)
+    assert schema_faults(io.BytesIO(message), version) == []
+    assert schema_check(version)(message) == []
 
 
 def test_a_message_of_one_version_is_not_valid_as_the_other() -> None:
@@ -109,15 +111,21 @@ def test_a_broken_message_is_named(old: bytes, new: bytes) -> None:
     batch, instructions = instructions_of(3, "kid")
     message = rendered(batch, instructions)
     assert old in message
-    assert schema_faults(io.BytesIO(message.replace(old, new, 1)))
+    wrong = message.replace(old, new, 1)
+    assert schema_faults(io.BytesIO(wrong))
+    check = schema_check("09")
+    assert check(wrong)
+    assert check(message) == []  # what was wrong before is forgotten
 
 
 def test_a_message_that_ends_early_is_never_valid() -> None:
     batch, instructions = instructions_of(2, "kid")
     message = rendered(batch, instructions)
     end = message.rindex(b">") + 1
+    check = schema_check("09")
     for length in range(0, end, 7):
         assert schema_faults(io.BytesIO(message[:length])), length
+        assert check(message[:length]), length
 
 
 def test_other_versions_are_refused() -> None:
