@@ -167,7 +167,7 @@ def test_records_that_were_made_ready_while_another_stored_them_are_known(
     path, some = ndjson(tmp_path / "all.ndjson", *lines), ndjson(tmp_path / "some.ndjson", *lines[8 * CHUNK + 7 :][:10])
 
     def meanwhile(now: Summary) -> None:
-        if now.read == 6 * CHUNK:
+        if now.read == 5 * CHUNK:  # the eighth run is not begun, the seventh under way at most
             assert take(some)[0].stored == 10
 
     summary, errors, _ = take(path, meanwhile)
@@ -218,4 +218,4 @@ def test_runs_that_are_stored_two_at_a_time_end_as_if_each_had_waited_for_the_on
         "a line again": (1, 0, 0), "a key again": (0, 1, 0), "both in each run": (5, 5, 0), "a bad line": (0, 0, 3),
     }[fault]  # fmt: skip
     assert True in readily
-    assert (False in readily) == (fault != "a bad line"), "the database refuses what is known"
+    assert (False in readily) == (fault in {"a line again", "a key again"}), "the database refuses what is known"
