@@ -13,7 +13,7 @@ from clearing.api.problems import wants_english
 from clearing.claims.free_keys import FEW
 from clearing.claims.probes import met_this_hour, too_many
 from clearing.claims.support import RACED, Registered, register_free, register_new, register_support, taken_id
-from clearing.claims.support_columns import Ready, register_ready, written_now
+from clearing.claims.support_columns import Ready, Turns, register_ready, written_now
 from clearing.claims.vault import Vault
 from clearing.service import Service
 from connectors.claim_schema import SupportRecordSchema
@@ -144,8 +144,8 @@ def registered(
     return [next(then) if answer is None else answer for answer in answers]
 
 
-def registered_ready(service: Service, caller: Principal, ready: Ready) -> tuple[int, ...]:
-    """Store the caller's records as they were made ready, where nothing speaks against it.
+def registered_ready(service: Service, caller: Principal, ready: Ready, turn: Turns | None = None) -> tuple[int, ...]:
+    """Store the caller's records as they were made ready, where nothing speaks against it; in their ``turn``.
 
     The answer is the versions of the registry's key that are written now; where they are not those of ``ready``, or
     none, nothing is stored: one of the records or keys is known, or the database is away. :func:`registered` tells.
@@ -153,7 +153,7 @@ def registered_ready(service: Service, caller: Principal, ready: Ready) -> tuple
     left = [ready]
 
     def use_case(work: Work) -> tuple[int, ...]:
-        return register_ready(work, caller.client_id, caller.subject, left.pop()) if left else ()
+        return register_ready(work, caller.client_id, caller.subject, left.pop(), turn) if left else ()
 
     try:
         return run(service.engine, Scope(caller.tenants, caller.platform), service.machine, use_case, RACED)

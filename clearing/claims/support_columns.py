@@ -5,9 +5,10 @@ Making them ready is pure, and can be done while others are being stored.
 
 from array import array
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import date
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 import orjson
 from sqlalchemy import Connection
@@ -131,7 +132,27 @@ def ready(versions: Versions, stated: Sequence[Stated]) -> Ready:
     return Ready(versions.versions, first.tenant, first.platform, counts, columns, holders, keys, entry)
 
 
-def store(work: Work, client_id: str, actor: str, one: Ready) -> Sequence[int]:
+class Turns(Protocol):
+    """When rows may be sent, and when locks may be taken that others need as well."""
+
+    def sending(self) -> AbstractContextManager[None]:
+        """While the rows are sent."""
+
+    def come(self) -> None:
+        """Before the audit chain is locked."""
+
+
+class _AtOnce:
+    """For who stores alone."""
+
+    def sending(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def come(self) -> None:
+        return
+
+
+def store(work: Work, client_id: str, actor: str, one: Ready, turn: Turns | None = None) -> Sequence[int]:
     """Store them with their keys and the chunk's audit entry: their ids in their order.
 
     The database refuses it where one of them or of the keys is known, or where the key's versions are others.
@@ -140,21 +161,22 @@ def store(work: Work, client_id: str, actor: str, one: Ready) -> Sequence[int]:
     ids = new_ids(len(one.keys))
     numbers = [number.to_bytes(16) for number in ids]
     holders = uuids([numbers[place] for place in one.holders])
-    read_all(
-        work.connection,
-        _insert(chunk, work, uuids(numbers), one.columns),
-        take_free_keys(chunk.tenant, chunk.platform, DEFAULT_GROUP, holders, one.key_columns),
-    )
+    rows = _insert(chunk, work, uuids(numbers), one.columns)
+    keys = take_free_keys(chunk.tenant, chunk.platform, DEFAULT_GROUP, holders, one.key_columns)
+    turn = turn or _AtOnce()
+    with turn.sending():
+        read_all(work.connection, rows, keys)
+    turn.come()
     change = chunk.change(ids, sum(one.keys), one.entry)
     write_all(work.connection, change_writes(work.connection, [change], work.at))
     return ids
 
 
-def register_ready(work: Work, client_id: str, actor: str, one: Ready) -> tuple[int, ...]:
+def register_ready(work: Work, client_id: str, actor: str, one: Ready, turn: Turns | None = None) -> tuple[int, ...]:
     """Store them, unless the key's versions changed since they were made ready: the versions that are written now."""
     written = written_now(work.connection)
     if written == one.versions:
-        store(work, client_id, actor, one)
+        store(work, client_id, actor, one, turn)
     return written
 
 

@@ -1,7 +1,7 @@
 """Import: the records of a file go in as if their platform's client had submitted them in bulk."""
 
 import sys
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -19,6 +19,7 @@ from clearing.claims.support_lines import lines_ready
 from clearing.service import Service
 from clearing.transfers.lines import Item
 from clearing.transfers.sources import NdjsonSource, Source
+from clearing.transfers.turns import OutOfTurnError, Turn
 from connectors.client import Patience
 from connectors.submission import Submission, SupportRecord
 from tenants.kernel.database import Scope
@@ -32,6 +33,8 @@ LINES_AHEAD: Final = 4_000
 """Lines of support records that are made ready together, and that one transaction takes where they can be."""
 BYTES_AHEAD: Final = 16 * 2**20
 """No more of a file is read ahead, however long its lines are."""
+RUNS_STORED: Final = 2
+"""Runs of support records that are stored at a time, see :mod:`clearing.transfers.turns`."""
 TURN_SECONDS: Final = 0.000_5
 """How long one thread keeps the interpreter while another wants it; Python's own 5 ms are longer than a statement."""
 
@@ -90,19 +93,25 @@ class Importer:
 
     def _run_of_records(self, source: NdjsonSource, summary: Summary, told: Told) -> None:
         """The same for lines of support records: while those before them are stored, the next are made ready."""
-        with _taking_turns(), ThreadPoolExecutor(1, "store") as storer:
-            storing: Future[None] | None = None
+        with _taking_turns(), ThreadPoolExecutor(RUNS_STORED, "store") as storer:
+            storing, turn = deque[Future[bool]](), None
+
+            def stored() -> bool:
+                in_turn = storing.popleft().result()
+                told(summary)
+                return in_turn
+
             while run := source.lines(LINES_AHEAD, BYTES_AHEAD):
                 if not self._versions:
                     self._versions = written_beforehand(self._service, self._scope)
                 made = self._made(source, run)
-                if storing is not None:
-                    storing.result()
-                    told(summary)
-                storing = storer.submit(self._store, source, run, made, summary)
-            if storing is not None:
-                storing.result()
-                told(summary)
+                if len(storing) == RUNS_STORED and not stored():
+                    stored()  # what came out of turn is waited for; the next two begin anew
+                    turn = None
+                turn = Turn(turn)
+                storing.append(storer.submit(self._store, source, run, made, summary, turn))
+            while storing:
+                stored()
 
     def _made(self, source: NdjsonSource, run: list[Line]) -> Ready | list[Item]:
         """The lines made ready; where some are stored before or meet others, or are not sound, what each states."""
@@ -117,18 +126,35 @@ class Importer:
                 return ready
         return list(source.stated(run))
 
-    def _store(self, source: NdjsonSource, run: list[Line], made: Ready | list[Item], summary: Summary) -> None:
-        if not isinstance(made, Ready):
-            self._take_records(source, made, summary)
-        elif not self._hopeful or not self._is_stored(made):
-            self._take_records(source, list(source.stated(run)), summary)
-        else:
-            summary.read += len(made.keys)
-            summary.stored += len(made.keys)
+    def _store(
+        self, source: NdjsonSource, run: list[Line], made: Ready | list[Item], summary: Summary, turn: Turn
+    ) -> bool:
+        """Store the run, and count what became of it when all before it is counted; whether it was stored in turn."""
+        well = in_turn = False
+        try:
+            if isinstance(made, Ready):
+                in_turn = self._is_stored(made, turn)
+            turn.decide(is_stored=in_turn)
+            if not turn.is_last():
+                return False
+            if isinstance(made, Ready) and (in_turn or self._is_stored(made)):
+                summary.read += len(made.keys)
+                summary.stored += len(made.keys)
+            else:
+                self._take_records(source, list(source.stated(run)) if isinstance(made, Ready) else made, summary)
+            well = True
+        finally:
+            turn.end(well=well)
+        return in_turn
 
-    def _is_stored(self, made: Ready) -> bool:
-        """Whether the run is taken in as it was made ready; where it is not, nothing is stored."""
-        written = registered_ready(self._service, self._caller, made)
+    def _is_stored(self, made: Ready, turn: Turn | None = None) -> bool:
+        """Whether the run is taken in as it was made ready, in turn or alone; where it is not, nothing is stored."""
+        if not self._hopeful:
+            return False
+        try:
+            written = registered_ready(self._service, self._caller, made, turn)
+        except OutOfTurnError:
+            return False
         if written != made.versions:
             self._hopeful, self._versions = bool(written), written or self._versions
         return written == made.versions

@@ -41,8 +41,8 @@ def test_every_record_is_kept_under_the_versions_that_are_written_when_it_is_sto
 ) -> None:
     answers: list[tuple[tuple[int, ...], tuple[int, ...]]] = []
 
-    def noted(service: Service, caller: Principal, ready: Any) -> tuple[int, ...]:
-        answers.append((ready.versions, registered_ready(service, caller, ready)))
+    def noted(service: Service, caller: Principal, ready: Any, turn: Any = None) -> tuple[int, ...]:
+        answers.append((ready.versions, registered_ready(service, caller, ready, turn)))
         return answers[-1][1]
 
     def rotating(now: Summary) -> None:
