@@ -24,7 +24,7 @@ from tenants.kernel.canonical import Json
 from tenants.kernel.change import change_writes
 from tenants.kernel.database import Work
 from tenants.kernel.ids import new_id, new_ids
-from tenants.kernel.statements import Query, read, read_all, write_all
+from tenants.kernel.statements import Query, read, write_all
 
 SCHEME: Final = "local"
 """The scheme of what a local platform paid outside this service."""
@@ -135,8 +135,8 @@ def ready(versions: Versions, stated: Sequence[Stated]) -> Ready:
 class Turns(Protocol):
     """When rows may be sent, and when locks may be taken that others need as well."""
 
-    def sending(self) -> AbstractContextManager[None]:
-        """While the rows are sent."""
+    def sending(self, step: int) -> AbstractContextManager[None]:
+        """While the rows of this step are sent: the records', then the keys'."""
 
     def come(self) -> None:
         """Before the audit chain is locked."""
@@ -145,7 +145,7 @@ class Turns(Protocol):
 class _AtOnce:
     """For who stores alone."""
 
-    def sending(self) -> AbstractContextManager[None]:
+    def sending(self, step: int) -> AbstractContextManager[None]:  # noqa: ARG002 - each at once
         return nullcontext()
 
     def come(self) -> None:
@@ -164,8 +164,9 @@ def store(work: Work, client_id: str, actor: str, one: Ready, turn: Turns | None
     rows = _insert(chunk, work, uuids(numbers), one.columns)
     keys = take_free_keys(chunk.tenant, chunk.platform, DEFAULT_GROUP, holders, one.key_columns)
     turn = turn or _AtOnce()
-    with turn.sending():
-        read_all(work.connection, rows, keys)
+    for step, query in enumerate((rows, keys)):
+        with turn.sending(step):
+            read(work.connection, query)
     turn.come()
     change = chunk.change(ids, sum(one.keys), one.entry)
     write_all(work.connection, change_writes(work.connection, [change], work.at))

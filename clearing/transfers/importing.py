@@ -35,7 +35,7 @@ BYTES_AHEAD: Final = 16 * 2**20
 """No more of a file is read ahead, however long its lines are."""
 RUNS_STORED: Final = 2
 """Runs of support records that are stored at a time, see :mod:`clearing.transfers.turns`."""
-TURN_SECONDS: Final = 0.000_5
+TURN_SECONDS: Final = 0.000_1
 """How long one thread keeps the interpreter while another wants it; Python's own 5 ms are longer than a statement."""
 
 Told = Callable[["Summary"], None]

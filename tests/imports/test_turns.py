@@ -24,8 +24,8 @@ def threads() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(2)
 
 
-def sent(turn: Turn) -> str:
-    with turn.sending():
+def sent(turn: Turn, step: int = 0) -> str:
+    with turn.sending(step):
         return "sent"
 
 
