@@ -5,7 +5,7 @@ Making them ready is pure, and can be done while others are being stored.
 
 from array import array
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from datetime import date
 from functools import lru_cache
 from typing import Final, NamedTuple, Protocol
@@ -24,7 +24,7 @@ from tenants.kernel.canonical import Json
 from tenants.kernel.change import change_writes
 from tenants.kernel.database import Work
 from tenants.kernel.ids import new_id, new_ids
-from tenants.kernel.statements import Query, read, write_all
+from tenants.kernel.statements import Query, read, read_all, write_all
 
 SCHEME: Final = "local"
 """The scheme of what a local platform paid outside this service."""
@@ -142,16 +142,6 @@ class Turns(Protocol):
         """Before the audit chain is locked."""
 
 
-class _AtOnce:
-    """For who stores alone."""
-
-    def sending(self, step: int) -> AbstractContextManager[None]:  # noqa: ARG002 - each at once
-        return nullcontext()
-
-    def come(self) -> None:
-        return
-
-
 def store(work: Work, client_id: str, actor: str, one: Ready, turn: Turns | None = None) -> Sequence[int]:
     """Store them with their keys and the chunk's audit entry: their ids in their order.
 
@@ -163,11 +153,14 @@ def store(work: Work, client_id: str, actor: str, one: Ready, turn: Turns | None
     holders = uuids([numbers[place] for place in one.holders])
     rows = _insert(chunk, work, uuids(numbers), one.columns)
     keys = take_free_keys(chunk.tenant, chunk.platform, DEFAULT_GROUP, holders, one.key_columns)
-    turn = turn or _AtOnce()
-    for step, query in enumerate((rows, keys)):
-        with turn.sending(step):
-            read(work.connection, query)
-    turn.come()
+    if turn is None:
+        read_all(work.connection, rows, keys)
+    else:
+        with turn.sending(0):
+            read(work.connection, rows)
+        with turn.sending(1):
+            read(work.connection, keys)
+        turn.come()
     change = chunk.change(ids, sum(one.keys), one.entry)
     write_all(work.connection, change_writes(work.connection, [change], work.at))
     return ids
