@@ -174,10 +174,10 @@ def _zone_figures(place: str, zone: Zone) -> Iterator[tuple[str, str]]:
     if zone.provincial_to_local is not None and zone.provincial_to_local.value <= 0:
         yield f"{place}/provincial_to_local/value", "out_of_range"
     rate, cap, ratio = zone.rate.value, zone.annual_cap.value, zone.provincial_to_local
-    if rate is not UNSET and ratio is not None and ratio.value > 0 and legs_exceed_base(rate, ratio.value):
-        yield f"{place}/provincial_to_local/value", "above_base"
     if rate is not UNSET and not 0 < rate <= WHOLE:
         yield f"{place}/rate/value", "out_of_range"
+    elif rate is not UNSET and ratio is not None and ratio.value > 0 and legs_exceed_base(rate, ratio.value):
+        yield f"{place}/provincial_to_local/value", "above_base"
     if cap is not UNSET and not cap:
         yield f"{place}/annual_cap/value", "out_of_range"
 

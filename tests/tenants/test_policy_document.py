@@ -145,6 +145,10 @@ def test_a_faulty_document_is_refused_with_the_place_of_its_fault(
     assert places(changed(text, passage, new))[place] == code
 
 
+def test_a_rate_beyond_the_whole_is_that_fault_alone() -> None:
+    assert places(changed(JIANGSU, '"0.35"', '"1.50"')) == {"/zones/0/rate/value": "out_of_range"}
+
+
 def test_an_empty_document_is_refused() -> None:
     assert places("")["/tenant"] == "missing"
 
