@@ -4,7 +4,8 @@
 
 Two connections, each body a chunk of NDJSON under 8 MiB. The baseline copies the claims that the service has stored,
 with their submissions as text, into a table with the same two unique indexes and no row-level security, and inserts
-their registry keys sorted. What was stored is proven first; where it is off there is no figure.
+their registry keys sorted. What was stored is proven first; where it is off there is no figure. A second baseline
+copies every row that the service has stored, of all its tables, each with its primary key alone.
 """
 
 import http.client
@@ -24,6 +25,7 @@ from clearing.demonstration.claims import GeneratedClaim, generate
 from clearing.embedded import addresses_of
 from tenants.kernel.money import Money, total
 from tests.benchmarks.baselines import Cpu, Rows, Server, copy_and_keys, machine, no_figure
+from tests.benchmarks.every_row import copy_every_row, counts
 from tests.service.running import DEMO_CLOCK, RunningService, running
 
 CLAIMS: Final = 12_000
@@ -103,7 +105,7 @@ def peak_mebibytes(service: RunningService) -> float:
 def measured(service: RunningService, server: Server) -> None:
     """Measure, prove, print."""
     tokens = {code: service.platform(code).sign_in() for code in ("jssic", "delta", "shanxi-inno")}
-    claims = generate(SEED, WARM_UP + CLAIMS)
+    claims, stored_before = generate(SEED, WARM_UP + CLAIMS), counts(server, TENANTS)
     _, warm = send_all(service.port, tokens, chunks_of(claims[:WARM_UP], CHUNK))
     idle = peak_mebibytes(service)
     chunks = chunks_of(claims[WARM_UP:], CHUNK)
@@ -118,13 +120,19 @@ def measured(service: RunningService, server: Server) -> None:
         no_figure(f"not every line was stored: {[one for one in answers if one['status'] != 201][:1]}")
     rows, keys = stored_rows(server, warm + answers)
     bare = copy_and_keys(server, rows, keys) * len(answers) / len(rows)
+    whole, of_tables = copy_every_row(server, TENANTS, stored_before)
+    whole, rows_each = whole * len(answers) / len(rows), sum(of_tables.values()) / len(rows)
     cores = os.cpu_count() or 1
     client = (after.user + after.system - before.user - before.system) / seconds / cores
     lines = [
         f"P2  bulk claims, {len(answers)} in {len(chunks)} chunks on {CONNECTIONS} connections ({machine()})",
         f"    service             {len(answers) / seconds:10.0f} claims/s",
         f"    COPY + sorted keys  {len(answers) / bare:10.0f} claims/s ({len(keys) / len(rows):.1f} keys a claim)",
-        f"    rate {bare / seconds:.1%} of the baseline's (goal {GOAL:.0%}); client {client:.0%} of {cores} cores",
+        f"    COPY of every row   {len(answers) / whole:10.0f} claims/s ({rows_each:.1f} rows each)",
+        (
+            f"    rate {bare / seconds:.1%} of the first's, {whole / seconds:.1%} of the second's (goal {GOAL:.0%}); "
+            f"client {client:.0%} of {cores} cores"
+        ),
         (
             f"    processor time a claim: web {used[0] * 1e6:.0f} µs, postgres {used[1] * 1e6:.0f} µs; "
             f"{sum(used) * len(answers) / seconds:.2f} of {cores} cores at work"
