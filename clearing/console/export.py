@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Final, Generic, TypeVar
 
 from flask import Response, stream_with_context
+from flask_babel import gettext as _
 from xlsxwriter import Workbook  # type: ignore[import-untyped]
 
 Row = TypeVar("Row")
@@ -18,6 +19,8 @@ Totals = Callable[[], tuple[tuple[str, str], ...]]
 _BOM: Final = "\ufeff"
 _RUNS: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
 """With these a spreadsheet begins a formula; a text that does is led by an apostrophe."""
+_MAX_CELL: Final = 32_767
+"""Characters that a workbook's cell can hold; whoever writes more loses the rest without a word."""
 _WIDTH: Final = 22
 _CHUNK_BYTES: Final = 65_536
 XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -56,7 +59,10 @@ def as_csv(name: str, columns: tuple[Column[Row], ...], rows: Iterable[Row], tot
 
 
 def as_xlsx(name: str, columns: tuple[Column[Row], ...], rows: Iterable[Row], totals: Totals) -> Response:
-    """The rows as a workbook: texts as text, amounts as amounts; the totals on a sheet of their own."""
+    """The rows as a workbook: texts as text, amounts as amounts; the totals on a sheet of their own.
+
+    A text that no cell can hold is cut and says so; in the same list as CSV it is whole.
+    """
     file = tempfile.TemporaryFile()  # noqa: SIM115 - the answer closes it
     options = {
         "constant_memory": True,
@@ -77,7 +83,7 @@ def as_xlsx(name: str, columns: tuple[Column[Row], ...], rows: Iterable[Row], to
                 if column.amount:
                     sheet.write_number(number, index, Decimal(column.value(row)), money)
                 else:
-                    sheet.write_string(number, index, column.value(row), plain)
+                    sheet.write_string(number, index, _fitting(column.value(row)), plain)
         sums = book.add_worksheet("2")
         sums.set_column(0, 1, _WIDTH)
         for number, (label, value) in enumerate(totals()):
@@ -93,6 +99,13 @@ def as_xlsx(name: str, columns: tuple[Column[Row], ...], rows: Iterable[Row], to
 
 def _inert(text: str) -> str:
     return f"'{text}" if text.startswith(_RUNS) else text
+
+
+def _fitting(text: str) -> str:
+    if len(text) <= _MAX_CELL:
+        return text
+    said = str(_("……（共 %(count)s 个字符，本格放不下；全文见 CSV 文件）", count=len(text)))
+    return text[: _MAX_CELL - len(said)] + said
 
 
 def _attachment(body: Iterable[str | bytes], name: str, media_type: str) -> Response:
