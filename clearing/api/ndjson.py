@@ -1,6 +1,8 @@
 """Newline-delimited JSON in and out, a line at a time: a body of any size in the same memory."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
+from itertools import chain, count
 from typing import IO, Final, NamedTuple
 
 import orjson
@@ -22,24 +24,32 @@ class Line(NamedTuple):
     content: bytes | None
 
 
+_numbered: Final = partial(tuple.__new__, Line)
+"""A line of its number and content, made without a call of Python's own (P3)."""
+
+
 def read_lines(stream: IO[bytes], max_bytes: int) -> Iterator[Line]:
     """The stream's lines that are not blank; what is too long is read past, never kept."""
-    number, kept, too_long = 1, bytearray(), False
+    number, begun, too_long = 1, bytearray(), False
     while block := stream.read(READ_BYTES):
-        *ended, rest = block.split(b"\n")
-        for piece in ended:
-            if kept or too_long:
-                too_long = too_long or len(kept) + len(piece) > max_bytes
-                yield from _line(number, None if too_long else bytes(kept) + piece)
-                kept, too_long = bytearray(), False
-            elif len(piece) > max_bytes:
-                yield Line(number, None)
-            elif piece and not piece.isspace():
-                yield Line(number, piece)
-            number += 1
-        too_long = too_long or len(kept) + len(rest) > max_bytes
-        kept = bytearray() if too_long else kept + rest
-    yield from _line(number, None if too_long else bytes(kept))
+        pieces = block.split(b"\n")
+        if len(pieces) > 1:
+            too_long = too_long or len(begun) + len(pieces[0]) > max_bytes
+            yield from _line(number, None if too_long else bytes(begun) + pieces[0])
+            yield from _whole_lines(number + 1, pieces[1:-1], max_bytes)
+            number, begun, too_long = number + len(pieces) - 1, bytearray(), False
+        too_long = too_long or len(begun) + len(pieces[-1]) > max_bytes
+        begun = bytearray() if too_long else begun + pieces[-1]
+    yield from _line(number, None if too_long else bytes(begun))
+
+
+def _whole_lines(first: int, pieces: Sequence[bytes], max_bytes: int) -> Iterator[Line]:
+    """The lines that stand whole in a block, from the number ``first`` on."""
+    if all(pieces) and not any(map(bytes.isspace, pieces)) and max(map(len, pieces), default=0) <= max_bytes:
+        return map(_numbered, zip(count(first), pieces, strict=False))
+    return chain.from_iterable(
+        _line(number, None if len(piece) > max_bytes else piece) for number, piece in enumerate(pieces, first)
+    )
 
 
 def _line(number: int, content: bytes | None) -> Iterator[Line]:

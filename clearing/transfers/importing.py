@@ -29,7 +29,7 @@ from tenants.principal import Principal
 STORED: Final = 201
 RECORDS_AHEAD: Final = 2_000
 """Records that are read together; of support records one transaction takes them all, of claims fewer."""
-LINES_AHEAD: Final = 4_000
+LINES_AHEAD: Final = 16_000
 """Lines of support records that are made ready together, and that one transaction takes where they can be."""
 BYTES_AHEAD: Final = 16 * 2**20
 """No more of a file is read ahead, however long its lines are."""

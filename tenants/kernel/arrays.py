@@ -26,8 +26,6 @@ _UUID: Final = 2950
 _NULL: Final = b"\xff\xff\xff\xff"
 _UUID_BYTES: Final = 16
 _UUID_LENGTH: Final = pack("!i", _UUID_BYTES)
-_INT8_BYTES: Final = 8
-_INT2_BYTES: Final = 2
 _ELEMENT: Final = Struct("!i")
 
 
@@ -75,19 +73,14 @@ class Uuids(Column):
 
 def bigints(values: Sequence[int | None]) -> Bigints:
     """Whole numbers of 64 bits."""
-    if None in values:
-        parts = [_NULL if value is None else pack("!iq", _INT8_BYTES, value) for value in values]
-        return Bigints(_header(_INT8, len(values), has_null=True) + b"".join(parts))
-    lengths_and_values = chain.from_iterable((_INT8_BYTES, value) for value in values)
-    return Bigints(_header(_INT8, len(values)) + pack("!" + "iq" * len(values), *lengths_and_values))
+    return Bigints(_header(_INT8, len(values), has_null=None in values) + _BIGINTS(values))
 
 
 def smallints(values: Sequence[int]) -> Smallints:
     """Whole numbers of 16 bits."""
     if _are_one(values):
-        return Smallints(_header(_INT2, len(values)) + pack("!ih", _INT2_BYTES, values[0]) * len(values))
-    lengths_and_values = chain.from_iterable((_INT2_BYTES, value) for value in values)
-    return Smallints(_header(_INT2, len(values)) + pack("!" + "ih" * len(values), *lengths_and_values))
+        return Smallints(_header(_INT2, len(values)) + _SMALLINTS(values[:1]) * len(values))
+    return Smallints(_header(_INT2, len(values)) + _SMALLINTS(values))
 
 
 def texts(values: Sequence[str]) -> Texts:
@@ -178,7 +171,7 @@ def _day_cells(values: Sequence[date | None]) -> bytes:
 
 
 def _instant_cells(values: Sequence[datetime | None]) -> bytes:
-    return _MICROSECONDS([None if value is None else (value - _FIRST_INSTANT) // _MICROSECOND for value in values])
+    return _BIGINTS([None if value is None else (value - _FIRST_INSTANT) // _MICROSECOND for value in values])
 
 
 def _sized(values: Sequence[bytes]) -> list[bytes]:
@@ -210,8 +203,9 @@ def register_columns(adapters: AdaptersMap) -> None:
         adapters.register_dumper(kind, _dumper(array))
 
 
+_BIGINTS: Final = _number_cells("q")
+_SMALLINTS: Final = _number_cells("h")
 _DAYS: Final = _number_cells("i")
-_MICROSECONDS: Final = _number_cells("q")
 _FIRST_INSTANT: Final = datetime(2000, 1, 1, tzinfo=UTC)
 """From which PostgreSQL counts days and microseconds."""
 _FIRST_DAY: Final = _FIRST_INSTANT.toordinal()
@@ -220,9 +214,9 @@ _KINDS: Final[dict[str, tuple[int, Callable[[Sequence[Any]], bytes]]]] = {
     "text": (_TEXT, _text_cells),
     "bytea": (_BYTEA, _byte_cells),
     "uuid": (_UUID, _uuid_cells),
-    "bigint": (_INT8, _number_cells("q")),
+    "bigint": (_INT8, _BIGINTS),
     "integer": (_INT4, _number_cells("i")),
-    "smallint": (_INT2, _number_cells("h")),
+    "smallint": (_INT2, _SMALLINTS),
     "boolean": (_BOOL, _number_cells("?")),
     "date": (_DATE, _day_cells),
     "timestamptz": (_TIMESTAMPTZ, _instant_cells),
