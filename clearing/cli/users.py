@@ -74,7 +74,8 @@ def code(secret: str) -> None:
     try:
         click.echo(code_at(secret, SystemClock().now()))
     except ValueError as error:
-        raise click.BadParameter("须为 base32 文本 / give a text in base32", param_hint="SECRET") from error
+        said = "须为不少于 112 位的 base32 文本 / give a text in base32 of at least 112 bits"
+        raise click.BadParameter(said, param_hint="SECRET") from error
 
 
 @user.command()
@@ -163,11 +164,14 @@ def approve(data_dir: Path, proposal: UUID, tenant: str, as_json: bool) -> None:
     if issued is None:
         click.echo(f"{approved.login}: + {', '.join(approved.roles)}")
     else:
-        _show_invitation(issued, as_json=as_json)
+        _show_invitation(issued, as_json=as_json, code_with=approved.proposed_by)
 
 
-def _show_invitation(issued: "Issued", *, as_json: bool) -> None:
-    """The link under the address that ``CLEARING_PUBLIC_URL`` names, else what stands behind the service's."""
+def _show_invitation(issued: "Issued", *, as_json: bool, code_with: str | None = None) -> None:
+    """The link under the address that ``CLEARING_PUBLIC_URL`` names, else what stands behind the service's.
+
+    ``code_with`` is who has the opening code that the person needs as well, where one is needed.
+    """
     from clearing.api.address import PUBLIC_URL
     from clearing.cli.printing import show_json
     from tenants.kernel.clock import print_instant
@@ -175,12 +179,19 @@ def _show_invitation(issued: "Issued", *, as_json: bool) -> None:
     named, expires_at = os.environ.get(PUBLIC_URL), print_instant(issued.expires_at)
     link = issued.link(None if named is None else named.rstrip("/"))
     if as_json:
-        show_json({"login": issued.login, "invitation": link, "expires_at": expires_at})
+        asked = {} if code_with is None else {"opening_code_with": code_with}
+        show_json({"login": issued.login, "invitation": link, "expires_at": expires_at, **asked})
         return
     click.echo(f"登录名 login       {issued.login}\n邀请 invitation    {link}\n有效至 expires     {expires_at}")
     click.echo(
         "链接只显示这一次、只能用一次，请交给本人。 Shown only now, good for once: hand it to the person.", err=True
     )
+    if code_with is not None:
+        click.echo(
+            f"本人还需要开户口令，由提出人 {code_with} 告知。 "
+            f"The person needs the opening code as well: {code_with}, who proposed it, tells them.",
+            err=True,
+        )
     if named is None:
         click.echo("请在前面加上本服务的地址。 Put the address of this service before it.", err=True)
 
