@@ -5,26 +5,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from click.testing import CliRunner
-
-from clearing.cli.program import program
 from settlement.bank.simulator.answers import Entry, camt053
 from tenants.kernel.money import Money
+from tests.cli.commands import command as run_command
 from tests.year.year import Year
 
 
 def command(year: Year, *words: str, ok: int = 0) -> str:
     """What a command prints; it must end with the exit code."""
-    places = {
-        "CLEARING_DATABASE_URL": year.story.addresses.app_url,
-        "CLEARING_REDIS_URL": year.story.addresses.redis_url,
-        "CLEARING_SECRETS_DIR": str(year.story.secrets_folder),
-    }
-    done = CliRunner().invoke(program, list(words), env=places, standalone_mode=False)
-    if done.exception is not None:
-        raise done.exception
-    assert (done.return_value or 0) == ok, (words, done.return_value, done.output)
-    return done.output
+    return run_command(year.story, *words, ok=ok)
 
 
 def walk(year: Year, folder: Path) -> None:
