@@ -25,6 +25,8 @@ from tenants.kernel.errors import RETRY_AFTER_SECONDS, Unavailable
 from tenants.kernel.secrets import registry_key
 from tenants.kernel.statements import Query, read
 
+KEY_MISSING: Final = "registry.key_missing"
+"""The problem where this process has no file with a key."""
 RACED: Final = "registry_key_version_written"
 """The constraint that a change of the written versions breaks."""
 ENTERPRISE: Final = "enterprise"
@@ -120,7 +122,7 @@ class Keyring:
         except (OSError, ValueError) as error:
             _log.error("registry_key_unreadable", version=version, error=str(error))
         raise Unavailable(
-            "registry.key_missing",
+            KEY_MISSING,
             "查重登记的密钥正在更换，本机尚未取得新密钥，未保存任何内容，请稍后重试。",
             "The registry's key is being changed and is not on this machine yet; nothing was stored. Please try again.",
             retry_after_seconds=RETRY_AFTER_SECONDS,

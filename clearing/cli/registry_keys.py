@@ -67,8 +67,9 @@ def rotate(data_dir: Path, person: str) -> None:
 
     with _rotation(data_dir, person) as rotation:
         with rotation.engine.connect() as connection:
-            filling = [one.version for one in versions_of(connection) if one.state == "filling"]
-        version = filling[0] if filling else rotation.begin()
+            known = versions_of(connection)
+        filling = [one.version for one in known if one.state == "filling"]
+        version = filling[0] if filling else _begun(rotation, max(one.version for one in known) + 1)
         heads = holdings = 0
         for progress in rotation.fill(version):
             heads, holdings = heads + progress.heads, holdings + progress.holdings
@@ -85,6 +86,22 @@ def retire(data_dir: Path, version: int, person: str) -> None:
         for _ in rotation.retire(version):
             pass
     click.echo(f"第 {version} 版已停用 / version {version} is retired; keep its file: it lies under the newer key")
+
+
+def _begun(rotation: "Rotation", version: int) -> int:
+    from clearing.claims.keyring import KEY_MISSING
+    from tenants.kernel.errors import Unavailable
+
+    try:
+        return rotation.begin()
+    except Unavailable as away:
+        if away.code != KEY_MISSING:
+            raise
+        raise click.ClickException(
+            f"本机没有第 {version} 版的密钥文件：先运行 registry-key make {version}，并复制到每台主机。 "
+            f"This machine has no file of version {version}: "
+            f"run registry-key make {version} first, and copy the file to every machine."
+        ) from None
 
 
 @contextmanager

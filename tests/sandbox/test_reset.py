@@ -1,5 +1,6 @@
 """Resetting a sandbox: whole or not at all, under a running service too, with or without its keys."""
 
+import json
 import signal
 import subprocess
 import sys
@@ -161,3 +162,15 @@ def killed(*given, **named):
 setattr(resetting, where, killed)
 resetting.reset(owner, Settings(app, redis, Path(folder), sandbox=True), None, keep_keys=True)
 """
+
+
+def test_the_operator_moves_the_clock_forward_and_never_back_until_it_is_reset(sandbox: RunningService) -> None:
+    reset_now(sandbox)
+    advance = ("sandbox", "advance", "--to")
+    told = json.loads(sandbox.run(*advance, "2024-10-08T09:00:00+08:00", "--json").stdout)
+    assert told["now"].startswith("2024-10-08T09:00:0")
+    refused = sandbox.run(*advance, CLOCK, check=False)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "业务时间 / business time" in sandbox.run("sandbox", "reset", "--yes", "--clock", CLOCK).stdout
+    assert "2024-09-27T" in sandbox.run(*advance, "2024-09-27T10:00:00+08:00").stdout
+    reset_now(sandbox)

@@ -47,10 +47,17 @@ def test_the_scheduler_pulls_and_an_operator_sees_it_at_the_shell(
         figures = Api(service.address).get("/metrics").body.decode()
         assert 'clearing_pull_sources{state="live"} 1.0' in figures
         assert "clearing_dead_letters_open 1.0" in figures
+        code, listed = command(service, "letters", "--source", source_id.strip(), "--json")
+        [letter] = json.loads(listed)["items"]
+        assert (code, letter["state"], letter["code"]) == (1, "open", "form.invalid")
+        assert "form.invalid" in command(service, "letters")[1]
         code, said = command(service, "replay", source_id.strip(), "--person", "运维-陈")
         assert (code, "form.invalid" in said) == (1, True)
+        assert command(service, "poll", source_id.strip(), "--person", "运维-陈") == (0, "已排入。 It is due.\n")
         assert command(service, "disable", source_id.strip(), "--person", "运维-陈")[0] == 0
         assert platform.get(path).json["state"] == "disabled"
+        code, said = command(service, "poll", source_id.strip(), "--person", "运维-陈")
+        assert (code, "It is due" in said) == (2, False)
 
 
 def _state(platform: Api, body: Any) -> str:

@@ -30,6 +30,11 @@ def test_a_version_goes_its_way_by_commands_of_two_persons(service: RunningServi
     own = service.run("policy", "approve", *PLACE, DAY, "--person", "li", check=False)
     assert own.returncode == 1
     assert "does not decide" in own.stderr
+    reject = ("policy", "reject", *PLACE, DAY, "--reason", "比例有误")
+    assert service.run(*reject, "--person", "li", check=False).returncode == 1
+    assert json.loads(service.run(*reject, "--person", "wang").stdout)["state"] == "rejected"
+    assert json.loads(service.run("policy", "draft", *PLACE, str(file), "--person", "li").stdout)["state"] == "draft"
+    service.run("policy", "submit", *PLACE, DAY, "--person", "li")
     approved = json.loads(service.run("policy", "approve", *PLACE, DAY, "--person", "wang").stdout)
     assert (approved["state"], approved["approver"], approved["assessed_claims"]) == ("approved", "wang", 0)
     listed = json.loads(service.run("policy", "list", *PLACE, "--json").stdout)["items"]
