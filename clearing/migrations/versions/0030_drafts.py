@@ -1,8 +1,6 @@
 """Drafts of a batch's files, which a worker that takes over goes on behind."""
 
-from pathlib import Path
-
-from alembic import op
+from clearing.migrations.revision import run_statements
 
 revision = "0030"
 down_revision = "0029"
@@ -10,11 +8,7 @@ down_revision = "0029"
 
 def upgrade() -> None:
     """Add to the schema; the statements are in the file of the same name."""
-    driver = op.get_bind().connection.driver_connection
-    if driver is None:
-        raise RuntimeError("the migration has no connection")
-    # as one simple query: many statements cannot be prepared, and a percent sign is no placeholder here
-    driver.execute(Path(__file__).with_suffix(".sql").read_text(encoding="utf-8"), prepare=False)
+    run_statements(__file__)
 
 
 def downgrade() -> None:

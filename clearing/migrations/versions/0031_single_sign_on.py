@@ -1,8 +1,6 @@
 """Single sign-on: how each session was begun, and when an account's own proofs were last set."""
 
-from pathlib import Path
-
-from alembic import op
+from clearing.migrations.revision import run_statements
 
 revision = "0031"
 down_revision = "0030"
@@ -10,10 +8,7 @@ down_revision = "0030"
 
 def upgrade() -> None:
     """Add the columns; the statements are in the file of the same name."""
-    driver = op.get_bind().connection.driver_connection
-    if driver is None:
-        raise RuntimeError("the migration has no connection")
-    driver.execute(Path(__file__).with_suffix(".sql").read_text(encoding="utf-8"), prepare=False)
+    run_statements(__file__)
 
 
 def downgrade() -> None:

@@ -1,8 +1,6 @@
 """Accounts under four eyes: proposals, and the invitations with which people set their own proofs."""
 
-from pathlib import Path
-
-from alembic import op
+from clearing.migrations.revision import run_statements
 
 revision = "0041"
 down_revision = "0039"
@@ -10,10 +8,7 @@ down_revision = "0039"
 
 def upgrade() -> None:
     """Add the tables; the statements are in the file of the same name."""
-    driver = op.get_bind().connection.driver_connection
-    if driver is None:
-        raise RuntimeError("the migration has no connection")
-    driver.execute(Path(__file__).with_suffix(".sql").read_text(encoding="utf-8"), prepare=False)
+    run_statements(__file__)
 
 
 def downgrade() -> None:

@@ -1,8 +1,6 @@
 """Free keys in bulk: a known key is told by the index itself, and arrays are read as they lie (P3)."""
 
-from pathlib import Path
-
-from alembic import op
+from clearing.migrations.revision import run_statements
 
 revision = "0054"
 down_revision = "0052"
@@ -10,10 +8,7 @@ down_revision = "0052"
 
 def upgrade() -> None:
     """Replace the function; the statements are in the file of the same name."""
-    driver = op.get_bind().connection.driver_connection
-    if driver is None:
-        raise RuntimeError("the migration has no connection")
-    driver.execute(Path(__file__).with_suffix(".sql").read_text(encoding="utf-8"), prepare=False)
+    run_statements(__file__)
 
 
 def downgrade() -> None:

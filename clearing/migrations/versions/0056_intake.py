@@ -1,8 +1,6 @@
 """Intake costs the database less: references of a statement's rows are looked up together, not row by row."""
 
-from pathlib import Path
-
-from alembic import op
+from clearing.migrations.revision import run_statements
 
 revision = "0056"
 down_revision = "0054"
@@ -10,10 +8,7 @@ down_revision = "0054"
 
 def upgrade() -> None:
     """Change the functions; the statements are in the file of the same name."""
-    driver = op.get_bind().connection.driver_connection
-    if driver is None:
-        raise RuntimeError("the migration has no connection")
-    driver.execute(Path(__file__).with_suffix(".sql").read_text(encoding="utf-8"), prepare=False)
+    run_statements(__file__)
 
 
 def downgrade() -> None:

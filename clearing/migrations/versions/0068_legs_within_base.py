@@ -1,8 +1,6 @@
 """Legs within the base: what a claim is awarded and what is matched on top never come to more than its base (I6)."""
 
-from pathlib import Path
-
-from alembic import op
+from clearing.migrations.revision import run_statements
 
 revision = "0068"
 down_revision = "0066"
@@ -10,10 +8,7 @@ down_revision = "0066"
 
 def upgrade() -> None:
     """Add the bounds; the statements are in the file of the same name."""
-    driver = op.get_bind().connection.driver_connection
-    if driver is None:
-        raise RuntimeError("the migration has no connection")
-    driver.execute(Path(__file__).with_suffix(".sql").read_text(encoding="utf-8"), prepare=False)
+    run_statements(__file__)
 
 
 def downgrade() -> None:
