@@ -18,17 +18,14 @@ from settlement.cycles.cycle import (
     CURRENCY,
     Cycle,
     StoredPosition,
-    cells_of,
-    cells_of_debts,
     ensure_open,
     find_cycle,
     list_cycles,
-    positions_of,
     shown_cycle,
 )
 from settlement.cycles.cycle_debts import Debt, list_debts
 from settlement.cycles.cycle_steps import close, confirm, settle
-from settlement.cycles.netting import Cell, positions
+from settlement.cycles.figures import figures_json
 from settlement.cycles.order_receipts import missing_json, missing_words
 from tenants.kernel.canonical import Json
 from tenants.kernel.clock import shanghai_day
@@ -150,7 +147,8 @@ def get_positions(cycle_id: UUID) -> Response:
 
     def use_case(work: Work) -> Answer:
         cycle = shown_cycle(work.connection, cycle_id)
-        return Answer(_positions_json(work, cycle, tenants))
+        figures = figures_json(work.connection, cycle, tenants)
+        return Answer({"cycle": cycle.name, "state": cycle.state, **figures})
 
     return in_transaction(use_case)
 
@@ -255,31 +253,6 @@ def operated(work: Work, agreement_set: str) -> list[str]:
             "A window is operated by somebody who acts for every tenant of its set.",
         )
     return concerned
-
-
-def _positions_json(work: Work, cycle: Cycle, tenants: tuple[str, ...]) -> dict[str, Json]:
-    shown: list[Json]
-    if cycle.state == "open":
-        cells = cells_of_debts(work.connection, cycle.id, tenants)
-        shown = [
-            {"tenant": tenant, "payable": str(p.payable), "receivable": str(p.receivable), "net": str(p.net)}
-            for tenant, p in positions(cells).items()
-            if tenant in tenants
-        ]
-    else:
-        cells = cells_of(work.connection, cycle.id, tenants)
-        shown = [position.json() for position in positions_of(work.connection, cycle.id, tenants)]
-    return {"cycle": cycle.name, "state": cycle.state, "positions": shown, "matrix": [_cell_json(c) for c in cells]}
-
-
-def _cell_json(cell: Cell) -> dict[str, Json]:
-    return {
-        "debtor": cell.tenant,
-        "creditor": cell.creditor,
-        "netting": cell.netting,
-        "debts": cell.debts,
-        "gross": str(cell.gross),
-    }
 
 
 def debt_place(cursor: str | None) -> tuple[str, UUID] | None:

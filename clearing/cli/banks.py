@@ -6,13 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from clearing.cli import words
+
 if TYPE_CHECKING:
     from clearing.service import Service
+    from settlement.statements.reconciliation import Imported
     from tenants.kernel.database import Work
 
 TENANT = click.option("--tenant", required=True, help="Whose batch.")
 BATCH = click.option("--batch", "batch_no", required=True, help="The batch's number, such as BT-JS-2024-0001.")
-PERSON = click.option("--person", required=True, help="Who does this; it stands in the audit chain.")
+PERSON = click.option("--person", type=words.PERSON, required=True, help="Who does this; it stands in the audit chain.")
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 CALLS = ("seq", "kind", "made_at", "outcome", "detail")
 LINES = ("line", "kind", "class", "end_to_end_id", "amount", "payee", "reason", "differences")
@@ -81,29 +84,37 @@ def import_answer(data_dir: Path, tenant: str, batch_no: str, person: str, file:
     from clearing.cli.program import FINDINGS, OK
     from settlement.batches.batch import find_batch_by_number
     from settlement.matching_back import reach_linked
-    from settlement.statements.matching import CLASSES, MATCHED
     from settlement.statements.reconciliation import import_statement
-    from settlement.statements.statement_records import class_totals, line_json, list_lines, statement_json
 
-    def use_case(work: "Work", service: "Service") -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    def use_case(work: "Work", service: "Service") -> dict[str, Any]:
         require_size(file, service)
         reach_linked(work, tenant)
         batch = find_batch_by_number(work.connection, tenant, batch_no)
-        taken = import_statement(work.connection, tenant, batch.id, file, person, work.at, service.office)
-        others = [name for name in CLASSES if name != MATCHED]
-        lines = list_lines(work.connection, taken.statement, others, 0, MAX_SHOWN)
-        totals = class_totals(work.connection, taken.statement)
-        return statement_json(taken.statement, totals) | {"before": taken.before}, [line_json(line) for line in lines]
-
-    statement, lines = within(data_dir, tenant, use_case)
-    if as_json:
-        show_json({**statement, "differences": lines})
-    else:
-        show_rows(
-            [{"class": name, **total} for name, total in statement["classes"].items()], ("class", "count", "amount")
+        return taken_json(
+            work, import_statement(work.connection, tenant, batch.id, file, person, work.at, service.office)
         )
-        show_rows(lines, LINES)
-    return FINDINGS if lines else OK
+
+    taken = within(data_dir, tenant, use_case)
+    if as_json:
+        show_json(taken)
+    else:
+        show_rows([{"class": name, **total} for name, total in taken["classes"].items()], ("class", "count", "amount"))
+        show_rows(taken["differences"], LINES)
+    return FINDINGS if taken["differences"] else OK
+
+
+def taken_json(work: "Work", taken: "Imported") -> dict[str, Any]:
+    """A bank's answer as it was taken in, and the first lines of it that did not simply match."""
+    from settlement.statements.matching import CLASSES, MATCHED
+    from settlement.statements.statement_records import class_totals, line_json, list_lines, statement_json
+
+    others = [name for name in CLASSES if name != MATCHED]
+    lines = list_lines(work.connection, taken.statement, others, 0, MAX_SHOWN)
+    return {
+        **statement_json(taken.statement, class_totals(work.connection, taken.statement)),
+        "before": taken.before,
+        "differences": [line_json(line) for line in lines],
+    }
 
 
 def require_size(file: Path, service: "Service") -> None:
@@ -124,15 +135,29 @@ def require_size(file: Path, service: "Service") -> None:
 
 
 def within(data_dir: Path, tenant: str, use_case: "Callable[[Work, Service], Any]") -> Any:  # noqa: ANN401 - the use case's
-    """The use case in one transaction within the tenant."""
+    """The use case in one transaction within the tenant.
+
+    Raises:
+        click.BadParameter: there is no such tenant.
+    """
     from clearing.cli.opening import opened_service
     from tenants.kernel.database import Scope, run
+
+    require_tenant(tenant)
+    with opened_service(data_dir) as service:
+        return run(service.engine, Scope((tenant,)), service.machine, lambda work: use_case(work, service))
+
+
+def require_tenant(tenant: str) -> None:
+    """Refuse the name of a tenant that there is not: of nobody everything is empty.
+
+    Raises:
+        click.BadParameter: there is no such tenant.
+    """
     from tenants.profile import load_tenants
 
     if tenant not in {profile.tenant for profile in load_tenants()}:
         raise click.BadParameter(f"没有区域 {tenant} / no such tenant: {tenant}", param_hint="--tenant")
-    with opened_service(data_dir) as service:
-        return run(service.engine, Scope((tenant,)), service.machine, lambda work: use_case(work, service))
 
 
 def _show_submission(shown: dict[str, Any], as_json: bool) -> None:

@@ -7,6 +7,8 @@ from uuid import UUID
 import click
 from sqlalchemy import Engine
 
+from clearing.cli import words
+
 if TYPE_CHECKING:
     from clearing.service import Service
     from tenants.kernel.database import Work
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
 _PAGE = 500
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _TENANT = click.option("--tenant", required=True, help="Whose order.")
-_PERSON = click.option("--person", required=True, help="Who does this, for four-eyes.")
+_PERSON = click.option("--person", type=words.PERSON, required=True, help="Who does this, for four-eyes.")
 
 
 @click.group()
@@ -33,13 +35,17 @@ def agreement() -> None:
 @click.pass_obj
 def list_of_agreements(data_dir: Path, tenant: str, as_json: bool) -> None:
     """列出一个区域的协议 / List the agreements of a tenant."""
-    from clearing.cli.opening import opened_service
+    from clearing.cli.banks import within
     from clearing.cli.printing import show_json, show_rows
     from settlement.agreements.agreement import list_agreements
-    from tenants.kernel.database import Scope, transaction
 
-    with opened_service(data_dir) as service, transaction(service.engine, Scope((tenant,)), service.machine) as work:
-        rows = [each.json() for each in list_agreements(work.connection, tenant, {}, None, _PAGE)]
+    def use_case(work: "Work", _service: "Service") -> list[dict[str, Any]]:
+        found: list[Any] = []
+        while more := list_agreements(work.connection, tenant, {}, found[-1].id if found else None, _PAGE):
+            found += more
+        return [each.json() for each in found]
+
+    rows = within(data_dir, tenant, use_case)
     if as_json:
         show_json({"items": rows})
     else:
@@ -54,14 +60,16 @@ def list_of_cycles(data_dir: Path, agreement_set: str | None, as_json: bool) -> 
     """列出清算周期 / List the cycles, newest first."""
     from clearing.cli.opening import opened_service
     from clearing.cli.printing import show_json, show_rows
-    from settlement.cycles.cycle import list_cycles
+    from settlement.cycles.cycle import Cycle, list_cycles
     from tenants.kernel.database import Scope, transaction
 
-    filters = {} if agreement_set is None else {"agreement_set": agreement_set}
+    filters, found = {} if agreement_set is None else {"agreement_set": agreement_set}, list[Cycle]()
     with opened_service(data_dir) as service:
         tenants = _tenants(service.engine)
         with transaction(service.engine, Scope(tenants), service.machine) as work:
-            rows = [each.json() for each in list_cycles(work.connection, filters, None, _PAGE)]
+            while more := list_cycles(work.connection, filters, found[-1].id if found else None, _PAGE):
+                found += more
+    rows = [each.json() for each in found]
     if as_json:
         show_json({"items": rows})
     else:
@@ -73,27 +81,23 @@ def list_of_cycles(data_dir: Path, agreement_set: str | None, as_json: bool) -> 
 @_JSON
 @click.pass_obj
 def positions(data_dir: Path, cycle_id: UUID, as_json: bool) -> None:
-    """一个已关闭周期的矩阵与头寸 / The matrix and positions of a closed cycle, of all tenants."""
+    """一个周期的矩阵与头寸 / The matrix and positions of a cycle, of all tenants; of an open one, as of now."""
     from clearing.cli.opening import opened_service
     from clearing.cli.printing import show_json, show_rows
-    from settlement.cycles.cycle import cells_of, find_cycle, positions_of
+    from settlement.cycles.cycle import find_cycle
+    from settlement.cycles.figures import figures_json
     from tenants.kernel.database import Scope, transaction
 
     with opened_service(data_dir) as service:
         tenants = _tenants(service.engine)
         with transaction(service.engine, Scope(tenants), service.machine) as work:
             found = find_cycle(work.connection, cycle_id)
-            cells = cells_of(work.connection, found.id, tenants)
-            rows = [each.json() for each in positions_of(work.connection, found.id, tenants)]
-    matrix = [
-        {"debtor": c.tenant, "creditor": c.creditor, "netting": c.netting, "debts": c.debts, "gross": str(c.gross)}
-        for c in cells
-    ]
+            figures = figures_json(work.connection, found, tenants)
     if as_json:
-        show_json({**found.json(), "positions": rows, "matrix": matrix})
+        show_json({**found.json(), **figures})
     else:
-        show_rows(matrix, ("debtor", "creditor", "netting", "debts", "gross"))
-        show_rows(rows, ("tenant", "payable", "receivable", "net", "confirmed_by"))
+        show_rows(figures["matrix"], ("debtor", "creditor", "netting", "debts", "gross"))
+        show_rows(figures["positions"], ("tenant", "payable", "receivable", "net", "confirmed_by"))
 
 
 @cycle.command("close")
@@ -166,27 +170,29 @@ def send(data_dir: Path, order_id: UUID, tenant: str, person: str) -> None:
 @_TENANT
 @_PERSON
 @click.pass_obj
-def import_answer(data_dir: Path, order_id: UUID, file: Path, tenant: str, person: str) -> None:
-    """导入付款账户的银行回单 / Import the bank's answer about the account that pays an order."""
-    from clearing.cli.banks import require_size, within
+def import_answer(data_dir: Path, order_id: UUID, file: Path, tenant: str, person: str) -> int:
+    """导入付款账户的银行回单 / Import the bank's answer on the paying account; exit 1 when a line needs an eye."""
+    from clearing.cli.banks import require_size, taken_json, within
     from clearing.cli.printing import show_json
+    from clearing.cli.program import FINDINGS, OK
     from settlement.statements.reconciliation import import_order_statement
-    from settlement.statements.statement_records import class_totals, statement_json
 
     def use_case(work: "Work", service: "Service") -> dict[str, Any]:
         require_size(file, service)
-        taken = import_order_statement(work.connection, tenant, order_id, file, person, work.at, service.office)
-        totals = class_totals(work.connection, taken.statement)
-        return {**statement_json(taken.statement, totals), "before": taken.before}
+        return taken_json(
+            work, import_order_statement(work.connection, tenant, order_id, file, person, work.at, service.office)
+        )
 
-    show_json(within(data_dir, tenant, use_case))
+    taken = within(data_dir, tenant, use_case)
+    show_json(taken)
+    return FINDINGS if taken["differences"] else OK
 
 
 @cycle.command()
 @click.argument("order_id", type=click.UUID)
 @_TENANT
 @click.option("--kind", type=click.Choice(["replace", "cancel"]), required=True, help="Order anew, or carry on.")
-@click.option("--reason", required=True, help="Why.")
+@click.option("--reason", type=words.REASON, required=True, help="Why.")
 @_PERSON
 @click.pass_obj
 def remedy(data_dir: Path, order_id: UUID, tenant: str, kind: str, reason: str, person: str) -> None:
@@ -206,7 +212,7 @@ def remedy(data_dir: Path, order_id: UUID, tenant: str, kind: str, reason: str, 
 @click.argument("remedy_id", type=click.UUID)
 @_TENANT
 @click.option("--outcome", type=click.Choice(["approve", "refuse"]), required=True, help="The decision.")
-@click.option("--reason", help="Why; needed for a refusal.")
+@click.option("--reason", type=words.REASON, help="Why; needed for a refusal.")
 @_PERSON
 @click.pass_obj
 def decide(data_dir: Path, remedy_id: UUID, tenant: str, outcome: str, reason: str | None, person: str) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.cli.regions import Regions, own_regions
 from tests.console.world import World, own_world
 
 
@@ -11,4 +12,11 @@ from tests.console.world import World, own_world
 def world() -> Iterator[World]:
     """The console's world on servers of its own."""
     with own_world() as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def regions() -> Iterator[Regions]:
+    """Regions that owe each other and send to simulated banks; its tests make their own batches and windows."""
+    with own_regions() as made:
         yield made
