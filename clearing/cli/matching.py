@@ -1,10 +1,19 @@
 """``matching``: what linked regions owe on top of a province's awards, and who is late."""
 
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import date, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import click
+
+from clearing.cli import words
+
+if TYPE_CHECKING:
+    from clearing.service import Service
+    from settlement.matching_list import Due
+    from tenants.kernel.database import Work
 
 _PAGE = 500
 _WHICH = ["open", "overdue", "paid", "waiting", "to_recover", "all"]
@@ -24,18 +33,18 @@ def matching() -> None:
 @click.pass_obj
 def list_of_matchings(data_dir: Path, tenant: str, state: str, as_json: bool) -> None:
     """列出应付配套 / List what is due, the longest due first."""
-    from clearing.cli.opening import opened_service
+    from clearing.cli.banks import within
     from clearing.cli.printing import show_json, show_rows
-    from settlement.matching_list import list_due
+    from settlement.matching_list import Due, list_due
     from tenants.kernel.clock import shanghai_day
-    from tenants.kernel.database import Scope, transaction
 
-    rows, after = [], None
-    with opened_service(data_dir) as service, transaction(service.engine, Scope((tenant,)), service.machine) as work:
-        today = shanghai_day(work.at)
-        while found := list_due(work.connection, tenant, today, state, None, after, _PAGE):
-            rows += [each.json(today) for each in found]
-            after = (found[-1].due_on, found[-1].claim_id)
+    def use_case(work: "Work", _service: "Service") -> list[dict[str, Any]]:
+        today, found = shanghai_day(work.at), list[Due]()
+        while more := list_due(work.connection, tenant, today, state, None, _place(found), _PAGE):
+            found += more
+        return [each.json(today) for each in found]
+
+    rows = within(data_dir, tenant, use_case)
     if as_json:
         show_json({"items": rows})
     else:
@@ -63,14 +72,12 @@ def list_of_matchings(data_dir: Path, tenant: str, state: str, as_json: bool) ->
 @click.pass_obj
 def regions(data_dir: Path, tenant: str, as_json: bool) -> None:
     """各联动地区欠付多少 / What each linked region owes, and how much of it is overdue."""
-    from clearing.cli.opening import opened_service
+    from clearing.cli.banks import within
     from clearing.cli.printing import show_json, show_rows
     from settlement.matching_list import who_owes
     from tenants.kernel.clock import shanghai_day
-    from tenants.kernel.database import Scope, transaction
 
-    with opened_service(data_dir) as service, transaction(service.engine, Scope((tenant,)), service.machine) as work:
-        rows = who_owes(work.connection, tenant, shanghai_day(work.at))
+    rows = within(data_dir, tenant, lambda work, _: who_owes(work.connection, tenant, shanghai_day(work.at)))
     if as_json:
         show_json({"items": rows})
     else:
@@ -80,8 +87,8 @@ def regions(data_dir: Path, tenant: str, as_json: bool) -> None:
 
 _DAY = click.DateTime(["%Y-%m-%d"])
 _CLAIM = click.argument("claim_id", type=click.UUID)
-_PERSON = click.option("--person", required=True, help="Who records it.")
-_DOCUMENT = click.option("--document", required=True, help="The number of the voucher.")
+_PERSON = click.option("--person", type=words.PERSON, required=True, help="Who records it.")
+_DOCUMENT = click.option("--document", type=words.DOCUMENT, required=True, help="The number of the voucher.")
 
 
 @matching.command()
@@ -133,3 +140,7 @@ def recover(
     show_json(
         within(data_dir, tenant, lambda work, _: record_recovery(work, tenant, claim_id, recovery, person).json())
     )
+
+
+def _place(found: "Sequence[Due]") -> tuple[date, UUID] | None:
+    return (found[-1].due_on, found[-1].claim_id) if found else None
