@@ -148,7 +148,8 @@ def get_positions(cycle_id: UUID) -> Response:
     def use_case(work: Work) -> Answer:
         cycle = shown_cycle(work.connection, cycle_id)
         figures = figures_json(work.connection, cycle, tenants)
-        return Answer({"cycle": cycle.name, "state": cycle.state, **figures})
+        shown: dict[str, Json] = {name: [*each] for name, each in figures.items()}
+        return Answer({"cycle": cycle.name, "state": cycle.state, **shown})
 
     return in_transaction(use_case)
 

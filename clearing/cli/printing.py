@@ -30,8 +30,8 @@ def show_rows(rows: Sequence[Mapping[str, object]], columns: Sequence[str]) -> N
         table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*(_cell(row.get(column)) for column in columns))
-    # for a pipe or a file there is no width to keep to
-    Console(width=None if sys.stdout.isatty() else _WIDE).print(table)
+    # for a pipe or a file there is no width to keep to; what others wrote is shown as it is, [b] and :bank: too
+    Console(width=None if sys.stdout.isatty() else _WIDE, markup=False, emoji=False).print(table)
 
 
 def _cell(value: object) -> str:
