@@ -95,7 +95,7 @@ class BankConnection:
         try:
             token = None if self.token_file is None else self.token_file.read_text(encoding="ascii").strip()
         except (OSError, ValueError) as error:
-            raise ConnectionsError(f"token_file: {self.token_file} cannot be read") from error
+            raise ConnectionsError(f"token_file: 无法读取 / cannot be read: {self.token_file}") from error
         return HttpBank(self.place, token, simulated=demonstrates or self.method == SIMULATOR)
 
 
@@ -143,35 +143,43 @@ def read_connections(path: Path, sandbox: Path | None = None, *, demonstrates: b
     if not path.exists():
         return {}
     try:
+        return _read(path, sandbox, demonstrates=demonstrates)
+    except ConnectionsError as fault:
+        raise ConnectionsError(f"{path}: {fault}") from fault
+
+
+def _read(path: Path, sandbox: Path | None, *, demonstrates: bool) -> Connections:
+    try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise ConnectionsError(f"{path}: {error}") from error
+        raise ConnectionsError(f"无法读取 / it cannot be read: {error}") from error
     agents = content.pop(AGENTS, {})
     if not isinstance(agents, dict):
-        raise ConnectionsError(f"{AGENTS}: a table for each agreement set")
+        raise ConnectionsError(f"{AGENTS}: 每个协议组一个表 / a table for each agreement set")
     made = {tenant: _connection(tenant, given, path.parent) for tenant, given in content.items()}
     made |= {agent_of(name): _agent(agent_of(name), given, path.parent) for name, given in agents.items()}
     for tenant, connection in made.items():
         _require_within(tenant, connection, sandbox)
         if demonstrates and sandbox is None:
-            _require_none(path, tenant, connection)
+            _require_none(tenant, connection)
     return made
 
 
-def _require_none(path: Path, tenant: str, connection: BankConnection) -> None:
+def _require_none(tenant: str, connection: BankConnection) -> None:
     try:
         refuse_real_bank(connection)
     except Conflict as refused:
-        raise ConnectionsError(f"{path}: {tenant}: {refused.text.zh} / {refused.text.en}") from refused
+        raise ConnectionsError(f"{tenant}: {refused.text.zh} / {refused.text.en}") from refused
 
 
 def _agent(name: str, given: Any, beside: Path) -> BankConnection:  # noqa: ANN401 - of a TOML file
     if not isinstance(given, dict) or set(ACCOUNT) - given.keys():
-        raise ConnectionsError(f"{name}: {', '.join(ACCOUNT)}, and how its bank is reached")
+        members = ", ".join(ACCOUNT)
+        raise ConnectionsError(f"{name}: 须有 {members} 和银行通道 / {members}, and how its bank is reached")
     try:
         account = Account(*(str(given[member]) for member in ACCOUNT))
     except InstructionError as fault:
-        raise ConnectionsError(f"{name}: {fault}") from fault
+        raise ConnectionsError(f"{name}: 账户有误 / its account is faulty: {fault}") from fault
     return replace(_connection(name, {k: v for k, v in given.items() if k not in ACCOUNT}, beside), account=account)
 
 
@@ -194,20 +202,23 @@ def _require_within(tenant: str, connection: BankConnection, sandbox: Path | Non
 
 def _connection(tenant: str, given: Any, beside: Path) -> BankConnection:  # noqa: ANN401 - of a TOML file
     if not isinstance(given, dict) or given.keys() - MEMBERS:
-        raise ConnectionsError(f"{tenant}: a table of {', '.join(sorted(MEMBERS))}")
+        members = ", ".join(sorted(MEMBERS))
+        raise ConnectionsError(f"{tenant}: 须为只含这些成员的表 / a table of no other members than: {members}")
     method = given.get("method")
     if method == FOLDER:
         place = given.get("folder")
         if not isinstance(place, str) or not Path(place).is_absolute():
-            raise ConnectionsError(f"{tenant}.folder: an absolute path")
+            raise ConnectionsError(f"{tenant}.folder: 须为绝对路径 / an absolute path is needed")
     elif method in {HTTP, SIMULATOR}:
         place = given.get("address")
         if not isinstance(place, str) or not _is_safe(place):
-            raise ConnectionsError(f"{tenant}.address: an https address (http on this machine only)")
+            raise ConnectionsError(
+                f"{tenant}.address: 须为 https 地址（http 仅限本机） / an https address (http on this machine only)"
+            )
         if method == SIMULATOR and urlsplit(place).hostname not in _LOOPBACK:
             raise ConnectionsError(f"{tenant}.address: 模拟银行须在本机 / the simulated bank is on this machine")
     else:
-        raise ConnectionsError(f"{tenant}.method: {FOLDER}, {HTTP} or {SIMULATOR}")
+        raise ConnectionsError(f"{tenant}.method: 须为其一 / it is one of: {FOLDER}, {HTTP}, {SIMULATOR}")
     token = given.get("token_file")
     return BankConnection(
         method=method,
@@ -223,7 +234,7 @@ def _connection(tenant: str, given: Any, beside: Path) -> BankConnection:  # noq
 def _one_of(tenant: str, given: Mapping[str, Any], name: str, possible: tuple[Any, ...]) -> Any:  # noqa: ANN401
     value = given.get(name, possible[0])
     if value not in possible or type(value) is not type(possible[0]):
-        raise ConnectionsError(f"{tenant}.{name}: one of {', '.join(map(str, possible))}")
+        raise ConnectionsError(f"{tenant}.{name}: 须为其一 / it is one of: {', '.join(map(str, possible))}")
     return value
 
 

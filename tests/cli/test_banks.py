@@ -1,6 +1,8 @@
 """``clearing bank``: a batch's payment file sent once, its state, and the bank's answers taken in, by commands."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -79,15 +81,45 @@ def test_what_cannot_be_sent_is_refused_with_the_reason(regions: Regions) -> Non
     regions.story.step("maker", "jiangsu", cut, "cancel")
 
 
-def test_a_demonstration_sends_to_no_real_bank(regions: Regions) -> None:
-    batch = regions.batch(1)
+@contextmanager
+def written(regions: Regions, text: str) -> Iterator[str]:
+    """The file of the banks with this in it; its path."""
     banks = regions.story.service.settings.banks_file
     before = banks.read_text(encoding="utf-8")
-    banks.write_text('[jiangsu]\nmethod = "http"\naddress = "https://bank.example/"\n', encoding="utf-8")
+    banks.write_text(text, encoding="utf-8")
     try:
-        assert "不得送往银行" in refused(regions.story, "bank", "send", *named(batch), *BY)
+        yield str(banks)
     finally:
         banks.write_text(before, encoding="utf-8")
+
+
+def test_a_demonstration_sends_to_no_real_bank(regions: Regions) -> None:
+    batch = regions.batch(1)
+    with written(regions, '[jiangsu]\nmethod = "http"\naddress = "https://bank.example/"\n'):
+        assert "不得送往银行" in refused(regions.story, "bank", "send", *named(batch), *BY)
+
+
+AGENT = '[settlement_agents.delta]\nmethod = "folder"\nfolder = "/x"\n'
+ACCOUNT = 'account_name = "甲"\naccount_number = "1"\nbank_name = "乙"\ncnaps = "1"\n'
+FAULTY = {
+    "jiangsu.method": '[jiangsu]\nmethod = "ftp"\n',
+    "jiangsu.folder": '[jiangsu]\nmethod = "folder"\nfolder = "here"\n',
+    "jiangsu.address": '[jiangsu]\nmethod = "http"\naddress = "http://bank.example/"\n',
+    "jiangsu.pain": '[jiangsu]\nmethod = "folder"\nfolder = "/x"\npain = "03"\n',
+    "jiangsu:": '[jiangsu]\nmethod = "folder"\nfolder = "/x"\ncolour = "red"\n',
+    "settlement_agents:": "settlement_agents = 1\n",
+    "settlement_agents/delta": AGENT,
+    "settlement_agents/delta:": AGENT + ACCOUNT,
+    "banks.toml": "[jiangsu",
+}
+
+
+@pytest.mark.parametrize("place", FAULTY)
+def test_a_fault_in_the_file_of_the_banks_is_named_with_its_place(regions: Regions, place: str) -> None:
+    with written(regions, FAULTY[place]) as path:
+        said = refused(regions.story, "bank", "status", *MINE, "--batch", "BT-JS-2024-0001")
+    assert path in said
+    assert place in said
 
 
 def test_an_answer_is_taken_in_once_and_what_differs_ends_with_findings(regions: Regions, tmp_path: Path) -> None:
