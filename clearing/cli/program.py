@@ -3,6 +3,7 @@
 import importlib
 import keyword
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Any, Final
@@ -100,6 +101,8 @@ def _run() -> int:
     except click.exceptions.Abort:
         return _failed("已中断。\nInterrupted.", UNAVAILABLE)
     except click.ClickException as error:
+        if (said := _misunderstood(error)) is not None:
+            click.echo(said, err=True)
         error.show()
         return USAGE
     except Exception as error:
@@ -108,6 +111,23 @@ def _run() -> int:
             raise
         return _failed(_said(error), code)
     return result if isinstance(result, int) else OK
+
+
+_CHINESE: Final = re.compile("[\u4e00-\u9fff]")
+_QUOTED: Final = re.compile("'[^']*'")
+
+
+def _misunderstood(error: click.ClickException) -> str | None:
+    """In Chinese what click, which knows none, says of words; ``None`` where the message is ours, in both languages."""
+    if _CHINESE.search(_QUOTED.sub("", error.format_message())) or not isinstance(error, click.UsageError):
+        return None
+    if isinstance(error, click.NoSuchOption):
+        return f"没有选项 {error.option_name}。"
+    if isinstance(error, click.BadParameter):
+        place = error.param_hint or (error.param.get_error_hint(error.ctx) if error.param else "")
+        named = " / ".join(each.strip("'") for each in ([place] if isinstance(place, str) else place))
+        return f"缺少 {named}。" if isinstance(error, click.MissingParameter) else f"{named} 的值有误。"
+    return "命令用法有误。"
 
 
 def _code_of(error: Exception) -> int | None:
