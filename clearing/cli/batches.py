@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from clearing.cli import words
 from clearing.cli.banks import AS_JSON, BATCH, PERSON, TENANT, within
 
 if TYPE_CHECKING:
@@ -13,7 +14,9 @@ if TYPE_CHECKING:
     from settlement.batches.batch import Batch
     from tenants.kernel.database import Work
 
-REASON = click.option("--reason", help="Why what came back of it is not issued again, where it is not.")
+REASON = click.option(
+    "--reason", type=words.REASON, help="Why what came back of it is not issued again, where it is not."
+)
 SUMS = ("outcome", "count", "amount")
 BATCHES = ("batch_no", "scheme", "kind", "state", "count", "total", "paid", "returned", "rejected", "open")
 PAGE = 500

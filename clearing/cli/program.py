@@ -125,7 +125,7 @@ def _misunderstood(error: click.ClickException) -> str | None:
         return f"没有选项 {error.option_name}。"
     if isinstance(error, click.BadParameter):
         place = error.param_hint or (error.param.get_error_hint(error.ctx) if error.param else "")
-        named = " / ".join(each.strip("'") for each in ([place] if isinstance(place, str) else place))
+        named = " / ".join(each.strip("'") for each in ([place] if isinstance(place, str) else place)) or "参数"
         return f"缺少 {named}。" if isinstance(error, click.MissingParameter) else f"{named} 的值有误。"
     return "命令用法有误。"
 

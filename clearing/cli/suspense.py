@@ -6,6 +6,7 @@ from uuid import UUID
 
 import click
 
+from clearing.cli import words
 from clearing.cli.banks import AS_JSON, PERSON, TENANT, within
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def list_of_suspense(data_dir: Path, tenant: str, as_json: bool) -> int:
 @click.option("--instruction", type=click.UUID, help="The instruction, for assign.")
 @click.option("--order", type=click.UUID, help="The order between tenants, for assign or carry.")
 @click.option("--charge", help="What banks took of the order for themselves, in yuan.")
-@click.option("--reason", required=True)
+@click.option("--reason", type=words.REASON, required=True)
 @click.pass_obj
 def explain(data_dir: Path, /, tenant: str, person: str, kind: str, reason: str, **named: Any) -> None:  # noqa: ANN401 - options
     """提出说明，由另一人复核后入账 / Propose an explanation; another person decides on it."""
@@ -89,7 +90,7 @@ def explain(data_dir: Path, /, tenant: str, person: str, kind: str, reason: str,
 @PERSON
 @click.argument("resolution", type=click.UUID)
 @click.option("--approve/--refuse", "approves", required=True)
-@click.option("--reason", help="Needed for a refusal.")
+@click.option("--reason", type=words.REASON, help="Needed for a refusal.")
 @click.pass_obj
 def decide(data_dir: Path, tenant: str, person: str, resolution: UUID, approves: bool, reason: str | None) -> None:
     """复核他人提出的说明 / Approve and book, or refuse, what another person explained."""
