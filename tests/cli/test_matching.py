@@ -188,3 +188,31 @@ def test_a_recovery_that_cannot_be_is_refused(regions: Regions, due: list[Body])
     for document, person in (("", "出纳-王"), ("收\x1b[2J1", "出纳-王"), ("收1", " ")):
         bad = words(regions, one, document)
         refused(regions.story, "matching", "recover", *MINE, *bad, *amount, "--person", person)
+
+
+def test_a_region_that_is_a_tenant_records_itself_what_comes_back_to_it(regions: Regions, due: list[Body]) -> None:
+    batch = regions.story.cut("wujiang", "provincial", kind="matching")
+    regions.story.step("maker", "wujiang", batch, "publish")
+    regions.world.pass_the_notice("wujiang", str(batch["id"]))
+    regions.story.step("maker", "wujiang", batch, "seal")
+    regions.story.step("releaser", "wujiang", batch, "release")
+    regions.story.jobs()
+    known = {each["claim_id"] for each in due if each["linked_tenant"] == "wujiang"}
+    one = next(each for each in everything(regions) if each["claim_id"] in known and each["paid_on"] is not None)
+    assert one["document"] == batch["batch_no"], "its batch paid it"
+    claw_back(regions, one, "0.00")
+    said = (*words(regions, one, "吴财收〔2024〕1号"), "--amount", "2.00", *BY)
+    province = refused(regions.story, "matching", "recover", *MINE, *said)
+    assert "由其登记收回" in province
+    made = json.loads(command(regions.story, "matching", "recover", "--tenant", "wujiang", *said))
+    assert (made["province"], made["recovered"]) == ("jiangsu", "2.00")
+    told = regions.rows(
+        "select tenant, body::json ->> 'actor' as actor from audit_entry "
+        "where action = 'matching.recovered' and body like %s order by tenant",
+        "%吴财收〔2024〕1号%",
+    )
+    assert [tuple(row) for row in told] == [("jiangsu", "出纳-王"), ("wujiang", "出纳-王")]
+    booked = regions.rows(
+        "select tenant, amount_fen from ledger_transfer where reason = '吴财收〔2024〕1号' order by tenant"
+    )
+    assert [tuple(row) for row in booked] == [("jiangsu", 200), ("wujiang", 200)]
