@@ -14,6 +14,7 @@ from uuid import UUID
 
 from clearing.app import create_app
 from clearing.demonstration.claims import cross_redemption
+from clearing.verification import verify_database
 from settlement.bank.connections import agent_of, read_connections
 from settlement.bank.simulator import BankServer, Payment
 from settlement.bank.simulator.answers import camt053, entries_of
@@ -162,7 +163,7 @@ class Regions:
 
 @contextmanager
 def own_regions() -> Iterator[Regions]:
-    """Everything on servers of its own; the settlement agent's bank is connected."""
+    """Everything on servers of its own, the settlement agent's bank connected; in the end everything agrees."""
     with own_world() as world, BankServer(world.story.books) as bank:
         made = Regions(world, bank)
         made.connect(agent=True)
@@ -170,3 +171,5 @@ def own_regions() -> Iterator[Regions]:
         link_regions(world.story)
         with owing(world):
             yield made
+        where = world.story.addresses.auditor_url, world.story.secrets_folder, world.story.checkpoints_folder
+        assert list(verify_database(*where)) == [], "what the commands did does not agree"

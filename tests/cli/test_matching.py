@@ -4,12 +4,10 @@ import json
 from datetime import timedelta
 from itertools import cycle
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
 
-from settlement.matching_back import CLAWED_BACK, Back, take_back
-from tenants.kernel.ids import new_id
 from tenants.kernel.money import Money
 from tests.cli.commands import command
 from tests.cli.regions import Regions
@@ -25,8 +23,8 @@ OUTSIDE, IN_BOOKS = "320700", "320509"
 
 
 @pytest.fixture(scope="module")
-def due(regions: Regions) -> list[Body]:
-    """What linked regions owe Jiangsu's enterprises, for claims that were paid out."""
+def due(regions: Regions, tmp_path_factory: pytest.TempPathFactory) -> list[Body]:
+    """What linked regions owe Jiangsu's enterprises, for claims whose payment the bank has told of."""
     chance = cycle((OUTSIDE, IN_BOOKS))
 
     def place(body: Body) -> None:
@@ -35,8 +33,11 @@ def due(regions: Regions) -> list[Body]:
         }  # fmt: skip
 
     regions.world.dress = place
-    regions.batch(8)
+    batch = regions.batch(8)
     regions.world.dress = None
+    told = tmp_path_factory.mktemp("bank") / "answer.xml"
+    told.write_bytes(regions.answer(*regions.payments(batch)))
+    command(regions.story, "bank", "import", *MINE, "--batch", batch["batch_no"], *BY, str(told))
     return everything(regions)
 
 
@@ -44,25 +45,29 @@ def everything(regions: Regions) -> list[Body]:
     return list(regions.get(f"{PLACE}?state=all&limit=500")["items"])
 
 
+def paid_out(regions: Regions) -> list[Body]:
+    """Those of awards that the bank has paid, and nobody asked back."""
+    paid = {claim["id"] for claim in regions.story.in_state("jiangsu", "paid")}
+    found = [each for each in everything(regions) if each["claim_id"] in paid and each["to_recover"] == "0.00"]
+    return [each for each in found if Money.parse(each["amount"]) > Money(200)]
+
+
 def outside(regions: Regions) -> Body:
     """One that a region owes which is no tenant here, and has not paid."""
-    found = (each for each in everything(regions) if each["linked_tenant"] is None and each["paid_on"] is None)
-    return next(each for each in found if Money.parse(each["amount"]) > Money(200))
+    return next(each for each in paid_out(regions) if each["linked_tenant"] is None and each["paid_on"] is None)
 
 
 def words(regions: Regions, one: Body, document: str, on: Any = None) -> tuple[str, ...]:
     return one["claim_id"], "--on", f"{on or regions.today}", "--document", document
 
 
-def claw_back(regions: Regions, one: Body, keeps: str) -> None:
-    """The award is asked back, but for this of its matching."""
-
-    def use_case(work: Any) -> None:
-        back = Back(CLAWED_BACK, new_id(), "赵", work.at)
-        keep = {UUID(one["claim_id"]): Money.parse(keeps)}
-        take_back(work.connection, "jiangsu", keep, back, regions.story.service.vault.sealer)
-
-    regions.story.do(use_case)
+def claw_back(regions: Regions, one: Body) -> Money:
+    """The whole award is asked back; what of its matching is to be recovered."""
+    award = regions.story.claim(one["claim_id"])["assessment"]["award"]
+    said = {"amount": award, "reason": "虚假材料"}
+    regions.story.call("reviewer of authority", "POST", f"/v1/claims/{one['claim_id']}/clawbacks", said)
+    [found] = [each for each in everything(regions) if each["claim_id"] == one["claim_id"]]
+    return Money.parse(found["to_recover"])
 
 
 @pytest.mark.usefixtures("due")
@@ -148,8 +153,8 @@ def test_what_comes_back_of_an_award_that_was_asked_back_is_recorded_by_its_vouc
     early = refused(regions.story, "matching", "recover", *MINE, *words(regions, one, "收1"), "--amount", "1.00", *BY)
     assert "尚未支付" in early
     command(regions.story, "matching", "paid", *MINE, *words(regions, one, "徐财〔2024〕9号"), *BY)
-    claw_back(regions, one, "0.01")
-    whole = Money.parse(one["amount"]) - Money(1)
+    whole = claw_back(regions, one)
+    assert str(whole) == one["amount"]
     said = words(regions, one, "收〔2024〕1号")
     made = json.loads(command(regions.story, "matching", "recover", *MINE, *said, "--amount", "1.50", *BY))
     assert (made["asked_back"], made["recovered"]) == (str(whole), "1.50")
@@ -190,17 +195,17 @@ def test_a_recovery_that_cannot_be_is_refused(regions: Regions, due: list[Body])
         refused(regions.story, "matching", "recover", *MINE, *bad, *amount, "--person", person)
 
 
-def test_a_region_that_is_a_tenant_records_itself_what_comes_back_to_it(regions: Regions, due: list[Body]) -> None:
+@pytest.mark.usefixtures("due")
+def test_a_region_that_is_a_tenant_records_itself_what_comes_back_to_it(regions: Regions) -> None:
     batch = regions.story.cut("wujiang", "provincial", kind="matching")
     regions.story.step("maker", "wujiang", batch, "publish")
     regions.world.pass_the_notice("wujiang", str(batch["id"]))
     regions.story.step("maker", "wujiang", batch, "seal")
     regions.story.step("releaser", "wujiang", batch, "release")
     regions.story.jobs()
-    known = {each["claim_id"] for each in due if each["linked_tenant"] == "wujiang"}
-    one = next(each for each in everything(regions) if each["claim_id"] in known and each["paid_on"] is not None)
+    one = next(each for each in paid_out(regions) if each["linked_tenant"] == "wujiang" and each["paid_on"])
     assert one["document"] == batch["batch_no"], "its batch paid it"
-    claw_back(regions, one, "0.00")
+    assert claw_back(regions, one) > Money(200)
     said = (*words(regions, one, "吴财收〔2024〕1号"), "--amount", "2.00", *BY)
     province = refused(regions.story, "matching", "recover", *MINE, *said)
     assert "由其登记收回" in province
