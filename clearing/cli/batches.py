@@ -1,6 +1,8 @@
 """``batch``: what became of a batch, closing it with its statement, and the statement verified offline."""
 
 import json
+from functools import partial
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -8,6 +10,7 @@ import click
 
 from clearing.cli import words
 from clearing.cli.banks import AS_JSON, BATCH, PERSON, TENANT, within
+from clearing.cli.pages import every
 
 if TYPE_CHECKING:
     from clearing.service import Service
@@ -19,7 +22,6 @@ REASON = click.option(
 )
 SUMS = ("outcome", "count", "amount")
 BATCHES = ("batch_no", "scheme", "kind", "state", "count", "total", "paid", "returned", "rejected", "open")
-PAGE = 500
 
 
 @click.group()
@@ -40,7 +42,7 @@ def list_of_batches(data_dir: Path, tenant: str, state: str | None, as_json: boo
 
     def use_case(work: "Work", _service: "Service") -> tuple[list[dict[str, Any]], bool]:
         filters = {} if state is None else {"state": state}
-        found = list_batches(work.connection, tenant, filters, None, PAGE)
+        found = every(partial(list_batches, work.connection, tenant, filters), attrgetter("id"))
         return [
             {"batch_no": each.batch_no, "scheme": each.scheme, "kind": each.kind, "state": each.state,
              "count": each.item_count, "total": str(each.total), "progress": doing(work, each)}

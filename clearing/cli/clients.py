@@ -6,6 +6,8 @@ from typing import Any
 
 import click
 
+from clearing.cli import words
+
 _PLATFORM = re.compile(r"[a-z][a-z0-9-]{1,30}")
 
 
@@ -20,7 +22,7 @@ def client() -> None:
 @click.option(
     "--scope", "scopes", multiple=True, help="A scope; repeat. Those of a platform or a reader, if none is named."
 )
-@click.option("--person", help="The natural person whose decisions these are, for four-eyes.")
+@click.option("--person", type=words.PERSON, help="The natural person whose decisions these are, for four-eyes.")
 @click.option("--json", "as_json", is_flag=True, help="Print {client_id, client_secret}.")
 @click.pass_obj
 def create(
@@ -101,8 +103,8 @@ def revoke(data_dir: Path, client_id: str, as_json: bool) -> int:
 @client.command()
 @click.argument("client_id")
 @click.option("--since", required=True, help="Instant (RFC 3339) since when the key may have been in other hands.")
-@click.option("--person", required=True, help="Who decides this; it is in every claim's history.")
-@click.option("--reason", required=True, help="Why; it is in every claim's history.")
+@click.option("--person", type=words.PERSON, required=True, help="Who decides this; it is in every claim's history.")
+@click.option("--reason", type=words.REASON, required=True, help="Why; it is in every claim's history.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
 def freeze(data_dir: Path, client_id: str, since: str, person: str, reason: str, as_json: bool) -> int:
@@ -130,7 +132,7 @@ def freeze(data_dir: Path, client_id: str, since: str, person: str, reason: str,
 @client.command("add-key")
 @click.argument("client_id")
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@click.option("--person", required=True, help="Who adds it; it is in the tenants' history.")
+@click.option("--person", type=words.PERSON, required=True, help="Who adds it; it is in the tenants' history.")
 @click.pass_obj
 def add_client_key(data_dir: Path, client_id: str, file: Path, person: str) -> None:
     """登记客户端公钥（P-256 JWK），用于 private_key_jwt 与签名 / Register a client's public key; prints its kid."""
@@ -155,7 +157,7 @@ def add_client_key(data_dir: Path, client_id: str, file: Path, person: str) -> N
 @client.command("revoke-key")
 @click.argument("client_id")
 @click.argument("kid")
-@click.option("--person", required=True, help="Who revokes it; it is in the tenants' history.")
+@click.option("--person", type=words.PERSON, required=True, help="Who revokes it; it is in the tenants' history.")
 @click.pass_obj
 def revoke_client_key(data_dir: Path, client_id: str, kid: str, person: str) -> None:
     """吊销客户端公钥 / Revoke a client's public key; what is signed with it is refused at once."""
@@ -176,7 +178,7 @@ def revoke_client_key(data_dir: Path, client_id: str, kid: str, person: str) -> 
 @click.option("--network", "networks", multiple=True, help="Where it may call from, in CIDR notation; repeat.")
 @click.option("--any-network", is_flag=True, help="Let it call from anywhere.")
 @click.option("--ceiling", help="What it may claim of the tenant in a day, in yuan; `none` for anything.")
-@click.option("--person", help="Who sets them; it is in the tenant's history.")
+@click.option("--person", type=words.PERSON, help="Who sets them; it is in the tenant's history.")
 @click.pass_obj
 def terms(
     data_dir: Path,

@@ -1,5 +1,7 @@
 """``cycle`` and ``agreement``: the windows of debts between tenants, their figures, and what was agreed."""
 
+from functools import partial
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -8,12 +10,12 @@ import click
 from sqlalchemy import Engine
 
 from clearing.cli import words
+from clearing.cli.pages import every
 
 if TYPE_CHECKING:
     from clearing.service import Service
     from tenants.kernel.database import Work
 
-_PAGE = 500
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _TENANT = click.option("--tenant", required=True, help="Whose order.")
 _PERSON = click.option("--person", type=words.PERSON, required=True, help="Who does this, for four-eyes.")
@@ -40,10 +42,8 @@ def list_of_agreements(data_dir: Path, tenant: str, as_json: bool) -> None:
     from settlement.agreements.agreement import list_agreements
 
     def use_case(work: "Work", _service: "Service") -> list[dict[str, Any]]:
-        found: list[Any] = []
-        while more := list_agreements(work.connection, tenant, {}, found[-1].id if found else None, _PAGE):
-            found += more
-        return [each.json() for each in found]
+        agreements = every(partial(list_agreements, work.connection, tenant, {}), attrgetter("id"))
+        return [each.json() for each in agreements]
 
     rows = within(data_dir, tenant, use_case)
     if as_json:
@@ -60,15 +60,14 @@ def list_of_cycles(data_dir: Path, agreement_set: str | None, as_json: bool) -> 
     """列出清算周期 / List the cycles, newest first."""
     from clearing.cli.opening import opened_service
     from clearing.cli.printing import show_json, show_rows
-    from settlement.cycles.cycle import Cycle, list_cycles
+    from settlement.cycles.cycle import list_cycles
     from tenants.kernel.database import Scope, transaction
 
-    filters, found = {} if agreement_set is None else {"agreement_set": agreement_set}, list[Cycle]()
+    filters = {} if agreement_set is None else {"agreement_set": agreement_set}
     with opened_service(data_dir) as service:
         tenants = _tenants(service.engine)
         with transaction(service.engine, Scope(tenants), service.machine) as work:
-            while more := list_cycles(work.connection, filters, found[-1].id if found else None, _PAGE):
-                found += more
+            found = every(partial(list_cycles, work.connection, filters), attrgetter("id"))
     rows = [each.json() for each in found]
     if as_json:
         show_json({"items": rows})

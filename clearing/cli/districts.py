@@ -1,22 +1,27 @@
 """``district``: which divisions bind a tenant's reviewers, so that a city bureau sees and decides only its claims."""
 
 import re
+from functools import partial
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import click
 
+from clearing.cli import words
 from clearing.cli.banks import within
+from clearing.cli.pages import every
 
 if TYPE_CHECKING:
     from clearing.service import Service
     from tenants.kernel.database import Work
 
 _TENANT = click.option("--tenant", required=True, help="The tenant whose reviewer it is.")
-_BY = click.option("--by", "actor", required=True, help="Who sets it; another person than the reviewer.")
+_BY = click.option(
+    "--by", "actor", type=words.PERSON, required=True, help="Who sets it; another person than the reviewer."
+)
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-_PAGE = 500
 COLUMNS = ("id", "person", "division", "ground", "set_by", "set_at", "ended_by", "ended_at", "end_reason")
 
 
@@ -28,9 +33,9 @@ def district() -> None:
 @district.command()
 @_TENANT
 @_BY
-@click.option("--person", required=True, help="The reviewer, as four-eyes compares people.")
+@click.option("--person", type=words.PERSON, required=True, help="The reviewer, as four-eyes compares people.")
 @click.option("--division", required=True, help="Six digits (GB/T 2260), such as 320300.")
-@click.option("--ground", required=True, help="The document that says so.")
+@click.option("--ground", type=words.REASON, required=True, help="The document that says so.")
 @_JSON
 @click.pass_obj
 def bind(data_dir: Path, tenant: str, actor: str, person: str, division: str, ground: str, as_json: bool) -> None:
@@ -52,22 +57,18 @@ def list_districts(data_dir: Path, tenant: str, as_json: bool) -> None:
     """列出属地 / List whom which divisions bind."""
     from clearing.claims import districts
 
-    def every(work: "Work", _service: "Service") -> list[dict[str, Any]]:
-        rows: list[dict[str, Any]] = []
-        after: UUID | None = None
-        while found := districts.listed(work.connection, tenant, {}, after, _PAGE):
-            rows += [each.json() for each in found]
-            after = found[-1].id
-        return rows
+    def use_case(work: "Work", _service: "Service") -> list[dict[str, Any]]:
+        found = every(partial(districts.listed, work.connection, tenant, {}), attrgetter("id"))
+        return [each.json() for each in found]
 
-    _show(within(data_dir, tenant, every), as_json=as_json)
+    _show(within(data_dir, tenant, use_case), as_json=as_json)
 
 
 @district.command()
 @click.argument("district_id", type=click.UUID)
 @_TENANT
 @_BY
-@click.option("--reason", required=True, help="Why it ends.")
+@click.option("--reason", type=words.REASON, required=True, help="Why it ends.")
 @_JSON
 @click.pass_obj
 def end(data_dir: Path, district_id: UUID, tenant: str, actor: str, reason: str, as_json: bool) -> None:

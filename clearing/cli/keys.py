@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from clearing.cli import words
+
 if TYPE_CHECKING:
     from settlement.office import Office
     from tenants.kernel.database import Work
 
 TENANT = click.option("--tenant", required=True, help="Whose keys.")
-PERSON = click.option("--person", required=True, help="Who does this; it stands in the audit chain.")
+PERSON = click.option("--person", type=words.PERSON, required=True, help="Who does this; it stands in the audit chain.")
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 SHOWN = ("kid", "purpose", "alg", "active_from", "retired_at", "revoked_at")
 
@@ -46,7 +48,7 @@ def list_keys(data_dir: Path, tenant: str | None, as_json: bool) -> None:
 @TENANT
 @click.option("--purpose", type=click.Choice(("payout", "release")), default="payout", show_default=True)
 @click.option("--algorithm", type=click.Choice(("Ed25519", "ES256", "SM2SM3")), help="Its predecessor's if left out.")
-@click.option("--holder", help="Of a release key: the person whose it is.")
+@click.option("--holder", type=words.PERSON, help="Of a release key: the person whose it is.")
 @PERSON
 @AS_JSON
 @click.pass_obj
@@ -67,7 +69,7 @@ def rotate(
 @key.command()
 @click.argument("kid")
 @TENANT
-@click.option("--reason", required=True, help="Why; it stands in the audit chain.")
+@click.option("--reason", type=words.REASON, required=True, help="Why; it stands in the audit chain.")
 @PERSON
 @AS_JSON
 @click.pass_obj

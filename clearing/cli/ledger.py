@@ -5,18 +5,21 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
+from functools import partial
+from operator import attrgetter
 from pathlib import Path
 from tempfile import mkstemp
 from typing import IO, TYPE_CHECKING, Any
 
 import click
 
+from clearing.cli.pages import every
+
 if TYPE_CHECKING:
     from clearing.service import Service
     from tenants.kernel.database import Work
 
 _DAY = click.DateTime(["%Y-%m-%d"])
-_PAGE = 500
 _PRINTED = "-"
 _TENANT = click.option("--tenant", required=True, help="The tenant whose ledger it is.")
 _FROM = click.option("--from", "from_on", type=_DAY, help="First day; the earliest, if none is named.")
@@ -40,10 +43,10 @@ def accounts(data_dir: Path, tenant: str, prefix: str, as_json: bool) -> None:
     from settlement.ledger_statement import list_accounts
 
     def use_case(work: "Work", _service: "Service") -> list[dict[str, Any]]:
-        rows: list[dict[str, Any]] = []
-        while found := list_accounts(work.connection, tenant, prefix, rows[-1]["account"] if rows else "", _PAGE):
-            rows += [account.json() for account in found]
-        return rows
+        found = every(
+            lambda after, most: list_accounts(work.connection, tenant, prefix, after or "", most), attrgetter("code")
+        )
+        return [account.json() for account in found]
 
     rows = within(data_dir, tenant, use_case)
     if as_json:
@@ -66,16 +69,13 @@ def statement(
     """某账户某期间的对账单 / The statement of one account over a period."""
     from clearing.cli.banks import within
     from clearing.cli.printing import show_json, show_rows
-    from settlement.ledger_statement import Line, Period, read_statement, statement_lines
+    from settlement.ledger_statement import Period, read_statement, statement_lines
     from tenants.kernel.clock import shanghai_day
 
     def use_case(work: "Work", _service: "Service") -> tuple[dict[str, Any], list[dict[str, Any]]]:
         period = Period.of(_day(from_on), _day(through_on), shanghai_day(work.at))
-        head, found = read_statement(work.connection, tenant, account, period), list[Line]()
-        while more := statement_lines(
-            work.connection, tenant, head, (found[-1].at, found[-1].transfer_id) if found else None, _PAGE
-        ):
-            found += more
+        head = read_statement(work.connection, tenant, account, period)
+        found = every(partial(statement_lines, work.connection, tenant, head), attrgetter("at", "transfer_id"))
         return head.json(), [line.json() for line in found]
 
     head, lines = within(data_dir, tenant, use_case)

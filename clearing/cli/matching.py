@@ -1,7 +1,8 @@
 """``matching``: what linked regions owe on top of a province's awards, and who is late."""
 
-from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import datetime
+from functools import partial
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -9,13 +10,12 @@ from uuid import UUID
 import click
 
 from clearing.cli import words
+from clearing.cli.pages import every
 
 if TYPE_CHECKING:
     from clearing.service import Service
-    from settlement.matching_list import Due
     from tenants.kernel.database import Work
 
-_PAGE = 500
 _WHICH = ["open", "overdue", "paid", "waiting", "to_recover", "all"]
 _TENANT = click.option("--tenant", required=True, help="The province, or the linked region that owes.")
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -35,13 +35,12 @@ def list_of_matchings(data_dir: Path, tenant: str, state: str, as_json: bool) ->
     """列出应付配套 / List what is due, the longest due first."""
     from clearing.cli.banks import within
     from clearing.cli.printing import show_json, show_rows
-    from settlement.matching_list import Due, list_due
+    from settlement.matching_list import list_due
     from tenants.kernel.clock import shanghai_day
 
     def use_case(work: "Work", _service: "Service") -> list[dict[str, Any]]:
-        today, found = shanghai_day(work.at), list[Due]()
-        while more := list_due(work.connection, tenant, today, state, None, _place(found), _PAGE):
-            found += more
+        today = shanghai_day(work.at)
+        found = every(partial(list_due, work.connection, tenant, today, state, None), attrgetter("due_on", "claim_id"))
         return [each.json(today) for each in found]
 
     rows = within(data_dir, tenant, use_case)
@@ -140,7 +139,3 @@ def recover(
     show_json(
         within(data_dir, tenant, lambda work, _: record_recovery(work, tenant, claim_id, recovery, person).json())
     )
-
-
-def _place(found: "Sequence[Due]") -> tuple[date, UUID] | None:
-    return (found[-1].due_on, found[-1].claim_id) if found else None

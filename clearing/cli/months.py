@@ -1,11 +1,14 @@
 """``month``: the month at the finance desk: preview, what is open, what differs, its end, its tables."""
 
+from functools import partial
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from clearing.cli.banks import AS_JSON, PERSON, TENANT, within
+from clearing.cli.pages import every
 
 if TYPE_CHECKING:
     from clearing.service import Service
@@ -15,7 +18,6 @@ ACCOUNTS = ("account", "opening", "debits", "credits", "closing", "pending")
 OPEN = ("what", "count", "amount")
 CLOSED = ("month", "closed_by", "closed_at", "report_sha256")
 DIFFERENCES = ("line", "class", "kind", "amount", "left_in_suspense", "batch_no", "instruction_id", "payee", "reason")
-PAGE = 500
 MONTH = click.argument("month")
 OUT = click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="The file to write.")
 
@@ -68,7 +70,8 @@ def list_of_months(data_dir: Path, tenant: str, as_json: bool) -> None:
     from settlement.months.month_end import list_closed
 
     def use_case(work: "Work", _service: "Service") -> list[dict[str, Any]]:
-        return [dict(each.json(whole=False)) for each in list_closed(work.connection, tenant, None, PAGE)]
+        closed = every(partial(list_closed, work.connection, tenant), attrgetter("month_on"))
+        return [dict(each.json(whole=False)) for each in closed]
 
     rows = within(data_dir, tenant, use_case)
     if as_json:
@@ -94,11 +97,10 @@ def differences(data_dir: Path, tenant: str, month: str, line_class: str | None,
     wanted = Month.parse(month)
 
     def use_case(work: "Work", _service: "Service") -> dict[str, Any]:
-        items: list[dict[str, Any]] = []
-        after = None
-        while found := list_differences(work.connection, tenant, wanted, line_class, after, PAGE):
-            items += [dict(each.json()) for each in found]
-            after = found[-1].statement_id, found[-1].line
+        found = every(
+            partial(list_differences, work.connection, tenant, wanted, line_class), attrgetter("statement_id", "line")
+        )
+        items = [dict(each.json()) for each in found]
         return {"totals": difference_totals(work.connection, tenant, wanted), "items": items}
 
     shown = within(data_dir, tenant, use_case)

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import click
 
+from clearing.cli import words
+
 
 @click.group("near-duplicates")
 def near_duplicates() -> None:
@@ -31,7 +33,9 @@ def sweep(data_dir: Path) -> None:
 
 
 @near_duplicates.command()
-@click.option("--person", required=True, help="Who does this; it stands in every tenant's audit chain.")
+@click.option(
+    "--person", type=words.PERSON, required=True, help="Who does this; it stands in every tenant's audit chain."
+)
 @click.pass_obj
 def train(data_dir: Path, person: str) -> None:
     """以本登记自身的重复训练模型 / Count the model over the registry's own known pairs."""

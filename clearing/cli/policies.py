@@ -8,11 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from clearing.cli import words
+
 if TYPE_CHECKING:
     from clearing.service import Service
     from tenants.kernel.database import Work
 
-_PERSON = click.option("--person", required=True, help="Who acts: a person's name, compared in four-eyes.")
+_PERSON = click.option(
+    "--person", type=words.PERSON, required=True, help="Who acts: a person's name, compared in four-eyes."
+)
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
@@ -46,7 +50,7 @@ def list_policies(data_dir: Path, tenant: str, scheme: str, known_on: datetime |
 @click.argument("scheme")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--retroactive", is_flag=True, help="A correction that reaches back; needs --reason.")
-@click.option("--reason", help="Why it is drafted.")
+@click.option("--reason", type=words.REASON, help="Why it is drafted.")
 @_PERSON
 @click.pass_obj
 def draft(
@@ -103,7 +107,7 @@ def approve(data_dir: Path, tenant: str, scheme: str, version: str, person: str)
 @click.argument("tenant")
 @click.argument("scheme")
 @click.argument("version")
-@click.option("--reason", required=True, help="Why it is rejected.")
+@click.option("--reason", type=words.REASON, required=True, help="Why it is rejected.")
 @_PERSON
 @click.pass_obj
 def reject(data_dir: Path, tenant: str, scheme: str, version: str, reason: str, person: str) -> int:

@@ -1,10 +1,15 @@
 """``pull``: the outlets that are asked for what is new, how each stands, and what could not be taken in."""
 
+from functools import partial
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import click
+
+from clearing.cli import words
+from clearing.cli.pages import every
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,7 +80,8 @@ def list_sources(data_dir: Path, as_json: bool) -> int:
     from clearing.pulling.sources import listed, source_json
 
     with opened_service(data_dir) as service:
-        rows = [source_json(row, Pace()) for row in _do(service, lambda w: listed(w.connection, None, None, AT_ONCE))]
+        found = _do(service, lambda work: every(partial(listed, work.connection, None), attrgetter("id")))
+        rows = [source_json(row, Pace()) for row in found]
     if as_json:
         show_json({"items": rows})
     else:
@@ -86,7 +92,7 @@ def list_sources(data_dir: Path, as_json: bool) -> int:
 
 @pull.command("poll")
 @click.argument("source_id", type=click.UUID)
-@click.option("--person", required=True, help="Who wants it; it is in the tenant's history.")
+@click.option("--person", type=words.PERSON, required=True, help="Who wants it; it is in the tenant's history.")
 @click.pass_obj
 def poll_source(data_dir: Path, source_id: UUID, person: str) -> None:
     """让调度进程立即询问 / Have the scheduler ask at once, whatever the source waits for."""
@@ -101,7 +107,7 @@ def poll_source(data_dir: Path, source_id: UUID, person: str) -> None:
 
 @pull.command("disable")
 @click.argument("source_id", type=click.UUID)
-@click.option("--person", required=True, help="Who decides it; it is in the tenant's history.")
+@click.option("--person", type=words.PERSON, required=True, help="Who decides it; it is in the tenant's history.")
 @click.pass_obj
 def disable_source(data_dir: Path, source_id: UUID, person: str) -> None:
     """停用来源 / Ask the outlet no more."""
@@ -127,7 +133,7 @@ def list_letters(data_dir: Path, source_id: UUID | None, state: str, as_json: bo
 
     wanted = Filter(None, source_id, state)
     with opened_service(data_dir) as service:
-        found = _do(service, lambda work: listed(work.connection, wanted, None, AT_ONCE))
+        found = _do(service, lambda work: every(partial(listed, work.connection, wanted), attrgetter("id")))
     rows: list[dict[str, Any]] = [letter_json(row) for row in found]
     if as_json:
         show_json({"items": rows})
@@ -141,11 +147,14 @@ def list_letters(data_dir: Path, source_id: UUID | None, state: str, as_json: bo
 
 @pull.command("replay")
 @click.argument("source_id", type=click.UUID)
-@click.option("--person", required=True, help="Who wants it; it is in the tenant's history.")
+@click.option("--person", type=words.PERSON, required=True, help="Who wants it; it is in the tenant's history.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
 def replay_source(data_dir: Path, source_id: UUID, person: str, as_json: bool) -> int:
-    """重试未接收的记录 / Try a source's open dead letters again; exit 1 where some stay open."""
+    """重试未接收的记录，一次最多 500 条 / Try a source's open dead letters again, 500 at a time.
+
+    Exit 1 where one that was tried stays open.
+    """
     from clearing.cli.opening import opened_service
     from clearing.cli.printing import show_json, show_rows
     from clearing.cli.program import FINDINGS, OK

@@ -9,10 +9,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from clearing.cli import words
+
 if TYPE_CHECKING:
     from clearing.claims.key_rotation import Rotation
 
-PERSON = click.option("--person", required=True, help="Who does this; it stands in every tenant's audit chain.")
+PERSON = click.option(
+    "--person", type=words.PERSON, required=True, help="Who does this; it stands in every tenant's audit chain."
+)
 
 
 @click.group("registry-key")

@@ -1,5 +1,7 @@
 """``suspense``: movements at the bank without an explanation, explained by one person and booked by another."""
 
+from functools import partial
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -8,6 +10,7 @@ import click
 
 from clearing.cli import words
 from clearing.cli.banks import AS_JSON, PERSON, TENANT, within
+from clearing.cli.pages import every
 
 if TYPE_CHECKING:
     from clearing.service import Service
@@ -26,7 +29,6 @@ RESOLUTIONS = (
     "decision",
     "decided_by",
 )
-PAGE = 500
 
 
 @click.group()
@@ -45,9 +47,9 @@ def list_of_suspense(data_dir: Path, tenant: str, as_json: bool) -> int:
     from settlement.statements.suspense_records import list_resolutions, list_suspense
 
     def use_case(work: "Work", _service: "Service") -> tuple[list[Any], list[Any]]:
-        lines = [each.json() for each in list_suspense(work.connection, tenant, None, PAGE)]
-        waiting = list_resolutions(work.connection, tenant, None, PAGE, waiting=True)
-        return lines, [each.json() for each in waiting]
+        lines = every(partial(list_suspense, work.connection, tenant), attrgetter("statement_id", "line"))
+        waiting = every(partial(list_resolutions, work.connection, tenant, waiting=True), attrgetter("id"))
+        return [each.json() for each in lines], [each.json() for each in waiting]
 
     lines, waiting = within(data_dir, tenant, use_case)
     if as_json:

@@ -7,6 +7,8 @@ from uuid import UUID
 
 import click
 
+from clearing.cli import words
+
 if TYPE_CHECKING:
     from tenants.invitations import Issued
 
@@ -18,8 +20,13 @@ def user() -> None:
 
 @user.command()
 @click.argument("login")
-@click.option("--person", required=True, help="The natural person, as four-eyes compares it; one for all accounts.")
-@click.option("--name", "display_name", required=True, help="The name that the pages show.")
+@click.option(
+    "--person",
+    type=words.PERSON,
+    required=True,
+    help="The natural person, as four-eyes compares it; one for all accounts.",
+)
+@click.option("--name", "display_name", type=words.PERSON, required=True, help="The name that the pages show.")
 @click.option("--tenant", "tenants", multiple=True, required=True, help="A tenant it serves; repeat.")
 @click.option("--role", "roles", multiple=True, required=True, help="A role; repeat.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -94,7 +101,7 @@ def revoke(data_dir: Path, login: str) -> int:
 @user.command()
 @click.argument("login")
 @click.option("--role", "roles", multiple=True, required=True, help="A role that it has from now on; repeat.")
-@click.option("--reason", required=True, help="Why.")
+@click.option("--reason", type=words.REASON, required=True, help="Why.")
 @click.pass_obj
 def roles(data_dir: Path, login: str, roles: tuple[str, ...], reason: str) -> int:
     """授予或收回角色：以给出的角色为准 / Give and take roles: those that are named are what it has."""

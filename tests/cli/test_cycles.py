@@ -69,7 +69,7 @@ def test_more_windows_and_agreements_than_a_page_are_listed_to_the_last(
     regions: Regions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     closed(regions)
-    monkeypatch.setattr("clearing.cli.cycles._PAGE", 1)
+    monkeypatch.setattr("clearing.cli.pages.PAGE", 1)
     items = json.loads(command(regions.story, "cycle", "list", "--json"))["items"]
     assert items == regions.get("/v1/clearing/cycles?limit=500")["items"]
     assert len(items) > 1

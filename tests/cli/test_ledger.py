@@ -28,7 +28,7 @@ def _moved(regions: Regions) -> None:
 
 def test_accounts_are_listed_to_the_last_with_their_sums(regions: Regions, monkeypatch: pytest.MonkeyPatch) -> None:
     items = regions.get(f"{PLACE}/accounts?limit=500")["items"]
-    monkeypatch.setattr("clearing.cli.ledger._PAGE", 3)
+    monkeypatch.setattr("clearing.cli.pages.PAGE", 3)
     assert json.loads(command(regions.story, "ledger", "accounts", *MINE, "--json"))["items"] == items
     some = json.loads(command(regions.story, "ledger", "accounts", *MINE, "--prefix", "budget/", "--json"))["items"]
     assert some == [each for each in items if each["account"].startswith("budget/")]
@@ -41,7 +41,7 @@ def test_accounts_are_listed_to_the_last_with_their_sums(regions: Regions, monke
 
 def test_a_statement_comes_to_its_closing_line_by_line(regions: Regions, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = regions.get(f"{PLACE}/statement?account={BUDGET}&limit=500")
-    monkeypatch.setattr("clearing.cli.ledger._PAGE", 2)
+    monkeypatch.setattr("clearing.cli.pages.PAGE", 2)
     shown = json.loads(command(regions.story, "ledger", "statement", *MINE, "--account", BUDGET, "--json"))
     assert shown["items"] == whole["items"]
     assert len(shown["items"]) == shown["count"] > 2

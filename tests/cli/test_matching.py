@@ -74,7 +74,7 @@ def claw_back(regions: Regions, one: Body) -> Money:
 def test_what_is_due_is_listed_to_the_last_as_over_the_interface(
     regions: Regions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("clearing.cli.matching._PAGE", 2)
+    monkeypatch.setattr("clearing.cli.pages.PAGE", 2)
     for state in ("open", "all", "paid", "overdue", "waiting", "to_recover"):
         items = json.loads(command(regions.story, "matching", "list", *MINE, "--state", state, "--json"))["items"]
         assert items == regions.get(f"{PLACE}?state={state}&limit=500")["items"]

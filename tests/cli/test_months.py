@@ -35,7 +35,7 @@ def test_differences_are_those_of_the_interface_to_the_last_and_end_with_finding
 ) -> None:
     place = f"/v1/tenants/jiangsu/months/{month}/differences"
     whole = regions.get(f"{place}?limit=500")
-    monkeypatch.setattr("clearing.cli.months.PAGE", 1)
+    monkeypatch.setattr("clearing.cli.pages.PAGE", 1)
     shown = json.loads(command(regions.story, "month", "differences", *MINE, month, "--json", ok=1))
     assert shown["items"] == whole["items"]
     assert len(shown["items"]) >= 3

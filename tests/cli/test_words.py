@@ -1,9 +1,13 @@
 """What people write on the command line for others to read: persons, reasons, numbers of vouchers."""
 
+from collections.abc import Iterator
 from uuid import uuid4
 
+import click
 import pytest
 
+from clearing.cli.program import program
+from clearing.cli.words import OneLine
 from tests.cli.regions import Regions
 from tests.cli.shell import refused
 
@@ -40,3 +44,24 @@ def test_a_text_that_says_nothing_or_other_than_it_shows_is_refused_with_its_pla
         told = refused(regions.story, *words, option, text)
         assert option in told
         assert why in told, (text, told)
+
+
+def commands(command: click.Command, name: str = "") -> Iterator[tuple[str, click.Command]]:
+    """All commands below this one, by their words."""
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for word in command.list_commands(context):
+            below = command.get_command(context, word)
+            assert below is not None
+            yield from commands(below, f"{name} {word}".strip())
+    else:
+        yield name, command
+
+
+@pytest.mark.parametrize(("name", "one"), [pytest.param(*each, id=each[0]) for each in commands(program)])
+def test_whoever_acts_and_why_are_texts_on_one_line_at_each_command(name: str, one: click.Command) -> None:
+    for option in one.params:
+        if {"--person", "--by", "--reason", "--document", "--ground", "--holder"} & set(option.opts):
+            assert isinstance(option.type, OneLine), (name, option.opts)
+    assert one.help, name
+    assert " / " in one.help.partition("\n")[0], "Chinese and English"
