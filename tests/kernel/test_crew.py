@@ -126,8 +126,9 @@ def test_members_end_without_a_word_when_the_process_is_killed_in_the_middle_of_
         "from tests.kernel.test_crew import late\n"
         "list(in_order(late, 2.0, [bytes(10**7)], 1))\n"  # more than the line holds at a time
     )
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with subprocess.Popen([sys.executable, "-c", script], text=True, **pipes) as helped:
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as helped:
         assert helped.stdout is not None
         assert helped.stderr is not None
         worker = psutil.Process(int(helped.stdout.readline()))
