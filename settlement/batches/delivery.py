@@ -88,6 +88,7 @@ def instruct(
     require_start(batch, INSTRUCT)
     prepare_for_whole_batch(connection)
     tell = teller(connection, batch)
+    tell("root", 0)
     root, _ = root_of(connection, batch, office, tell)
     if root != batch.merkle_root:
         raise _differs(batch)

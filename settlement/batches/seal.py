@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from settlement.batches.batch import Batch, change_batch, control_totals, lock_batch, next_number, record_step
 from settlement.batches.batch_states import SEAL, already_done, require_start
-from settlement.batches.progress import teller
+from settlement.batches.progress import Tell, teller
 from settlement.batches.publicity import calendar_of, require_publicity_over
 from settlement.formats.pain001 import VERSIONS
 from settlement.office import Office
@@ -47,10 +47,12 @@ def seal(connection: Connection, tenant: str, batch_id: UUID, office: Office, ac
     require_start(batch, SEAL)
     counted = _count_again(connection, batch)
     require_publicity_over(counted, shanghai_day(at))
+    tell = teller(connection, batch)
+    tell("seal", 0)  # the crew that looks at the items takes a second to be there
     require_totals(connection, batch)
     prepare_for_whole_batch(connection)
     key = ensure_payout_key(connection, tenant, office, at)
-    root = _payable_root(connection, batch, key, office, at)
+    root = _payable_root(connection, batch, key, office, at, tell)
     previous, number = _previous(connection, tenant)
     record = {
         "tenant": tenant, "batch": batch.batch_no, "batch_id": batch.id, "seal_no": number, "scheme": batch.scheme,
@@ -108,11 +110,13 @@ def _count_again(connection: Connection, batch: Batch) -> Batch:
     )
 
 
-def _payable_root(connection: Connection, batch: Batch, key: SigningKey, office: Office, at: datetime) -> str:
+def _payable_root(
+    connection: Connection, batch: Batch, key: SigningKey, office: Office, at: datetime, tell: Tell
+) -> str:
     """The Merkle root over the items, once the payment message they would make is valid by the official schema."""
     try:
         rehearsal = _rehearsal(connection, batch, key, office, at) if batch.item_count else None
-        root, faults = root_of(connection, batch, office, teller(connection, batch), rehearsal)
+        root, faults = root_of(connection, batch, office, tell, rehearsal)
     except InstructionError as error:
         raise _unpayable(batch, str(error)) from error
     if faults:

@@ -26,6 +26,8 @@ MAX_MEMBERS: Final = 4
 _AHEAD: Final = 2
 """How many pieces wait for each member: it never waits, and memory does not grow with their number."""
 _PATIENCE_SECONDS: Final = 5
+_CUT: Final = (EOFError, OSError)
+"""How a line ends whose other end is gone: an ``OSError`` that is no ``ConnectionError`` in the middle of a message."""
 _OBJECTS_BETWEEN_COLLECTIONS: Final = 100_000
 """Pieces hold no circles: what they leave behind is freed at once; looking for circles takes a tenth of the time."""
 
@@ -99,7 +101,7 @@ def _ask(free: "SimpleQueue[Connection]", piece: object) -> Any:  # noqa: ANN401
     try:
         line.send(piece)
         done, answer = line.recv()
-    except (EOFError, ConnectionError) as error:
+    except _CUT as error:
         raise CrewError("a process that helped has ended") from error
     finally:
         free.put(line)
@@ -117,7 +119,7 @@ def _serve(line: Connection, open_work: Callable[[Any], Callable[[Any], Any]], s
     while True:
         try:
             piece = line.recv()
-        except (EOFError, ConnectionError):
+        except _CUT:
             return
         try:
             answer = (True, work(piece))

@@ -2,7 +2,9 @@
 
 import errno
 import os
+import platform
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ import pytest
 from clearing.embedded import EmbeddedError, EmbeddedServers, addresses_of
 from clearing.embedded.errors import explained, failed
 from clearing.embedded.folder import DataFolder
+from clearing.embedded.postgres import way_to_disk
 from tests.embedded.conftest import connect, words
 
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
@@ -39,6 +42,28 @@ def test_the_running_server_keeps_every_promise_of_durability(folder: Path) -> N
         version = connection.execute("SELECT current_setting('server_version_num')::int").fetchone()
         assert version is not None
         assert int(str(version[0])) >= 180000
+
+
+@pytest.mark.parametrize(
+    ("system", "release", "way"),
+    [
+        ("linux", "6.18.44-fc-v657", "syncfs"),
+        ("linux", "5.8.0", "syncfs"),
+        ("linux", "5.10.16.3-microsoft-standard-WSL2", "syncfs"),
+        ("linux", "5.7.19", "fsync"),
+        ("linux", "4.18.0-553.el8_10.x86_64", "fsync"),
+        ("linux", "unknown", "fsync"),
+        ("darwin", "24.6.0", "fsync"),
+    ],
+)
+def test_all_is_written_at_one_go_only_where_a_failure_is_told(system: str, release: str, way: str) -> None:
+    assert way_to_disk(system, release) == way
+
+
+def test_the_running_server_writes_all_before_a_recovery_as_this_system_can(folder: Path) -> None:
+    with EmbeddedServers(folder) as addresses, connect(addresses.auditor_url) as connection:
+        shown = connection.execute("SHOW recovery_init_sync_method").fetchone()
+    assert shown == (way_to_disk(sys.platform, platform.release()),)
 
 
 @pytest.mark.parametrize("version", ["17", "19"])

@@ -40,7 +40,7 @@ from tests.settlement_service.bench import CUT, MAKER, OFFICE, OVER, RELEASER, B
 CLAIMS: Final = 3000
 MANY_CLAIMS: Final = 24_000
 """So many that a crew helps to seal them."""
-ROUNDS: Final = 8
+ROUNDS: Final = 24
 SEED: Final = 6606
 FOUND_NO_SERVER: Final = 75
 """How a process ends whose server was not there, or went; one that fails for any other reason ends by 1."""

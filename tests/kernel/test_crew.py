@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from itertools import count
+from multiprocessing.connection import Connection
 
 import psutil
 import pytest
@@ -40,6 +41,23 @@ def dying(_: None) -> Callable[[int], int]:
         return piece
 
     return work
+
+
+def dying_in_its_answer(_: None) -> Callable[[int], int]:
+    def send_half(line: Connection, message: memoryview, write: Callable[[int, memoryview], int] = os.write) -> None:
+        write(line.fileno(), message[: len(message) // 2])
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    Connection._send = send_half  # type: ignore[attr-defined]
+    return lambda piece: piece
+
+
+def late(seconds: float) -> Callable[[bytes], int]:
+    """Says that it is there, and reads its first piece after so long."""
+    sys.stdout.write(f"{os.getpid()}\n")
+    sys.stdout.flush()
+    time.sleep(seconds)
+    return len
 
 
 @pytest.mark.parametrize("size", [0, 1, 3])
@@ -77,10 +95,11 @@ def test_pieces_are_taken_as_they_are_needed() -> None:
     answers.close()  # type: ignore[attr-defined]
 
 
-def test_a_member_that_is_killed_is_named_and_the_others_end() -> None:
+@pytest.mark.parametrize("fate", [dying, dying_in_its_answer])
+def test_a_member_that_is_killed_is_named_and_the_others_end(fate: Callable[[None], Callable[[int], int]]) -> None:
     before = {child.pid for child in psutil.Process().children()}  # other tests' processes
     with pytest.raises(CrewError):
-        list(in_order(dying, None, range(50), 2))
+        list(in_order(fate, None, range(50), 2))
     left = [child for child in psutil.Process().children() if child.pid not in before]
     assert not [child for child in left if "spawn_main" in " ".join(child.cmdline())]
 
@@ -98,7 +117,29 @@ def test_members_end_with_the_process_that_they_help_even_if_that_is_killed() ->
         worker = psutil.Process(int(helped.stdout.readline()))
         helped.send_signal(signal.SIGKILL)
         helped.stdout.close()
+    wait_until_gone(worker)
+
+
+def test_members_end_without_a_word_when_the_process_is_killed_in_the_middle_of_a_piece() -> None:
+    script = (
+        "from tenants.kernel.crew import in_order\n"
+        "from tests.kernel.test_crew import late\n"
+        "list(in_order(late, 2.0, [bytes(10**7)], 1))\n"  # more than the line holds at a time
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as helped:
+        assert helped.stdout is not None
+        assert helped.stderr is not None
+        worker = psutil.Process(int(helped.stdout.readline()))
+        helped.send_signal(signal.SIGKILL)
+        assert worker.is_running()
+        assert helped.stderr.read() == ""
+    wait_until_gone(worker)
+
+
+def wait_until_gone(process: psutil.Process) -> None:
     deadline = time.monotonic() + PATIENCE_SECONDS
-    while worker.is_running() and worker.status() != psutil.STATUS_ZOMBIE:
+    while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
         assert time.monotonic() < deadline
         time.sleep(0.05)

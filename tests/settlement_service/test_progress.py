@@ -52,6 +52,16 @@ def test_a_seal_and_a_release_are_seen_while_they_are_made(bench: Bench) -> None
     assert look() is None
 
 
+def test_a_seal_is_seen_before_its_first_items_are_looked_at(bench: Bench) -> None:
+    bench.approve("100.00", "200.00")
+    bench.set_account()
+    batch = bench.publish(bench.cut())
+    # the tenant's first seal makes its key, and waits with it for the chain
+    assert seen_during(
+        bench, lambda: bench.seal(batch), lambda: bench.do(lambda c: progress_of(c, batch.id))
+    ) == Progress("seal", 0)
+
+
 def test_another_tenants_cut_is_not_taken_for_ones_own(bench: Bench) -> None:
     bench.approve("100.00")
     shorter = bench.tenant[:-1]
