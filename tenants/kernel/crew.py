@@ -28,6 +28,10 @@ _AHEAD: Final = 2
 _PATIENCE_SECONDS: Final = 5
 _OBJECTS_BETWEEN_COLLECTIONS: Final = 100_000
 """Pieces hold no circles: what they leave behind is freed at once; looking for circles takes a tenth of the time."""
+_KEPT_BYTES: Final = 2**23
+"""A block of this size, made and freed, has the C library (glibc) keep as much of what is freed after it. Else each
+piece's memory goes back to the system, and the next piece waits for every page of it.
+"""
 
 
 class CrewError(RuntimeError):
@@ -112,6 +116,7 @@ def _serve(line: Connection, open_work: Callable[[Any], Callable[[Any], Any]], s
     """Answer pieces until the other end is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all; whoever asks decides
     work = open_work(setting)
+    bytearray(_KEPT_BYTES)
     gc.freeze()
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
     while True:
