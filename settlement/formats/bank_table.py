@@ -52,8 +52,10 @@ FIELDS: Final[Mapping[str, _Value]] = {
 
 _RUN_BY_SPREADSHEETS: Final = frozenset("=+-@＝＋－＠")
 _LIKE_A_NUMBER = re.compile(r"[0-9][0-9.,:/eE+% -]*", re.ASCII)
-_HARMLESS_START = re.compile(r"[^\s0-9'=+\-@＝＋－＠]")
-"""Most texts: neither a formula nor a number, told by their first character."""
+_DIGITS: Final = frozenset("0123456789")
+_SPACES: Final = frozenset([chr(code) for code in range(0x3001) if chr(code).isspace()])
+_HARMFUL_STARTS: Final = _RUN_BY_SPREADSHEETS | _DIGITS | _SPACES | {"'"}
+"""Few texts start so: what starts otherwise is neither a formula nor a number."""
 
 
 class MappingError(ValueError):
@@ -202,7 +204,7 @@ def table_lines(mapping: ColumnMapping, encoding: str) -> Callable[[Iterable[Row
     def line(row: Row) -> str:
         cells = row.copy()
         for place in texts:
-            if not _HARMLESS_START.match(cells[place]):
+            if cells[place][0] in _HARMFUL_STARTS:
                 cells[place] = _guarded(cells[place], mapping.keeps_digits)
         joined = '","'.join(cells)
         if joined.count('"') != 2 * len(cells) - 2:
@@ -213,9 +215,7 @@ def table_lines(mapping: ColumnMapping, encoding: str) -> Callable[[Iterable[Row
 
 
 def _guarded(text: str, keeps_digits: bool) -> str:  # noqa: FBT001 - the mapping's own flag
-    """A text whose start is not harmless, as a spreadsheet may read it."""
-    if text.lstrip()[:1] in _RUN_BY_SPREADSHEETS or text[0] == "'":
-        return f"'{text}"
-    if keeps_digits and _LIKE_A_NUMBER.fullmatch(text):
-        return f"{text}\t"
-    return text
+    """A text whose start is harmful, as a spreadsheet may read it."""
+    if text[0] in _DIGITS:
+        return f"{text}\t" if keeps_digits and _LIKE_A_NUMBER.fullmatch(text) else text
+    return f"'{text}" if text.lstrip()[:1] in _RUN_BY_SPREADSHEETS or text[0] == "'" else text

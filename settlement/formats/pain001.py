@@ -46,7 +46,7 @@ _TRANSACTION: Final = (
     f'<Amt><InstdAmt Ccy="{CURRENCY}">%s</InstdAmt></Amt><CdtrAgt>%s</CdtrAgt>'
     f"<Cdtr><Nm>%s</Nm></Cdtr><CdtrAcct>{_ACCOUNT.format(account_number='%s')}</CdtrAcct>"
     "<RmtInf><Ustrd>%s</Ustrd></RmtInf></CdtTrfTxInf>\n"
-)
+).encode()
 MESSAGE_TAIL: Final = b"</PmtInf></CstmrCdtTrfInitn></Document>\n"
 
 
@@ -75,7 +75,7 @@ def message_head(batch: PayoutBatch, version: str) -> bytes:
 
 def transactions(instructions: Iterable[Instruction]) -> bytes:
     """The transactions of instructions, as they follow each other in the message."""
-    return "".join([_transaction(instruction) for instruction in instructions]).encode()
+    return b"".join([_transaction(instruction) for instruction in instructions])
 
 
 def schema_faults(source: BinaryIO, version: str = "09") -> list[str]:
@@ -131,25 +131,26 @@ def _head(batch: PayoutBatch, version: str) -> str:
     )
 
 
-def _transaction(instruction: Instruction) -> str:
+def _transaction(instruction: Instruction) -> bytes:
     return transaction(
         instruction.instruction_id, instruction.creditor, instruction.amount, instruction.purpose, instruction.claims
     )
 
 
-def transaction(instruction_id: UUID, payee: Account, amount: Money, purpose: str, claims: tuple[str, ...]) -> str:
+def transaction(instruction_id: UUID, payee: Account, amount: Money, purpose: str, claims: tuple[str, ...]) -> bytes:
     """One transaction of the message."""
     purpose = purpose[:MAX_PURPOSE_CHARS]
+    remittance = f"{purpose} {claims_text(claims, MAX_NAME_CHARS - len(purpose) - 1)}"
     return _TRANSACTION % (
-        instruction_id.hex, end_to_end_id(instruction_id), amount, _agent(payee.cnaps, payee.bank_name),
-        _text(payee.account_name), payee.account_number,
-        _text(f"{purpose} {claims_text(claims, MAX_NAME_CHARS - len(purpose) - 1)}"),
+        instruction_id.hex.encode(), end_to_end_id(instruction_id).encode(), str(amount).encode(),
+        _agent(payee.cnaps, payee.bank_name), _text(payee.account_name).encode(), payee.account_number.encode(),
+        _text(remittance).encode(),
     )  # fmt: skip
 
 
 @lru_cache(maxsize=1024)  # many payees have one bank
-def _agent(cnaps: str, bank_name: str) -> str:
-    return _AGENT.format(cnaps=cnaps, bank_name=_text(bank_name))
+def _agent(cnaps: str, bank_name: str) -> bytes:
+    return _AGENT.format(cnaps=cnaps, bank_name=_text(bank_name)).encode()
 
 
 def _party(account: Account) -> dict[str, str]:

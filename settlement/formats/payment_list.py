@@ -11,6 +11,7 @@ from settlement.formats.payout_batch import PayoutBatch, claims_text, counted
 from settlement.formats.pdf_pages import PdfPages, fitting, hexed, packed, printable, set_point, shown, text_width
 from settlement.payouts.instruction import Instruction
 from tenants.kernel.clock import SHANGHAI
+from tenants.kernel.money import Money
 
 LINES_PER_PAGE: Final = 20
 MAX_CLAIMS_CHARS: Final = 60
@@ -48,22 +49,27 @@ def _top(row: int) -> int:
     return _TABLE_TOP - 16 - row * _LINE_HEIGHT
 
 
-def _row_form(row: int, *, two_lines: bool) -> str:
-    """The operators of a row of the page, with a place for each text; ``two_lines``: the payee's name takes two."""
-
-    def text(column: _Column, below: int = 0) -> str:
-        return set_point(column.left, _top(row) - below * _HALF_LINE, _TEXT_SIZE) + "<%s> Tj"
-
-    amount = set_point(0, _top(row), _TEXT_SIZE).replace(" 0.0 ", " %.1f ", 1) + "<%s> Tj"
-    name = [text(_PAYEE), text(_PAYEE, 1)] if two_lines else [text(_PAYEE)]
-    bank = [text(_BANK), text(_BANK, 1)]
-    return "\n".join([text(_NUMBER), *name, text(_ACCOUNT), *bank, amount, text(_REFERENCE), text(_REFERENCE, 1)])
+_ONE_LINE_ROW: Final = 8
+"""How many texts a row has whose payee's name takes one line; with a longer name it has one more."""
+_AMOUNT_PLACE: Final = -3
+_AMOUNT_WIDTHS: Final = {
+    len(amount): text_width(amount, _TEXT_SIZE) for amount in [f"{Money(10**place):,}" for place in range(2, 16)]
+}
+"""By the number of its characters: all digits are of one width, and commas stand in their places."""
 
 
-_ROW_FORMS: Final = tuple(
-    (_row_form(row, two_lines=False), _row_form(row, two_lines=True)) for row in range(LINES_PER_PAGE)
-)
-"""Made once for each row of a page."""
+@lru_cache(maxsize=1024)  # a page has few rows, and amounts few lengths
+def _row_form(row: int, texts: int, amount_chars: int) -> str:
+    """The operators of a row of the page, with a place for each of its texts."""
+
+    def text(left: float, below: int = 0) -> str:
+        return set_point(left, _top(row) - below * _HALF_LINE, _TEXT_SIZE) + "<%s> Tj"
+
+    name = [text(_PAYEE.left, line) for line in range(1 + texts - _ONE_LINE_ROW)]
+    bank = [text(_BANK.left), text(_BANK.left, 1)]
+    amount = text(_AMOUNT.left + _AMOUNT.width - _AMOUNT_WIDTHS[amount_chars])
+    reference = [text(_REFERENCE.left), text(_REFERENCE.left, 1)]
+    return "\n".join([text(_NUMBER.left), *name, text(_ACCOUNT.left), *bank, amount, *reference])
 
 
 def write_payment_list(out: BinaryIO, batch: PayoutBatch, instructions: Iterable[Instruction]) -> None:
@@ -96,45 +102,48 @@ def pages_of(batch: PayoutBatch) -> int:
 def page_content(batch: PayoutBatch, page: int, lines: Iterable[tuple[int, Instruction]]) -> bytes:
     """What stands on the page (from 1) that shows these lines, packed as the document takes it."""
     pages = pages_of(batch)
-    operators = [*_head(batch, page, pages), *_rows(lines)]
+    above, below = _head(batch)
+    operators = [*above, _text(_PAGE_NUMBER_LEFT, _HEIGHT - 62, f"第 {page} 页 共 {pages} 页"), *below, *_rows(lines)]
     if page == pages:
         operators += _foot(batch)
     rules = [f"{_MARGIN} {height} m {_WIDTH - _MARGIN} {height} l S" for height in (_TABLE_TOP + 14, _TABLE_TOP - 4)]
     return packed("\n".join([*rules, "BT /F 1 Tf", *operators, "ET"]))
 
 
-def _head(batch: PayoutBatch, page: int, pages: int) -> Iterator[str]:
+@lru_cache(maxsize=16)  # each page of a batch asks
+def _head(batch: PayoutBatch) -> tuple[list[str], list[str]]:
+    """What stands above the lines, before and behind the page's number."""
     title = printable(batch.title)
     title = title[: fitting(title, _TITLE_SIZE, _WIDTH - 2 * _MARGIN)]
-    yield shown((_WIDTH - text_width(title, _TITLE_SIZE)) / 2, _HEIGHT - 44, _TITLE_SIZE, title)
-    yield _text(_MARGIN, _HEIGHT - 62, f"{batch.tenant_name}　批次 {batch.batch}　{_told(batch.created_at)}")
-    yield _text(_PAGE_NUMBER_LEFT, _HEIGHT - 62, f"第 {page} 页 共 {pages} 页")
-    for column in _COLUMNS:
-        yield _text(column.left, _TABLE_TOP, column.heading)
+    before = [
+        shown((_WIDTH - text_width(title, _TITLE_SIZE)) / 2, _HEIGHT - 44, _TITLE_SIZE, title),
+        _text(_MARGIN, _HEIGHT - 62, f"{batch.tenant_name}　批次 {batch.batch}　{_told(batch.created_at)}"),
+    ]
+    return before, [_text(column.left, _TABLE_TOP, column.heading) for column in _COLUMNS]
 
 
 def _rows(lines: Iterable[tuple[int, Instruction]]) -> Iterator[str]:
-    for row, (number, each) in enumerate(lines):
-        payee, amount = each.creditor, f"{each.amount:,}"
-        name = printable(payee.account_name)
-        whole = fitting(name, _TEXT_SIZE, _PAYEE.width)
-        two_lines = whole < len(name)
-        first, *rest = hexed(
-            str(number),
-            *([name[:whole], _cut(name[whole:], _PAYEE.width)] if two_lines else [name]),
-            payee.account_number, payee.cnaps, amount, each.end_to_end_id,
-            _cut(claims_text(each.claims, MAX_CLAIMS_CHARS), _REFERENCE.width),
-        )  # fmt: skip
-        *names, account, cnaps, spelt, reference, claims = rest
-        left = _AMOUNT.left + _AMOUNT.width - text_width(amount, _TEXT_SIZE)
-        texts = (first, *names, account, _bank(payee.bank_name), cnaps, left, spelt, reference, claims)
-        yield _ROW_FORMS[row][two_lines] % texts
+    rows = [_row(number, each) for number, each in lines]
+    texts = iter(hexed([text for row in rows for text in row]))
+    for place, row in enumerate(rows):
+        yield _row_form(place, len(row), len(row[_AMOUNT_PLACE])) % tuple(islice(texts, len(row)))
+
+
+def _row(number: int, instruction: Instruction) -> list[str]:
+    """The texts of a row, in the order of its form."""
+    payee = instruction.creditor
+    name = printable(payee.account_name)
+    whole = fitting(name, _TEXT_SIZE, _PAYEE.width)
+    return [
+        str(number), *([name] if whole == len(name) else [name[:whole], _cut(name[whole:], _PAYEE.width)]),
+        payee.account_number, _bank(payee.bank_name), payee.cnaps, f"{instruction.amount:,}",
+        instruction.end_to_end_id, _cut(claims_text(instruction.claims, MAX_CLAIMS_CHARS), _REFERENCE.width),
+    ]  # fmt: skip
 
 
 @lru_cache(maxsize=1024)  # many payees, few banks
 def _bank(name: str) -> str:
-    [text] = hexed(_cut(printable(name), _BANK.width))
-    return text
+    return _cut(printable(name), _BANK.width)
 
 
 def _foot(batch: PayoutBatch) -> Iterator[str]:

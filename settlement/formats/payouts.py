@@ -1,16 +1,14 @@
 """``payouts.jsonl``: one signed instruction a line, ``{"instruction_id", "jws"}``, in the order of the batch."""
 
-from base64 import urlsafe_b64encode
 from collections.abc import Iterable, Iterator
 
 from settlement.payouts.instruction import Instruction, InstructionError
-from settlement.signatures.suites import Sign, encoded
+from settlement.signatures.suites import Sign, encoded_bytes
 
 
 def signing_input(instruction: Instruction, protected: str) -> bytes:
     """What is signed of an instruction (RFC 7515 section 5.1), under a key's protected header."""
-    payload = urlsafe_b64encode(instruction.content()).rstrip(b"=")
-    return b"%b.%b" % (protected.encode("ascii"), payload)
+    return b"%b.%b" % (protected.encode("ascii"), encoded_bytes(instruction.content()))
 
 
 def signed_lines(sign: Sign, signing: Iterable[tuple[str, bytes]]) -> bytes:
@@ -18,7 +16,7 @@ def signed_lines(sign: Sign, signing: Iterable[tuple[str, bytes]]) -> bytes:
     return b"".join(
         [
             b'{"instruction_id":"%b","jws":"%b.%b"}\n'
-            % (instruction_id.encode("ascii"), content, encoded(sign(content)).encode("ascii"))
+            % (instruction_id.encode("ascii"), content, encoded_bytes(sign(content)))
             for instruction_id, content in signing
         ]
     )

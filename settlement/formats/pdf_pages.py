@@ -8,7 +8,7 @@ no font file is needed or embedded. The same content gives the same bytes.
 import re
 import zlib
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import BinaryIO, Final
 
@@ -142,7 +142,7 @@ def shown_here(text: str) -> str:
     return f"<{text.encode('utf-16-be').hex()}> Tj"
 
 
-def hexed(*texts: str) -> list[str]:
+def hexed(texts: Sequence[str]) -> list[str]:
     """What stands between the brackets of the operators that show printable texts, for all of them at one go."""
     digits, at, found = "".join(texts).encode("utf-16-be").hex(), 0, []
     for text in texts:

@@ -11,7 +11,7 @@ from settlement.formats.payment_list import LINES_PER_PAGE, page_content
 from settlement.formats.payout_batch import PayoutBatch, Tally, counted
 from settlement.formats.payouts import signing_input
 from settlement.formats.workbook import sheet_rows
-from settlement.payouts.instruction import Instruction, printed_id
+from settlement.payouts.instruction import Instruction, Values, of_values, printed_id, values_of
 
 LINES_AT_ONCE: Final = 10 * LINES_PER_PAGE
 """In one piece: whole pages of the printed list, small enough that many pieces are under way at once."""
@@ -44,6 +44,13 @@ class Piece(NamedTuple):
     first: int
     instructions: list[Instruction]
     tally: Tally
+
+    def __reduce__(self) -> tuple[Callable[[int, Values, Tally], "Piece"], tuple[int, Values, Tally]]:
+        return _piece, (self.first, values_of(self.instructions), self.tally)
+
+
+def _piece(first: int, values: Values, tally: Tally) -> Piece:
+    return Piece(first, of_values(values), tally)
 
 
 class Rendered(NamedTuple):

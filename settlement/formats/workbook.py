@@ -112,18 +112,19 @@ def sheet_rows(batch: PayoutBatch, mapping: ColumnMapping) -> Callable[[int, Ite
         ]
     )
     pattern += "</row>"
-    plain = pattern.replace(_TEXT_CELL, _PLAIN_TEXT_CELL)
+    escaped, plain = pattern.encode(), pattern.replace(_TEXT_CELL, _PLAIN_TEXT_CELL).encode()
     parts = 2 * len(numeric) + 1
 
-    def row(number: int, values: Row) -> str:
-        filled = [str(number + 1)] * parts
-        if _nothing_special("".join(values)) and [value.strip() for value in values] == values:
-            filled[2::2] = values
+    def row(number: int, values: Row) -> bytes:
+        filled = [b"%d" % (number + 1)] * parts
+        if _nothing_special("".join(values)) and list(map(str.strip, values)) == values:
+            filled[2::2] = [value.encode() for value in values]
             return plain % tuple(filled)
-        filled[2::2] = [value if no else _content(value) for value, no in zip(values, numeric, strict=True)]
-        return pattern % tuple(filled)
+        contents = [value if no else _content(value) for value, no in zip(values, numeric, strict=True)]
+        filled[2::2] = [content.encode() for content in contents]
+        return escaped % tuple(filled)
 
-    return lambda first, lines: "".join([row(number, each) for number, each in enumerate(lines, start=first)]).encode()
+    return lambda first, lines: b"".join([row(number, each) for number, each in enumerate(lines, start=first)])
 
 
 def _frame(batch: PayoutBatch, mapping: ColumnMapping) -> bytes:

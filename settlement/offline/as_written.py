@@ -7,6 +7,7 @@
 import csv
 import re
 from collections.abc import Callable, Iterable, Sequence
+from operator import itemgetter
 from typing import Final
 
 from settlement.offline.records import CLEARING_SYSTEM, MAX_NAME_CHARS, Record, remittance_of
@@ -34,8 +35,8 @@ _TRANSACTION_FORM: Final = (
     f"<Cd>{CLEARING_SYSTEM}</Cd></ClrSysId><MmbId>%s</MmbId></ClrSysMmbId><Nm>%s</Nm></FinInstnId>"
     "</CdtrAgt><Cdtr><Nm>%s</Nm></Cdtr><CdtrAcct><Id><Othr><Id>%s</Id></Othr></Id></CdtrAcct>"
     "<RmtInf><Ustrd>%s</Ustrd></RmtInf></CdtTrfTxInf>\n"
-)
-_SPECIAL: Final = re.compile(r"[&<>_\r\n\"]")
+).encode()
+_SPECIAL: Final = bytes(range(0x20)) + b'&<>_"'
 """What is escaped, or could stand for markup: a text that holds it is read."""
 _CELL: Final = r'<c r="[A-Z]{1,3}[0-9]{1,7}" s="[0-9]+"'
 _TEXT_CELL: Final = _CELL + r' t="inlineStr"><is><t(?: xml:space="preserve")?>([^<\r]*)</t></is></c>'
@@ -53,20 +54,13 @@ _NO_TEXTS: Final = ("\ufffe".encode(), "\uffff".encode(), b"]]>")
 def table_run(columns: Columns, encoding: str) -> Run:
     """What reads lines of the CSV."""
     names, count = [column["field"] for column in columns], len(columns)
-    plain = "utf-8" if encoding == "utf-8-sig" else encoding
 
     def read(data: bytes) -> list[Record] | None:
-        try:
-            text = data.decode(plain)
-        except UnicodeDecodeError:
+        text = _lines(data, encoding)
+        if text is None:
             return None
-        lines = text.split("\r\n")
-        if lines.pop() or "\ufeff" in text or text.count("\n") != len(lines) or text.count("\r") != len(lines):
-            return None
-        records, plainly = [], '""' not in text and "'" not in text
-        if plainly:  # all that guards a cell is a tab at its end
-            lines = text.replace('\t",', '",').replace('\t"\r\n', '"\r\n').split("\r\n")[:-1]
-        for line in lines:
+        plain, records = _without_guards(text), []
+        for line in (text if plain is None else plain).split("\r\n")[:-1]:
             cells = line[1:-1].split('","')
             if len(cells) != count or line.count('"') != 2 * count or line[:1] != '"' or line[-1:] != '"':
                 try:
@@ -75,10 +69,43 @@ def table_run(columns: Columns, encoding: str) -> Run:
                     return None
                 if len(cells) != count:
                     return None
-            records.append(_record(names, cells if plainly else map(unguarded, cells)))
+            records.append(_record(names, map(unguarded, cells) if plain is None else cells))
         return records
 
     return read
+
+
+def table_spelling(columns: Columns, encoding: str) -> Spelling:
+    """What holds lines of the CSV against records; all that may guard a cell is a tab at its end."""
+    values_of, quotes = itemgetter(*[column["field"] for column in columns]), 2 * len(columns)
+
+    def spelt(records: Sequence[Record], data: bytes) -> bool:
+        text = _lines(data, encoding)
+        plain = None if text is None else _without_guards(text)
+        if plain is None or (plain.count("\n"), plain.count('"')) != (len(records), quotes * len(records)):
+            return False  # a break or a quotation mark in a value would be one more
+        return plain == "".join(['"' + '","'.join(values_of(record)) + '"\r\n' for record in records])
+
+    return spelt
+
+
+def _lines(data: bytes, encoding: str) -> str | None:
+    """Lines of the CSV as text, unless a break stands elsewhere than at their ends, or a byte order mark anywhere."""
+    try:
+        text = data.decode("utf-8" if encoding == "utf-8-sig" else encoding)
+    except UnicodeDecodeError:
+        return None
+    breaks = text.count("\r\n")
+    if not text.endswith("\r\n") or "\ufeff" in text or text.count("\n") != breaks or text.count("\r") != breaks:
+        return None
+    return text
+
+
+def _without_guards(text: str) -> str | None:
+    """The lines without the tabs that guard cells, where nothing else does, and no tab stands before a cell."""
+    if '""' in text or "'" in text or ',\t"' in text or '\n\t"' in text or text.startswith('\t"'):
+        return None
+    return text.replace('\t",', '",').replace('\t"\r\n', '"\r\n')
 
 
 def sheet_run(columns: Columns) -> Run:
@@ -106,40 +133,38 @@ def sheet_run(columns: Columns) -> Run:
 def sheet_spelling(columns: Columns) -> Spelling:
     """What holds rows of the first sheet against records; number and styles are those of the run's first row."""
     names = [column["field"] for column in columns]
-    columns_named = [_letters(place) for place in range(len(names))]
+    columns_named, values_of = [_letters(place) for place in range(len(names))], itemgetter(*names)
     begins = re.compile(
-        '<row r="([0-9]{1,7})">'
+        b'<row r="([0-9]{1,7})">'
         + "".join(
             [
                 f'<c r="{name}[0-9]{{1,7}}" s="([0-9]+)"' + ("><v>[^<]*</v></c>" if numeric else _ANY_TEXT)
                 for name, numeric in zip(columns_named, [name in _NUMERIC for name in names], strict=True)
             ]
-        )
+        ).encode()
     )
     parts = 2 * len(names) + 1
 
-    def form(styles: Sequence[str]) -> str:
+    def form(styles: Sequence[bytes]) -> bytes:
         cells = [
-            f'<c r="{column}%s" s="{style}"' + (_NUMBER_FORM if name in _NUMERIC else _TEXT_FORM)
+            f'<c r="{column}%s" s="{style.decode()}"' + (_NUMBER_FORM if name in _NUMERIC else _TEXT_FORM)
             for column, style, name in zip(columns_named, styles, names, strict=True)
         ]
-        return f'<row r="%s">{"".join(cells)}</row>'
+        return f'<row r="%s">{"".join(cells)}</row>'.encode()
 
     def spelt(records: Sequence[Record], data: bytes) -> bool:
-        texts = _texts(data)
-        first = None if texts is None else begins.match(texts)
+        first = begins.match(data)
         if first is None:
             return False
         number, *styles = first.groups()
-        row, rows = form(styles), []
+        row, rows, texts = form(styles), [], []
         for place, record in enumerate(records, start=int(number)):
-            values = [record[name] for name in names]
-            filled = [str(place)] * parts
+            values = [value.encode() for value in values_of(record)]
+            filled = [b"%d" % place] * parts
             filled[2::2] = values
-            if _SPECIAL.search("".join(values)):
-                return False
+            texts += values
             rows.append(row % tuple(filled))
-        return "".join(rows) == texts
+        return b"".join(rows) == data and _nothing_special(texts)
 
     return spelt
 
@@ -156,17 +181,25 @@ def message_spelling() -> Spelling:
 
 
 def _are_transactions(records: Sequence[Record], data: bytes) -> bool:
-    texts, lines = _texts(data), []
+    lines, texts = list[bytes](), list[bytes]()
     for record in records:
-        values = (
+        values = [
             record["instruction_id"].replace("-", ""), record["end_to_end_id"], record["currency"], record["amount"],
             record["cnaps"], record["bank_name"][:MAX_NAME_CHARS], record["payee"][:MAX_NAME_CHARS],
             record["account_number"], remittance_of(record),
-        )  # fmt: skip
-        if _SPECIAL.search("".join(values)):
-            return False
-        lines.append(_TRANSACTION_FORM % values)
-    return "".join(lines) == texts
+        ]  # fmt: skip
+        encoded = [value.encode() for value in values]
+        texts += encoded
+        lines.append(_TRANSACTION_FORM % tuple(encoded))
+    return b"".join(lines) == data and _nothing_special(texts)
+
+
+def _nothing_special(texts: Sequence[bytes]) -> bool:
+    """Whether texts stand in XML as they are, and hold nothing that it does not."""
+    together = b"".join(texts)
+    return len(together.translate(None, _SPECIAL)) == len(together) and not any(
+        no_text in together for no_text in _NO_TEXTS
+    )
 
 
 def message_run() -> Run:

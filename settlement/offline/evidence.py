@@ -2,7 +2,7 @@
 
 import json
 import tempfile
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import urlsafe_b64decode
 from binascii import a2b_base64, b2a_base64
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -25,8 +25,6 @@ RELEASE: Final = "clearing-release+jws"
 """The one type that a person's release key signs; all others are signed by a tenant's payout key."""
 
 _FIELD_BYTES: Final = 32
-_TO_PLAIN_BASE64: Final = bytes.maketrans(b"-_+/=", b"+/!!!")
-"""What base64url does not have becomes what no base64 has."""
 _SPOOL_BYTES: Final = 3 * 2**18
 _THUMBPRINT_OF: Final = {
     "Ed25519": ("crv", "kty", "x"),
@@ -122,7 +120,7 @@ class Headers:
 
     def __init__(self, keys: Keys, typ: str) -> None:
         self._keys, self._typ = keys, typ
-        self._known: dict[str, Key] = {}
+        self._known: dict[bytes, Key] = {}
 
     def checked(self, token: str) -> tuple[bytes, Key]:
         """The payload of a compact JWS, and its key.
@@ -130,12 +128,16 @@ class Headers:
         Raises:
             RefusedError: see :func:`checked`.
         """
+        return self.checked_bytes(_ascii(token))
+
+    def checked_bytes(self, token: bytes) -> tuple[bytes, Key]:
+        """The same of a token as it stands in a file."""
         protected, payload, signature = _three(token)
         key = self._known.get(protected)
         if key is None:
             key = _key_of(protected, self._typ, self._keys)
             self._known[protected] = key
-        _fits(key, decoded(signature), token[: len(protected) + 1 + len(payload)].encode("ascii"))
+        _fits(key, decoded(signature), token[: len(protected) + 1 + len(payload)])
         return decoded(payload), key
 
 
@@ -145,28 +147,31 @@ def checked_file(token: str, typ: str, path: Path, keys: Keys) -> Key:
     Raises:
         RefusedError: see :func:`checked`.
     """
-    protected, nothing, signature = _three(token)
+    protected, nothing, signature = _three(_ascii(token))
     if nothing:
         raise _malformed()
     key, proof = _key_of(protected, typ, keys), decoded(signature)
     with tempfile.TemporaryFile() as spool, path.open("rb") as content:
-        spool.write(protected.encode("ascii") + b".")
+        spool.write(protected + b".")
         while piece := content.read(_SPOOL_BYTES):
-            spool.write(urlsafe_b64encode(piece).rstrip(b"="))
+            spool.write(_encoded(piece))
         spool.flush()
         with mapped(spool) as message:
             _fits(key, proof, message)
     return key
 
 
-def decoded(text: str) -> bytes:
+def decoded(text: str | bytes) -> bytes:
     """Base64url in its one spelling.
 
     Raises:
         RefusedError: it is none, or another spelling of the same bytes.
     """
     try:
-        plain = text.encode("ascii").translate(_TO_PLAIN_BASE64)
+        given = text if isinstance(text, bytes) else text.encode("ascii")
+        if b"+" in given or b"/" in given or b"=" in given:
+            raise _malformed()
+        plain = given.replace(b"-", b"+").replace(b"_", b"/")
         data = a2b_base64(plain + b"=" * (-len(plain) % 4), strict_mode=True)
     except ValueError:
         raise _malformed() from None
@@ -178,7 +183,11 @@ def decoded(text: str) -> bytes:
 
 def encoded(data: bytes) -> str:
     """Base64url without padding."""
-    return urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
+    return _encoded(data).decode("ascii")
+
+
+def _encoded(data: bytes) -> bytes:
+    return b2a_base64(data, newline=False).rstrip(b"=").replace(b"+", b"-").replace(b"/", b"_")
 
 
 def instant(text: object) -> datetime:
@@ -249,7 +258,7 @@ def _coordinate(text: str) -> bytes:
     return data
 
 
-def _key_of(protected: str, typ: str, keys: Keys) -> Key:
+def _key_of(protected: bytes, typ: str, keys: Keys) -> Key:
     try:
         header = json.loads(decoded(protected))
         names = set(header)
@@ -277,9 +286,15 @@ def _fits(key: Key, signature: bytes, message: bytes | memoryview) -> None:
         raise RefusedError("signature.wrong", "签名与内容不符。", "The signature does not fit the content.") from None
 
 
-def _three(token: str) -> list[str]:
-    parts = token.split(".")
-    if len(parts) != 3 or not token.isascii():  # noqa: PLR2004 - header, payload, signature
+def _ascii(token: str) -> bytes:
+    if not token.isascii():
+        raise _malformed()
+    return token.encode("ascii")
+
+
+def _three(token: bytes) -> list[bytes]:
+    parts = token.split(b".")
+    if len(parts) != 3:  # noqa: PLR2004 - header, payload, signature
         raise _malformed()
     return parts
 

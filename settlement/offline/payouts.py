@@ -19,6 +19,11 @@ MAX_POSITION: Final = 10**9
 MAX_LINE_BYTES: Final = 8 * 2**20
 
 _LINE = re.compile(rb'\{"instruction_id":"([0-9a-f-]{36})","jws":"([0-9A-Za-z_.-]+)"\}\n')
+_BEGINS: Final = b'{"instruction_id":"'
+_BETWEEN: Final = b'","jws":"'
+_ENDS: Final = b'"}\n'
+_ID_ENDS: Final = len(_BEGINS) + 36
+_TOKEN_BEGINS: Final = _ID_ENDS + len(_BETWEEN)
 _NOT_READABLE: Final = ("line.unreadable", "这一行无法读取。", "The line cannot be read.")
 
 Fault = tuple[str, str, str]
@@ -49,15 +54,24 @@ class Checking:
 
     def check(self, number: int, raw: bytes) -> Payout:
         """The line with its signature checked, and its payload held against the batch's."""
+        order = self._at_a_glance(number, raw)
+        if order is None:
+            return _check(number, raw, self._checked, self._batch)
+        return Payout(number, order.record["instruction_id"], None, (), order.record, order)
+
+    def _at_a_glance(self, number: int, raw: bytes) -> Order | None:
+        """What a line comes to that is spelt as it is written and has no fault, its parts told by their places.
+
+        No other spelling passes: the token is base64url, and the id is that of the content.
+        """
+        if not (raw.startswith(_BEGINS) and raw.startswith(_BETWEEN, _ID_ENDS) and raw.endswith(_ENDS)):
+            return None
         try:
-            instruction_id, token = _envelope(raw)
-            content, key = self._checked.checked(token)
+            content, key = self._checked.checked_bytes(raw[_TOKEN_BEGINS : -len(_ENDS)])
+            order = self._glance(content, raw[len(_BEGINS) : _ID_ENDS].decode("ascii"), number)
         except (ValueError, RefusedError):
-            return _check(number, raw, self._checked, self._batch)
-        order = self._glance(content, instruction_id, number)
-        if order is None or order.kid != key.kid or not self._may_sign(key):
-            return _check(number, raw, self._checked, self._batch)
-        return Payout(number, instruction_id, None, (), order.record, order)
+            return None
+        return order if order is not None and order.kid == key.kid and self._may_sign(key) else None
 
     def _may_sign(self, key: Key) -> bool:
         valid = self._valid.get(key.kid)

@@ -6,6 +6,9 @@ from itertools import pairwise
 from typing import Final
 
 _DIGEST_BYTES: Final = 32
+_PAIR_BYTES: Final = 2 * _DIGEST_BYTES
+_PART_BYTES: Final = 1024 * _PAIR_BYTES
+"""Of a level, whose nodes are made at one go and put where the first of them stood."""
 
 
 class Leaves:
@@ -36,11 +39,10 @@ class Leaves:
         level, self._digests = self._digests, bytearray()
         while len(level) > _DIGEST_BYTES:
             end = 0
-            for start in range(0, len(level), 2 * _DIGEST_BYTES):
-                pair = level[start : start + 2 * _DIGEST_BYTES]
-                node = hashlib.sha256(b"\x01" + pair).digest() if len(pair) > _DIGEST_BYTES else pair
-                level[end : end + _DIGEST_BYTES] = node
-                end += _DIGEST_BYTES
+            for start in range(0, len(level), _PART_BYTES):
+                above = _above(bytes(level[start : start + _PART_BYTES]))
+                level[end : end + len(above)] = above
+                end += len(above)
             del level[end:]
         return bytes(level)
 
@@ -71,6 +73,15 @@ def repeated(numbers: "array[int]") -> int | None:
             if one == other:
                 return one
     return None
+
+
+def _above(level: bytes) -> bytes:
+    """The nodes above a part of a level that begins with a pair; one without a partner stands for itself."""
+    paired = len(level) - len(level) % _PAIR_BYTES
+    nodes = [
+        hashlib.sha256(b"\x01" + level[start : start + _PAIR_BYTES]).digest() for start in range(0, paired, _PAIR_BYTES)
+    ]
+    return b"".join(nodes) + level[paired:]
 
 
 def leaf_digest(leaf: bytes) -> bytes:

@@ -55,7 +55,7 @@ class Form(NamedTuple):
     in_pain: bool
     reader: Callable[..., Run]
     told: tuple[Any, ...]
-    spelling: Callable[..., Spelling] | None = None
+    spelling: Callable[..., Spelling]
     """What makes the quicker look, told the same."""
 
 
@@ -150,17 +150,14 @@ def _pieces(path: Path, beside: Sequence[Beside]) -> Iterator[_Piece]:
 
 def _judging(setting: _Setting) -> Callable[[_Piece], _Judged]:
     checking = Checking(read_keys(setting.jwks), setting.shared)
-    forms = [
-        (form, form.reader(*form.told), None if form.spelling is None else form.spelling(*form.told))
-        for form in setting.forms
-    ]
+    forms = [(form, form.reader(*form.told), form.spelling(*form.told)) for form in setting.forms]
 
     def judge(piece: _Piece) -> _Judged:
         payouts = [checking.check(number, raw) for number, raw in piece.lines]
         expected = [each.record for each in payouts]
-        known = None if None in expected else [record for record in expected if record is not None]
+        faultless = [each.order.record for each in payouts if each.order is not None]
         agree = [
-            (spelt is not None and run is not None and known is not None and _is_spelt(spelt, known, run))
+            (len(faultless) == len(payouts) and run is not None and _is_spelt(spelt, faultless, run))
             or _agrees(expected, form, read, run)
             for (form, read, spelt), run in zip(forms, piece.runs, strict=True)
         ]

@@ -15,6 +15,7 @@ from settlement.offline.as_written import (
     sheet_run,
     sheet_spelling,
     table_run,
+    table_spelling,
 )
 from settlement.offline.difference import Difference, Findings, Place
 from settlement.offline.evidence import read_keys
@@ -71,7 +72,7 @@ def verify_batch(
     return findings.closed()
 
 
-_Way = tuple[AbstractContextManager[Cut], Callable[..., Run], tuple[object, ...], Callable[..., Spelling] | None]
+_Way = tuple[AbstractContextManager[Cut], Callable[..., Run], tuple[object, ...], Callable[..., Spelling]]
 """How a file is cut, what makes the reader of its runs and what that is told, and what makes the quicker look."""
 
 
@@ -80,7 +81,7 @@ def _beside(directory: Path, manifest: Manifest, sources: Mapping[str, Source], 
     files = manifest.files
     table, sheet, schema = files[CSV]["columns"], files[XLSX]["columns"], files[PAIN]["schema"]
     ways: dict[str, _Way] = {
-        CSV: (cut_table(directory / CSV), table_run, (table, files[CSV]["encoding"]), None),
+        CSV: (cut_table(directory / CSV), table_run, (table, files[CSV]["encoding"]), table_spelling),
         XLSX: (cut_sheet(directory / XLSX), sheet_run, (sheet,), sheet_spelling),
         PAIN: (cut_message(directory / PAIN, namespace_of(schema)), message_run, (), message_spelling),
     }

@@ -1,7 +1,7 @@
 """What is sealed and what is ordered to be paid: accounts, sealed items and payout instructions."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import lru_cache
@@ -162,17 +162,6 @@ class Instruction:
         if sum([item.amount.fen for item in self.items]) != self.amount.fen:
             raise InstructionError("items: they do not add up to the amount")
 
-    def __reduce__(self) -> tuple[Callable[[tuple[Any, ...]], "Instruction"], tuple[tuple[Any, ...]]]:
-        """Between processes it travels as its bare values, a third of what its parts would take."""
-        payee = self.creditor
-        values = (
-            self.instruction_id.int, (payee.account_name, payee.account_number, payee.bank_name, payee.cnaps),
-            self.amount.fen, [(item.position, item.claim, item.amount.fen) for item in self.items], self.tenant,
-            self.batch, self.batch_id, self.batch_root, self.debtor, self.purpose, self.created_at,
-            self.valid_through_on, self.key_id,
-        )  # fmt: skip
-        return _of_values, (values,)
-
     @property
     def end_to_end_id(self) -> str:
         """See :func:`end_to_end_id`."""
@@ -186,20 +175,17 @@ class Instruction:
     def content(self) -> bytes:
         """The JSON object that is signed, canonical (RFC 8785): amounts in yuan, instants with ``+08:00``."""
         payee, amount = self.creditor, str(self.amount)
-        name = _quoted(payee.account_name)
+        name = orjson.dumps(payee.account_name)
         form = _form(
             (self.tenant, self.batch, self.batch_id, self.batch_root),
             self.debtor, self.purpose, self.created_at, self.valid_through_on, self.key_id,
         )  # fmt: skip
-        return (
-            form
-            % (
-                name, payee.account_number, amount, amount_in_words(self.amount), _quoted_often(payee.bank_name),
-                '","'.join([item.claim for item in self.items]), payee.cnaps, self.end_to_end_id,
-                printed_id(self.instruction_id),
-                ",".join([_ITEM % (item.amount, item.claim, item.position) for item in self.items]), name,
-            )
-        ).encode()  # fmt: skip
+        return form % (
+            name, payee.account_number.encode(), amount.encode(), amount_in_words(self.amount).encode(),
+            _quoted_often(payee.bank_name).encode(), '","'.join([item.claim for item in self.items]).encode(),
+            payee.cnaps.encode(), self.end_to_end_id.encode(), printed_id(self.instruction_id).encode(),
+            ",".join([_ITEM % (item.amount, item.claim, item.position) for item in self.items]).encode(), name,
+        )  # fmt: skip
 
     def payload(self) -> dict[str, Any]:
         """What :meth:`content` says."""
@@ -213,8 +199,11 @@ _ITEM: Final = '{"amount":"%s","claim":"%s","position":%d}'
 @lru_cache(maxsize=16)
 def _form(
     of: tuple[str, str, UUID, str], debtor: Account, purpose: str, created_at: datetime, through_on: date, key_id: str
-) -> str:
-    """What is signed, with a place for each text that an instruction has for itself, already escaped."""
+) -> bytes:
+    """What is signed, with a place for each text that an instruction has for itself, already escaped.
+
+    As bytes: texts beyond ASCII would have the whole of it spread to wide characters and encoded again, each time.
+    """
     tenant, batch, batch_id, root = of
     shared = {
         "batch": batch, "batch_id": str(batch_id), "batch_root": root, "created_at": print_instant(created_at),
@@ -228,16 +217,41 @@ def _form(
     }  # fmt: skip
     texts = {name: canonical_bytes(value).decode().replace("%", "%%") for name, value in shared.items()}
     members = sorted((texts | own).items())
-    return "{" + ",".join([f'"{name}":{text}' for name, text in members]) + "}"
+    return ("{" + ",".join([f'"{name}":{text}' for name, text in members]) + "}").encode()
 
 
-def _of_values(values: tuple[Any, ...]) -> Instruction:
-    """An instruction from its bare values, looked at like any other."""
-    number, payee, fen, items, tenant, batch, batch_id, root, debtor, purpose, created_at, through_on, key_id = values
-    return Instruction(
-        UUID(int=number), tenant, batch, batch_id, root, debtor, Account(*payee), Money(fen), purpose,
-        tuple([Item(position, claim, Money(part)) for position, claim, part in items]), created_at, through_on, key_id,
-    )  # fmt: skip
+Values = list[tuple[Any, ...]]
+"""Instructions as they travel between processes: bare values, a quarter of the time that pickles of objects take."""
+
+
+def values_of(instructions: Iterable[Instruction]) -> Values:
+    """The bare values of instructions."""
+    return [
+        (
+            each.instruction_id.int, each.tenant, each.batch, each.batch_id, each.batch_root, each.debtor,
+            (payee := each.creditor).account_name, payee.account_number, payee.bank_name, payee.cnaps,
+            each.amount.fen, each.purpose, [(item.position, item.claim, item.amount.fen) for item in each.items],
+            each.created_at, each.valid_through_on, each.key_id,
+        )
+        for each in instructions
+    ]  # fmt: skip
+
+
+def of_values(values: Values) -> list[Instruction]:
+    """The instructions of bare values, looked at like any other.
+
+    Raises:
+        InstructionError: see :class:`Instruction`.
+    """
+    return [
+        Instruction(
+            UUID(int=number), tenant, batch, batch_id, root, debtor, Account(name, account, bank, cnaps), Money(fen),
+            purpose, tuple([Item(position, claim, Money(part)) for position, claim, part in items]), created_at,
+            through_on, key_id,
+        )
+        for number, tenant, batch, batch_id, root, debtor, name, account, bank, cnaps, fen, purpose, items, created_at,
+            through_on, key_id in values
+    ]  # fmt: skip
 
 
 def _in_order(items: tuple[Item, ...]) -> bool:

@@ -83,6 +83,6 @@ def _rehearsing(rehearsal: Rehearsal) -> Callable[[_Items], list[str]]:
 
     def rehearse(items: _Items) -> list[str]:
         made = [transaction(reference, payee, item.amount, purpose, (item.claim,)) for item, payee in items]
-        return faults(head + "".join(made).encode() + MESSAGE_TAIL)
+        return faults(b"".join([head, *made, MESSAGE_TAIL]))
 
     return rehearse

@@ -6,7 +6,7 @@ signature for one thing from passing for another. The algorithm is the key's, ne
 
 import json
 import tempfile
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import urlsafe_b64decode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,7 +14,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 
-from settlement.signatures.suites import SUITES, Message, Sign, Verify, thumbprint
+from settlement.signatures.suites import SUITES, Message, Sign, Verify, encoded, encoded_bytes, thumbprint
 from tenants.kernel.canonical import canonical_bytes, sha256
 from tenants.kernel.clock import print_instant
 from tenants.kernel.errors import Text
@@ -181,12 +181,12 @@ class SigningKey:
         """
         if PURPOSE_OF.get(typ) is not self.purpose:
             raise ValueError(f"a key for {self.purpose} does not sign {typ}")
-        return _encode(canonical_bytes({"alg": self.algorithm, "kid": self.kid, "typ": typ}))
+        return encoded(canonical_bytes({"alg": self.algorithm, "kid": self.kid, "typ": typ}))
 
 
 def holder_of(tenant: str, person: str) -> str:
     """How a published key names the person whose it is: a digest, since key sets are public and staff lists are not."""
-    return _encode(sha256(canonical_bytes({"person": person, "tenant": tenant})))
+    return encoded(sha256(canonical_bytes({"person": person, "tenant": tenant})))
 
 
 def compact_signer(key: SigningKey, typ: str) -> Callable[[bytes], str]:
@@ -194,8 +194,8 @@ def compact_signer(key: SigningKey, typ: str) -> Callable[[bytes], str]:
     header = key.protected(typ) + "."
 
     def sign(payload: bytes) -> str:
-        signing_input = header + _encode(payload)
-        return f"{signing_input}.{_encode(key.sign(signing_input.encode('ascii')))}"
+        signing_input = header + encoded(payload)
+        return f"{signing_input}.{encoded(key.sign(signing_input.encode('ascii')))}"
 
     return sign
 
@@ -228,13 +228,13 @@ def verify_entry(entry: Mapping[str, str], payload: bytes, typ: str, keys: Mappi
     Raises:
         SignatureRefused: see :func:`verify_compact`.
     """
-    _, key = verify_compact(f"{entry['protected']}.{_encode(payload)}.{entry['signature']}", typ, keys)
+    _, key = verify_compact(f"{entry['protected']}.{encoded(payload)}.{entry['signature']}", typ, keys)
     return key
 
 
 def sign_general(payload: bytes, typ: str, *keys: SigningKey) -> dict[str, Any]:
     """A general JWS with one signature by each key, as JSON data; more can be added to its list later."""
-    return {"payload": _encode(payload), "signatures": [signature_entry(key, typ, payload) for key in keys]}
+    return {"payload": encoded(payload), "signatures": [signature_entry(key, typ, payload) for key in keys]}
 
 
 def verify_general(token: Mapping[str, Any], typ: str, keys: Mapping[str, PublicKey]) -> tuple[bytes, list[PublicKey]]:
@@ -253,7 +253,7 @@ def verify_general(token: Mapping[str, Any], typ: str, keys: Mapping[str, Public
 def sign_file(key: SigningKey, path: Path) -> str:
     """The detached JWS (RFC 7515 appendix F) over the exact bytes of a file of any size."""
     protected = key.protected(FILE)
-    return f"{protected}..{_encode(_over_file(protected, path, key.sign))}"
+    return f"{protected}..{encoded(_over_file(protected, path, key.sign))}"
 
 
 def verify_file(token: str, path: Path, keys: Mapping[str, PublicKey]) -> PublicKey:
@@ -277,7 +277,7 @@ def _over_file(protected: str, path: Path, use: Callable[[Message], Used]) -> Us
         spool.write(f"{protected}.".encode("ascii"))
         with path.open("rb") as source:
             while chunk := source.read(_CHUNK_BYTES):
-                spool.write(urlsafe_b64encode(chunk).rstrip(b"="))
+                spool.write(encoded_bytes(chunk))
         spool.flush()
         with mapped(spool) as message:
             return use(message)
@@ -307,17 +307,13 @@ def _key_of(protected: str, typ: str, keys: Mapping[str, PublicKey]) -> PublicKe
     return key
 
 
-def _encode(data: bytes) -> str:
-    return urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
-
-
 def _decode(text: str) -> bytes:
     """Base64url without padding (RFC 7515), refusing every spelling but the one: no signature has two texts."""
     try:
         data = urlsafe_b64decode(text + "=" * (-len(text) % 4))
     except ValueError:
         raise _malformed() from None
-    if _encode(data) != text:
+    if encoded(data) != text:
         raise _malformed()
     return data
 

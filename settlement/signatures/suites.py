@@ -1,6 +1,7 @@
 """Signature suites: what one JOSE algorithm needs. Another suite is one more entry."""
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import urlsafe_b64decode
+from binascii import b2a_base64
 from collections.abc import Callable, Mapping
 from typing import Final, Protocol
 
@@ -212,7 +213,15 @@ def _require(members: Mapping[str, str], **expected: str) -> None:
 
 def encoded(data: bytes) -> str:
     """Base64url without padding."""
-    return urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
+    return encoded_bytes(data).decode("ascii")
+
+
+def encoded_bytes(data: bytes) -> bytes:
+    """Base64url without padding, as it stands in a file.
+
+    Two characters are replaced where they stand: the library looks each character up, which takes as long again.
+    """
+    return b2a_base64(data, newline=False).rstrip(b"=").replace(b"+", b"-").replace(b"/", b"_")
 
 
 def _decode(text: str) -> bytes:

@@ -72,7 +72,7 @@ class Money:
         """``""`` for machines, ``408000.00``; ``","`` for people, its thousands apart: ``408,000.00``."""
         if form not in {"", ","}:
             raise MoneyError("an amount is printed plainly or with its thousands apart")
-        return in_thousands(self) if form else str(self)
+        return _yuan_apart(self.fen) if form else str(self)
 
     def __repr__(self) -> str:
         return f"Money({self})"
@@ -114,6 +114,11 @@ def _yuan(fen: int) -> str:
     return f"{sign}{fen // FEN_PER_YUAN}.{fen % FEN_PER_YUAN:02d}"
 
 
+def _yuan_apart(fen: int) -> str:
+    sign, fen = ("-", -fen) if fen < 0 else ("", fen)
+    return f"{sign}{fen // FEN_PER_YUAN:,}.{fen % FEN_PER_YUAN:02d}"
+
+
 ZERO: Final = Money(0)
 
 
@@ -122,9 +127,11 @@ def in_thousands(amount: Money | str) -> str:
 
     A text is one that machines read; one that is none, as in what somebody forged, stays as it is.
     """
-    sign, digits = ("-", str(amount)[1:]) if str(amount).startswith("-") else ("", str(amount))
+    if isinstance(amount, Money):
+        return _yuan_apart(amount.fen)
+    sign, digits = ("-", amount[1:]) if amount.startswith("-") else ("", amount)
     whole, _, fen = digits.partition(".")
-    return f"{sign}{int(whole):,}.{fen or '00'}" if whole.isdecimal() else str(amount)
+    return f"{sign}{int(whole):,}.{fen or '00'}" if whole.isdecimal() else amount
 
 
 def total(amounts: Iterable[Money]) -> Money:

@@ -14,6 +14,7 @@ from settlement.formats.payment_list import LINES_PER_PAGE, write_payment_list
 from settlement.formats.payout_batch import TotalsError
 from settlement.formats.pdf_pages import fitting, printable, text_width
 from settlement.payouts.instruction import Account
+from tenants.kernel.money import MAX_FEN, Money
 from tests.settlement.making import NAMES, instructions_of
 
 
@@ -99,6 +100,20 @@ def test_texts_are_as_wide_as_they_look() -> None:
     assert fitting("iiii", 10, 100) == 4
 
 
+@pytest.mark.parametrize("fen", [1, 99, 100, 100_000, 99_999_999, 123_456_789_012, MAX_FEN - 1, MAX_FEN])
+def test_an_amount_of_any_length_ends_where_its_column_ends(fen: int) -> None:
+    batch, (instruction,) = instructions_of(1, "kid")
+    (item,), amount, out = instruction.items, Money(fen), io.BytesIO()
+    paid = replace(instruction, amount=amount, items=(replace(item, amount=amount),))
+    write_payment_list(out, replace(batch, total=amount), [paid])
+    (content,) = [
+        zlib.decompress(found) for found in re.findall(rb"stream\n(.*?)\nendstream", out.getvalue(), re.DOTALL)
+    ]
+    spelt = f"{amount:,}".encode("utf-16-be").hex().encode()
+    (left,) = re.findall(rb"8 0 0 8 ([0-9.]+) [0-9.]+ Tm <" + spelt + b"> Tj", content)
+    assert float(left) + text_width(f"{amount:,}", 8) == pytest.approx(604, abs=0.05)
+
+
 def test_the_same_batch_is_printed_to_the_same_bytes() -> None:
     assert rendered(30) == rendered(30)
 
@@ -131,4 +146,5 @@ def test_memory_does_not_grow_with_the_pages() -> None:
         finally:
             tracemalloc.stop()
 
+    peak(2000)  # from here on all that is kept for later pages is there
     assert peak(2000) < 2 * peak(200)

@@ -15,7 +15,15 @@ import orjson
 import pytest
 
 from settlement.offline import signed_lines, verify_batch, verifying
-from settlement.offline.as_written import message_run, message_spelling, sheet_run, sheet_spelling, table_run
+from settlement.offline.as_written import (
+    Spelling,
+    message_run,
+    message_spelling,
+    sheet_run,
+    sheet_spelling,
+    table_run,
+    table_spelling,
+)
 from settlement.offline.difference import Findings
 from settlement.offline.evidence import decoded, read_keys
 from settlement.offline.listing import read_manifest
@@ -149,11 +157,30 @@ def test_rows_in_another_namespace_are_no_rows(make: Make, tmp_path: Path) -> No
     assert whole_run(cut, 5) is None
 
 
-@pytest.mark.parametrize("name", ["payouts.xlsx", "pain.001.xml"])
+@pytest.mark.parametrize("line", [b'"x",\t",5"\r\n', b'\t",x","5"\r\n'])
+def test_a_tab_before_a_cell_guards_nothing_and_is_read_line_by_line(line: bytes) -> None:
+    columns = [{"field": "payee", "heading": "payee"}, {"field": "amount", "heading": "amount"}]
+    assert table_run(columns, "utf-8-sig")(line) is None
+    read_without = [{"payee": "x", "amount": ",5"}, {"payee": ",x", "amount": "5"}]
+    assert not any(table_spelling(columns, "utf-8-sig")([record], line) for record in read_without)
+
+
+def spelling_of(made: Made, name: str) -> Spelling:
+    file = manifest_files(made)[name]
+    match name:
+        case "payouts.csv":
+            return table_spelling(file["columns"], file["encoding"])
+        case "payouts.xlsx":
+            return sheet_spelling(file["columns"])
+        case _:
+            return message_spelling()
+
+
+@pytest.mark.parametrize("name", sorted(BESIDE))
 def test_a_run_of_which_a_byte_was_changed_is_not_spelt_as_its_orders_are(make: Make, name: str) -> None:
     made, dice = make(40), random.Random(name)
     made.write()
-    spelt = message_spelling() if name == "pain.001.xml" else sheet_spelling(manifest_files(made)[name]["columns"])
+    spelt = spelling_of(made, name)
     glance, plain = glance_at(shared_members(made)), 0
     with glances(made)[name][0] as cut:
         for number, (instruction_id, content) in enumerate(contents(made), start=1):

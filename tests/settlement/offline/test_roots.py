@@ -24,6 +24,12 @@ def test_items_in_any_order_have_the_root_of_their_positions(positions: list[int
     assert leaves.root() == merkle_root(str(position).encode() for position in sorted(positions))
 
 
+@pytest.mark.parametrize("count", [2047, 2048, 2049, 4095, 4097, 6145])
+def test_more_items_than_are_hashed_at_one_go_have_the_same_root(count: int) -> None:
+    leaves = leaves_of(list(range(1, count + 1)))
+    assert leaves.root() == merkle_root(str(position).encode() for position in range(1, count + 1))
+
+
 @given(st.lists(st.integers(0, 2**64 - 1), max_size=40))
 def test_items_at_any_positions_have_the_root_of_their_order(positions: list[int]) -> None:
     assert leaves_of(positions).root() == merkle_root(str(position).encode() for position in sorted(positions))
