@@ -204,7 +204,7 @@ def table_lines(mapping: ColumnMapping, encoding: str) -> Callable[[Iterable[Row
     def line(row: Row) -> str:
         cells = row.copy()
         for place in texts:
-            if cells[place][0] in _HARMFUL_STARTS:
+            if cells[place][:1] in _HARMFUL_STARTS:
                 cells[place] = _guarded(cells[place], mapping.keeps_digits)
         joined = '","'.join(cells)
         if joined.count('"') != 2 * len(cells) - 2:
