@@ -62,11 +62,24 @@ def read_columns(lines: Sequence[bytes]) -> Columns | None:
 
 
 def _read(lines: Sequence[bytes]) -> Columns | None:
-    records = decode_lines(lines, bounded=False)
+    records = decode_lines(lines, bounded=False, members=_members)
     try:
         return None if not records else _columns(records)
     except (Fault, TypeError):  # a list where a text is expected does not hash
         return None
+
+
+def _members(records: list[Any]) -> int:
+    """How many members the records and their keys have; none where they are not of that form."""
+    if set(map(type, records)) != {dict}:
+        return 0
+    keys = [record.get("keys") for record in records]
+    if set(map(type, keys)) != {list}:
+        return 0
+    listed = list(chain.from_iterable(keys))
+    if not {dict}.issuperset(map(type, listed)):
+        return 0
+    return sum(map(len, records)) + sum(map(len, listed))
 
 
 def _joined(parts: Sequence[Columns]) -> Columns:

@@ -17,6 +17,7 @@ from clearing.claims.support_columns import Ready, Stated, content, ready
 from clearing.claims.support_keys import is_red_letter, keys_stated
 from clearing.claims.support_lines import lines_ready
 from clearing.claims.vault import content_mac
+from connectors import support_lines
 from connectors.reading import read_support_record
 from tenants.kernel.errors import Problem
 from tenants.kernel.strict_json import decode
@@ -101,6 +102,25 @@ def has_twice(records: Sequence[Body], expected: Ready | None) -> bool:
 def test_a_plain_run_is_made_ready_at_all() -> None:
     lines = filled()
     assert quickly((1,), lines) == generally((1,), lines) is not None
+
+
+@pytest.mark.parametrize("together", [1, 3, FEW, FEW + 1])
+def test_a_run_that_is_read_in_parts_is_made_ready_as_a_whole(monkeypatch: pytest.MonkeyPatch, together: int) -> None:
+    lines = filled(
+        *[json.dumps(record() | {"external_id": f"中:{each}"}, ensure_ascii=False).encode() for each in range(4)]
+    )
+    whole = quickly((1, 2), lines)
+    monkeypatch.setattr(support_lines, "LINES_TOGETHER", together)
+    assert quickly((1, 2), lines) == whole == generally((1, 2), lines) is not None
+
+
+@pytest.mark.parametrize("other", [{"platform": "qingpu-local"}, {"tenant": "qingpu"}])
+def test_parts_of_other_platforms_and_tenants_are_not_made_ready(
+    monkeypatch: pytest.MonkeyPatch, other: dict[str, str]
+) -> None:
+    monkeypatch.setattr(support_lines, "LINES_TOGETHER", len(PLAIN))
+    assert quickly((1,), [*PLAIN, json.dumps(record() | other, ensure_ascii=False).encode()]) is None
+    assert quickly((1,), [*PLAIN, json.dumps(record(), ensure_ascii=False).encode()]) is not None
 
 
 VALUES: Final = st.one_of(
