@@ -19,9 +19,6 @@ from connectors.leaf import Leaf, Read
 from connectors.parts import PartSchema
 from tenants.kernel.strict_json import decode_lines
 
-LINES_TOGETHER: Final = 4_000
-"""Lines whose values are held at a time: those of more fall out of the processor's cache before they are read again."""
-
 Value = TypeVar("Value", bound=Hashable)
 Made = TypeVar("Made")
 
@@ -52,16 +49,6 @@ class Columns(NamedTuple):
 
 def read_columns(lines: Sequence[bytes]) -> Columns | None:
     """What the lines state, or ``None``: see above."""
-    parts = list[Columns]()
-    for begun in range(0, len(lines), LINES_TOGETHER):
-        part = _read(lines[begun : begun + LINES_TOGETHER])
-        if part is None or (part.platform, part.tenant) != (parts or [part])[0][:2]:
-            return None
-        parts.append(part)
-    return _joined(parts) if parts else None
-
-
-def _read(lines: Sequence[bytes]) -> Columns | None:
     records = decode_lines(lines, bounded=False, members=_members)
     try:
         return None if not records else _columns(records)
@@ -80,15 +67,6 @@ def _members(records: list[Any]) -> int:
     if not {dict}.issuperset(map(type, listed)):
         return 0
     return sum(map(len, records)) + sum(map(len, listed))
-
-
-def _joined(parts: Sequence[Columns]) -> Columns:
-    """The columns of all parts, which are of one platform and tenant."""
-    first = parts[0]
-    if len(parts) == 1:
-        return first
-    columns = zip(*[part[2:] for part in parts], strict=True)
-    return Columns(first.platform, first.tenant, *[list(chain.from_iterable(column)) for column in columns])
 
 
 def _columns(records: Sequence[Any]) -> Columns | None:

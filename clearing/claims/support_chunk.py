@@ -7,7 +7,7 @@ what. A record that comes alone is a chunk of one.
 """
 
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Final, NamedTuple
@@ -63,9 +63,13 @@ class Chunk:
         )
 
 
-def committed(leaves: Sequence[bytes]) -> Committed:
+def committed(leaves: Iterable[bytes]) -> Committed:
     """What the entry says of the leaves, which are in the order of the ids."""
-    digests = list(map(leaf_hash, leaves))
+    return committed_by(list(map(leaf_hash, leaves)))
+
+
+def committed_by(digests: Sequence[bytes]) -> Committed:
+    """The same, by the leaves' digests."""
     marks = b64encode(b"".join([digest[:MARK_BYTES] for digest in digests]))
     return Committed(root_over(digests), marks.decode())
 

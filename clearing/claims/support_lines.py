@@ -5,21 +5,24 @@ state. Where one of them is not sound, meets another or is not the caller's, not
 general way, which says what is the matter.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from datetime import date
 from itertools import chain, islice
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 from clearing.claims.fingerprint import are_whole
 from clearing.claims.free_keys import FEW, Holdings, key_columns
 from clearing.claims.keyring import Keyring, Versions
-from clearing.claims.support_chunk import committed
+from clearing.claims.support_chunk import committed_by
 from clearing.claims.support_columns import EPOCH, SCHEME, Ready
 from clearing.claims.support_keys import identity
 from clearing.claims.vault import content_macs
 from connectors.support_lines import Columns, read_columns
+from settlement.signatures.merkle import leaf_hash
 from tenants.kernel.arrays import bigints, byteas, smallints, texts
 
+LINES_TOGETHER: Final = 1_000
+"""Lines whose values are held at a time: those of more fall out of the processor's cache before they are used."""
 MONTH_CHARACTERS: Final = len("2024-06")
 
 
@@ -31,27 +34,59 @@ def lines_ready(
     Raises:
         Unavailable: this process has no file with one of the keys.
     """
-    stated = read_columns(lines) if len(lines) >= FEW else None
-    if stated is None or stated.platform != platform or stated.tenant not in tenants:
+    if len(lines) < FEW:
         return None
-    holdings = _holdings(keyring.under(written), stated)
-    if holdings is None or len(set(stated.external_ids)) < len(lines):
+    parts, versions = list[_Part](), keyring.under(written)
+    for first in range(0, len(lines), LINES_TOGETHER):
+        part = _part(keyring, versions, lines[first : first + LINES_TOGETHER], first)
+        if part is None or part.platform != platform or part.tenant != (parts or [part])[0].tenant:
+            return None
+        parts.append(part)
+    first_part, *_ = parts
+    external_ids, macs, days, counts, digests = map(_whole, zip(*[part.columns for part in parts], strict=True))
+    holdings = Holdings(*map(_whole, zip(*[part.holdings for part in parts], strict=True)))
+    if first_part.tenant not in tenants or _repeat(external_ids) or _repeat(holdings.digests):
+        return None
+    columns = (texts(external_ids), byteas(macs), bigints(days), smallints(counts), smallints([0] * len(lines)))
+    ordered = key_columns(holdings)
+    return Ready(
+        tuple(written), first_part.tenant, first_part.platform, tuple(counts), columns, *ordered, committed_by(digests)
+    )
+
+
+class _Part(NamedTuple):
+    """Some of the lines; ``columns``: external ids, keyed digests, days, numbers of keys, digests of the leaves."""
+
+    platform: str
+    tenant: str
+    columns: tuple[Sequence[Any], ...]
+    holdings: Holdings
+
+
+def _part(keyring: Keyring, versions: Versions, lines: Sequence[bytes], first: int) -> _Part | None:
+    """The lines, of which the first is record number ``first`` of the run; ``None`` where one does not allow it."""
+    stated = read_columns(lines)
+    holdings = None if stated is None else _holdings(versions, stated, first)
+    if stated is None or holdings is None:
         return None
     macs = content_macs(keyring, _contents(stated))
-    days = {day: date.fromisoformat(day).toordinal() - EPOCH for day in set(stated.days)}
-    columns = (
-        texts(stated.external_ids),
-        byteas(macs),
-        bigints([days[day] for day in stated.days]),
-        smallints(stated.counts),
-        smallints([0] * len(lines)),
-    )
-    entry = committed(_leaves(stated, macs))
-    return Ready(tuple(written), stated.tenant, platform, tuple(stated.counts), columns, *key_columns(holdings), entry)
+    numbers = {day: date.fromisoformat(day).toordinal() - EPOCH for day in set(stated.days)}
+    days, digests = [numbers[day] for day in stated.days], list(map(leaf_hash, _leaves(stated, macs)))
+    return _Part(stated.platform, stated.tenant, (stated.external_ids, macs, days, stated.counts, digests), holdings)
 
 
-def _holdings(versions: Versions, stated: Columns) -> Holdings | None:
-    """The keys of all records under every version; ``None`` where one cannot be read, or two are the same."""
+def _whole(columns: Sequence[Sequence[Any]]) -> list[Any]:
+    """The column of all parts."""
+    return list(chain.from_iterable(columns))
+
+
+def _repeat(values: Sequence[Hashable]) -> bool:
+    """Whether one of the values stands there twice."""
+    return len(set(values)) < len(values)
+
+
+def _holdings(versions: Versions, stated: Columns, first: int) -> Holdings | None:
+    """The keys of all records under every version; ``None`` where one cannot be read."""
     places = list(range(len(stated.counts)))
     enterprises, days = stated.enterprises, stated.days
     if len(stated.kinds) > len(places):
@@ -63,17 +98,15 @@ def _holdings(versions: Versions, stated: Columns) -> Holdings | None:
     if not all(named):
         return None
     fen, digests_of = [one.fen for one in stated.amounts], {one: versions.enterprise(one) for one in set(enterprises)}
-    months = [day[:MONTH_CHARACTERS] for day in days]
+    months, holders = [day[:MONTH_CHARACTERS] for day in days], [first + place for place in places]
     parts = [
         Holdings(
-            digests, stated.kinds, [version] * len(places), places, [digests_of[one][version] for one in enterprises],
+            digests, stated.kinds, [version] * len(places), holders, [digests_of[one][version] for one in enterprises],
             [SCHEME] * len(places), months, [one or 0 for one in fen], fen,
         )
         for version, digests in versions.columns(stated.kinds, named)
     ]  # fmt: skip
-    if any(len(set(part.digests)) < len(places) for part in parts):
-        return None
-    return parts[0] if len(parts) == 1 else Holdings(*[list(chain(*columns)) for columns in zip(*parts, strict=True)])
+    return parts[0] if len(parts) == 1 else Holdings(*map(_whole, zip(*parts, strict=True)))
 
 
 def _contents(stated: Columns) -> list[bytes]:

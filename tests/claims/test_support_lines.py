@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from clearing.claims import support_lines
 from clearing.claims.free_keys import FEW
 from clearing.claims.keyring import Keyring
 from clearing.claims.support_columns import Ready, Stated, content, ready
 from clearing.claims.support_keys import is_red_letter, keys_stated
 from clearing.claims.support_lines import lines_ready
 from clearing.claims.vault import content_mac
-from connectors import support_lines
 from connectors.reading import read_support_record
 from tenants.kernel.errors import Problem
 from tenants.kernel.strict_json import decode
