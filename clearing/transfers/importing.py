@@ -29,8 +29,11 @@ from tenants.principal import Principal
 STORED: Final = 201
 RECORDS_AHEAD: Final = 2_000
 """Records that are read together; of support records one transaction takes them all, of claims fewer."""
-LINES_AHEAD: Final = 16_000
-"""Lines of support records that are made ready together, and that one transaction takes where they can be."""
+LINES_AHEAD: Final = 4_000
+"""Lines of support records that are made ready together, and that one transaction takes where they can be: at first."""
+MOST_LINES_AHEAD: Final = 32_000
+"""Of a file whose records are all new, each run is twice the one before, up to this: keys sorted by so many find their
+index pages in the cache. A record that is known undoes its run, which is stored by parts; the next is small again."""
 BYTES_AHEAD: Final = 16 * 2**20
 """No more of a file is read ahead, however long its lines are."""
 RUNS_STORED: Final = 2
@@ -94,20 +97,21 @@ class Importer:
     def _run_of_records(self, source: NdjsonSource, summary: Summary, told: Told) -> None:
         """The same for lines of support records: while those before them are stored, the next are made ready."""
         with _taking_turns(), ThreadPoolExecutor(RUNS_STORED, "store") as storer:
-            storing, turn = deque[Future[bool]](), None
+            storing, turn, ahead = deque[Future[bool]](), None, LINES_AHEAD
 
             def stored() -> bool:
                 in_turn = storing.popleft().result()
                 told(summary)
                 return in_turn
 
-            while run := source.lines(LINES_AHEAD, BYTES_AHEAD):
+            while run := source.lines(ahead, BYTES_AHEAD):
                 if not self._versions:
                     self._versions = written_beforehand(self._service, self._scope)
                 made = self._made(source, run)
+                ahead = min(2 * ahead, MOST_LINES_AHEAD) if isinstance(made, Ready) else LINES_AHEAD
                 if len(storing) == RUNS_STORED and not stored():
                     stored()  # what came out of turn is waited for; the next two begin anew
-                    turn = None
+                    turn, ahead = None, LINES_AHEAD
                 turn = Turn(turn)
                 storing.append(storer.submit(self._store, source, run, made, summary, turn))
             while storing:
@@ -137,15 +141,26 @@ class Importer:
             turn.decide(is_stored=in_turn)
             if not turn.is_last():
                 return False
-            if isinstance(made, Ready) and (in_turn or self._is_stored(made)):
-                summary.read += len(made.keys)
-                summary.stored += len(made.keys)
+            if not isinstance(made, Ready):
+                self._take_records(source, made, summary)
+            elif in_turn or self._is_stored(made):
+                _count(made, summary)
             else:
-                self._take_records(source, list(source.stated(run)) if isinstance(made, Ready) else made, summary)
+                self._store_by_parts(source, run, summary)
             well = True
         finally:
             turn.end(well=well)
         return in_turn
+
+    def _store_by_parts(self, source: NdjsonSource, run: list[Line], summary: Summary) -> None:
+        """Store a run of which something is known or meets somebody: what of it can be, as it is made ready."""
+        for begun in range(0, len(run), LINES_AHEAD):
+            part = run[begun : begun + LINES_AHEAD]
+            made = self._made(source, part)
+            if isinstance(made, Ready) and self._is_stored(made):
+                _count(made, summary)
+            else:
+                self._take_records(source, list(source.stated(part)) if isinstance(made, Ready) else made, summary)
 
     def _is_stored(self, made: Ready, turn: Turn | None = None) -> bool:
         """Whether the run is taken in as it was made ready, in turn or alone; where it is not, nothing is stored."""
@@ -237,6 +252,11 @@ class Importer:
             self._collided(item, answer)
         if isinstance(answer, Outcome) and answer.view is not None:
             summary.states[answer.view.state_now] += 1
+
+
+def _count(made: Ready, summary: Summary) -> None:
+    summary.read += len(made.keys)
+    summary.stored += len(made.keys)
 
 
 @contextmanager

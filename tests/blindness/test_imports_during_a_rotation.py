@@ -55,6 +55,7 @@ def test_every_record_is_kept_under_the_versions_that_are_written_when_it_is_sto
             list(rotation.retire(1))
 
     monkeypatch.setattr(importing, "LINES_AHEAD", CHUNK)
+    monkeypatch.setattr(importing, "MOST_LINES_AHEAD", CHUNK)
     monkeypatch.setattr(importing, "registered_ready", noted)
     lines = [record() for _ in range(CHUNK * CHUNKS)]
     path = ndjson(tmp_path / "records.ndjson", *lines)

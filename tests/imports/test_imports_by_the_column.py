@@ -31,8 +31,9 @@ Take = Callable[..., tuple[Summary, str, list[int]]]
 
 @pytest.fixture
 def readily(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
-    """Of each chunk that was made ready beforehand, whether it was stored as it was."""
+    """Of each chunk that was made ready beforehand, whether it was stored as it was; all are of one size."""
     monkeypatch.setattr(importing, "LINES_AHEAD", CHUNK)
+    monkeypatch.setattr(importing, "MOST_LINES_AHEAD", CHUNK)
     seen: list[bool] = []
 
     def noted(service: Service, caller: Principal, ready: Any, turn: Any = None) -> tuple[int, ...]:
@@ -129,6 +130,23 @@ def test_a_file_ends_the_same_whichever_way_its_lines_go(
     assert by_line[0].refused >= 6
     assert by_line[0].colliding >= 1
     assert readily.count(True) >= 3
+
+
+def test_a_file_ends_the_same_in_runs_that_grow_and_are_stored_by_parts_where_something_is_known(
+    take: Take, counter: Counter, readily: list[bool], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    ends = []
+    for prefix, most in (("同长-", CHUNK), ("渐长-", 4 * CHUNK)):
+        monkeypatch.setattr(importing, "MOST_LINES_AHEAD", most)
+        body = claim(JIANGSU, by=buyer(WUJIANG), to=seller(WUJIANG))
+        counter.submit(body)
+        lines = mixed(prefix, body["invoices"][0]["number"])
+        readily.clear()
+        summary, errors, met = take(ndjson(tmp_path / f"{prefix}.ndjson", *lines))
+        rows = counter.rows(ROWS, f"{prefix}%")
+        ends.append((summary, _codes(errors), met, [tuple(row) for row in rows]))
+        assert {True, False} == set(readily)
+    assert ends[1] == ends[0]
 
 
 def _codes(errors: str) -> list[tuple[int, dict[str, Any]]]:

@@ -84,15 +84,18 @@ class Importing:
         return said
 
 
-@pytest.mark.parametrize(("records", "kills"), [(40_000, 2), pytest.param(1_000_000, 6, marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    ("records", "kills", "behind"),
+    [(80_000, 2, 4_000), pytest.param(1_000_000, 6, 140_000, marks=pytest.mark.long)],
+)
 def test_a_killed_import_that_is_begun_anew_ends_like_an_undisturbed_one(
-    servers: Addresses, service: Service, counter: Counter, tmp_path: Path, records: int, kills: int
+    servers: Addresses, service: Service, counter: Counter, tmp_path: Path, records: int, kills: int, behind: int
 ) -> None:
     prefix, path = f"K{records}-", tmp_path / "records.ndjson"
     expected = write_file(path, prefix, records, service)
     stored = 0
     for _ in range(kills):
-        last = Importing(servers, service, path).killed_behind(records // (kills + 1))
+        last = Importing(servers, service, path).killed_behind(behind)
         assert last["refused"] == 0
         there = _rows(service, "select count(*) from support_record where external_id like %s", f"{prefix}%")[0][0]
         assert stored + last["stored"] <= there < records  # what it told of is stored, and perhaps a chunk more
