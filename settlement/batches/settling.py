@@ -41,10 +41,11 @@ def settle_decided(connection: Connection, tenant: str, batch_ids: Iterable[UUID
     What is paid may come back later; the batch is settled all the same, and its claims are ``returned``.
     """
     decided = connection.exec_driver_sql(
+        # each instruction's outcome by its key, as in ``settlement.statements.expectations``
         "select b.id from batch b where b.tenant = %s and b.id = any(%s) and b.state = 'instructed' and not exists ("
-        "select 1 from instruction i where i.tenant = b.tenant and i.batch_id = b.id and not exists ("
-        "select 1 from instruction_outcome o where o.tenant = i.tenant and o.instruction_id = i.id "
-        "and o.outcome in ('paid', 'rejected'))) order by b.id",
+        "select 1 from instruction i left join lateral (select 1 as known from instruction_outcome "
+        "where tenant is not distinct from i.tenant and instruction_id = i.id and outcome in ('paid', 'rejected') "
+        "offset 0) o on true where i.tenant = b.tenant and i.batch_id = b.id and o.known is null) order by b.id",
         (tenant, sorted(set(batch_ids))),
     )
     for batch_id in decided.scalars().all():

@@ -130,6 +130,10 @@ WITNESSED: Final = tuple(
 LAST_OF_EACH: Final = tuple({table: (table, column, kind) for table, column, kind in WITNESSED}.values())
 
 
+TOLD_BY_ITSELF: Final = {"registry_holding": "enterprise_digest"}
+"""Of a support record nothing else says whose spending it was: its plain texts are kept nowhere."""
+
+
 @pytest.mark.parametrize(("table", "column", "kind"), LAST_OF_EACH, ids=[f"{t}.{c}" for t, c, _ in LAST_OF_EACH])
 def test_a_change_in_any_table_is_found_and_named(tamperer: Tamperer, table: str, column: str, kind: str) -> None:
     _change(tamperer, table, column, kind)
@@ -193,7 +197,7 @@ def _different_pair(tamperer: Tamperer, table: str) -> tuple[Row, Row] | None:
     kept = tamperer.kept(table)
 
     def content(row: Row) -> dict[str, Any]:
-        return {name: value for name, value in row.items() if name not in kept}
+        return {name: value for name, value in row.items() if name not in kept and name != TOLD_BY_ITSELF.get(table)}
 
     rows = tamperer.rows(table, limit=20)
     pairs = [pair for pair in combinations(rows, 2) if content(pair[0]) != content(pair[1])]
