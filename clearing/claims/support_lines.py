@@ -42,16 +42,14 @@ def lines_ready(
         if part is None or part.platform != platform or part.tenant != (parts or [part])[0].tenant:
             return None
         parts.append(part)
-    first_part, *_ = parts
+    run = parts[0]
     external_ids, macs, days, counts, digests = map(_whole, zip(*[part.columns for part in parts], strict=True))
     holdings = Holdings(*map(_whole, zip(*[part.holdings for part in parts], strict=True)))
-    if first_part.tenant not in tenants or _repeat(external_ids) or _repeat(holdings.digests):
+    if run.tenant not in tenants or _repeat(external_ids) or _repeat(holdings.digests):
         return None
     columns = (texts(external_ids), byteas(macs), bigints(days), smallints(counts), smallints([0] * len(lines)))
     ordered = key_columns(holdings)
-    return Ready(
-        tuple(written), first_part.tenant, first_part.platform, tuple(counts), columns, *ordered, committed_by(digests)
-    )
+    return Ready(tuple(written), run.tenant, run.platform, tuple(counts), columns, *ordered, committed_by(digests))
 
 
 class _Part(NamedTuple):

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING
 import click
 
 from clearing.cli import words
+from clearing.cli.banks import AS_JSON, PERSON, require_tenant
 
 if TYPE_CHECKING:
     from settlement.office import Office
     from tenants.kernel.database import Work
 
 TENANT = click.option("--tenant", required=True, help="Whose keys.")
-PERSON = click.option("--person", type=words.PERSON, required=True, help="Who does this; it stands in the audit chain.")
-AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 SHOWN = ("kid", "purpose", "alg", "active_from", "retired_at", "revoked_at")
 
 
@@ -35,7 +34,7 @@ def list_keys(data_dir: Path, tenant: str | None, as_json: bool) -> None:
     from settlement.signatures.keys import public_keys
 
     if tenant is not None:
-        _require_tenant(tenant)
+        require_tenant(tenant)
     with opened_service(data_dir) as service, service.engine.connect() as connection:
         rows = [dict(found.jwk()) for found in public_keys(connection, tenant).values()]
     if as_json:
@@ -88,19 +87,12 @@ def _key_work(data_dir: Path, tenant: str) -> Iterator[tuple["Work", "Office"]]:
     from clearing.cli.opening import opened_service
     from tenants.kernel.database import Scope, transaction
 
-    _require_tenant(tenant)
+    require_tenant(tenant)
     with (
         opened_service(data_dir) as service,
         transaction(service.engine, Scope((tenant,)), service.machine) as work,
     ):
         yield work, service.office
-
-
-def _require_tenant(tenant: str) -> None:
-    from tenants.profile import load_tenants
-
-    if tenant not in {profile.tenant for profile in load_tenants()}:
-        raise click.BadParameter(f"没有区域 {tenant} / no such tenant: {tenant}", param_hint="--tenant")
 
 
 def _show(jwk: dict[str, str], as_json: bool) -> None:

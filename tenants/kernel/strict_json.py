@@ -77,16 +77,16 @@ def decode_lines(
         return None
     try:
         values: list[Json] = list(map(orjson.loads, lines))
-        colons = whole.count(b":")
-        if colons != members(values) and colons != orjson.dumps(values).count(b":"):
-            return None
+        colons, is_ascii = whole.count(b":"), whole.isascii()
+        is_whole = colons == members(values)
+        written = b"" if is_whole and is_ascii else orjson.dumps(values)
     except (orjson.JSONDecodeError, orjson.JSONEncodeError):
         return None
-    if bounded and not _within_bounds(values):
+    if (not is_whole and colons != written.count(b":")) or (bounded and not _within_bounds(values)):
         return None
-    if whole.isascii():  # without a backslash, JSON has let through one control character
+    if is_ascii:  # without a backslash, JSON has let through one control character
         return None if b"\x7f" in whole else values
-    text = orjson.dumps(values).decode()
+    text = written.decode()
     if not unicodedata.is_normalized("NFC", text) or forbidden_character(text) is not None:
         return None
     return values

@@ -123,6 +123,15 @@ def test_parts_of_other_platforms_and_tenants_are_not_made_ready(
     assert quickly((1,), [*PLAIN, json.dumps(record(), ensure_ascii=False).encode()]) is not None
 
 
+@pytest.mark.parametrize("place", ["platform", "supported_on"])
+@pytest.mark.parametrize("depth", [300, 900])
+def test_a_value_nested_deeper_than_can_be_written_again_goes_the_general_way(place: str, depth: int) -> None:
+    line = json.dumps(record() | {"external_id": "深"}, ensure_ascii=False)
+    hostile = line.replace(json.dumps(record()[place]), "[" * depth + "]" * depth, 1)
+    assert hostile != line
+    assert quickly((1,), filled(hostile.encode())) is None
+
+
 VALUES: Final = st.one_of(
     st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=4), st.just([]), st.just({}),
     st.lists(st.text(max_size=2), max_size=2), st.just(["platform"] * 6), st.just([["kind", "value"]]),
