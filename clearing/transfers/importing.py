@@ -5,7 +5,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from clearing.api.bulk import Placed, in_windows
@@ -56,6 +56,10 @@ class Summary:
     colliding: int = 0
     states: Counter[str] = field(default_factory=Counter)
 
+    def copy(self) -> "Summary":
+        """The counts as they are now."""
+        return replace(self, states=self.states.copy())
+
 
 class Importer:
     """Takes a file in for one client, within its platform, tenants and scopes."""
@@ -97,11 +101,11 @@ class Importer:
     def _run_of_records(self, source: NdjsonSource, summary: Summary, told: Told) -> None:
         """The same for lines of support records: while those before them are stored, the next are made ready."""
         with _taking_turns(), ThreadPoolExecutor(RUNS_STORED, "store") as storer:
-            storing, turn, ahead = deque[Future[bool]](), None, LINES_AHEAD
+            storing, turn, ahead = deque[Future[tuple[bool, Summary]]](), None, LINES_AHEAD
 
             def stored() -> bool:
-                in_turn = storing.popleft().result()
-                told(summary)
+                in_turn, by_then = storing.popleft().result()
+                told(by_then)
                 return in_turn
 
             while run := source.lines(ahead, BYTES_AHEAD):
@@ -132,15 +136,18 @@ class Importer:
 
     def _store(
         self, source: NdjsonSource, run: list[Line], made: Ready | list[Item], summary: Summary, turn: Turn
-    ) -> bool:
-        """Store the run, and count what became of it when all before it is counted; whether it was stored in turn."""
+    ) -> tuple[bool, Summary]:
+        """Store the run, and count what became of it when all before it is counted.
+
+        Whether it was stored in turn, and what was counted by then, without what comes behind it.
+        """
         well = in_turn = False
         try:
             if isinstance(made, Ready):
                 in_turn = self._is_stored(made, turn)
             turn.decide(is_stored=in_turn)
             if not turn.is_last():
-                return False
+                return False, summary.copy()
             if not isinstance(made, Ready):
                 self._take_records(source, made, summary)
             elif in_turn or self._is_stored(made):
@@ -148,9 +155,9 @@ class Importer:
             else:
                 self._store_by_parts(source, run, summary)
             well = True
+            return in_turn, summary.copy()
         finally:
             turn.end(well=well)
-        return in_turn
 
     def _store_by_parts(self, source: NdjsonSource, run: list[Line], summary: Summary) -> None:
         """Store a run of which something is known or meets somebody: what of it can be, as it is made ready."""

@@ -1,6 +1,7 @@
 """Lines that are made ready by the column take less time to be imported; nothing else is different."""
 
 import json
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -147,6 +148,20 @@ def test_a_file_ends_the_same_in_runs_that_grow_and_are_stored_by_parts_where_so
         ends.append((summary, _codes(errors), met, [tuple(row) for row in rows]))
         assert {True, False} == set(readily)
     assert ends[1] == ends[0]
+
+
+def test_progress_is_told_run_by_run_though_the_next_ones_are_made_ready_slowly(
+    take: Take, readily: list[bool], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def slowly(*given: Any) -> Any:
+        time.sleep(0.2)
+        return lines_ready(*given)
+
+    monkeypatch.setattr(importing, "lines_ready", slowly)
+    path, progress = ndjson(tmp_path / "slow.ndjson", *[record() for _ in range(6 * CHUNK)]), list[int]()
+    take(path, lambda now: progress.append(now.read))
+    assert readily == [True] * 6
+    assert progress == [CHUNK * run for run in range(1, 7)]
 
 
 def _codes(errors: str) -> list[tuple[int, dict[str, Any]]]:
