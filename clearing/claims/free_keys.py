@@ -35,9 +35,10 @@ class Holdings(NamedTuple):
 
 
 def known_keys(digests: Iterable[bytes]) -> Query[frozenset[bytes]]:
-    """Which of the digests the registry has ever had."""
+    """Which of the digests the registry has ever had; each is looked up by its key, in their order (``offset 0``)."""
     return Query(
-        "select digest from registry_key where digest = any(%s)",
+        "select w.digest from unnest(%s::bytea[]) w (digest) cross join lateral ("
+        "select 1 from registry_key where digest = w.digest limit 1 offset 0) k",
         (byteas(sorted(digests)),),
         lambda rows: frozenset(bytes(row[0]) for row in rows),
     )

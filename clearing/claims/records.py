@@ -111,11 +111,13 @@ _REPLACE: Final = "on conflict (tenant, id) do update set " + ", ".join(f"{c} = 
 
 
 def by_external_id(platform: str, external_ids: Sequence[str]) -> Query[dict[str, ClaimRow]]:
-    """The platform's claims with these identifiers, locked."""
+    """The platform's claims with these identifiers, locked; each identifier is looked up by itself (``offset 0``)."""
     return Query(
-        f"select {_LIST} from claim where platform = %s and external_id = any(%s) "  # noqa: S608 - our own columns
+        f"select {_LIST} from claim where id = any(array("  # noqa: S608 - our own columns
+        "select c.id from unnest(%s::text[]) w (external_id) cross join lateral ("
+        "select id from claim where platform = %s and external_id = w.external_id offset 0) c)) "
         "order by id for no key update",
-        (platform, texts(sorted(set(external_ids)))),
+        (texts(sorted(set(external_ids))), platform),
         lambda rows: {row.external_id: row for row in map(_claim_row, rows)},
     )
 

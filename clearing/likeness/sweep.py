@@ -94,25 +94,24 @@ def thresholds_of() -> dict[str, int]:
 def _read(work: Work, tenants: Sequence[str]) -> _Reading:
     connection = work.connection
     through: dict[str, int] = {}
-    came: set[UUID] = set()
+    came: dict[UUID, str] = {}
     for tenant in tenants:
         behind = _swept_through(connection, tenant)
         rows: Any = connection.exec_driver_sql(_CAME, (tenant, behind, ENTRIES_AT_ONCE)).all()
         if rows:
             through[tenant] = rows[-1].seq
-            came |= {row.subject_id for row in rows}
+            came |= {row.subject_id: tenant for row in rows}
     sides: dict[str, Side] = {}
     facts: dict[str, Facts] = {}
-    for row in (
-        connection.exec_driver_sql(_CLAIMS, (list(tenants), list(came), list(tenants), list(LIVE))) if came else ()
-    ):
+    given = (list(came.values()), list(came), list(tenants), list(LIVE))
+    for row in connection.exec_driver_sql(_CLAIMS, given) if came else ():
         name = str(row.id)
         month = f"{shanghai_day(row.submitted_at):%Y-%m}"
         sides[name] = Side(row.tenant, row.id, row.claim_no, row.platform, month, row.received_at)
         facts |= {one.unique_id: one for one in facts_of(name, json.loads(row.submission))}
     known = known_pairs(connection, [side.claim_id for side in sides.values()])
     model = model_in_use(connection)
-    live = frozenset(str(claim_id) for claim_id in came) & sides.keys()
+    live = frozenset(map(str, came)) & sides.keys()
     return _Reading(frozenset(live), sides, facts, through, frozenset(known), model)
 
 
@@ -121,9 +120,8 @@ _CAME: Final = (
     "and action in ('claim.submitted', 'claim.corrected') order by seq limit %s"
 )
 _CLAIMS: Final = (
-    "with parties as materialized (select distinct e.enterprise_uscc from unnest(%s::text[]) t (bound) "
-    "cross join unnest(%s::uuid[]) i (id) cross join lateral (select enterprise_uscc from claim "
-    "where tenant = t.bound and id = i.id offset 0) e) "
+    "with parties as materialized (select distinct e.enterprise_uscc from unnest(%s::text[], %s::uuid[]) i (of, id) "
+    "cross join lateral (select enterprise_uscc from claim where tenant = i.of and id = i.id offset 0) e) "
     "select c.tenant, c.id, c.claim_no, c.platform, c.submitted_at, c.received_at, r.submission from parties p "
     "cross join unnest(%s::text[]) t (bound) cross join lateral (select * from claim where tenant = t.bound "
     "and enterprise_uscc = p.enterprise_uscc and state = any(%s) offset 0) c "

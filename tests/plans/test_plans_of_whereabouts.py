@@ -1,6 +1,5 @@
 """Claims by where their payment is: found from the batches' side, whatever else was approved."""
 
-import json
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from clearing.embedded import EmbeddedServers
 from clearing.preparation import migrate_schema
 from tenants.kernel.database import open_engine
 from tests.plans.spread import FEW, RARE, fill, unchecked
+from tests.plans.steps import plan, touched
 from tests.settlement_service.bench import new_tenant
 
 ROWS = 10_000
@@ -68,18 +68,6 @@ def bound(spread: Spread, request: pytest.FixtureRequest) -> Iterator[Connection
         connection.rollback()
 
 
-def touched(connection: Connection, statement: str, values: Any) -> int:
-    """How many rows the plan's scans read, kept or not."""
-    rows = connection.exec_driver_sql(f"explain (analyze, format json) {statement}", values).scalar_one()
-    waiting = [(rows if isinstance(rows, list) else json.loads(rows))[0]["Plan"]]
-    count = 0
-    for step in waiting:
-        waiting.extend(step.get("Plans", ()))
-        if "Relation Name" in step:
-            count += (step["Actual Rows"] + step.get("Rows Removed by Filter", 0)) * step["Actual Loops"]
-    return round(count)
-
-
 def asked(bound: Connection, wanted: Filter) -> list[tuple[str, Any]]:
     """The statements of the page and of its bounded sums; what is read of each claim shown is left out."""
     sent: list[tuple[str, Any]] = []
@@ -100,7 +88,7 @@ def asked(bound: Connection, wanted: Filter) -> list[tuple[str, Any]]:
 def test_a_state_is_found_without_reading_what_is_in_another(bound: Connection, state: str) -> None:
     most = MOST_TOUCHED_OF_PAID if state == "paid" else MOST_TOUCHED
     for statement, values in asked(bound, Filter.from_query({"state": state})):
-        assert touched(bound, statement, values) <= most, statement
+        assert touched(plan(bound, statement, values)) <= most, statement
 
 
 @pytest.mark.parametrize("bound", SITUATIONS, indirect=True)
@@ -134,4 +122,4 @@ SINGLE: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("name", SINGLE)
 def test_every_filter_finds_its_claims_by_an_index(bound: Connection, name: str) -> None:
     for statement, values in asked(bound, Filter.from_query(SINGLE[name])):
-        assert touched(bound, statement, values) <= 8 * LIMIT, statement
+        assert touched(plan(bound, statement, values)) <= 8 * LIMIT, statement
