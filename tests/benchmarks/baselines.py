@@ -43,8 +43,8 @@ end;
 """A thousand enterprises; a claim's text is shorter than what we store, so that the baseline is no easy one."""
 _COPY_SCHEMA: Final = """
 create schema bare;
-create table bare.claim (id uuid primary key, platform text not null, external_id text not null, rest text not null,
-                         unique (platform, external_id));
+create table bare.claim (id uuid primary key, platform text not null, external_id text not null,
+                         rest text storage external not null, unique (platform, external_id));
 create table bare.staging (digest bytea not null, claim_id uuid not null);
 create table bare.key (digest bytea primary key, claim_id uuid not null);
 """
