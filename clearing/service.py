@@ -15,6 +15,7 @@ from tenants.instance import hold_to_mark, require_secrets
 from tenants.kernel.clock import Clock, SystemClock
 from tenants.kernel.database import open_engine
 from tenants.kernel.secrets import Secrets, load_secrets
+from tenants.profile import load_tenants
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,11 @@ def open_service(settings: Settings) -> Service:
         Redis.from_url(settings.redis_url),
         secrets,
         open_vault(secrets),
-        banks=read_connections(settings.banks_file, settings.sandbox_folder, demonstrates=settings.demonstration),
+        banks=read_connections(
+            settings.banks_file,
+            settings.sandbox_folder,
+            demonstrates=settings.demonstration,
+            tenants=[each.tenant for each in load_tenants()],
+        ),
         providers=read_providers(settings.providers_file),
     )

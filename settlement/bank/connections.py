@@ -31,7 +31,7 @@ holds a demonstration, though it bears no sandbox's mark: no folder serves it, a
 """
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -130,22 +130,28 @@ def agent_of(agreement_set: str) -> str:
     return f"{AGENTS}/{agreement_set}"
 
 
-def read_connections(path: Path, sandbox: Path | None = None, *, demonstrates: bool = False) -> Connections:
+def read_connections(
+    path: Path, sandbox: Path | None = None, *, demonstrates: bool = False, tenants: Collection[str] | None = None
+) -> Connections:
     """The connections of the file; none where there is no such file.
 
     ``sandbox``: the folder that a sandbox's payment files do not leave; ``None`` for a real instance, which may
-    be one that ``demonstrates``.
+    be one that ``demonstrates``. ``tenants``: those that there are, so that one that is misspelt is not passed over in
+    silence; ``None`` where any name will do.
 
     Raises:
-        ConnectionsError: it is not TOML, or a member is wrong; a connection leads out of a sandbox, or a demonstration
-            to a bank.
+        ConnectionsError: it is not TOML, or a member is wrong, or a tenant unknown; a connection leads out of a
+            sandbox, or a demonstration to a bank.
     """
     if not path.exists():
         return {}
     try:
-        return _read(path, sandbox, demonstrates=demonstrates)
+        made = _read(path, sandbox, demonstrates=demonstrates)
+        if tenants is not None:
+            _require_known(made, tenants)
     except ConnectionsError as fault:
         raise ConnectionsError(f"{path}: {fault}") from fault
+    return made
 
 
 def _read(path: Path, sandbox: Path | None, *, demonstrates: bool) -> Connections:
@@ -163,6 +169,14 @@ def _read(path: Path, sandbox: Path | None, *, demonstrates: bool) -> Connection
         if demonstrates and sandbox is None:
             _require_none(tenant, connection)
     return made
+
+
+def _require_known(made: Connections, tenants: Collection[str]) -> None:
+    """Agreement sets are the database's to know, which is not asked when a process opens its parts."""
+    known = "、".join(sorted(tenants))
+    for name, connection in made.items():
+        if connection.account is None and name not in tenants:
+            raise ConnectionsError(f"{name}: 没有这个区域，现有 {known} / there is no such tenant; there are {known}")
 
 
 def _require_none(tenant: str, connection: BankConnection) -> None:

@@ -107,6 +107,7 @@ FAULTY = {
     "jiangsu.address": '[jiangsu]\nmethod = "http"\naddress = "http://bank.example/"\n',
     "jiangsu.pain": '[jiangsu]\nmethod = "folder"\nfolder = "/x"\npain = "03"\n',
     "jiangsu:": '[jiangsu]\nmethod = "folder"\nfolder = "/x"\ncolour = "red"\n',
+    "jiangsoo:": '[jiangsoo]\nmethod = "folder"\nfolder = "/x"\n',
     "settlement_agents:": "settlement_agents = 1\n",
     "settlement_agents/delta": AGENT,
     "settlement_agents/delta:": AGENT + ACCOUNT,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from settlement.bank.connections import BankConnection, ConnectionsError, read_connections
+from settlement.bank.connections import BankConnection, ConnectionsError, agent_of, read_connections
 from settlement.batches.delivery import instruct
 from settlement.batches.seal import seal
 from settlement.formats.folder import MEDIA_TYPES
@@ -28,6 +28,17 @@ method = "folder"
 folder = "/mnt/bank"
 table = "treasury"
 encoding = "gb18030"
+"""
+
+
+AGENT = """
+[settlement_agents.delta]
+account_name = "长三角清算中心"
+account_number = "6222020200112233"
+bank_name = "上海银行"
+cnaps = "325290000012"
+method = "folder"
+folder = "/mnt/bank/agent"
 """
 
 
@@ -67,6 +78,17 @@ def test_a_wrong_member_is_named(tmp_path: Path, text: str, named: str) -> None:
     with pytest.raises(ConnectionsError) as refused:
         read(tmp_path, text)
     assert named in str(refused.value)
+
+
+def test_a_tenant_that_there_is_not_is_named_and_no_connection_is_made(tmp_path: Path) -> None:
+    path = tmp_path / "banks.toml"
+    path.write_text(GOOD.replace("[wujiang]", "[wujian]"), encoding="utf-8")
+    with pytest.raises(
+        ConnectionsError, match=r"banks\.toml: wujian: .*现有 jiangsu、wujiang / there is no"
+    ):
+        read_connections(path, tenants=("wujiang", "jiangsu"))
+    path.write_text(GOOD + AGENT, encoding="utf-8")
+    assert set(read_connections(path, tenants=("wujiang", "jiangsu"))) == {"jiangsu", "wujiang", agent_of("delta")}
 
 
 def test_a_token_that_cannot_be_read_is_named(tmp_path: Path) -> None:
