@@ -280,7 +280,7 @@ def key_queries(
 
 
 def holdings_of(digests: Sequence[bytes]) -> Query[Locked]:
-    """Who holds these digests, whose heads are locked; each is looked up by its key."""
+    """Who holds these digests, whose heads are locked; each is looked up by its key (``offset 0``)."""
     return Query(_HOLDINGS, (cells("bytea", sorted(set(digests))),), _locked)
 
 
@@ -389,7 +389,6 @@ _HOLDINGS: Final = (
     "select digest, exclusion_group, holder_id, holder_kind, tenant, scheme, platform, enterprise_digest, month, "
     "status, claimed_fen, stated_fen from registry_holding where digest = w.digest offset 0) h"
 )
-"""``offset 0``: of a registry that just grew the planner knows nothing, and would rather read all of it."""
 
 
 def _holding(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
-from tenants.kernel.errors import Invalid
+from tenants.kernel.errors import Invalid, Text
 from tenants.kernel.money import Money, MoneyError
 
 STATUS: Final = "status"
@@ -63,9 +63,11 @@ def refused(code: str, zh: str, en: str) -> StatementRefused:
     return StatementRefused(f"statement.{code}", zh, en)
 
 
-def malformed(detail: str) -> StatementRefused:
-    """The file is broken, cut off, or no such file at all."""
-    return refused("malformed", f"对账文件无法读取或不完整：{detail}。", f"The file is broken or cut off: {detail}.")
+def malformed(detail: str | Text) -> StatementRefused:
+    """The file is broken, cut off, or no such file at all; ``detail`` names the place, or says why."""
+    said = Text(detail, detail) if isinstance(detail, str) else detail
+    zh, en = said.zh.rstrip("。"), said.en.rstrip(".")
+    return refused("malformed", f"对账文件无法读取或不完整：{zh}。", f"The file is broken or cut off: {en}.")
 
 
 def foreign() -> StatementRefused:

@@ -27,7 +27,8 @@ from settlement.statements.line import (
     refused,
     too_many_lines,
 )
-from tenants.tables.cells import Cell, Row
+from tenants.kernel.errors import Text
+from tenants.tables.cells import Cell, Row, said
 from tenants.tables.csv_table import csv_rows, encoding_of
 from tenants.tables.errors import TableError, TooLargeError
 from tenants.tables.xlsx_table import xlsx_rows
@@ -89,7 +90,11 @@ def _refusing() -> Iterator[None]:
         zh, en = fault.text.zh.rstrip("。"), fault.text.en.rstrip(".")
         raise refused("bomb", f"{zh}，请改用 CSV 或 camt.053。", f"{en}: use CSV or camt.053.") from fault
     except TableError as fault:
-        raise malformed(fault.text.en.rstrip(".")) from fault
+        raise malformed(fault.text) from fault
+
+
+def _in_row(row: Row, why: Text) -> Text:
+    return Text(f"第 {row.number} 行：{why.zh}", f"row {row.number}: {why.en}")
 
 
 def _lines(rows: Iterable[Row], owner: Owner) -> Iterator[StatementLine]:
@@ -97,9 +102,9 @@ def _lines(rows: Iterable[Row], owner: Owner) -> Iterator[StatementLine]:
     number = 0
     for position, row in enumerate(rows, start=1):
         if row.fault is not None:
-            raise malformed(row.fault)
+            raise malformed(_in_row(row, said(row.fault)[1]))
         if len(row.cells) > MAX_COLUMNS:
-            raise malformed("columns")
+            raise malformed(_in_row(row, Text(f"超过 {MAX_COLUMNS} 列", f"more than {MAX_COLUMNS} columns")))
         texts = [_text(cell) for cell in row.cells]
         if places is None:
             places = _places(texts)

@@ -8,6 +8,7 @@ from typing import Final
 from lxml import etree
 
 from settlement.statements.line import malformed, refused
+from tenants.kernel.errors import Text
 
 NAMESPACE: Final = "urn:iso:std:iso:20022:tech:xsd:"
 _HEAD_BYTES: Final = 4096
@@ -64,7 +65,7 @@ def require_plain(path: Path) -> None:
     with path.open("rb") as source:
         head = source.read(_HEAD_BYTES)
     if head.startswith(_UTF16) or b"\0" in head:
-        raise malformed("not UTF-8")
+        raise malformed(Text("不是 UTF-8 编码", "not UTF-8"))
     if b"<!DOCTYPE" in head or b"<!ENTITY" in head:
         raise _with_type()
 
@@ -124,6 +125,10 @@ def first_of(texts: Texts, *paths: str) -> str | None:
     return None
 
 
+def _no_message(message: str) -> Text:
+    return Text(f"不是 {message} 报文", f"not a {message}")
+
+
 def _require_message(path: Path, message: str) -> None:
     """Refuse another document, and one with a document type that stands further down than was looked for it."""
     with path.open("rb") as source:
@@ -131,11 +136,11 @@ def _require_message(path: Path, message: str) -> None:
         try:
             _, element = next(events)
         except (etree.XMLSyntaxError, StopIteration) as fault:
-            raise malformed(f"not a {message}") from fault
+            raise malformed(_no_message(message)) from fault
         if element.getroottree().docinfo.internalDTD is not None:
             raise _with_type()
         if not _namespace(element).startswith(NAMESPACE + message + "."):
-            raise malformed(f"not a {message}")
+            raise malformed(_no_message(message))
 
 
 def _namespace(element: etree._Element) -> str:

@@ -83,9 +83,7 @@ def test_a_wrong_member_is_named(tmp_path: Path, text: str, named: str) -> None:
 def test_a_tenant_that_there_is_not_is_named_and_no_connection_is_made(tmp_path: Path) -> None:
     path = tmp_path / "banks.toml"
     path.write_text(GOOD.replace("[wujiang]", "[wujian]"), encoding="utf-8")
-    with pytest.raises(
-        ConnectionsError, match=r"banks\.toml: wujian: .*现有 jiangsu、wujiang / there is no"
-    ):
+    with pytest.raises(ConnectionsError, match=r"banks\.toml: wujian: .*现有 jiangsu、wujiang / there is no"):
         read_connections(path, tenants=("wujiang", "jiangsu"))
     path.write_text(GOOD + AGENT, encoding="utf-8")
     assert set(read_connections(path, tenants=("wujiang", "jiangsu"))) == {"jiangsu", "wujiang", agent_of("delta")}

@@ -142,6 +142,26 @@ def test_a_workbook_with_a_document_type_inside_is_refused(tmp_path: Path) -> No
     assert refusal(tmp_path, out.getvalue()) == "statement.malformed"
 
 
+WHY: dict[str, tuple[Callable[[], bytes], str, str]] = {
+    "a workbook cut off": (lambda: made("xlsx")[:-100], "工作簿", "workbook"),
+    "too many columns": (lambda: made("csv") + b"," * 10_000 + b"\n", "列", "columns"),
+    "a cell without end": (lambda: made("csv") + b'"' + b"x" * 2**20 + b'"\n', "过长的行", "too long"),
+    "another encoding": (lambda: made("camt.053").decode().encode("utf-16"), "不认识的文件格式", "not known"),
+    "another message": (lambda: made("camt.053").replace(b"camt.053", b"camt.052"), "不认识的文件格式", "not known"),
+}
+
+
+@pytest.mark.parametrize("name", WHY)
+def test_why_a_file_cannot_be_read_is_said_in_both_languages(tmp_path: Path, name: str) -> None:
+    content, zh, en = WHY[name]
+    with pytest.raises(StatementRefused) as refused:
+        read(tmp_path, content())
+    said = refused.value.text
+    assert zh in said.zh
+    assert en in said.en
+    assert not any("一" <= character <= "鿿" for character in said.en)
+
+
 ENTRY, LONG = b"<Ntry>", b"x" * 12 * 2**20
 ENORMOUS: dict[str, tuple[str, Callable[[bytes], bytes], str]] = {
     "elements within elements": (
