@@ -3,6 +3,7 @@
 Each baseline works in a schema of its own, counts what it has stored, and gives no figure where the counts are off.
 """
 
+import argparse
 import os
 import statistics
 import subprocess
@@ -119,6 +120,14 @@ def _stat(pid: str) -> list[str]:
 def _family(pid: str) -> list[str]:
     children = Path("/proc", pid, "task", pid, "children").read_text(encoding="utf-8").split()
     return [pid, *children]
+
+
+def asked(default: int) -> int:
+    """How many claims, lines, records, keys or pairs the run is over: ``--count`` of the command line."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--count", type=int, default=default)
+    count: int = parser.parse_args().count
+    return count
 
 
 def no_figure(why: str) -> NoReturn:

@@ -19,6 +19,7 @@ from clearing.claims.fingerprint import canonical_contract_number
 from clearing.claims.rules.finding import forget_written
 from connectors.submission import Submission
 from tenants.kernel.money import Money
+from tests.benchmarks.baselines import asked
 from tests.benchmarks.jiangsu_by_hand import ByHand, assess_by_hand
 from tests.claims.claims_of_cases import Clerk, claim_of, policy_for
 
@@ -30,11 +31,11 @@ GOAL_RATIO: Final = 5
 Sample = tuple[Submission, Facts]
 
 
-def ordinary_claims() -> list[Sample]:
+def ordinary_claims(count: int) -> list[Sample]:
     """Passing claims of one invoice and five documents, each with other amounts, enterprises and quota taken."""
     north, south = claim_of("jiangsu_north_capped"), claim_of("jiangsu_south_rate")
     samples = []
-    for number in range(CLAIMS):
+    for number in range(count):
         source = north if number % 3 == 0 else south
         amount = Money(10_000_00 + number * 7_919)
         invoice = replace(source.invoices[0], number=f"2432{number:016d}", amount=amount, claimed=amount)
@@ -118,7 +119,7 @@ def medians(works: tuple[Callable[[Submission, Facts], object], ...], samples: l
 
 def main() -> int:
     """Prove, measure, print."""
-    samples = ordinary_claims()
+    samples = ordinary_claims(asked(CLAIMS))
     policy = policy_for(samples[0][0])
     if policy is None:
         raise LookupError("no policy is in force for the ordinary claims")

@@ -1,6 +1,6 @@
 """P6, P9: a batch cut, sealed, released and instructed on the real database, beside the bare append-only SQL.
 
-    python -m tests.benchmarks.bench_batch [--claims 20000]
+    python -m tests.benchmarks.bench_batch [--count 20000]
 
 On servers of its own. The approved claims come into being by ``COPY`` and one statement, each with a payee and a sealed
 account number of its own. The baseline of P6 is the bare append-only SQL over the same rows: items with their unique
@@ -269,10 +269,10 @@ def measured(addresses: Addresses, claims: int) -> None:
 def main() -> None:
     """Run on servers of its own."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--claims", type=int, default=20_000)
+    parser.add_argument("--count", type=int, default=20_000)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="bench-") as name, EmbeddedServers(Path(name)) as addresses:
-        measured(addresses, given.claims)
+        measured(addresses, given.count)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ import psutil
 from clearing.demonstration.claims import GeneratedClaim, generate
 from clearing.embedded import addresses_of
 from tenants.kernel.money import Money, total
-from tests.benchmarks.baselines import Cpu, Rows, Server, copy_and_keys, machine, no_figure
+from tests.benchmarks.baselines import Cpu, Rows, Server, asked, copy_and_keys, machine, no_figure
 from tests.benchmarks.every_row import copy_every_row, counts
 from tests.service.running import DEMO_CLOCK, RunningService, running
 
@@ -108,10 +108,10 @@ def peak_mebibytes(service: RunningService) -> float:
     return max(process.memory_info().rss for process in service.children("clearing.nursery")) / 2**20
 
 
-def measured(service: RunningService, server: Server) -> None:
+def measured(service: RunningService, server: Server, count: int) -> None:
     """Measure, prove, print."""
     tokens = {code: service.platform(code).sign_in() for code in ("jssic", "delta", "shanxi-inno")}
-    claims, stored_before = generate(SEED, WARM_UP + CLAIMS), counts(server, TENANTS)
+    claims, stored_before = generate(SEED, WARM_UP + count), counts(server, TENANTS)
     _, warm = send_all(service.port, tokens, chunks_of(claims[:WARM_UP], CHUNK))
     idle = peak_mebibytes(service)
     chunks = chunks_of(claims[WARM_UP:], CHUNK)
@@ -159,7 +159,7 @@ def main() -> None:
         addresses = addresses_of(service.data_dir)
         if addresses is None:
             no_figure("the service does not run")
-        measured(service, Server.of(addresses.owner_url))
+        measured(service, Server.of(addresses.owner_url), asked(CLAIMS))
 
 
 if __name__ == "__main__":

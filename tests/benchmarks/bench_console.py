@@ -17,6 +17,7 @@ from typing import Final
 from clearing.console.home_figures import Figures
 from clearing.embedded import Addresses, EmbeddedServers
 from tenants.kernel.database import open_engine
+from tests.benchmarks.baselines import asked
 from tests.console.world import Visitor, World, world_of
 
 CLAIMS: Final = 100_000
@@ -65,14 +66,14 @@ def first_page(world: World, visitor: Visitor) -> int:
     return round((time.perf_counter() - began) * 1000)
 
 
-def fill(addresses: Addresses) -> None:
+def fill(addresses: Addresses, count: int) -> None:
     """The claims, and the assessments of the refused ones."""
     owner = open_engine(addresses.owner_url)
     try:
         with owner.begin() as connection:
             connection.exec_driver_sql("select * from bind_scope(%s, null)", (TENANT,))
             for statement in (CLAIM, ASSESSMENT):
-                connection.exec_driver_sql(statement, {"t": TENANT, "n": CLAIMS})
+                connection.exec_driver_sql(statement, {"t": TENANT, "n": count})
         with owner.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.exec_driver_sql("vacuum analyze claim")
     finally:
@@ -81,17 +82,17 @@ def fill(addresses: Addresses) -> None:
 
 def main() -> int:
     """Print each page's time over few claims and over many, and their ratio."""
-    folder = Path(tempfile.mkdtemp(prefix="bench-console-"))
+    count, folder = asked(CLAIMS), Path(tempfile.mkdtemp(prefix="bench-console-"))
     try:
         with EmbeddedServers(folder) as addresses, world_of(addresses, folder.resolve()) as world:
             visitor = world.visitor(world.invite("bench", "center_reviewer", "tenant_admin", "auditor"))
             few = {path: milliseconds(visitor, path) for path in PAGES}
-            fill(addresses)
+            fill(addresses, count)
             first = first_page(world, visitor)
             many = {path: milliseconds(visitor, path) for path in PAGES}
     finally:
         shutil.rmtree(folder)
-    told = [f"{'page':48} {'few':>8} {CLAIMS:>8} {'ratio':>6}"]
+    told = [f"{'page':48} {'few':>8} {count:>8} {'ratio':>6}"]
     told += [f"{path:48} {few[path]:>5} ms {many[path]:>5} ms {many[path] / max(few[path], 1):>6.1f}" for path in PAGES]
     told.append(f"first page after signing in, nothing counted yet: {first} ms (goal {GOAL_MILLISECONDS} ms)")
     sys.stdout.write("\n".join(told) + "\n")

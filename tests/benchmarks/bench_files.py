@@ -1,6 +1,6 @@
 """P7, P8, P9: signing, writing and verifying all files of a batch, beside the bare work in the same run.
 
-    python -m tests.benchmarks.bench_files [--claims 20000] [--folder DIR]
+    python -m tests.benchmarks.bench_files [--count 20000] [--folder DIR]
 
 The baseline of P7 is bare Ed25519 on two threads over payloads of the same size plus bare lxml ``xmlfile`` of a message
 of the same size; that of P8 bare Ed25519 verification on two threads plus one read of the files. The memory is the
@@ -143,11 +143,11 @@ def read_all(folder: Path) -> None:
 def main() -> int:
     """Run, prove, print."""
     arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--claims", type=int, default=20_000, help="as many instructions, one for each")
+    arguments.add_argument("--count", type=int, default=20_000, help="as many instructions, one for each")
     arguments.add_argument("--folder", type=Path)
     asked = arguments.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
-        return measure(asked.folder or Path(temporary), asked.claims)
+        return measure(asked.folder or Path(temporary), asked.count)
 
 
 def measure(folder: Path, count: int) -> int:

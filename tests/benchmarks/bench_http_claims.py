@@ -16,7 +16,7 @@ from typing import Any, Final
 from clearing.demonstration.claims import generate
 from clearing.embedded import addresses_of
 from tenants.kernel.money import Money, total
-from tests.benchmarks.baselines import CLIENTS, Pace, Server, five_statements, machine, no_figure, pace
+from tests.benchmarks.baselines import CLIENTS, Pace, Server, asked, five_statements, machine, no_figure, pace
 from tests.benchmarks.http_load import Load, drive, request_bytes
 from tests.service.running import DEMO_CLOCK, RunningService, running
 
@@ -64,17 +64,17 @@ def _claim(answer: bytes) -> dict[str, Any]:
     return claim
 
 
-def measured(service: RunningService, server: Server) -> None:
+def measured(service: RunningService, server: Server, count: int) -> None:
     """Measure, prove, print."""
-    requests = requests_of(service, WARM_UP + CLAIMS + AT_HALF)
+    requests = requests_of(service, WARM_UP + count + AT_HALF)
     warm = drive(service.port, requests[:WARM_UP], CLIENTS)
     first = five_statements(server, BASELINE_SECONDS)
     processors = _processor_seconds(service)
-    full = drive(service.port, requests[WARM_UP : WARM_UP + CLAIMS], CLIENTS)
+    full = drive(service.port, requests[WARM_UP : WARM_UP + count], CLIENTS)
     spent = {name: after - processors[name] for name, after in _processor_seconds(service).items()}
     second = five_statements(server, BASELINE_SECONDS)
     most = pace(full.seconds, full.latencies_ms)
-    half = drive(service.port, requests[WARM_UP + CLAIMS :], CLIENTS, most.per_second / 2)
+    half = drive(service.port, requests[WARM_UP + count :], CLIENTS, most.per_second / 2)
     bare = (first.per_second + second.per_second) / 2
     bare_half = five_statements(server, BASELINE_SECONDS, bare / 2)
     prove(server, [warm, full, half])
@@ -118,7 +118,7 @@ def main() -> None:
         addresses = addresses_of(service.data_dir)
         if addresses is None:
             no_figure("the service does not run")
-        measured(service, Server.of(addresses.owner_url))
+        measured(service, Server.of(addresses.owner_url), asked(CLAIMS))
 
 
 if __name__ == "__main__":

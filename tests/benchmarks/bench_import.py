@@ -1,6 +1,6 @@
 """P9: claims from a file, their refused lines corrected and fed in again, and all of them exported: memory stays flat.
 
-    python -m tests.benchmarks.bench_import [LINES]
+    python -m tests.benchmarks.bench_import [--count LINES]
 
 One line in a hundred is refused and comes back in the file of errors, is corrected there, and goes in from there. The
 ratio is that of the memory at the end to the memory after the first tenth. A million lines are the goal's measure.
@@ -22,7 +22,7 @@ from clearing.transfers.exporting import exported, write_claims
 from clearing.transfers.importing import Importer, Summary
 from clearing.transfers.sources import open_source
 from tenants.principal import Principal
-from tests.benchmarks.baselines import machine, no_figure
+from tests.benchmarks.baselines import asked, machine, no_figure
 from tests.benchmarks.prepared_service import prepared_service
 from tests.intake.bodies import claim
 
@@ -112,7 +112,7 @@ def measured(service: Service, folder: Path, lines: int) -> None:
 
 def main() -> None:
     """Run on servers of its own."""
-    lines = int(sys.argv[1]) if len(sys.argv) > 1 else LINES
+    lines = asked(LINES)
     with prepared_service() as (service, _addresses, folder):
         measured(service, folder, lines)
 

@@ -1,11 +1,12 @@
 """Near duplicates: precision and recall over 50,000 labelled pairs, none of which the model was trained on.
 
-    python -m tests.benchmarks.bench_near_duplicates [--ship]
+    python -m tests.benchmarks.bench_near_duplicates [--count PAIRS] [--ship]
 
 The shipped model is counted over a corpus of another seed (``--ship`` writes it). Every blocked pair above the
 threshold counts, labelled or not: what is above and no variant is a false one. A near duplicate only ever holds.
 """
 
+import argparse
 import sys
 import time
 from collections import Counter
@@ -46,17 +47,21 @@ def figures(found: list[Scored], given: Corpus, threshold: int) -> tuple[float, 
 
 def main() -> None:
     """Score the corpus and print what was found."""
-    if "--ship" in sys.argv[1:]:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--count", type=int, default=PAIRS)
+    parser.add_argument("--ship", action="store_true")
+    asked = parser.parse_args()
+    if asked.ship:
         SHIPPED.write_text(model_of(corpus(TRAINING_SEED, TRAINING_PAIRS)).text() + "\n", encoding="utf-8")
-    given = corpus(SEED, PAIRS)
-    if len(given.pairs) != PAIRS or len({facts.unique_id for facts in given.lines}) != len(given.lines):
+    given = corpus(SEED, asked.count)
+    if len(given.pairs) != asked.count or len({facts.unique_id for facts in given.lines}) != len(given.lines):
         no_figure("the corpus is not what it says")
     lines = [facts.line() for facts in given.lines]
     begun = time.perf_counter()
     found = DuckEngine(2).pairs(lines, shipped_model(), 1)
     seconds = time.perf_counter() - begun
     say = sys.stdout.write
-    say(f"Near duplicates, {PAIRS} labelled pairs, {len(lines)} lines ({machine()})\n")
+    say(f"Near duplicates, {asked.count} labelled pairs, {len(lines)} lines ({machine()})\n")
     say(f"    compared and scored in {seconds:.1f} s; {len(found)} blocked pairs with any likelihood\n")
     for threshold in THRESHOLDS:
         precision, recall, count = figures(found, given, threshold)

@@ -1,6 +1,6 @@
 """The blind registry: its size per key, how fast its key is rotated, and the time of an answer whatever it says.
 
-    python -m tests.benchmarks.bench_registry [KEYS]
+    python -m tests.benchmarks.bench_registry [--count KEYS]
 
 Keys arrive in chunks of a thousand in random order, as digests do, one holding each. A rotation copies and then drops
 all of them. The answers are of claims over free spending, over spending used at home and over spending used by another
@@ -26,7 +26,7 @@ from clearing.embedded import Addresses, EmbeddedServers
 from tenants.kernel.clock import SystemClock
 from tenants.kernel.database import open_engine
 from tenants.kernel.secrets import KEY_BYTES, load_secrets, registry_key_path
-from tests.benchmarks.baselines import machine, no_figure
+from tests.benchmarks.baselines import asked, machine, no_figure
 from tests.intake.bodies import JIANGSU, WUJIANG, Body, again, buyer, claim, like, seller
 from tests.intake.counter import Counter
 from tests.intake.prepared import prepared
@@ -40,7 +40,7 @@ ENTERPRISES: Final = [os.urandom(16) for _ in range(1000)]
 
 def main() -> None:
     """Fill, measure, rotate, answer."""
-    wanted = int(sys.argv[1]) if len(sys.argv) > 1 else KEYS
+    wanted = asked(KEYS)
     with tempfile.TemporaryDirectory(prefix="bench-") as folder, EmbeddedServers(Path(folder)) as addresses:
         secrets = Path(folder, "secrets")
         prepared(addresses, secrets)

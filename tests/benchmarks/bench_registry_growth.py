@@ -1,6 +1,6 @@
 """P5: intake with ten million keys in the registry, beside the same with ten thousand; and what a key weighs.
 
-    python -m tests.benchmarks.bench_registry_growth [KEYS]
+    python -m tests.benchmarks.bench_registry_growth [--count KEYS]
 
 Chunks of ten claims, each its own transaction, without HTTP. The registry is filled by the schema's owner with keys
 whose sums are right; that they are there, and that every claim was stored, is proven before a figure is given.
@@ -20,7 +20,7 @@ from clearing.claims.vault import open_vault
 from clearing.embedded import EmbeddedServers
 from tenants.kernel.database import open_engine
 from tenants.kernel.secrets import load_secrets
-from tests.benchmarks.baselines import Server, machine, no_figure
+from tests.benchmarks.baselines import Server, asked, machine, no_figure
 from tests.intake.bodies import claim
 from tests.intake.counter import Counter
 from tests.intake.prepared import prepared
@@ -33,7 +33,6 @@ WARM_UP: Final = 20
 GOAL: Final = 1.3
 PORTION: Final = 1_000_000
 
-_PARENT: Final = "registry_holding_digest_exclusion_group_fkey"
 _DIGEST: Final = "substr(sha256(int8send(n)), 1, 16)"
 _HEADS: Final = f"""
 insert into registry_key (digest, exclusion_group, kind, key_version, total_fen, taken_fen)
@@ -50,15 +49,10 @@ select {_DIGEST}, 'national', gen_random_uuid(), 'support', 'jiangsu', 'local', 
 def fill(connection: "psycopg.Connection[tuple[int, ...]]", have: int, want: int) -> None:
     """Bring the registry's foreign keys from so many to so many, past the triggers, with right sums."""
     connection.execute("alter table registry_holding disable trigger user")
-    connection.execute(f"alter table registry_holding drop constraint {_PARENT}")
     for begun in range(have, want, PORTION):
         bounds = (begun + 1, min(begun + PORTION, want))
         connection.execute(_HEADS, bounds)
         connection.execute(_HOLDINGS, bounds)
-    connection.execute(
-        f"alter table registry_holding add constraint {_PARENT} "
-        "foreign key (digest, exclusion_group) references registry_key"
-    )
     connection.execute("alter table registry_holding enable trigger user")
     connection.execute("vacuum analyze registry_key, registry_holding")
     counted = connection.execute("select count(*) from registry_key where taken_fen = 400000").fetchone()
@@ -105,7 +99,7 @@ def measured(counter: Counter, connection: "psycopg.Connection[tuple[int, ...]]"
 
 def main() -> None:
     """Run on servers of its own."""
-    many = int(sys.argv[1]) if len(sys.argv) > 1 else MANY
+    many = asked(MANY)
     with tempfile.TemporaryDirectory(prefix="bench-") as folder, EmbeddedServers(Path(folder, "data")) as addresses:
         secrets_folder = Path(folder, "data", "secrets")
         prepared(addresses, secrets_folder)

@@ -1,6 +1,6 @@
 """P10: a draft rehearsed over 100,000 past claims, beside reading the same rows.
 
-    python -m tests.benchmarks.bench_rehearsal [CLAIMS]
+    python -m tests.benchmarks.bench_rehearsal [--count CLAIMS]
 
 Some claims are taken in as ever; the rest are copies of them, each with an id, number and enterprise of its own. The
 rehearsal is proven first: the version that assessed them changes none. Beside the wall clock stand the seconds that
@@ -37,7 +37,7 @@ from tenants.kernel.database import Scope, open_engine, run, transaction
 from tenants.kernel.secrets import load_secrets
 from tenants.policy import Policy
 from tenants.policy_document import load_shipped, read_policy
-from tests.benchmarks.baselines import machine, no_figure
+from tests.benchmarks.baselines import asked, machine, no_figure
 
 CLAIMS: Final = 100_000
 SUBMITTED: Final = 2_000
@@ -155,7 +155,7 @@ def measured(engine: Engine, own: Policy, draft: Policy) -> None:
 
 def main() -> None:
     """Run on a database of its own."""
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else CLAIMS
+    count = asked(CLAIMS)
     text = next(each.text for each in load_shipped() if each.policy.tenant == TENANT)
     draft = read_policy(text.replace('"0.25"', '"0.30"').replace("2024-01-01", "2025-01-01"))
     with filled(count) as engine:

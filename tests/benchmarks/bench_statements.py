@@ -1,6 +1,6 @@
 """A bank's statement of a whole batch, read and booked, beside a bare parse of the same file in the same run.
 
-    python -m tests.benchmarks.bench_statements [--claims 20000] [--xlsx]
+    python -m tests.benchmarks.bench_statements [--count 20000] [--xlsx]
 
 The file is a camt.053 with one entry for each instruction of an instructed batch, or a workbook with a row for each.
 The baseline is a bare lxml ``iterparse`` over the camt.053 that looks at nothing. Memory is that of this process while
@@ -142,11 +142,11 @@ def booked(desk: Desk, folder: Path, count: int, *, workbook: bool) -> list[str]
 def main() -> None:
     """Run on servers of its own."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--claims", type=int, default=20_000)
+    parser.add_argument("--count", type=int, default=20_000)
     parser.add_argument("--xlsx", action="store_true", help="a workbook, instead of a camt.053")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="bench-") as name, EmbeddedServers(Path(name) / "servers") as addresses:
-        measured(addresses, given.claims, Path(name), workbook=given.xlsx)
+        measured(addresses, given.count, Path(name), workbook=given.xlsx)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """P3: support records in bulk, the full path, beside `COPY` and a sorted unique insert of the same rows.
 
-    python -m tests.benchmarks.bench_support_records [RECORDS]
+    python -m tests.benchmarks.bench_support_records [--count RECORDS]
 
 A file of NDJSON is imported as the command line does it. The baseline copies the stored records into a table with the
 same two unique indexes, and inserts their registry keys sorted. A second baseline copies every row that the import has
@@ -25,7 +25,7 @@ from clearing.service import Service
 from clearing.transfers.importing import Importer, Summary, Told
 from clearing.transfers.sources import open_source
 from tenants.principal import Principal
-from tests.benchmarks.baselines import Cpu, Server, copy_and_keys, machine, no_figure
+from tests.benchmarks.baselines import Cpu, Server, asked, copy_and_keys, machine, no_figure
 from tests.benchmarks.every_row import copy_every_row, counts
 from tests.benchmarks.prepared_service import prepared_service
 
@@ -158,7 +158,7 @@ def measured(service: Service, server: Server, folder: Path, records: int) -> No
 
 def main() -> None:
     """Run on servers of its own."""
-    records = int(sys.argv[1]) if len(sys.argv) > 1 else RECORDS
+    records = asked(RECORDS)
     with prepared_service() as (service, addresses, folder):
         measured(service, Server.of(addresses.owner_url), folder, records)
 

@@ -1,6 +1,6 @@
 """P11: the whole verification beside one sequential read of the same tables, and its memory at two sizes.
 
-    python -m tests.benchmarks.bench_verify [--claims 8000] [--approved 0.5]
+    python -m tests.benchmarks.bench_verify [--count 8000] [--approved 0.5]
 
 The history is made by the service's own use cases: claims of four platforms taken in, a part of them approved, paid out
 in batches. What is verified must be sound and whole; where it is not there is no figure. The read is ``COPY`` of every
@@ -243,7 +243,7 @@ def measured(addresses: Addresses, folder: Path, claims: int, share: float) -> N
 def main() -> None:
     """Run on servers of its own."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--claims", type=int, default=8_000)
+    parser.add_argument("--count", type=int, default=8_000)
     parser.add_argument("--approved", type=float, default=0.5)
     parser.add_argument("--only", nargs=2, metavar=("URL", "FOLDER"), help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -251,7 +251,7 @@ def main() -> None:
         verify_only(given.only[0], Path(given.only[1]))
         return
     with tempfile.TemporaryDirectory(prefix="bench-") as name, EmbeddedServers(Path(name)) as addresses:
-        measured(addresses, Path(name).resolve(), given.claims, given.approved)
+        measured(addresses, Path(name).resolve(), given.count, given.approved)
 
 
 if __name__ == "__main__":
