@@ -27,7 +27,7 @@ from clearing.claims.claim_keys import TAKEN_MEANWHILE, FreeKeys, asks_first, di
 from clearing.claims.facts import Facts, facts_bytes
 from clearing.claims.filing import file_claims, papers_of
 from clearing.claims.fingerprint import canonical_contract_number, identities
-from clearing.claims.free_keys import known_keys
+from clearing.claims.free_keys import known_keys_of_chunk
 from clearing.claims.keyring import RACED as KEYS_CHANGED
 from clearing.claims.keyring import Versions, written_versions
 from clearing.claims.probes import met_this_hour, too_many
@@ -272,7 +272,7 @@ def _lock(
         keys = key_queries(wanted, [one.case.claim_id for one in drawn if one.case.earlier is not None])
         own, _, locked, budgets, waited_for = read_all(work.connection, caps, *keys, *last)
         return own, locked, budgets, waited_for
-    own, known = read_all(work.connection, caps, known_keys(digests_of(drawn)))
+    own, known = read_all(work.connection, caps, known_keys_of_chunk(digests_of(drawn)))
     free.holders = free_cases(drawn, known)
     met = [one for one in drawn if one.case.claim_id not in free.holders]
     _, locked, budgets, waited_for = read_all(

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, Engine
 
-from clearing.claims.free_keys import known_keys
+from clearing.claims.free_keys import known_keys_of_chunk
 from clearing.claims.records import by_external_id
 from clearing.claims.registry import holdings_of
 from tenants.kernel.statements import Query
@@ -41,7 +41,7 @@ GROWN = (
 NAMED = range(100, 2_100)
 DIGESTS = [sha256(str(number).encode()).digest()[:16] for number in NAMED]
 QUERIES: dict[str, Query[Any]] = {
-    "which keys are known": known_keys(DIGESTS),
+    "which keys are known": known_keys_of_chunk(DIGESTS),
     "who holds keys": holdings_of(DIGESTS),
     "claims by their external ids": by_external_id("jssic", [f"E{number}" for number in NAMED]),
 }
