@@ -154,7 +154,7 @@ def add_client_key(data_dir: Path, client_id: str, file: Path, person: str) -> N
     click.echo(kid)
 
 
-@client.command("revoke-key")
+@client.command("revoke-key", cls=words.NamesKey)
 @click.argument("client_id")
 @click.argument("kid")
 @click.option("--person", type=words.PERSON, required=True, help="Who revokes it; it is in the tenants' history.")

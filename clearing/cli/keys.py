@@ -65,7 +65,7 @@ def rotate(
     _show(made.jwk(), as_json)
 
 
-@key.command()
+@key.command(cls=words.NamesKey)
 @click.argument("kid")
 @TENANT
 @click.option("--reason", type=words.REASON, required=True, help="Why; it stands in the audit chain.")
