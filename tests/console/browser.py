@@ -93,6 +93,7 @@ class Tab:
 
     def picture(self, name: str) -> None:
         """Keep a picture of the page where ``--pictures`` asks for it, and see that nothing grave is wrong with it."""
+        self.page.wait_for_load_state()  # after a click there may be no document for a moment
         if self.pictures is not None:
             self.page.screenshot(path=self.pictures / f"{name}.png", full_page=True)
         if self.language == "zh":  # the English page is the same but for its words

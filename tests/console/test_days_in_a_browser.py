@@ -64,6 +64,7 @@ def test_a_reviewers_day_by_keys_alone(world: World, opened: Open, language: str
         at.go("/console/claims?state=on_hold")
         at.picture(f"{language}-claims")
         at.page.locator("tbody a").first.click()
+        at.page.wait_for_url(re.compile(r"/claims/[0-9a-f-]{36}"))
         at.picture(f"{language}-claim-on-hold")
 
 
