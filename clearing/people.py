@@ -13,7 +13,7 @@ from tenants.invitations import Issued, invite
 from tenants.kernel.database import Scope, Work, run
 from tenants.kernel.errors import Conflict
 from tenants.passwords import new_password
-from tenants.profile import load_tenants
+from tenants.profile import tenant_codes
 from tenants.sessions import end_sessions_of
 
 MOST_PROPOSALS: Final = 500
@@ -81,7 +81,7 @@ def approve_proposal(service: Service, tenant: str, proposal_id: UUID) -> tuple[
         NotFound: there is no such proposal, or no longer such an account.
         Conflict: it was decided, or cannot be done any more.
     """
-    sealer, every_tenant = service.vault.sealer, tuple(profile.tenant for profile in load_tenants())
+    sealer, every_tenant = service.vault.sealer, tenant_codes()
 
     def use_case(work: Work) -> tuple[Proposal, Issued | None]:
         return approve(work, sealer, _BESIDE, tenant, proposal_id, service.machine.now())

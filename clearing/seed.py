@@ -22,7 +22,7 @@ from tenants.kernel.database import Scope, Work, transaction
 from tenants.kernel.errors import Text
 from tenants.policy_document import PolicyDocument, load_demonstration, load_shipped
 from tenants.policy_store import policy_subject
-from tenants.profile import TenantProfile, load_tenants
+from tenants.profile import TenantProfile, load_tenants, tenant_codes
 
 AUTHOR: Final = "shipped"
 APPROVER: Final = "shipped review"
@@ -58,7 +58,7 @@ def seed(engine: Engine, machine: Clock, office: Office) -> Seeded:
 
 def scope_of_seed() -> Scope:
     """What seeding touches."""
-    return Scope(tuple(profile.tenant for profile in load_tenants()))
+    return Scope(tenant_codes())
 
 
 def seed_within(work: Work, office: Office) -> Seeded:

@@ -15,7 +15,7 @@ from tenants.instance import hold_to_mark, require_secrets
 from tenants.kernel.clock import Clock, SystemClock
 from tenants.kernel.database import open_engine
 from tenants.kernel.secrets import Secrets, load_secrets
-from tenants.profile import load_tenants
+from tenants.profile import tenant_codes
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ def open_service(settings: Settings) -> Service:
             settings.banks_file,
             settings.sandbox_folder,
             demonstrates=settings.demonstration,
-            tenants=[each.tenant for each in load_tenants()],
+            tenants=tenant_codes(),
         ),
         providers=read_providers(settings.providers_file),
     )

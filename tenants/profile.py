@@ -91,6 +91,11 @@ def load_tenants() -> tuple[TenantProfile, ...]:
     return tuple(found)
 
 
+def tenant_codes() -> tuple[str, ...]:
+    """The codes of all tenants, in their order."""
+    return tuple(profile.tenant for profile in load_tenants())
+
+
 @cache
 def platform_words(platform: str) -> Text:
     """What people call the platform; its code where no tenant knows it."""

@@ -154,9 +154,9 @@ def require_tenant(tenant: str) -> None:
     Raises:
         click.BadParameter: there is no such tenant.
     """
-    from tenants.profile import load_tenants
+    from tenants.profile import tenant_codes
 
-    if tenant not in {profile.tenant for profile in load_tenants()}:
+    if tenant not in tenant_codes():
         raise click.BadParameter(f"没有区域 {tenant} / no such tenant: {tenant}", param_hint="--tenant")
 
 

@@ -40,9 +40,9 @@ def create(
     from tenants.credentials import create_client
     from tenants.kernel.clock import SystemClock
     from tenants.principal import PLATFORM_SCOPES, READER_SCOPES, SCOPES
-    from tenants.profile import load_tenants
+    from tenants.profile import tenant_codes
 
-    known = tuple(profile.tenant for profile in load_tenants())
+    known = tenant_codes()
     require_known(tenants, known, "--tenant", "区域", "tenant")
     require_known(scopes, SCOPES, "--scope", "权限", "scope")
     if platform is not None and not _PLATFORM.fullmatch(platform):
@@ -222,9 +222,9 @@ def terms(
 
 
 def _every_tenant() -> tuple[str, ...]:
-    from tenants.profile import load_tenants
+    from tenants.profile import tenant_codes
 
-    return tuple(profile.tenant for profile in load_tenants())
+    return tenant_codes()
 
 
 _CLIENTS = "select client_id, platform, person, tenants, scopes, created_at, revoked_at from client order by created_at"

@@ -18,9 +18,9 @@ def list_tenants(data_dir: Path, as_json: bool) -> None:
     from clearing.cli.opening import opened_service
     from clearing.cli.printing import show_json, show_rows
     from tenants.kernel.database import Scope, transaction
-    from tenants.profile import load_tenants
+    from tenants.profile import tenant_codes
 
-    scope = Scope(tuple(profile.tenant for profile in load_tenants()))
+    scope = Scope(tenant_codes())
     with opened_service(data_dir) as service, transaction(service.engine, scope, service.machine) as work:
         rows = [dict(row) for row in work.connection.exec_driver_sql(_TENANTS).mappings()]
     if as_json:

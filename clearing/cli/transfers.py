@@ -116,9 +116,9 @@ def export(
     from clearing.cli.opening import opened_service
     from clearing.cli.printing import show_json
     from clearing.transfers.exporting import exported, write_claims
-    from tenants.profile import load_tenants
+    from tenants.profile import tenant_codes
 
-    known = tuple(profile.tenant for profile in load_tenants())
+    known = tenant_codes()
     unknown = [one for one in tenants if one not in known]
     if unknown:
         raise click.BadParameter(f"没有区域 {unknown[0]} / no such tenant: {unknown[0]}", param_hint="--tenant")

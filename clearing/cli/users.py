@@ -44,9 +44,9 @@ def create(
     from clearing.cli.opening import opened_service
     from clearing.people import open_account
     from tenants.principal import ROLES
-    from tenants.profile import load_tenants
+    from tenants.profile import tenant_codes
 
-    require_known(tenants, tuple(profile.tenant for profile in load_tenants()), "--tenant", "区域", "tenant")
+    require_known(tenants, tenant_codes(), "--tenant", "区域", "tenant")
     require_known(roles, tuple(ROLES), "--role", "角色", "role")
     with opened_service(data_dir) as service:
         issued = open_account(service, login, person, display_name, tenants, roles)
@@ -142,9 +142,9 @@ def proposals(data_dir: Path, tenant: str, as_json: bool) -> None:
     from clearing.cli.opening import opened_service
     from clearing.cli.printing import show_json, show_rows
     from clearing.people import list_proposals
-    from tenants.profile import load_tenants
+    from tenants.profile import tenant_codes
 
-    require_known((tenant,), tuple(profile.tenant for profile in load_tenants()), "--tenant", "区域", "tenant")
+    require_known((tenant,), tenant_codes(), "--tenant", "区域", "tenant")
     shown = ("id", "kind", "login", "person", "display_name", "roles", "ground", "proposed_by", "proposed_at")
     with opened_service(data_dir) as service:
         rows = [{name: getattr(each, name) for name in shown} for each in list_proposals(service, tenant)]
@@ -163,9 +163,9 @@ def approve(data_dir: Path, proposal: UUID, tenant: str, as_json: bool) -> None:
     """批准账号提议，如需则显示邀请链接 / Approve a proposal; where its person has to enrol, the link is shown once."""
     from clearing.cli.opening import opened_service
     from clearing.people import approve_proposal
-    from tenants.profile import load_tenants
+    from tenants.profile import tenant_codes
 
-    require_known((tenant,), tuple(profile.tenant for profile in load_tenants()), "--tenant", "区域", "tenant")
+    require_known((tenant,), tenant_codes(), "--tenant", "区域", "tenant")
     with opened_service(data_dir) as service:
         approved, issued = approve_proposal(service, tenant, proposal)
     if issued is None:

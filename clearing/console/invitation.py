@@ -18,7 +18,7 @@ from tenants.invitations import INVITATION_LIFE, PATH, Invited, Taking, find_inv
 from tenants.kernel.database import Scope, Work, run
 from tenants.kernel.errors import FieldError, Invalid, Problem, Text
 from tenants.passwords import totp_address
-from tenants.profile import load_tenants
+from tenants.profile import tenant_codes
 from tenants.sessions import start_session
 
 blueprint = screen("invitation", "/invitation", signed_in=False)
@@ -122,5 +122,5 @@ def _shown(found: Invited) -> dict[str, object]:
 
 def _within(use_case: Callable[[Work], Result]) -> Result:
     service = current()
-    every_tenant = tuple(profile.tenant for profile in load_tenants())
+    every_tenant = tenant_codes()
     return run(service.engine, Scope(every_tenant), service.machine, use_case)

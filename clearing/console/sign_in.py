@@ -29,7 +29,7 @@ from clearing.console.visit import (
 from tenants.accounts import Account, opens
 from tenants.kernel.database import Scope, Work, run
 from tenants.kernel.errors import Problem, TooManyRequests, Unauthenticated
-from tenants.profile import load_tenants
+from tenants.profile import tenant_codes
 from tenants.sessions import end_session, start_session
 
 blueprint = screen("sign_in", signed_in=False)
@@ -98,7 +98,7 @@ def _opened() -> str:
     service = current()
     at = service.machine.now()
     login, code = request.form.get("login", "").strip(), request.form.get("code", "").replace(" ", "")
-    every_tenant = tuple(profile.tenant for profile in load_tenants())
+    every_tenant = tenant_codes()
 
     def knock(work: Work) -> tuple[Account, str] | None:
         account = opens(work, service.vault.sealer, login, request.form.get("password", ""), code, at)

@@ -27,7 +27,7 @@ from tenants.accounts import Account
 from tenants.kernel.canonical import plain
 from tenants.kernel.database import Scope, Work, run
 from tenants.kernel.errors import Problem, not_found
-from tenants.profile import load_tenants
+from tenants.profile import tenant_codes
 
 blueprint = screen("single_sign_on", "/sign-in", signed_in=False)
 
@@ -186,7 +186,7 @@ def _arrive(provider: Provider, account: Account, vouched: Vouched, way: str) ->
 def _in_transaction(use_case: Callable[[Work], Found | Problem]) -> Found:
     """Run it, commit whatever it says, and only then say no."""
     service = current()
-    scope = Scope(tuple(profile.tenant for profile in load_tenants()))
+    scope = Scope(tenant_codes())
     found = run(service.engine, scope, service.machine, use_case)
     if isinstance(found, Problem):
         raise found

@@ -27,7 +27,7 @@ from clearing.embedded import addresses_of
 from tenants.credentials import create_client
 from tenants.kernel.clock import SystemClock
 from tenants.kernel.database import open_engine
-from tenants.profile import load_tenants
+from tenants.profile import load_tenants, tenant_codes
 
 BEGINS: Final = "2024-09-27T09:00:00+08:00"
 """A Friday; five working days of publicity end on 2024-10-10, over the holiday and its make-up Sunday."""
@@ -77,7 +77,7 @@ def _end(_number: int, _frame: object) -> None:
 
 def _tell(console: Console, folder: Path, address: str) -> tuple[Told, People, list[story.Row]]:
     told = Told()
-    tenants = tuple(profile.tenant for profile in load_tenants())
+    tenants = tenant_codes()
     create = _creator(folder)
     with ExitStack() as stack:
         with _steps(console) as step:
@@ -202,7 +202,7 @@ def _show_what_to_try(console: Console, told: Told, people: People, address: str
 
 def _show_logins(console: Console, folder: Path, address: str) -> None:
     """The console's address, and how each role signs in."""
-    password, logins = open_accounts(folder, tuple(profile.tenant for profile in load_tenants()))
+    password, logins = open_accounts(folder, tenant_codes())
     console.print(f"\n控制台 / the console: [bold]{address}/console[/bold]  密码 / password: [bold]{password}[/bold]")
     console.print("动态码 / the code of the moment: ./run user code SECRET", highlight=False)
     for login, role, secret in logins:

@@ -20,7 +20,7 @@ from tenants.instance import SANDBOX, MixedInstancesError, mark_of_secrets, mark
 from tenants.kernel.clock import SystemClock, shanghai_day
 from tenants.kernel.database import Scope, Work, open_engine, run
 from tenants.kernel.money import Money
-from tenants.profile import load_tenants
+from tenants.profile import tenant_codes
 
 ACTOR: Final = "sandbox"
 BUDGET: Final = Money(100_000_000_00)
@@ -86,7 +86,7 @@ def found(places: Places, at: datetime | None) -> Founded:
 
 def furnish(settings: Settings, prepared: Prepared) -> Founded:
     """Give a sandbox that is seeded budgets and test keys, where it has none."""
-    machine, tenants = SystemClock(), tuple(profile.tenant for profile in load_tenants())
+    machine, tenants = SystemClock(), tenant_codes()
     engine = open_engine(settings.database_url)
     try:
         run(engine, Scope(tenants), machine, _fund)

@@ -21,7 +21,7 @@ from tenants.credentials import create_client
 from tenants.kernel.clock import SystemClock
 from tenants.kernel.database import open_engine
 from tenants.principal import PLATFORM_SCOPES, READER_SCOPES
-from tenants.profile import load_tenants
+from tenants.profile import tenant_codes
 
 DEMO_CLOCK: Final = "2024-09-27T09:00:00+08:00"
 READY_SECONDS: Final = 60
@@ -240,7 +240,7 @@ class RunningService:
 
     def staff(self, person: str, *scopes: str, tenants: tuple[str, ...] = ()) -> Api:
         """A person's caller, for all tenants unless some are named."""
-        everywhere = tuple(profile.tenant for profile in load_tenants())
+        everywhere = tenant_codes()
         return self._client(None, tenants or everywhere, scopes or READER_SCOPES, person)
 
     def _client(
