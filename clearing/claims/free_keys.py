@@ -43,13 +43,13 @@ def known_keys(digests: Iterable[bytes]) -> Query[frozenset[bytes]]:
 
 
 def known_keys_of_chunk(digests: Iterable[bytes]) -> Query[frozenset[bytes]]:
-    """The same of a chunk of claims: each digest is looked up by its key (``offset 0``).
+    """The same of a chunk of claims: each digest is looked up by its key (``limit 1``).
 
     By the planner's costs a registry of up to some 200,000 keys would be read from end to end for each chunk.
     """
     return _known(
         "select w.digest from unnest(%s::bytea[]) w (digest) cross join lateral ("
-        "select 1 from registry_key where digest = w.digest limit 1 offset 0) k",
+        "select 1 from registry_key where digest = w.digest limit 1) k",
         digests,
     )
 

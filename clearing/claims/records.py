@@ -111,13 +111,11 @@ _REPLACE: Final = "on conflict (tenant, id) do update set " + ", ".join(f"{c} = 
 
 
 def by_external_id(platform: str, external_ids: Sequence[str]) -> Query[dict[str, ClaimRow]]:
-    """The platform's claims with these identifiers, locked; each identifier is looked up by itself (``offset 0``)."""
+    """The platform's claims with these identifiers, locked."""
     return Query(
-        f"select {_LIST} from claim where id = any(array("  # noqa: S608 - our own columns
-        "select c.id from unnest(%s::text[]) w (external_id) cross join lateral ("
-        "select id from claim where platform = %s and external_id = w.external_id offset 0) c)) "
+        f"select {_LIST} from claim where platform = %s and external_id = any(%s) "  # noqa: S608 - our own columns
         "order by id for no key update",
-        (texts(sorted(set(external_ids))), platform),
+        (platform, texts(sorted(set(external_ids)))),
         lambda rows: {row.external_id: row for row in map(_claim_row, rows)},
     )
 
