@@ -141,6 +141,7 @@ def add_client_key(data_dir: Path, client_id: str, file: Path, person: str) -> N
     from clearing.cli.opening import opened_service
     from tenants.client_keys import add_key
     from tenants.kernel.database import Scope, run
+    from tenants.profile import tenant_codes
 
     try:
         jwk = json.loads(file.read_bytes())
@@ -149,7 +150,7 @@ def add_client_key(data_dir: Path, client_id: str, file: Path, person: str) -> N
     if not isinstance(jwk, dict):
         raise click.BadParameter("须为 JWK（JSON） / give a JWK", param_hint="FILE")
     with opened_service(data_dir) as service:
-        scope = Scope(_every_tenant())
+        scope = Scope(tenant_codes())
         kid = run(service.engine, scope, service.machine, lambda work: add_key(work, client_id, jwk, person))
     click.echo(kid)
 
@@ -164,9 +165,10 @@ def revoke_client_key(data_dir: Path, client_id: str, kid: str, person: str) -> 
     from clearing.cli.opening import opened_service
     from tenants.client_keys import revoke_key
     from tenants.kernel.database import Scope, run
+    from tenants.profile import tenant_codes
 
     with opened_service(data_dir) as service:
-        scope = Scope(_every_tenant())
+        scope = Scope(tenant_codes())
         run(service.engine, scope, service.machine, lambda work: revoke_key(work, client_id, kid, person))
     click.echo(f"已吊销 {kid}。 Revoked.")
 
@@ -219,12 +221,6 @@ def terms(
 
     with opened_service(data_dir) as service:
         show_json(run(service.engine, Scope((tenant,)), service.machine, use_case))
-
-
-def _every_tenant() -> tuple[str, ...]:
-    from tenants.profile import tenant_codes
-
-    return tenant_codes()
 
 
 _CLIENTS = "select client_id, platform, person, tenants, scopes, created_at, revoked_at from client order by created_at"

@@ -122,11 +122,16 @@ def _family(pid: str) -> list[str]:
     return [pid, *children]
 
 
-def asked(default: int) -> int:
-    """How many claims, lines, records, keys or pairs the run is over: ``--count`` of the command line."""
+def options(default: int) -> argparse.ArgumentParser:
+    """The command line of a benchmark: ``--count``, how many claims, lines, records, keys or pairs it is over."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--count", type=int, default=default)
-    count: int = parser.parse_args().count
+    return parser
+
+
+def asked(default: int) -> int:
+    """How many it is over, where nothing else can be asked for."""
+    count: int = options(default).parse_args().count
     return count
 
 

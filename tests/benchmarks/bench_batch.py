@@ -11,7 +11,6 @@ pages of the files that it maps to sign them.
 No figure is printed unless counts and totals are right at every step.
 """
 
-import argparse
 import sys
 import tempfile
 import threading
@@ -47,7 +46,7 @@ from tenants.kernel.ids import new_id
 from tenants.kernel.money import Money
 from tenants.kernel.secrets import Secrets
 from tenants.kernel.workdays import official_calendar
-from tests.benchmarks.baselines import Server, bare_schema, machine, no_figure
+from tests.benchmarks.baselines import Server, asked, bare_schema, machine, no_figure
 from tests.benchmarks.bench_verify import LOOK_SECONDS, MEBIBYTE
 
 T = TypeVar("T")
@@ -268,11 +267,9 @@ def measured(addresses: Addresses, claims: int) -> None:
 
 def main() -> None:
     """Run on servers of its own."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--count", type=int, default=20_000)
-    given = parser.parse_args()
+    count = asked(20_000)
     with tempfile.TemporaryDirectory(prefix="bench-") as name, EmbeddedServers(Path(name)) as addresses:
-        measured(addresses, given.count)
+        measured(addresses, count)
 
 
 if __name__ == "__main__":

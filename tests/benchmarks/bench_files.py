@@ -8,7 +8,6 @@ growth of the process above what it held before. No figure is printed unless cou
 verifier finds nothing.
 """
 
-import argparse
 import resource
 import sys
 import tempfile
@@ -34,6 +33,7 @@ from settlement.signatures.merkle import merkle_root
 from settlement.signatures.signing import RELEASE, SEAL, Purpose, compact_signer, holder_of
 from tenants.kernel.canonical import canonical_bytes, sha256
 from tenants.kernel.money import Money
+from tests.benchmarks.baselines import options
 
 KEK: Final = bytes(32)
 CREATED_AT: Final = datetime(2024, 9, 27, 1, 0, tzinfo=UTC)
@@ -142,12 +142,11 @@ def read_all(folder: Path) -> None:
 
 def main() -> int:
     """Run, prove, print."""
-    arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--count", type=int, default=20_000, help="as many instructions, one for each")
-    arguments.add_argument("--folder", type=Path)
-    asked = arguments.parse_args()
+    parser = options(20_000)
+    parser.add_argument("--folder", type=Path)
+    given = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
-        return measure(asked.folder or Path(temporary), asked.count)
+        return measure(given.folder or Path(temporary), given.count)
 
 
 def measure(folder: Path, count: int) -> int:

@@ -6,7 +6,6 @@ The shipped model is counted over a corpus of another seed (``--ship`` writes it
 threshold counts, labelled or not: what is above and no variant is a false one. A near duplicate only ever holds.
 """
 
-import argparse
 import sys
 import time
 from collections import Counter
@@ -15,7 +14,7 @@ from typing import Final
 from clearing.likeness.engine import DuckEngine, Scored
 from clearing.likeness.model import PARTS, SHIPPED, Model, even_model, shipped_model
 from clearing.likeness.training import Known, counted
-from tests.benchmarks.baselines import machine, no_figure
+from tests.benchmarks.baselines import machine, no_figure, options
 from tests.benchmarks.likeness_corpus import Corpus, corpus, kinds
 
 PAIRS: Final = 50_000
@@ -47,21 +46,20 @@ def figures(found: list[Scored], given: Corpus, threshold: int) -> tuple[float, 
 
 def main() -> None:
     """Score the corpus and print what was found."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--count", type=int, default=PAIRS)
+    parser = options(PAIRS)
     parser.add_argument("--ship", action="store_true")
-    asked = parser.parse_args()
-    if asked.ship:
+    wanted = parser.parse_args()
+    if wanted.ship:
         SHIPPED.write_text(model_of(corpus(TRAINING_SEED, TRAINING_PAIRS)).text() + "\n", encoding="utf-8")
-    given = corpus(SEED, asked.count)
-    if len(given.pairs) != asked.count or len({facts.unique_id for facts in given.lines}) != len(given.lines):
+    given = corpus(SEED, wanted.count)
+    if len(given.pairs) != wanted.count or len({facts.unique_id for facts in given.lines}) != len(given.lines):
         no_figure("the corpus is not what it says")
     lines = [facts.line() for facts in given.lines]
     begun = time.perf_counter()
     found = DuckEngine(2).pairs(lines, shipped_model(), 1)
     seconds = time.perf_counter() - begun
     say = sys.stdout.write
-    say(f"Near duplicates, {asked.count} labelled pairs, {len(lines)} lines ({machine()})\n")
+    say(f"Near duplicates, {wanted.count} labelled pairs, {len(lines)} lines ({machine()})\n")
     say(f"    compared and scored in {seconds:.1f} s; {len(found)} blocked pairs with any likelihood\n")
     for threshold in THRESHOLDS:
         precision, recall, count = figures(found, given, threshold)

@@ -8,7 +8,6 @@ the file is imported, above what it held before, at a tenth of the claims and at
 unless every line matched, the sums are those of the batch and the ledger, and the batch is settled.
 """
 
-import argparse
 import sys
 import tempfile
 import time
@@ -29,7 +28,7 @@ from settlement.statements.reading import format_of, read_lines
 from settlement.statements.reconciliation import import_statement
 from tenants.kernel.clock import shanghai_day
 from tenants.kernel.money import Money
-from tests.benchmarks.baselines import machine, no_figure
+from tests.benchmarks.baselines import machine, no_figure, options
 from tests.benchmarks.bench_batch import DEBTOR, OFFICE, OVER, Desk, approve, growing, prepared, run_batch
 from tests.benchmarks.bench_verify import MEBIBYTE
 
@@ -141,8 +140,7 @@ def booked(desk: Desk, folder: Path, count: int, *, workbook: bool) -> list[str]
 
 def main() -> None:
     """Run on servers of its own."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--count", type=int, default=20_000)
+    parser = options(20_000)
     parser.add_argument("--xlsx", action="store_true", help="a workbook, instead of a camt.053")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="bench-") as name, EmbeddedServers(Path(name) / "servers") as addresses:

@@ -48,7 +48,7 @@ from tenants.credentials import create_client
 from tenants.kernel.database import Scope, Work
 from tenants.kernel.database import run as in_transaction
 from tenants.principal import PLATFORM_SCOPES
-from tests.benchmarks.baselines import machine, no_figure
+from tests.benchmarks.baselines import machine, no_figure, options
 
 GOAL: Final = 10
 CHUNK: Final = 500
@@ -242,8 +242,7 @@ def measured(addresses: Addresses, folder: Path, claims: int, share: float) -> N
 
 def main() -> None:
     """Run on servers of its own."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--count", type=int, default=8_000)
+    parser = options(8_000)
     parser.add_argument("--approved", type=float, default=0.5)
     parser.add_argument("--only", nargs=2, metavar=("URL", "FOLDER"), help=argparse.SUPPRESS)
     given = parser.parse_args()

@@ -22,7 +22,8 @@ def walked(steps: list[Step]) -> set[str]:
     return {step["Relation Name"] for step in steps if step["Node Type"] == "Seq Scan"}
 
 
-def touched(steps: list[Step]) -> int:
-    """How many rows the plan's scans read, kept or not."""
+def touched(steps: list[Step]) -> float:
+    """How many rows the plan's scans read, kept or not, by the means over their loops that the plan tells."""
     read = [step for step in steps if "Relation Name" in step]
-    return sum(round((one["Actual Rows"] + one.get("Rows Removed by Filter", 0)) * one["Actual Loops"]) for one in read)
+    rows: float = sum((one["Actual Rows"] + one.get("Rows Removed by Filter", 0)) * one["Actual Loops"] for one in read)
+    return rows
